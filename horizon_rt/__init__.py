@@ -1,0 +1,59 @@
+"""Real-time horizon tracker: roll, pitch and an honest sigma from pictures alone.
+
+The names below load on first use, so that `import horizon_rt` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from horizon_rt._version import __version__
+
+if TYPE_CHECKING:
+    from horizon_rt.camera import BrownConrady, CameraModel, Pinhole
+    from horizon_rt.errors import HorizonError
+    from horizon_rt.frame import Frame
+    from horizon_rt.geometry import HorizonLine, UpVector
+    from horizon_rt.horizon import Horizon, Measurement, Observation
+    from horizon_rt.sources import Source, open_source
+    from horizon_rt.tracker import HorizonTracker
+
+_HOMES = {
+    "BrownConrady": "camera",
+    "CameraModel": "camera",
+    "Frame": "frame",
+    "Horizon": "horizon",
+    "HorizonError": "errors",
+    "HorizonLine": "geometry",
+    "HorizonTracker": "tracker",
+    "Measurement": "horizon",
+    "Observation": "horizon",
+    "Pinhole": "camera",
+    "Source": "sources",
+    "UpVector": "geometry",
+    "open_source": "sources",
+}
+
+__all__ = [
+    "BrownConrady",
+    "CameraModel",
+    "Frame",
+    "Horizon",
+    "HorizonError",
+    "HorizonLine",
+    "HorizonTracker",
+    "Measurement",
+    "Observation",
+    "Pinhole",
+    "Source",
+    "UpVector",
+    "__version__",
+    "open_source",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,185 @@
+"""Lens models: image points to unit rays and back.
+
+A model is a frozen value for one image size. `rays` and `project` are inverse to each other inside the
+image. Everything downstream works on rays, so a new lens needs only these two.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.errors import CameraModelError
+
+__all__ = ["BrownConrady", "CameraModel", "Pinhole"]
+
+Array = NDArray[np.float64]
+_UNDISTORT_STEPS = 20
+
+
+class CameraModel(Protocol):
+    """What every lens model offers."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def focal_px(self) -> float: ...
+
+    def rays(self, points: Array) -> Array:
+        """Unit rays (N, 3) in camera axes of image points (N, 2) in px; NaN rows where there is none."""
+        ...
+
+    def project(self, rays: Array) -> Array:
+        """Image points (N, 2) in px of rays (N, 3); NaN rows for rays that the lens does not see."""
+        ...
+
+    def resized(self, width: int, height: int) -> Self:
+        """The same lens for an image resized to this size."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinhole:
+    """A lens without distortion. Lengths in px; pixel centres at integers."""
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise CameraModelError(f"image size must be positive, got {self.width}x{self.height}")
+        values = (self.fx, self.fy, self.cx, self.cy)
+        if not all(math.isfinite(v) for v in values) or min(self.fx, self.fy) <= 0:
+            raise CameraModelError(f"fx, fy must be positive and all finite, got fx, fy, cx, cy = {values}")
+
+    @classmethod
+    def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
+        """A centred lens with square pixels and this horizontal field of view in degrees."""
+        if not 0 < hfov_deg < 180:
+            raise CameraModelError(f"a horizontal field of view lies between 0 and 180°, got {hfov_deg:g}")
+        focal = width / 2 / math.tan(math.radians(hfov_deg) / 2)
+        return cls(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
+
+    @property
+    def focal_px(self) -> float:
+        """Geometric mean of fx and fy."""
+        return math.sqrt(self.fx * self.fy)
+
+    @property
+    def hfov_deg(self) -> float:
+        """Horizontal field of view in degrees, without distortion."""
+        return math.degrees(
+            math.atan((self.cx + 0.5) / self.fx) + math.atan((self.width - 0.5 - self.cx) / self.fx)
+        )
+
+    def resized(self, width: int, height: int) -> Self:
+        """The same lens for an image resized to this size."""
+        sx, sy = width / self.width, height / self.height
+        return replace(
+            self,
+            width=width,
+            height=height,
+            fx=self.fx * sx,
+            fy=self.fy * sy,
+            cx=(self.cx + 0.5) * sx - 0.5,
+            cy=(self.cy + 0.5) * sy - 0.5,
+        )
+
+    def rays(self, points: Array) -> Array:
+        """Unit rays (N, 3) of image points (N, 2)."""
+        return _unit_rays(self._normalised(points))
+
+    def project(self, rays: Array) -> Array:
+        """Image points (N, 2) of rays (N, 3); NaN behind the camera."""
+        return self._pixels(_perspective(rays))
+
+    def _normalised(self, points: Array) -> Array:
+        return (np.asarray(points, np.float64) - (self.cx, self.cy)) / (self.fx, self.fy)
+
+    def _pixels(self, normalised: Array) -> Array:
+        return normalised * (self.fx, self.fy) + (self.cx, self.cy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrownConrady(Pinhole):
+    """Radial and tangential distortion as in OpenCV: k1, k2, p1, p2, k3 (Brown 1966, Conrady 1919).
+
+    x' = x (1 + k1 r² + k2 r⁴ + k3 r⁶) + 2 p1 x y + p2 (r² + 2 x²), y' alike with p1 and p2 exchanged.
+    """
+
+    k1: float = 0.0
+    k2: float = 0.0
+    p1: float = 0.0
+    p2: float = 0.0
+    k3: float = 0.0
+
+    def __post_init__(self) -> None:
+        super(BrownConrady, self).__post_init__()
+        if not all(math.isfinite(v) for v in self.coefficients):
+            raise CameraModelError(f"distortion coefficients must be finite, got {self.coefficients}")
+
+    @property
+    def coefficients(self) -> tuple[float, float, float, float, float]:
+        """(k1, k2, p1, p2, k3), OpenCV's order."""
+        return self.k1, self.k2, self.p1, self.p2, self.k3
+
+    def rays(self, points: Array) -> Array:
+        """Unit rays (N, 3) of image points (N, 2); NaN where the model cannot be inverted."""
+        return _unit_rays(self._undistort(self._normalised(points)))
+
+    def project(self, rays: Array) -> Array:
+        """Image points (N, 2) of rays (N, 3); NaN behind the camera or where the model folds over."""
+        undistorted = _perspective(rays)
+        folded = self._radial_slope(undistorted) <= 0
+        return self._pixels(np.where(folded[:, None], np.nan, self._distort(undistorted)))
+
+    def _radial_slope(self, points: Array) -> Array:
+        r2 = np.einsum("ij,ij->i", points, points)
+        return 1 + r2 * (3 * self.k1 + r2 * (5 * self.k2 + r2 * 7 * self.k3))
+
+    def _distort(self, points: Array) -> Array:
+        x, y = points[:, 0], points[:, 1]
+        r2 = x * x + y * y
+        radial = 1 + r2 * (self.k1 + r2 * (self.k2 + r2 * self.k3))
+        xy = 2 * x * y
+        dx = x * radial + self.p1 * xy + self.p2 * (r2 + 2 * x * x)
+        dy = y * radial + self.p2 * xy + self.p1 * (r2 + 2 * y * y)
+        return np.stack([dx, dy], axis=1)
+
+    def _undistort(self, points: Array) -> Array:
+        """Fixed-point inversion, as OpenCV's undistortPoints, then a check of the residual."""
+        if not any(self.coefficients):
+            return points
+        guess = points.copy()
+        with np.errstate(all="ignore"):
+            for _ in range(_UNDISTORT_STEPS):
+                guess = (
+                    guess
+                    + (points - self._distort(guess)) / np.maximum(self._radial_slope(guess), 0.2)[:, None]
+                )
+            error = np.abs(self._distort(guess) - points).max(axis=1)
+            bad = ~(error < 1e-6) | (self._radial_slope(guess) <= 0)
+        return np.where(bad[:, None], np.nan, guess)
+
+
+def _unit_rays(normalised: Array) -> Array:
+    rays = np.empty((len(normalised), 3))
+    rays[:, :2] = normalised
+    rays[:, 2] = 1.0
+    return rays / np.sqrt(np.einsum("ij,ij->i", rays, rays))[:, None]
+
+
+def _perspective(rays: Array) -> Array:
+    rays = np.asarray(rays, np.float64)
+    with np.errstate(all="ignore"):
+        return np.where(rays[:, 2:] > 1e-9, rays[:, :2] / rays[:, 2:], np.nan)

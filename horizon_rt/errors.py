@@ -1,0 +1,62 @@
+"""The errors that a caller can meet; each message is one line that says what to do.
+
+HorizonError
+├── SourceError          a camera, stream, file or folder that cannot be opened or read
+│   ├── SourceNotFound   nothing is there
+│   └── DecodeError      it is there, but holds no pictures that can be decoded
+├── OutputError          a file or folder that cannot be written
+├── CameraModelError     a lens model or profile that is wrong or unreadable
+├── CalibrationError     a calibration that did not succeed
+├── WeightsError         a weights file that is missing or does not match its manifest
+└── DatasetError         a dataset folder that does not follow the format
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CalibrationError",
+    "CameraModelError",
+    "DatasetError",
+    "DecodeError",
+    "HorizonError",
+    "OutputError",
+    "SourceError",
+    "SourceNotFound",
+    "WeightsError",
+]
+
+
+class HorizonError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class SourceError(HorizonError):
+    """A source cannot be opened or read."""
+
+
+class SourceNotFound(SourceError):
+    """There is nothing at the given address."""
+
+
+class DecodeError(SourceError):
+    """The source exists but no picture can be decoded from it."""
+
+
+class OutputError(HorizonError):
+    """An output cannot be written."""
+
+
+class CameraModelError(HorizonError):
+    """A camera model or profile is invalid."""
+
+
+class CalibrationError(HorizonError):
+    """A lens calibration did not succeed."""
+
+
+class WeightsError(HorizonError):
+    """A weights file is missing, damaged or does not match its manifest."""
+
+
+class DatasetError(HorizonError):
+    """A dataset folder does not follow the format."""

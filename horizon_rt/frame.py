@@ -1,0 +1,80 @@
+"""One decoded picture, as planes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ColourMatrix", "Frame", "Plane", "Sampling"]
+
+Plane = NDArray[np.uint8] | NDArray[np.uint16]
+ColourMatrix = Literal["bt601", "bt709", "bt2020"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the samples of a frame encode light.
+
+    `bit_depth` counts the significant low bits of a sample (8 for uint8; 10, 12 or 16 for uint16).
+    Limited range is 16..235 for luma and 16..240 for chroma at 8 bits, shifted up for more bits (BT.709).
+    """
+
+    bit_depth: int = 8
+    full_range: bool = False
+    matrix: ColourMatrix = "bt709"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture as one luma plane, and two chroma planes unless it is grey.
+
+    `planes` are (Y,) or (Y, U, V), each (rows, columns), uint8 or uint16, possibly strided views into a
+    decoder's buffer: read, never write. The chroma may be subsampled by any factor: 4:2:0, 4:2:2, 4:4:4.
+    The picture is upright: display rotation is already applied, as a view.
+
+    `time_s` is presentation time in seconds, for live sources a monotonic capture time from the first
+    frame on. `arrival_s` is `time.perf_counter()` when the frame left the decoder, for latency.
+    `name` is the file of a picture that came from a folder.
+    """
+
+    planes: tuple[Plane, ...]
+    index: int
+    time_s: float
+    sampling: Sampling = field(default_factory=Sampling)
+    arrival_s: float = 0.0
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.planes) not in (1, 3):
+            raise ValueError(f"a frame has 1 or 3 planes, got {len(self.planes)}")
+        if any(plane.ndim != 2 or plane.size == 0 for plane in self.planes):
+            raise ValueError(f"planes are non-empty and 2-D, got {[p.shape for p in self.planes]}")
+
+    @property
+    def luma(self) -> Plane:
+        """The luma plane, shape (height, width)."""
+        return self.planes[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of the luma plane."""
+        return self.planes[0].shape[1]
+
+    @property
+    def height(self) -> int:
+        """Rows of the luma plane."""
+        return self.planes[0].shape[0]
+
+    @classmethod
+    def from_bgr(cls, image: NDArray[np.uint8], *, index: int = 0, time_s: float = 0.0) -> Frame:
+        """From a BGR (height, width, 3) or grey (height, width) uint8 array, as OpenCV gives it."""
+        import cv2
+
+        if image.ndim == 2:
+            return cls((image,), index, time_s, Sampling(full_range=True, matrix="bt601"))
+        ycrcb = cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)
+        planes = (ycrcb[:, :, 0], ycrcb[:, :, 2], ycrcb[:, :, 1])
+        return cls(planes, index, time_s, Sampling(full_range=True, matrix="bt601"))

@@ -1,0 +1,102 @@
+"""What the tracker says of a frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.geometry import HorizonLine, UpVector
+
+__all__ = ["Horizon", "Measurement", "Observation", "State", "View", "roll_pitch_sd_deg"]
+
+State = Literal["acquiring", "tracking", "coasting", "lost"]
+View = Literal["horizon", "sky", "ground", "unknown"]
+
+
+def roll_pitch_sd_deg(up: UpVector, covariance: NDArray[np.float64]) -> tuple[float, float]:
+    """Standard deviations of roll and pitch in degrees from a (3, 3) covariance of the up vector.
+
+    First-order propagation by `UpVector.roll_pitch_jacobian`, capped at 180° and 90°.
+    """
+    variances = np.einsum("ij,jk,ik->i", jacobian := up.roll_pitch_jacobian(), covariance, jacobian)
+    roll_sd, pitch_sd = (math.degrees(math.sqrt(max(float(v), 0.0))) for v in variances)
+    return min(roll_sd, 180.0), min(pitch_sd, 90.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """The horizon fitted to one frame, before any filtering.
+
+    `covariance` is that of the up vector, shape (3, 3), rank 2 (tangent to the sphere), in rad².
+    """
+
+    up: UpVector
+    covariance: NDArray[np.float64]
+    inliers: int
+
+    @property
+    def sd_deg(self) -> tuple[float, float]:
+        """Standard deviations of roll and pitch in degrees."""
+        return roll_pitch_sd_deg(self.up, self.covariance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one frame shows: a horizon, only sky, only ground, or nothing that can be told.
+
+    `measurement` is None unless `view` is 'horizon'. `confidence` is 0..1; `sky_fraction` is the share of
+    the picture above the horizon, 0..1.
+    """
+
+    view: View
+    confidence: float
+    sky_fraction: float
+    measurement: Measurement | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Horizon:
+    """The tracker's answer for one frame.
+
+    `up`, the sigmas and the rates are None where there is no estimate. Rates are in degrees per second.
+    `line` is the horizon on an image without distortion (None straight up or down). Without a filter
+    (`--smooth none`) the values are those of `observation` and the rates are None.
+    """
+
+    frame: int
+    time_s: float
+    state: State
+    observation: Observation
+    up: UpVector | None = None
+    line: HorizonLine | None = None
+    measured_line: HorizonLine | None = None
+    roll_sd_deg: float | None = None
+    pitch_sd_deg: float | None = None
+    roll_rate_dps: float | None = None
+    pitch_rate_dps: float | None = None
+    latency_ms: float | None = None
+    file: str | None = None
+
+    @property
+    def roll_deg(self) -> float | None:
+        """Roll in degrees, positive with the right wing down."""
+        return None if self.up is None else self.up.roll_deg
+
+    @property
+    def pitch_deg(self) -> float | None:
+        """Pitch in degrees, positive nose up."""
+        return None if self.up is None else self.up.pitch_deg
+
+    @property
+    def view(self) -> View:
+        """What this frame shows."""
+        return self.observation.view
+
+    @property
+    def confidence(self) -> float:
+        """0..1, of this frame's observation."""
+        return self.observation.confidence
