@@ -1,5 +1,14 @@
-"""Lens models and camera profiles."""
+"""Lens models, camera profiles, and calibration from a chessboard."""
 
 from horizon_rt.camera.model import BrownConrady, CameraModel, Pinhole
+from horizon_rt.camera.profile import CameraProfile, load_profile, profile_names, save_profile
 
-__all__ = ["BrownConrady", "CameraModel", "Pinhole"]
+__all__ = [
+    "BrownConrady",
+    "CameraModel",
+    "CameraProfile",
+    "Pinhole",
+    "load_profile",
+    "profile_names",
+    "save_profile",
+]

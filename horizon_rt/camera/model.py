@@ -13,23 +13,32 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.camera.brown import Coefficients, distort, fold_radius, undistort
 from horizon_rt.errors import CameraModelError
 
 __all__ = ["BrownConrady", "CameraModel", "Pinhole"]
 
 Array = NDArray[np.float64]
-_UNDISTORT_STEPS = 20
+_LARGEST_COEFFICIENT = 1e12
 
 
 class CameraModel(Protocol):
     """What every lens model offers."""
 
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Columns of the image."""
+        ...
+
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Rows of the image."""
+        ...
+
     @property
-    def focal_px(self) -> float: ...
+    def focal_px(self) -> float:
+        """One focal length in px that stands for both axes."""
+        ...
 
     def rays(self, points: Array) -> Array:
         """Unit rays (N, 3) in camera axes of image points (N, 2) in px; NaN rows where there is none."""
@@ -125,13 +134,21 @@ class BrownConrady(Pinhole):
 
     def __post_init__(self) -> None:
         super(BrownConrady, self).__post_init__()
-        if not all(math.isfinite(v) for v in self.coefficients):
-            raise CameraModelError(f"distortion coefficients must be finite, got {self.coefficients}")
+        if not all(abs(v) <= _LARGEST_COEFFICIENT for v in self.coefficients):
+            raise CameraModelError(f"distortion coefficients must be finite numbers, got {self.coefficients}")
 
     @property
-    def coefficients(self) -> tuple[float, float, float, float, float]:
+    def coefficients(self) -> Coefficients:
         """(k1, k2, p1, p2, k3), OpenCV's order."""
         return self.k1, self.k2, self.p1, self.p2, self.k3
+
+    @property
+    def fold_radius(self) -> float:
+        """Undistorted radius, as a tangent, at which the radial distortion folds over; inf if it never does.
+
+        Beyond it two directions share one pixel, so the model says nothing there.
+        """
+        return fold_radius(self.k1, self.k2, self.k3)
 
     def rays(self, points: Array) -> Array:
         """Unit rays (N, 3) of image points (N, 2); NaN where the model cannot be inverted."""
@@ -139,44 +156,19 @@ class BrownConrady(Pinhole):
 
     def project(self, rays: Array) -> Array:
         """Image points (N, 2) of rays (N, 3); NaN behind the camera or where the model folds over."""
-        undistorted = _perspective(rays)
-        folded = self._radial_slope(undistorted) <= 0
-        return self._pixels(np.where(folded[:, None], np.nan, self._distort(undistorted)))
-
-    def _radial_slope(self, points: Array) -> Array:
-        r2 = np.einsum("ij,ij->i", points, points)
-        return 1 + r2 * (3 * self.k1 + r2 * (5 * self.k2 + r2 * 7 * self.k3))
-
-    def _distort(self, points: Array) -> Array:
-        x, y = points[:, 0], points[:, 1]
-        r2 = x * x + y * y
-        radial = 1 + r2 * (self.k1 + r2 * (self.k2 + r2 * self.k3))
-        xy = 2 * x * y
-        dx = x * radial + self.p1 * xy + self.p2 * (r2 + 2 * x * x)
-        dy = y * radial + self.p2 * xy + self.p1 * (r2 + 2 * y * y)
-        return np.stack([dx, dy], axis=1)
+        return self._pixels(distort(_perspective(rays), self.coefficients))
 
     def _undistort(self, points: Array) -> Array:
-        """Fixed-point inversion, as OpenCV's undistortPoints, then a check of the residual."""
-        if not any(self.coefficients):
-            return points
-        guess = points.copy()
-        with np.errstate(all="ignore"):
-            for _ in range(_UNDISTORT_STEPS):
-                guess = (
-                    guess
-                    + (points - self._distort(guess)) / np.maximum(self._radial_slope(guess), 0.2)[:, None]
-                )
-            error = np.abs(self._distort(guess) - points).max(axis=1)
-            bad = ~(error < 1e-6) | (self._radial_slope(guess) <= 0)
-        return np.where(bad[:, None], np.nan, guess)
+        return undistort(points, self.coefficients) if any(self.coefficients) else points
 
 
 def _unit_rays(normalised: Array) -> Array:
     rays = np.empty((len(normalised), 3))
     rays[:, :2] = normalised
     rays[:, 2] = 1.0
-    return rays / np.sqrt(np.einsum("ij,ij->i", rays, rays))[:, None]
+    with np.errstate(all="ignore"):
+        rays /= np.sqrt(np.einsum("ij,ij->i", rays, rays))[:, None]
+    return rays
 
 
 def _perspective(rays: Array) -> Array:

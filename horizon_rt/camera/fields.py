@@ -1,0 +1,60 @@
+"""Checked reading of values from a parsed profile, whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from horizon_rt.camera.model import BrownConrady, Pinhole
+from horizon_rt.errors import CameraModelError
+
+__all__ = ["image_size", "lens", "number", "shown", "table"]
+
+_LARGEST_SIDE = 65536
+
+
+def shown(value: object) -> str:
+    """A foreign value in at most one short line."""
+    text = ascii(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def table(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The table `key`; raises CameraModelError if it is missing or not a table."""
+    found = values.get(key)
+    if not isinstance(found, Mapping):
+        raise CameraModelError(f"'{key}' is missing or not a table")
+    return found
+
+
+def number(values: Mapping[str, Any], key: str, default: float | None = None) -> float:
+    """The number `key`, also when written as text; raises CameraModelError without one or a default."""
+    value = values.get(key, default)
+    if value is None:
+        raise CameraModelError(f"'{key}' is missing")
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CameraModelError(f"'{key}' must be a number, got {shown(value)}") from error
+
+
+def image_size(values: Mapping[str, Any], width: str, height: str) -> tuple[int, int]:
+    """Two whole numbers of pixels, 1..65536; raises CameraModelError."""
+    size = number(values, width), number(values, height)
+    if not all(1 <= side <= _LARGEST_SIDE and side == int(side) for side in size):
+        raise CameraModelError(f"the image size must be whole pixels, 1..{_LARGEST_SIDE}, got {size}")
+    return int(size[0]), int(size[1])
+
+
+def lens(size: tuple[int, int], matrix: tuple[float, ...], coefficients: tuple[float, ...]) -> Pinhole:
+    """Model of `matrix` (fx, fy, cx, cy) and `coefficients` (k1, k2, p1, p2, k3), none for a pinhole."""
+    width, height = size
+    fx, fy, cx, cy = matrix
+    if not coefficients:
+        return Pinhole(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
+    k1, k2, p1, p2, k3 = coefficients
+    return BrownConrady(
+        width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, k1=k1, k2=k2, p1=p1, p2=p2, k3=k3
+    )

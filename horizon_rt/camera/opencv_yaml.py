@@ -1,0 +1,127 @@
+"""OpenCV's calibration files, as written by cv2.FileStorage and by OpenCV's calibration sample.
+
+ROS camera_info files carry the same keys and are read too. OpenCV writes `%YAML:1.0`, which is no valid
+YAML directive, and tags its matrices `!!opencv-matrix`: the first line is dropped and tags are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from horizon_rt.camera import fields
+from horizon_rt.camera.model import BrownConrady
+from horizon_rt.camera.profile import CameraProfile
+from horizon_rt.errors import CameraModelError
+
+__all__ = ["looks_like", "parse", "render"]
+
+_KEY = re.compile(r"^\s*[\"']?(camera_matrix|distortion_coefficients|fisheye_model)[\"']?\s*:", re.MULTILINE)
+_SUPPORTED_MODELS = ("plumb_bob", "brown_conrady", "pinhole", "none", "")
+
+
+def looks_like(text: str) -> bool:
+    """Whether this is an OpenCV or ROS calibration rather than TOML."""
+    return text.startswith(("%YAML", "<?xml")) or _KEY.search(text) is not None
+
+
+def parse(text: str, *, name: str) -> CameraProfile:
+    """Profile of an OpenCV YAML or JSON text. Raises CameraModelError."""
+    values = _mapping(text)
+    _refuse_fisheye(values)
+    size = fields.image_size(values, "image_width", "image_height")
+    model = fields.lens(size, _intrinsics(values), _distortion(values))
+    rms = values.get("avg_reprojection_error", values.get("rms_px"))
+    return CameraProfile(
+        name=_line(values.get("name", values.get("camera_name")), name),
+        model=model,
+        rms_px=None if rms is None else fields.number({"rms": rms}, "rms"),
+        source=_line(values.get("source"), "OpenCV calibration file"),
+    )
+
+
+def render(profile: CameraProfile) -> str:
+    """Text that cv2.FileStorage and `parse` read; the lens is kept bit for bit."""
+    model = profile.model
+    coefficients = model.coefficients if isinstance(model, BrownConrady) else ()
+    camera = (model.fx, 0.0, model.cx, 0.0, model.fy, model.cy, 0.0, 0.0, 1.0)
+    lines = ["%YAML:1.0", "---", f'name: "{_escaped(profile.name)}"', f'source: "{_escaped(profile.source)}"']
+    lines += [f"image_width: {model.width}", f"image_height: {model.height}"]
+    lines += _matrix("camera_matrix", 3, camera)
+    lines += _matrix("distortion_coefficients", 1, coefficients or (0.0,) * 5)
+    lines += [] if profile.rms_px is None else [f"avg_reprojection_error: {float(profile.rms_px)!r}"]
+    return "\n".join([*lines, ""])
+
+
+def _mapping(text: str) -> Mapping[str, Any]:
+    import yaml
+
+    if text.startswith("<?xml"):
+        raise CameraModelError("OpenCV XML files are not read: write the calibration as .yml")
+    body = text.partition("\n")[2] if text.startswith("%YAML") else text
+    try:
+        # BaseLoader makes no objects of tags. The C loader overflows its stack on deep nesting.
+        values = yaml.load(body, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise CameraModelError("not a readable YAML file") from error
+    if not isinstance(values, Mapping):
+        raise CameraModelError("not an OpenCV calibration: it holds no keys")
+    return values
+
+
+def _refuse_fisheye(values: Mapping[str, Any]) -> None:
+    flag = str(values.get("fisheye_model", "0")).strip().lower()
+    kind = str(values.get("distortion_model", "")).strip().lower()
+    if flag not in ("0", "false", "") or kind in ("fisheye", "equidistant"):
+        raise CameraModelError("fisheye lenses are not supported yet")
+    if kind not in _SUPPORTED_MODELS and kind != "rational_polynomial":
+        raise CameraModelError(f"distortion model {fields.shown(kind)} is not supported; plumb_bob is")
+
+
+def _intrinsics(values: Mapping[str, Any]) -> tuple[float, float, float, float]:
+    matrix = _numbers(values, "camera_matrix")
+    if len(matrix) != 9:
+        raise CameraModelError(f"'camera_matrix' must have 3x3 numbers, got {len(matrix)}")
+    fx, skew, cx, zero, fy, cy, *last = matrix
+    if abs(skew) > 1e-6 * abs(fx) or zero != 0 or last != [0.0, 0.0, 1.0]:
+        raise CameraModelError("'camera_matrix' must be [fx 0 cx; 0 fy cy; 0 0 1]; skew is not supported")
+    return fx, fy, cx, cy
+
+
+def _distortion(values: Mapping[str, Any]) -> tuple[float, ...]:
+    """(k1, k2, p1, p2, k3), or none where all are zero."""
+    terms = _numbers(values, "distortion_coefficients")
+    if len(terms) not in (0, 4, 5, 8, 12, 14):
+        raise CameraModelError(f"4 or 5 distortion coefficients are supported, got {len(terms)}")
+    if any(term != 0 for term in terms[5:]):
+        raise CameraModelError(
+            "distortion beyond k1 k2 p1 p2 k3 is not supported: calibrate with 5 coefficients"
+        )
+    return (*terms, 0.0)[:5] if any(term != 0 for term in terms) else ()
+
+
+def _numbers(values: Mapping[str, Any], key: str) -> list[float]:
+    """The numbers of a matrix written as a table with `data`, or as plain or nested lists."""
+    matrix = values.get(key)
+    data = matrix.get("data") if isinstance(matrix, Mapping) else matrix
+    if not isinstance(data, Sequence) or isinstance(data, str):
+        raise CameraModelError(f"'{key}' is missing or not a matrix")
+    if len(data) > 64:
+        raise CameraModelError(f"'{key}' is too large for a matrix of a lens: {len(data)} numbers")
+    nested = [row if isinstance(row, list) else [row] for row in data]
+    return [fields.number({key: item}, key) for row in nested for item in row[:64]]
+
+
+def _line(value: object, default: str) -> str:
+    return value if isinstance(value, str) and value and value.isprintable() else default
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _matrix(key: str, rows: int, values: Sequence[float]) -> list[str]:
+    data = ", ".join(repr(float(value)) for value in values)
+    head = f"{key}: !!opencv-matrix"
+    return [head, f"   rows: {rows}", f"   cols: {len(values) // rows}", "   dt: d", f"   data: [ {data} ]"]

@@ -1,0 +1,141 @@
+"""Camera profiles: a lens model with its name and where it came from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from horizon_rt.camera.model import Pinhole
+from horizon_rt.errors import CameraModelError
+
+__all__ = [
+    "CameraProfile",
+    "load_profile",
+    "profile_names",
+    "profiles_folder",
+    "save_profile",
+]
+
+# A profile written with the video still shows all it has; larger files are something else, and slow to parse.
+_LARGEST_FILE = 512 * 1024
+_ASPECT_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraProfile:
+    """A lens model for one picture size, with its origin.
+
+    `rms_px` is the reprojection error of the calibration, None where there was none. `source` says in one
+    line where the numbers come from. `assumed` is True for a guess such as a field of view.
+    """
+
+    name: str
+    model: Pinhole
+    rms_px: float | None = None
+    source: str = ""
+    assumed: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name or not (self.name + self.source).isprintable():
+            raise CameraModelError(f"a profile needs a name and a source in one line, got {self.name[:80]!r}")
+        if self.rms_px is not None and not (math.isfinite(self.rms_px) and self.rms_px >= 0):
+            raise CameraModelError(f"rms_px is a length in px, got {self.rms_px}")
+
+    @classmethod
+    def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
+        """The guess used without a calibration: centred, square pixels, this horizontal field of view."""
+        model = Pinhole.from_hfov(width, height, hfov_deg)
+        name = f"hfov{hfov_deg:g}"
+        return cls(name=name, model=model, source=f"assumed field of view of {hfov_deg:g}°", assumed=True)
+
+    def fit_to(self, width: int, height: int) -> Self:
+        """The profile for a video of another size and the same aspect ratio, within 1 %.
+
+        A guessed field of view fits any size. Raises CameraModelError for another aspect ratio of a
+        measured lens: the camera then used another part of its sensor, and the numbers cannot tell which.
+        """
+        model = self.model
+        if (width, height) == (model.width, model.height):
+            return self
+        if self.assumed and type(model) is Pinhole and width > 0 and height > 0:
+            return replace(self, model=Pinhole.from_hfov(width, height, model.hfov_deg))
+        if abs(width * model.height / max(height * model.width, 1) - 1) > _ASPECT_TOLERANCE:
+            raise CameraModelError(
+                f"camera profile {self.name!r} is for {model.width}x{model.height} and the video is "
+                f"{width}x{height}: calibrate in the video's own mode, as a crop changes the lens centre"
+            )
+        return replace(self, model=model.resized(width, height))
+
+
+def profiles_folder() -> Path:
+    """The folder of the shipped profiles: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_calibration"
+    return installed if installed.is_dir() else package.parent / "calibration"
+
+
+def profile_names() -> tuple[str, ...]:
+    """Names of the shipped profiles, sorted."""
+    return tuple(sorted(path.stem for path in profiles_folder().glob("*.toml")))
+
+
+def load_profile(path_or_name: str | Path) -> CameraProfile:
+    """Read a profile file in TOML or OpenCV YAML, told by its content, or a shipped profile by its name.
+
+    Raises CameraModelError for a missing, malformed or unsupported one.
+    """
+    from horizon_rt.camera import opencv_yaml, toml_profile
+
+    path = _resolve(path_or_name)
+    text = _read(path)
+    parse = opencv_yaml.parse if opencv_yaml.looks_like(text) else toml_profile.parse
+    try:
+        return parse(text, name=path.stem)
+    except CameraModelError as error:
+        raise CameraModelError(f"{path}: {error}") from error
+
+
+def save_profile(profile: CameraProfile, path: str | Path) -> None:
+    """Write a profile: `.toml` in this project's format, `.yaml` or `.yml` in OpenCV's.
+
+    Raises CameraModelError for another suffix or where the file cannot be written.
+    """
+    from horizon_rt.camera import opencv_yaml, toml_profile
+
+    path = Path(path)
+    formats = {".toml": toml_profile.render, ".yaml": opencv_yaml.render, ".yml": opencv_yaml.render}
+    if path.suffix.lower() not in formats:
+        raise CameraModelError(f"{path}: a profile's name ends in .toml, .yaml or .yml")
+    try:
+        path.write_text(formats[path.suffix.lower()](profile), encoding="utf-8")
+    except OSError as error:
+        raise CameraModelError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _resolve(path_or_name: str | Path) -> Path:
+    path = Path(path_or_name)
+    try:
+        if path.exists():
+            return path
+    except (OSError, ValueError):
+        pass
+    if str(path_or_name) in profile_names():
+        return profiles_folder() / f"{path_or_name}.toml"
+    shown = ascii(str(path_or_name)[:200])
+    raise CameraModelError(f"no camera profile {shown}: give a file, or one of {', '.join(profile_names())}")
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise CameraModelError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > _LARGEST_FILE:
+        raise CameraModelError(f"{path}: larger than {_LARGEST_FILE // 1024} KiB, so not a camera profile")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CameraModelError(f"{path}: not a text file, so not a camera profile") from error

@@ -1,0 +1,104 @@
+"""This project's profile format, TOML; its keys are documented in calibration/README.md."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from horizon_rt.camera import fields
+from horizon_rt.camera.model import BrownConrady, Pinhole
+from horizon_rt.camera.profile import CameraProfile
+from horizon_rt.errors import CameraModelError
+
+__all__ = ["FORMAT", "parse", "render"]
+
+FORMAT = "horizon-rt-camera/1"
+_MATRIX = ("fx", "fy", "cx", "cy")
+_DISTORTION = ("k1", "k2", "p1", "p2", "k3")
+_KEYS = {"": {"format", "name", "source", "assumed", "rms_px", "image", "lens"}, "image": {"width", "height"}}
+
+
+def parse(text: str, *, name: str) -> CameraProfile:
+    """Profile of a TOML text; `name` stands in for a missing one. Raises CameraModelError."""
+    values = _tables(text)
+    return CameraProfile(
+        name=_text(values, "name", name),
+        model=_model(fields.table(values, "image"), fields.table(values, "lens")),
+        rms_px=fields.number(values, "rms_px") if "rms_px" in values else None,
+        source=_text(values, "source", ""),
+        assumed=_flag(values, "assumed"),
+    )
+
+
+def render(profile: CameraProfile) -> str:
+    """TOML text that `parse` reads back to the same profile, bit for bit."""
+    model = profile.model
+    lines = [f'format = "{FORMAT}"', f"name = {_quoted(profile.name)}", f"source = {_quoted(profile.source)}"]
+    lines += [f"assumed = {str(profile.assumed).lower()}"]
+    lines += [] if profile.rms_px is None else [f"rms_px = {float(profile.rms_px)!r}"]
+    lines += ["", "[image]", f"width = {model.width}", f"height = {model.height}", "", "[lens]"]
+    brown = isinstance(model, BrownConrady)
+    lines += [f'model = "{"brown-conrady" if brown else "pinhole"}"']
+    keys = _MATRIX + (_DISTORTION if brown else ())
+    return "\n".join([*lines, *(f"{key} = {float(getattr(model, key))!r}" for key in keys), ""])
+
+
+def _tables(text: str) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CameraModelError(
+            f"neither a TOML nor an OpenCV YAML profile: {fields.shown(str(error))}"
+        ) from error
+    except (RecursionError, ValueError) as error:
+        raise CameraModelError("not a TOML profile: it holds a value that cannot be read") from error
+    if values.get("format") != FORMAT:
+        raise CameraModelError(
+            f'a profile starts with format = "{FORMAT}", got {fields.shown(values.get("format"))}'
+        )
+    _refuse_unknown(values, _KEYS[""])
+    return values
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: set[str]) -> None:
+    """A misspelt k1 must not become a lens without distortion."""
+    if unknown := sorted(set(values) - known):
+        raise CameraModelError(
+            f"unknown key {fields.shown(unknown[0])}; known are {', '.join(sorted(known))}"
+        )
+
+
+def _model(image: Mapping[str, Any], lens: Mapping[str, Any]) -> Pinhole:
+    _refuse_unknown(image, _KEYS["image"])
+    size = fields.image_size(image, "width", "height")
+    kind = lens.get("model")
+    if kind not in ("pinhole", "brown-conrady"):
+        raise CameraModelError(f"lens.model is pinhole or brown-conrady, got {fields.shown(kind)}")
+    if kind == "pinhole" and "hfov_deg" in lens:
+        _refuse_unknown(lens, {"model", "hfov_deg"})
+        return Pinhole.from_hfov(*size, fields.number(lens, "hfov_deg"))
+    names = _DISTORTION if kind == "brown-conrady" else ()
+    _refuse_unknown(lens, {"model", *_MATRIX, *names})
+    matrix = tuple(fields.number(lens, key) for key in _MATRIX)
+    return fields.lens(size, matrix, tuple(fields.number(lens, key, 0.0) for key in names))
+
+
+def _text(values: Mapping[str, Any], key: str, default: str) -> str:
+    value = values.get(key, default)
+    if not isinstance(value, str):
+        raise CameraModelError(f"'{key}' must be text, got {fields.shown(value)}")
+    return value
+
+
+def _flag(values: Mapping[str, Any], key: str) -> bool:
+    value = values.get(key, False)
+    if not isinstance(value, bool):
+        raise CameraModelError(f"'{key}' must be true or false, got {fields.shown(value)}")
+    return value
+
+
+def _quoted(text: str) -> str:
+    # A JSON string without escapes beyond ASCII's is a TOML basic string too.
+    return json.dumps(text, ensure_ascii=False)
