@@ -1,0 +1,121 @@
+"""What every source is: a stream of frames with a description, that can be closed from any thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from horizon_rt.frame import Frame
+
+__all__ = ["Source", "SourceInfo", "SourceKind"]
+
+_log = logging.getLogger(__name__)
+
+SourceKind = Literal["file", "images", "device", "stdin", "synthetic"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceInfo:
+    """What is known of a source before it is read.
+
+    `width` and `height` are those of the first upright frame in px; later frames may differ. `frame_rate`
+    is the average in Hz, `frame_count` what the container declares (for images: the number of files) and
+    `duration_s` the declared length in seconds; each is None where it is unknown. `live` sources produce
+    frames whether or not they are read. `still` means that each picture is on its own, so that nothing is
+    filtered over time.
+    """
+
+    name: str
+    kind: SourceKind
+    width: int
+    height: int
+    frame_rate: float | None = None
+    frame_count: int | None = None
+    duration_s: float | None = None
+    live: bool = False
+    still: bool = False
+
+
+class Source(ABC):
+    """A stream of frames.
+
+    Iterate over it, or call `read` until it returns None. Frames stay valid after the source is closed.
+    `warnings` holds one line for everything that was repaired or skipped; each is logged as well.
+
+    Subclasses set `info` and implement `_next_frame` and, if they hold anything, `_release`. Neither of the
+    two is ever called at the same time as the other or as itself; a `_next_frame` that waits must watch
+    `_closing`.
+    """
+
+    info: SourceInfo
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._released = False
+
+    @abstractmethod
+    def _next_frame(self) -> Frame | None:
+        """Return the next frame, or None at the end."""
+
+    def _release(self) -> None:  # noqa: B027 - holding nothing is usual
+        """Give back what the source holds; called once."""
+
+    def read(self) -> Frame | None:
+        """Return the next frame, or None at the end and after `close`.
+
+        Raises SourceError when the source fails in a way that no further frame can follow.
+        """
+        try:
+            with self._lock:
+                return None if self._closing.is_set() else self._next_frame()
+        finally:
+            self._release_if_closing()
+
+    def close(self) -> None:
+        """Stop and release everything; may be called from any thread and more than once.
+
+        It does not wait: a `read` that is under way in another thread ends by itself and releases then.
+        """
+        self._closing.set()
+        self._release_if_closing()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closing.is_set()
+
+    def _release_if_closing(self) -> None:
+        # A decoder freed under a running read is a crash, so whoever leaves last releases.
+        if not self._closing.is_set() or not self._lock.acquire(blocking=False):
+            return
+        try:
+            if not self._released:
+                self._released = True
+                self._release()
+        finally:
+            self._lock.release()
+
+    def note(self, message: str) -> None:
+        """Record and log a line in `warnings`."""
+        self.warnings.append(message)
+        _log.warning("%s", message)
+
+    def __iter__(self) -> Iterator[Frame]:
+        while (frame := self.read()) is not None:
+            yield frame
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,35 @@
+"""Presentation times that always advance."""
+
+from __future__ import annotations
+
+__all__ = ["PresentationClock"]
+
+
+class PresentationClock:
+    """Turns presentation timestamps into strictly increasing seconds from the start of the stream.
+
+    A frame whose timestamp is missing, or does not advance, is placed one average duration after the
+    frame before it; `repaired` counts these and `last_s` is the latest time.
+    """
+
+    def __init__(self, *, origin_s: float | None, period_s: float) -> None:
+        self._origin_s = origin_s
+        self._period_s = period_s
+        self.last_s: float | None = None
+        self.repaired = 0
+
+    def stamp(self, timestamp_s: float | None) -> float:
+        """Time in seconds of the next frame; without an origin the first frame is at 0."""
+        time_s = self._relative(timestamp_s)
+        if time_s is None or (self.last_s is not None and time_s <= self.last_s):
+            self.repaired += 1
+            time_s = 0.0 if self.last_s is None else self.last_s + self._period_s
+        self.last_s = time_s
+        return time_s
+
+    def _relative(self, timestamp_s: float | None) -> float | None:
+        if timestamp_s is None:
+            return None
+        if self._origin_s is None:
+            self._origin_s = timestamp_s
+        return timestamp_s - self._origin_s

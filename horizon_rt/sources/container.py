@@ -1,0 +1,201 @@
+"""Sources that FFmpeg reads: files, standard input, capture devices and test graphs, through PyAV."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from horizon_rt.errors import DecodeError
+from horizon_rt.frame import Frame
+from horizon_rt.sources.base import Source, SourceInfo, SourceKind
+from horizon_rt.sources.clock import PresentationClock
+from horizon_rt.sources.decoder import MAX_CONSECUTIVE_ERRORS, PacketDecoder, describe
+from horizon_rt.sources.orientation import orientation, upright
+from horizon_rt.sources.planes import PlaneReader
+
+__all__ = ["ContainerOptions", "ContainerSource"]
+
+# Where a stream declares no frame rate, the one that FFmpeg assumes for raw streams.
+_DEFAULT_RATE_HZ = 25.0
+# Beyond this many pixels (16384²) a size is taken as damage, not as a picture.
+_MAX_PIXELS = 1 << 28
+# A file that ends earlier than declared by more than this many frames is reported.
+_SHORT_FRAMES = 2.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerOptions:
+    """How to treat an opened container.
+
+    `threads` is the number of decoder threads, 0 for one per core. A `live` source starts its time at its
+    first frame and is decoded without the delay of frame threads. `paced` frames are held back until they
+    are due, for graphs that produce them as fast as they are read.
+    """
+
+    name: str
+    kind: SourceKind
+    threads: int = 0
+    live: bool = False
+    paced: bool = False
+
+
+class ContainerSource(Source):
+    """Frames of the best video stream of an open PyAV container, which it owns from then on.
+
+    The first frame is decoded at once, so that a source which opened has pictures and a known upright size.
+    `closing` is given where the container's own input watches it to end a wait. Raises DecodeError.
+    """
+
+    def __init__(
+        self, container: InputContainer, options: ContainerOptions, *, closing: threading.Event | None = None
+    ) -> None:
+        super().__init__()
+        self._closing = closing or self._closing
+        self._container = container
+        self._options = options
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        stream = _video_stream(self._container, self._options)
+        self._decoder = PacketDecoder(self._container, stream, self._closing)
+        self._frames: Iterator[VideoFrame] = self._decoder.frames()
+        self._reader = PlaneReader()
+        self._rate = _frame_rate(stream)
+        self._clock = PresentationClock(
+            origin_s=None if self._options.live else _start_s(stream),
+            period_s=1 / (self._rate or _DEFAULT_RATE_HZ),
+        )
+        self._count = 0
+        self._stamped: bool | None = None
+        self._first = self._decoded()
+        self.info = self._describe(stream)
+        self._paced_from = time.monotonic()
+
+    def _describe(self, stream: VideoStream) -> SourceInfo:
+        if self._first is None:
+            raise DecodeError(self._no_pictures())
+        return SourceInfo(
+            name=self._options.name,
+            kind=self._options.kind,
+            width=self._first.width,
+            height=self._first.height,
+            frame_rate=self._rate,
+            frame_count=None if self._options.live else (stream.frames or None),
+            duration_s=None if self._options.live else _duration_s(self._container, stream),
+            live=self._options.live,
+        )
+
+    def _no_pictures(self) -> str:
+        why = self._decoder.last_error or "the video stream is empty"
+        return f"{self._options.name}: no picture can be decoded ({why}); is the file complete?"
+
+    def _next_frame(self) -> Frame | None:
+        frame, self._first = self._first, None
+        frame = frame or self._decoded()
+        if frame is not None and self._options.paced:
+            self._closing.wait(max(0.0, self._paced_from + frame.time_s - time.monotonic()))
+        return frame
+
+    def _decoded(self) -> Frame | None:
+        for picture in self._frames:
+            try:
+                return self._frame(picture)
+            except (FFmpegError, ValueError) as error:
+                self._decoder.note_error(error)
+        self._frames = iter(())
+        self._report_end()
+        return None
+
+    def _frame(self, picture: VideoFrame) -> Frame:
+        arrival_s = time.perf_counter()
+        planes, sampling = self._reader.read(picture)
+        planes = upright(planes, orientation(picture))
+        frame = Frame(planes, self._count, self._clock.stamp(self._timestamp(picture)), sampling, arrival_s)
+        self._count += 1
+        return frame
+
+    def _timestamp(self, picture: VideoFrame) -> float | None:
+        # One clock per source: a device without timestamps is timed by arrival from its first frame on.
+        stamped = picture.pts is not None
+        if self._stamped is None:
+            self._stamped = stamped or not self._options.live
+        if not self._stamped:
+            return time.monotonic()
+        return picture.time if stamped else None
+
+    def _report_end(self) -> None:
+        if self._count == 0 or self._closing.is_set() or self._released:
+            return
+        name, decoder = self._options.name, self._decoder
+        if decoder.gave_up:
+            self.note(
+                f"{name}: stopped after {MAX_CONSECUTIVE_ERRORS} errors in a row ({decoder.last_error})"
+            )
+        elif decoder.errors:
+            self.note(f"{name}: {decoder.errors} damaged packets skipped ({decoder.last_error})")
+        if self._clock.repaired and not self._options.live:
+            self.note(f"{name}: {self._clock.repaired} of {self._count} frames had no usable timestamp")
+        self._report_shortfall()
+
+    def _report_shortfall(self) -> None:
+        info, period_s = self.info, 1 / (self._rate or _DEFAULT_RATE_HZ)
+        end_s = (self._clock.last_s or 0.0) + period_s
+        short = info.duration_s is not None and info.duration_s - end_s > _SHORT_FRAMES * period_s
+        if short and (info.frame_count is None or self._count < info.frame_count):
+            self.note(
+                f"{info.name}: ends at {end_s:.2f} s of the declared {info.duration_s:.2f} s; is it cut off?"
+            )
+
+    def _release(self) -> None:
+        self._frames = iter(())
+        self._container.close()
+
+
+def _video_stream(container: InputContainer, options: ContainerOptions) -> VideoStream:
+    stream = container.streams.best("video")
+    if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        raise DecodeError(f"{options.name}: no video in it, only {kinds}; give a file with a video stream")
+    if stream.codec_context is None:
+        raise DecodeError(f"{options.name}: no decoder for its video; convert it to H.264")
+    # Frame threads hold back one frame each, which a live picture cannot afford.
+    stream.thread_type = "SLICE" if options.live else "AUTO"
+    stream.codec_context.thread_count = options.threads
+    stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
+    return stream
+
+
+def _frame_rate(stream: VideoStream) -> float | None:
+    rate = stream.average_rate or stream.guessed_rate
+    return float(rate) if rate else None
+
+
+def _start_s(stream: VideoStream) -> float | None:
+    if stream.start_time is None or stream.time_base is None:
+        return None
+    return float(stream.start_time * stream.time_base)
+
+
+def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    if container.duration and len(container.streams) == 1:
+        return container.duration / 1_000_000
+    return None
+
+
+def open_failure(name: str, error: Exception) -> DecodeError:
+    """The error for an input that FFmpeg cannot make sense of."""
+    return DecodeError(f"{name}: not a video that can be read ({describe(error)})")

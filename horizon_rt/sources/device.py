@@ -1,0 +1,171 @@
+"""Cameras, and FFmpeg test graphs that stand in for one."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+import time
+
+import av
+from av.error import FFmpegError
+
+from horizon_rt.errors import SourceError, SourceNotFound
+from horizon_rt.frame import Frame
+from horizon_rt.sources.base import Source, SourceInfo
+from horizon_rt.sources.container import ContainerOptions, ContainerSource
+from horizon_rt.sources.decoder import describe
+
+__all__ = ["open_device", "open_graph"]
+
+_OPEN_TIMEOUT_S = 10.0
+
+
+def open_device(
+    device: int | str,
+    *,
+    size: tuple[int, int] | None = None,
+    frame_rate: float | None = None,
+    pixel_format: str | None = None,
+    threads: int = 0,
+) -> Source:
+    """Open a camera by index or as /dev/videoN.
+
+    `size` (width, height) in px and `frame_rate` in Hz are wishes: what the camera delivers instead is
+    told in `warnings`. `pixel_format` is the camera's own, such as 'mjpeg' or 'yuyv422'. Raises
+    SourceNotFound for a missing camera and SourceError for one that cannot be used.
+    """
+    request = {
+        "video_size": f"{size[0]}x{size[1]}" if size else None,
+        "framerate": f"{frame_rate:g}" if frame_rate else None,
+        "input_format": pixel_format,
+    }
+    wishes = {key: value for key, value in request.items() if value is not None}
+    if sys.platform == "linux":
+        path = f"/dev/video{device}" if str(device).isdecimal() else str(device)
+        _check_device(path, str(device))
+        if "v4l2" in ",".join(av.formats_available):
+            return _open_v4l2(path, str(device), wishes, threads)
+    return OpenCvCamera(device, size=size, frame_rate=frame_rate)
+
+
+def _check_device(path: str, name: str) -> None:
+    what = f"no camera {name}: {path}" if path != name else f"no camera: {path}"
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise SourceNotFound(f"{what} does not exist; `horizon-rt doctor` lists cameras") from error
+    if not stat.S_ISCHR(mode):
+        raise SourceNotFound(f"{what} is not a capture device; `horizon-rt doctor` lists cameras")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise SourceError(f"no permission to use {path}; add yourself to the group 'video' and log in again")
+
+
+def _attempts(wishes: dict[str, str]) -> list[dict[str, str]]:
+    """What to ask the driver for, best first.
+
+    Over USB 2 large raw pictures come at a few frames a second only, so that a wished size or rate is
+    first tried with the compressed format.
+    """
+    attempts = [wishes, {}]
+    if wishes and "input_format" not in wishes:
+        attempts.insert(0, wishes | {"input_format": "mjpeg"})
+    return attempts if wishes else [{}]
+
+
+def _open_v4l2(path: str, name: str, wishes: dict[str, str], threads: int) -> ContainerSource:
+    failure: FFmpegError | None = None
+    for wish in _attempts(wishes):
+        # Reads that return at once when there is no frame yet, so that close() is never held up.
+        options = wish | {"fflags": "nonblock"}
+        try:
+            container = av.open(path, "r", format="v4l2", options=options, timeout=_OPEN_TIMEOUT_S)
+        except FFmpegError as error:
+            failure = failure or error
+            continue
+        source = ContainerSource(
+            container, ContainerOptions(name=name, kind="device", threads=threads, live=True)
+        )
+        _tell_differences(source, wishes)
+        return source
+    raise SourceError(f"camera {name} cannot be opened ({failure and describe(failure)}); is it in use?")
+
+
+def _tell_differences(source: ContainerSource, wishes: dict[str, str]) -> None:
+    info = source.info
+    got = {"video_size": f"{info.width}x{info.height}", "framerate": f"{info.frame_rate or 0:g}"}
+    for key, value in got.items():
+        if wishes.get(key, value) != value:
+            source.note(f"camera {info.name}: asked for {key} {wishes[key]}, the camera gives {value}")
+
+
+def open_graph(graph: str) -> ContainerSource:
+    """A libavfilter graph such as 'testsrc2=size=320x240:rate=30' as a camera, in real time.
+
+    Raises SourceError for a graph that FFmpeg does not understand.
+    """
+    try:
+        container = av.open(graph, "r", format="lavfi")
+    except (FFmpegError, ValueError) as error:
+        raise SourceError(
+            f"lavfi:{graph}: not a filter graph that gives video ({describe(error)})"
+        ) from error
+    options = ContainerOptions(name=f"lavfi:{graph}", kind="synthetic", threads=1, live=True, paced=True)
+    return ContainerSource(container, options)
+
+
+class OpenCvCamera(Source):
+    """A camera through OpenCV, where FFmpeg has no driver for it; timed by arrival."""
+
+    def __init__(
+        self, device: int | str, *, size: tuple[int, int] | None = None, frame_rate: float | None = None
+    ) -> None:
+        import cv2
+
+        super().__init__()
+        number = re.fullmatch(r"(?:/dev/video)?(\d+)", str(device))
+        self._capture = cv2.VideoCapture(int(number[1]) if number else str(device))
+        if not self._capture.isOpened():
+            raise SourceNotFound(f"no camera {device}, or it is in use; `horizon-rt doctor` lists cameras")
+        if size:
+            self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+            self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+        if frame_rate:
+            self._capture.set(cv2.CAP_PROP_FPS, frame_rate)
+        self._count = 0
+        self._start_s: float | None = None
+        self._first = self._grab()
+        self.info = self._describe(str(device), self._capture.get(cv2.CAP_PROP_FPS))
+
+    def _describe(self, name: str, frame_rate: float) -> SourceInfo:
+        if self._first is None:
+            self._capture.release()
+            raise SourceError(f"camera {name} opens but gives no picture; is it in use?")
+        return SourceInfo(
+            name=name,
+            kind="device",
+            width=self._first.width,
+            height=self._first.height,
+            frame_rate=frame_rate if frame_rate > 0 else None,
+            live=True,
+        )
+
+    def _next_frame(self) -> Frame | None:
+        frame, self._first = self._first, None
+        return frame or self._grab()
+
+    def _grab(self) -> Frame | None:
+        good, image = self._capture.read()
+        if not good:
+            return None
+        now = time.monotonic()
+        self._start_s = now if self._start_s is None else self._start_s
+        frame = Frame.from_bgr(
+            image.astype("uint8", copy=False), index=self._count, time_s=now - self._start_s
+        )
+        self._count += 1
+        return frame
+
+    def _release(self) -> None:
+        self._capture.release()

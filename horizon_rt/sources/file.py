@@ -1,0 +1,96 @@
+"""Files and standard input."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+from av.error import FFmpegError
+
+from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
+from horizon_rt.sources.container import ContainerOptions, ContainerSource, open_failure
+
+__all__ = ["open_file", "open_stdin"]
+
+# FFmpeg plays plain text as a terminal recording.
+_NOT_VIDEO = {"tty"}
+_POLL_S = 0.1
+
+
+def open_file(path: str | Path, *, threads: int = 0) -> ContainerSource:
+    """Open a video file.
+
+    Raises SourceNotFound where there is no file, SourceError where it cannot be read and DecodeError where
+    it holds no picture.
+    """
+    _check_readable(Path(path))
+    name = str(path)
+    try:
+        # The prefix keeps a colon in a file name from being read as a protocol.
+        container = av.open(f"file:{path}", "r")
+    except (FFmpegError, UnicodeError) as error:
+        raise open_failure(name, error) from error
+    if container.format.name in _NOT_VIDEO:
+        container.close()
+        raise DecodeError(f"{name}: plain text, not a video")
+    return ContainerSource(container, ContainerOptions(name=name, kind="file", threads=threads))
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        status = path.stat()
+    except PermissionError as error:
+        raise SourceError(f"{path}: no permission to look into its folder") from error
+    except (OSError, ValueError) as error:
+        raise SourceNotFound(f"{path}: no such file, folder or camera; check the name") from error
+    if not os.access(path, os.R_OK):
+        raise SourceError(f"{path}: no permission to read it; see chmod +r")
+    if path.is_file() and status.st_size == 0:
+        raise DecodeError(f"{path}: the file is empty (0 bytes); was it copied completely?")
+
+
+def open_stdin(stream: BinaryIO | None = None, *, threads: int = 0) -> ContainerSource:
+    """Read a video from a pipe, standard input by default.
+
+    The container must be readable from front to back (MPEG-TS, Matroska, raw H.264, MP4 with its index in
+    front). Raises DecodeError.
+    """
+    closing = threading.Event()
+    pipe = _Pipe(stream or sys.stdin.buffer, closing)
+    try:
+        container = av.open(pipe, "r")
+    except FFmpegError as error:
+        hint = "an MP4 from a pipe needs -movflags +faststart, or use MPEG-TS"
+        raise DecodeError(f"{open_failure('stdin', error)}; {hint}") from error
+    return ContainerSource(
+        container, ContainerOptions(name="stdin", kind="stdin", threads=threads), closing=closing
+    )
+
+
+class _Pipe:
+    """Blocking reads that end when `closing` is set; offers no seek, so that FFmpeg does not try."""
+
+    def __init__(self, stream: BinaryIO, closing: threading.Event) -> None:
+        # Unbuffered, since select does not see what a buffer holds.
+        self._stream = getattr(stream, "raw", stream)
+        self._closing = closing
+        self._selectable = sys.platform != "win32" and _has_descriptor(self._stream)
+
+    def read(self, size: int) -> bytes:
+        while self._selectable and not self._closing.is_set():
+            if select.select([self._stream], [], [], _POLL_S)[0]:
+                break
+        return b"" if self._closing.is_set() else self._stream.read(size) or b""
+
+
+def _has_descriptor(stream: BinaryIO) -> bool:
+    try:
+        stream.fileno()
+    except (OSError, AttributeError):
+        return False
+    return True

@@ -1,0 +1,146 @@
+"""Folders, patterns and single files of pictures."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
+from horizon_rt.frame import Frame, Plane, Sampling
+from horizon_rt.sources.base import Source, SourceInfo
+from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
+
+__all__ = ["ImageSource", "natural_key", "open_images"]
+
+# As stored, grey or colour, 8 or 16 bits; unlike IMREAD_UNCHANGED these apply the EXIF orientation.
+_READ_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+
+
+def open_images(spec: str | Path) -> ImageSource:
+    """Open a folder, a glob pattern or one file of pictures, in natural order (img2 before img10).
+
+    Raises SourceNotFound where nothing matches and DecodeError where no picture can be read.
+    """
+    path = Path(spec)
+    if path.is_dir():
+        return ImageSource(_in_folder(path), root=path, name=str(spec))
+    if path.exists():
+        return ImageSource([path], root=path.parent, name=str(spec))
+    return _matching(str(spec))
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    try:
+        paths = _pictures(folder.iterdir())
+    except PermissionError as error:
+        raise SourceError(f"{folder}: no permission to list the folder; see chmod +rx") from error
+    if not paths:
+        inner = folder / "images"
+        hint = f"; did you mean {inner}?" if inner.is_dir() else f" ({', '.join(sorted(IMAGE_SUFFIXES))})"
+        raise DecodeError(f"{folder}: no pictures in this folder{hint}")
+    return paths
+
+
+def _matching(pattern: str) -> ImageSource:
+    matches = [Path(match) for match in glob.glob(pattern, recursive=True)]
+    if not matches:
+        raise SourceNotFound(f"{pattern}: no file matches; check the name or quote the pattern")
+    paths = _pictures(matches)
+    if not paths:
+        raise DecodeError(f"{pattern}: matches {len(matches)} files, none of them a picture")
+    return ImageSource(paths, root=Path(os.path.commonpath([path.parent for path in paths])), name=pattern)
+
+
+def _pictures(paths: Iterable[Path]) -> list[Path]:
+    chosen = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    return sorted(chosen, key=lambda path: natural_key(str(path)))
+
+
+def natural_key(text: str) -> list[tuple[int, str]]:
+    """Sort key by which the numbers in a name count as numbers."""
+    parts = re.findall(r"\d+|\D+", text)
+    return [(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in parts] + [(-2, text)]
+
+
+class ImageSource(Source):
+    """Pictures one by one; `Frame.name` is the path relative to `root`, `time_s` the index.
+
+    Colour becomes full range BT.601 4:4:4 with 8 bits; grey pictures are luma only, 8 or 16 bits. A file
+    that cannot be read is skipped with a warning. Raises DecodeError if that holds for all.
+    """
+
+    def __init__(self, paths: list[Path], *, root: Path, name: str) -> None:
+        super().__init__()
+        self._paths = iter(paths)
+        self._root = root
+        self._count = 0
+        self._first = self._load_next()
+        if self._first is None:
+            raise DecodeError(f"{name}: none of {len(paths)} pictures can be read ({self.warnings[-1]})")
+        self.info = SourceInfo(
+            name=name,
+            kind="images",
+            width=self._first.width,
+            height=self._first.height,
+            frame_count=len(paths),
+            still=True,
+        )
+
+    def _next_frame(self) -> Frame | None:
+        frame, self._first = self._first, None
+        return frame or self._load_next()
+
+    def _load_next(self) -> Frame | None:
+        for path in self._paths:
+            try:
+                image = _load(path)
+            except (OSError, ValueError, cv2.error) as error:
+                self.note(f"{path}: picture skipped ({_reason(error)})")
+                continue
+            return self._frame(image, path)
+        return None
+
+    def _frame(self, image: Plane, path: Path) -> Frame:
+        frame = replace(
+            frame_from_image(image, index=self._count),
+            arrival_s=time.perf_counter(),
+            name=path.relative_to(self._root).as_posix(),
+        )
+        self._count += 1
+        return frame
+
+
+def _load(path: Path) -> Plane:
+    data = np.fromfile(path, np.uint8)
+    if data.size == 0:
+        raise ValueError("the file is empty")
+    image = cv2.imdecode(data, _READ_FLAGS)
+    if image is None:
+        raise ValueError("not a picture, or damaged")
+    if image.dtype == np.uint8:
+        return image.astype(np.uint8, copy=False)
+    if image.dtype == np.uint16:
+        return image.astype(np.uint16, copy=False)
+    raise ValueError(f"samples are {image.dtype}; save it with 8 or 16 bits")
+
+
+def frame_from_image(image: Plane, *, index: int) -> Frame:
+    """From a BGR (height, width, 3) or grey (height, width) array with 8 or 16 bits; colour keeps 8."""
+    if image.ndim == 2 and image.dtype == np.uint16:
+        return Frame((image,), index, float(index), Sampling(16, full_range=True, matrix="bt601"))
+    eight = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image.astype(np.uint8, copy=False)
+    return Frame.from_bgr(eight, index=index, time_s=float(index))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, cv2.error):
+        return "damaged, or too large"
+    return str(getattr(error, "strerror", None) or error)

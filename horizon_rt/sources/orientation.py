@@ -1,0 +1,54 @@
+"""Display orientation: the matrix that a phone or a turned camera stores beside its pictures."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from av.sidedata.sidedata import SideDataContainer, Type
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from horizon_rt.frame import Plane
+
+__all__ = ["Orientation", "orientation", "upright"]
+
+# (transpose, flip rows, flip columns), applied in this order.
+Orientation = tuple[bool, bool, bool]
+
+_QUARTER_TURNS: dict[int, Orientation] = {
+    0: (False, False, False),
+    1: (True, True, False),
+    2: (False, True, True),
+    3: (True, False, True),
+}
+
+
+def orientation(frame: VideoFrame) -> Orientation:
+    """How the stored picture becomes upright, to the nearest quarter turn, mirroring included."""
+    try:
+        side_data = list(cast(SideDataContainer, frame.side_data))
+    except ValueError:  # PyAV refuses side data of a type that it does not know
+        return _QUARTER_TURNS[round(frame.rotation / 90) % 4]
+    for data in side_data:
+        if data.type is Type.DISPLAYMATRIX:
+            return _from_matrix(np.frombuffer(memoryview(data), np.int32))
+    return _QUARTER_TURNS[0]
+
+
+def _from_matrix(values: NDArray[np.int32]) -> Orientation:
+    # Stored (x, y) is shown at (a·x + c·y, b·x + d·y), libavutil/display.h.
+    a, b, c, d = (int(values[i]) for i in (0, 1, 3, 4))
+    if abs(a) >= abs(b):
+        return False, d < 0, a < 0
+    return True, b < 0, c < 0
+
+
+def upright(planes: tuple[Plane, ...], turn: Orientation) -> tuple[Plane, ...]:
+    """Views of the planes, turned and mirrored."""
+    if not any(turn):
+        return planes
+    transpose, flip_rows, flip_columns = turn
+    rows = slice(None, None, -1 if flip_rows else 1)
+    columns = slice(None, None, -1 if flip_columns else 1)
+    return tuple((plane.T if transpose else plane)[rows, columns] for plane in planes)

@@ -1,0 +1,86 @@
+"""From what a user types to a source."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from horizon_rt.errors import SourceError
+from horizon_rt.sources.base import Source
+from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
+
+__all__ = ["open_source"]
+
+_NETWORK = re.compile(r"(rtsps?|udp|tcp|rtp|https?|srt|rtmps?|hls)://", re.IGNORECASE)
+_DEVICE = re.compile(r"\d+|/dev/video\d+")
+
+
+def open_source(
+    spec: str | int | Path,
+    *,
+    size: tuple[int, int] | None = None,
+    frame_rate: float | None = None,
+    pixel_format: str | None = None,
+    threads: int = 0,
+) -> Source:
+    """Open whatever `spec` names and decode its first frame.
+
+    `spec` is a camera index or /dev/videoN, a video file, a folder, glob pattern or file of pictures, `-`
+    for standard input, `lavfi:GRAPH` for an FFmpeg test graph in real time, or `synth:NAME` for a rendered
+    scene. `size` (width, height) in px, `frame_rate` in Hz and `pixel_format` are wishes to a camera and
+    ignored elsewhere; `threads` is the number of decoder threads, 0 for one per core.
+
+    Raises SourceNotFound, DecodeError or SourceError, each with one line that says what to do.
+    """
+    text = str(spec)
+    if not text.strip():
+        raise SourceError("the source is empty; give a camera index, a file, a folder or `-` for stdin")
+    if _DEVICE.fullmatch(text) and not (isinstance(spec, Path) and text.isdecimal()):
+        from horizon_rt.sources.device import open_device
+
+        return open_device(text, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads)
+    return _open_named(text, threads)
+
+
+def _open_named(text: str, threads: int) -> Source:
+    if text == "-":
+        from horizon_rt.sources.file import open_stdin
+
+        return open_stdin(threads=threads)
+    if _NETWORK.match(text):
+        return _open_network(text)
+    scheme, _, rest = text.partition(":")
+    if scheme == "lavfi":
+        from horizon_rt.sources.device import open_graph
+
+        return open_graph(rest)
+    if scheme == "synth":
+        from horizon_rt.synth.source import open_synthetic
+
+        return open_synthetic(rest)
+    return _open_path(text, threads)
+
+
+def _open_network(url: str) -> Source:
+    raise SourceError(
+        f"{url}: network streams are not supported yet; pipe it in: ffmpeg -i URL -f mpegts - | … -"
+    )
+
+
+def _open_path(text: str, threads: int) -> Source:
+    if _is_pictures(text):
+        from horizon_rt.sources.images import open_images
+
+        return open_images(text)
+    from horizon_rt.sources.file import open_file
+
+    return open_file(text, threads=threads)
+
+
+def _is_pictures(text: str) -> bool:
+    path = Path(text)
+    if path.is_dir():
+        return True
+    if path.suffix.lower() in IMAGE_SUFFIXES and path.exists():
+        return True
+    return any(character in text for character in "*?[") and not path.exists()
