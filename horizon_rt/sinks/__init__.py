@@ -1,0 +1,47 @@
+"""Where results go: telemetry, overlay video, overlay pictures, a live window.
+
+Names load on first use: importing this package loads no OpenCV and no PyAV.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from horizon_rt.sinks.base import Sink, SinkContext
+
+if TYPE_CHECKING:
+    from horizon_rt.sinks.canvas import Canvas
+    from horizon_rt.sinks.images import ImageSink
+    from horizon_rt.sinks.overlay import Overlay
+    from horizon_rt.sinks.telemetry import TelemetrySink
+    from horizon_rt.sinks.video import VideoSink
+    from horizon_rt.sinks.window import WindowSink, display_available
+
+_HOMES = {
+    "Canvas": "canvas",
+    "ImageSink": "images",
+    "Overlay": "overlay",
+    "TelemetrySink": "telemetry",
+    "VideoSink": "video",
+    "WindowSink": "window",
+    "display_available": "window",
+}
+
+__all__ = [
+    "Canvas",
+    "ImageSink",
+    "Overlay",
+    "Sink",
+    "SinkContext",
+    "TelemetrySink",
+    "VideoSink",
+    "WindowSink",
+    "display_available",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

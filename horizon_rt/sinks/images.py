@@ -1,0 +1,60 @@
+"""Overlay pictures for sources that are folders of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from horizon_rt.errors import OutputError
+from horizon_rt.sinks.base import PartialFile, Sink, SinkContext, output_error
+
+if TYPE_CHECKING:
+    from horizon_rt.frame import Frame
+    from horizon_rt.horizon import Horizon
+    from horizon_rt.sinks.overlay import Overlay
+
+__all__ = ["ImageSink"]
+
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
+
+
+class ImageSink(Sink):
+    """Writes each picture with its overlay into a folder, under its own name.
+
+    JPEG stays JPEG, everything else becomes PNG; a frame without a name is `frame_000123.png`. Every picture
+    is whole or absent.
+    """
+
+    def __init__(self, folder: Path | str, context: SinkContext, overlay: Overlay) -> None:
+        """Make the folder; raises OutputError, also when it is that of the source."""
+        self._folder, self._overlay = Path(folder), overlay
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(folder, error) from error
+        source = Path(context.source)
+        home = source if source.is_dir() else source.parent
+        if home.exists() and self._folder.samefile(home):
+            raise OutputError(f"overlays in {folder} would replace the pictures there; choose another folder")
+
+    def path_for(self, frame: Frame) -> Path:
+        """Where this frame's picture goes, always inside the folder."""
+        parts = [p for p in Path(frame.name or "").parts if p not in ("..", "/", ".")]
+        name = Path(*parts) if parts else Path(f"frame_{frame.index:06d}.png")
+        return self._folder / (name if name.suffix.lower() in _JPEG_SUFFIXES else name.with_suffix(".png"))
+
+    def _write(self, frame: Frame, horizon: Horizon) -> None:
+        image = self._overlay.render(frame, horizon).to_bgr()[: frame.height, : frame.width]
+        path = self.path_for(frame)
+        file = PartialFile(path)
+        try:
+            file.write(cv2.imencode(path.suffix, image)[1].tobytes())
+        except OSError as error:
+            file.close()
+            raise file.failure(error) from error
+        file.commit()
+
+    def _finish(self) -> None:
+        """Every picture is finished already."""

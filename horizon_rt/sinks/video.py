@@ -1,0 +1,242 @@
+"""Overlay video: H.264 with the source's own timing, colour tags and sound."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections import deque
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import av
+import av.error
+
+from horizon_rt.errors import OutputError
+from horizon_rt.sinks.base import PartialFile, Sink, SinkContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+    from horizon_rt.frame import Frame
+    from horizon_rt.horizon import Horizon
+    from horizon_rt.sinks.canvas import Canvas
+    from horizon_rt.sinks.overlay import Overlay
+
+__all__ = ["VIDEO_SUFFIXES", "VideoSink"]
+
+log = logging.getLogger(__name__)
+
+_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+VIDEO_SUFFIXES = tuple(_FORMATS)
+# Written as fragments of one second, which play after a crash; made a plain file when closed. The delayed
+# index lets it hold the encoder's reordering delay, without which the first picture is late.
+_MOV_OPTIONS = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
+_ENCODERS = {
+    "libx264": {"preset": "veryfast", "crf": "20"},
+    "libopenh264": {},
+    "mpeg4": {"qscale": "3"},
+}
+_TICKS = {"mpeg4": 60_000}  # MPEG-4 part 2 knows at most 65535 ticks a second
+_DEFAULT_TICKS = 90_000
+_COLOUR_SPACES = {"bt709": 1, "bt601": 6, "bt2020": 9}  # ITU-T H.273
+_COLOUR_RANGES = {False: 1, True: 2}
+_KEYFRAME_SECONDS = 2
+
+
+class VideoSink(Sink):
+    """Encodes the overlay video to .mp4, .m4v, .mov or .mkv.
+
+    The time of each picture is `frame.time_s`. The size is that of the first frame, made even; later frames
+    of another size are fitted into it. `audio_from` is a file whose first sound track is copied along, where
+    the format can hold it. A killed process leaves a playable NAME.partial.
+    """
+
+    def __init__(
+        self,
+        target: Path | str,
+        context: SinkContext,
+        overlay: Overlay,
+        *,
+        audio_from: Path | str | None = None,
+        encoder: str | None = None,
+    ) -> None:
+        """Open the file; raises OutputError. `encoder` forces one of PyAV's encoders, such as 'libx264'."""
+        suffix = Path(target).suffix.lower()
+        if suffix not in _FORMATS:
+            known = ", ".join(VIDEO_SUFFIXES)
+            raise OutputError(f"cannot write video to {target}: unknown extension {suffix!r}; use {known}")
+        self._overlay = overlay
+        self._rate = Fraction(context.frame_rate or 30).limit_denominator(1001)
+        self._encoders = _ENCODERS if encoder is None else {encoder: _ENCODERS.get(encoder, {})}
+        self._audio = None if audio_from is None else _Audio(audio_from)
+        self._file = PartialFile(target)
+        self._format = _FORMATS[suffix]
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._last_pts = -(1 << 62)
+
+    def _write(self, frame: Frame, horizon: Horizon) -> None:
+        self._put(self._overlay.render(frame, horizon), frame.time_s)
+
+    def _put(self, canvas: Canvas, time_s: float) -> None:
+        """Encode one picture at this time."""
+        try:
+            stream = self._stream or self._open(canvas)
+            if (canvas.width, canvas.height) != (stream.width, stream.height):
+                canvas = canvas.letterboxed(stream.width, stream.height)
+            picture = self._picture(canvas, stream, time_s)
+            self._mux(stream.encode(picture), time_s)
+        except (OSError, av.error.FFmpegError) as error:
+            raise self._failure(error) from error
+
+    def _picture(self, canvas: Canvas, stream: VideoStream, time_s: float) -> av.VideoFrame:
+        picture = av.VideoFrame.from_numpy_buffer(canvas.buffer, "yuv420p")
+        base = stream.codec_context.time_base
+        self._last_pts = max(round(time_s / base), self._last_pts + 1)
+        picture.pts, picture.time_base = self._last_pts, base
+        picture.duration = max(1, round(1 / self._rate / base))
+        picture.color_range = stream.codec_context.color_range
+        picture.colorspace = stream.codec_context.colorspace
+        return picture
+
+    def _open(self, canvas: Canvas) -> VideoStream:
+        options = {} if self._format == "matroska" else _MOV_OPTIONS
+        self._container = av.open(self._file, "w", format=self._format, options=options)
+        self._stream = self._video_stream(self._container, canvas)
+        if self._audio is not None:
+            self._audio.attach(self._container, self._format)
+        return self._stream
+
+    def _video_stream(self, container: OutputContainer, canvas: Canvas) -> VideoStream:
+        """The first encoder that this build of FFmpeg has."""
+        names = [name for name in self._encoders if name in av.codecs_available]
+        if not names:
+            raise OSError(errno.ENOSYS, f"no encoder among {', '.join(self._encoders)} in this FFmpeg")
+        if names[0] != next(iter(self._encoders)):
+            log.warning("no H.264 encoder %s here, writing %s", next(iter(self._encoders)), names[0])
+        stream = container.add_stream(names[0], rate=self._rate, options=dict(self._encoders[names[0]]))
+        video = cast("VideoStream", stream)
+        video.width, video.height, video.pix_fmt = canvas.width, canvas.height, "yuv420p"
+        codec = video.codec_context
+        codec.time_base = video.time_base = Fraction(1, _TICKS.get(names[0], _DEFAULT_TICKS))
+        codec.gop_size = max(1, round(self._rate * _KEYFRAME_SECONDS))
+        codec.color_range = _COLOUR_RANGES[canvas.sampling.full_range]
+        codec.colorspace = _COLOUR_SPACES[canvas.sampling.matrix]
+        return video
+
+    def _mux(self, packets: list[Packet[Any]], time_s: float) -> None:
+        container = cast("OutputContainer", self._container)
+        for packet in packets:
+            container.mux_one(packet)
+        if self._audio is not None:
+            for packet in self._audio.until(time_s):
+                container.mux_one(packet)
+
+    def _finish(self) -> None:
+        if self._stream is None or self._container is None:
+            self._drop()
+            return
+        try:
+            end = float(self._last_pts * self._stream.codec_context.time_base + 1 / self._rate)
+            self._mux(self._stream.encode(None), end)
+            self._container.close()
+        except (OSError, av.error.FFmpegError) as error:
+            self._release()
+            raise self._failure(error) from error
+        self._close_audio()
+        self._file.commit()
+
+    def _abandon(self) -> None:
+        """After a failed write nothing more reaches the file; otherwise the encoder is emptied into it."""
+        if self._stream is None:
+            self._drop()
+            return
+        try:
+            if self._file.error is None:
+                self._mux(self._stream.encode(None), self._last_pts * float(self._stream.time_base or 0))
+        except (OSError, av.error.FFmpegError) as error:
+            log.debug("the end of %s is lost: %s", self._file.path, error)
+        self._release()
+
+    def _release(self) -> None:
+        try:
+            cast("OutputContainer", self._container).close()
+        except (OSError, av.error.FFmpegError) as error:
+            log.debug("%s stays without an index: %s", self._file.path, error)
+        self._close_audio()
+        self._file.close()
+
+    def _drop(self) -> None:
+        """Without a picture there is no video."""
+        self._close_audio()
+        self._file.remove()
+
+    def _close_audio(self) -> None:
+        if self._audio is not None:
+            self._audio.close()
+
+    def _failure(self, error: OSError | av.error.FFmpegError) -> OutputError:
+        cause = self._file.error or error
+        if isinstance(cause, OSError):
+            return self._file.failure(cause)
+        return self._file.failure(OSError(errno.EINVAL, str(cause)))
+
+
+class _Audio:
+    """The packets of a file's first sound track, unchanged."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = path
+        self._input: InputContainer | None = None
+        self._output: AudioStream | None = None
+        self._waiting: deque[Packet[Any]] = deque()
+        self._packets: Iterator[Packet[Any]] = iter(())
+
+    def attach(self, container: OutputContainer, name: str) -> None:
+        """Add the track to the output; a warning says when it cannot be copied."""
+        try:
+            self._input = av.open(str(self._path))
+            tracks = self._input.streams.audio
+            if not tracks:
+                self.close()
+                return
+            codec = tracks[0].codec.canonical_name
+            if codec not in container.supported_codecs:
+                raise ValueError(f"{codec} does not fit into {name}")
+            self._output = container.add_stream_from_template(tracks[0])
+            self._packets = self._input.demux(tracks[0])
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            log.warning("the sound of %s is left out: %s", self._path, error)
+            self.close()
+
+    def until(self, time_s: float) -> Iterator[Packet[Any]]:
+        """Packets that start before this time, for the output's track."""
+        while self._output is not None:
+            packet = self._waiting.popleft() if self._waiting else self._next()
+            if packet is None:
+                return
+            if float(cast(int, packet.pts) * packet.time_base) >= time_s:
+                self._waiting.append(packet)
+                return
+            packet.stream = self._output
+            yield packet
+
+    def _next(self) -> Packet[Any] | None:
+        try:
+            return next((p for p in self._packets if p.pts is not None and p.dts is not None), None)
+        except (OSError, av.error.FFmpegError) as error:
+            log.warning("the sound of %s ends early: %s", self._path, error)
+            self.close()
+            return None
+
+    def close(self) -> None:
+        self._output = None
+        if self._input is not None:
+            self._input.close()
+            self._input = None
