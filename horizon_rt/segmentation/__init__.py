@@ -1,0 +1,43 @@
+"""From a frame to the probability of 'above the horizon'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.frame import Frame
+from horizon_rt.segmentation.preprocess import Letterbox, Preprocessor
+
+if TYPE_CHECKING:
+    from horizon_rt.segmentation.compile import Backend
+
+__all__ = ["Segmentation", "Segmenter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """`logits` of 'above the horizon', float32 (rows, columns), one for each 4×4 block of the net input.
+
+    `presence` is the probability, 0..1, that a horizon is in view; `letterbox` places the picture in the input.
+    """
+
+    logits: NDArray[np.float32]
+    presence: float
+    letterbox: Letterbox
+
+
+class Segmenter:
+    """Preprocess and net, one frame at a time; not for use by several threads at once."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.preprocess = Preprocessor()
+
+    def segment(self, frame: Frame) -> Segmentation:
+        """Run the net on a frame."""
+        letterbox = self.preprocess(frame)
+        logits, presence = self.backend(self.preprocess.input)
+        return Segmentation(logits, float(1 / (1 + np.exp(-np.clip(presence, -30, 30)))), letterbox)

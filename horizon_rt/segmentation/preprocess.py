@@ -1,0 +1,197 @@
+"""Decoded planes to net input, in one pass: area average, letterbox, range, matrix, standardised luma.
+
+Full-resolution RGB is never made. Each plane is averaged over the footprint of an output pixel with exact
+fractional weights (at least one source pixel wide, which is linear interpolation when the source is
+smaller than the input). The picture keeps its aspect and is centred; the bars repeat its edge pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from horizon_rt.frame import ColourMatrix, Frame, Plane
+
+__all__ = ["Letterbox", "Preprocessor", "input_size"]
+
+_STRIDE = 32
+_AREA = 256 * 256  # largest input, px; 320×192 for 16:9, 288×224 for 4:3, 256×256 for a square
+_KR_KB = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """Where a picture lies in the net input: input px = (picture px + 0.5) · scale − 0.5 + (left, top)."""
+
+    scale: float
+    left: float
+    top: float
+
+    def to_picture(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Picture px (N, 2) of input px (N, 2)."""
+        return (points + 0.5 - (self.left, self.top)) / self.scale - 0.5
+
+
+@lru_cache(maxsize=64)
+def input_size(width: int, height: int) -> tuple[int, int]:
+    """Net input (height, width) for a picture: multiples of 32 that show it largest within the pixel budget."""
+    best, answer = 0.0, (_STRIDE, _STRIDE)
+    for w in range(_STRIDE, _AREA // _STRIDE + 1, _STRIDE):
+        for h in range(_STRIDE, _AREA // w + 1, _STRIDE):
+            scale = min(w / width, h / height)
+            if scale > best * 1.001 or (scale > best * 0.999 and w * h < answer[0] * answer[1]):
+                best, answer = scale, (h, w)
+    return answer
+
+
+class Preprocessor:
+    """Makes the input of one net from frames of any size and sampling; reuses its buffers.
+
+    `input` is float32 (1, 3, h, w), overwritten by every call: standardised luma (zero mean; deviation
+    1 for all but the flattest pictures) and chroma times 4.
+    """
+
+    def __init__(self) -> None:
+        self.input: NDArray[np.float32] = np.empty((1, 3, 0, 0), np.float32)
+        self._row = np.empty(0, np.float32)
+
+    def __call__(self, frame: Frame) -> Letterbox:
+        """Fill `input` from a frame and return where the picture lies in it."""
+        height, width = input_size(frame.width, frame.height)
+        if self.input.shape[2:] != (height, width):
+            self.input = np.empty((1, 3, height, width), np.float32)
+        box = _letterbox(frame.width, frame.height, width, height)
+        out = self.input[0]
+        gains = _gains(frame)
+        for channel, plane in enumerate(frame.planes):
+            self._average(plane, out[channel], box, *gains[min(channel, 1)], frame)
+        if len(frame.planes) == 1:
+            out[1:] = 0.0
+        elif frame.sampling.matrix != "bt709":
+            _transform(out, _to_bt709(frame.sampling.matrix))
+        _standardise(out)
+        return box
+
+    def _average(
+        self, plane: Plane, out: NDArray[np.float32], box: Letterbox, gain: float, bias: float, frame: Frame
+    ) -> None:
+        rows, columns = plane.shape
+        height, width = out.shape
+        y0, yw = _taps(rows, height, box.scale * frame.height / rows, box.top)
+        x0, xw = _taps(columns, width, box.scale * frame.width / columns, box.left)
+        if len(self._row) < columns:
+            self._row = np.empty(columns, np.float32)
+        _area(_contiguous_rows(plane), columns, y0, yw, x0, xw, gain, bias, self._row, out)
+
+
+def _letterbox(width: int, height: int, out_width: int, out_height: int) -> Letterbox:
+    scale = min(out_width / width, out_height / height)
+    return Letterbox(scale, (out_width - width * scale) / 2, (out_height - height * scale) / 2)
+
+
+def _gains(frame: Frame) -> tuple[tuple[float, float], tuple[float, float]]:
+    """(gain, bias) of luma to 0..1 and of chroma to −0.5..0.5 (BT.709 section 4.6, BT.2100 table 9)."""
+    sampling = frame.sampling
+    unit = float(1 << (sampling.bit_depth - 8))
+    if sampling.full_range:
+        top = float((1 << sampling.bit_depth) - 1)
+        return (1 / top, 0.0), (1 / top, -128 * unit / top)
+    return (1 / (219 * unit), -16 / 219), (1 / (224 * unit), -128 / 224)
+
+
+@lru_cache(maxsize=256)
+def _taps(
+    size: int, out_size: int, scale: float, margin: float
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """First source index of every output pixel, and the weights (out_size, taps) from there on."""
+    centre = np.clip((np.arange(out_size) + 0.5 - margin) / scale, 0, size)
+    half = max(1 / scale, 1.0) / 2
+    low, high = np.clip(centre - half, 0, size), np.clip(centre + half, 0, size)
+    taps = min(math.ceil(2 * half) + 1, size)
+    first = np.clip(np.floor(low), 0, size - taps).astype(np.int32)
+    index = first[:, None] + np.arange(taps)
+    weights = np.clip(np.minimum(high[:, None], index + 1) - np.maximum(low[:, None], index), 0, None)
+    return first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _to_bt709(matrix: ColourMatrix) -> NDArray[np.float32]:
+    """(3, 3) from YUV of another matrix to BT.709 YUV, both with chroma −0.5..0.5 (ITU-T H.273)."""
+    return (_yuv_from_rgb("bt709") @ np.linalg.inv(_yuv_from_rgb(matrix))).astype(np.float32)
+
+
+def _yuv_from_rgb(matrix: ColourMatrix) -> NDArray[np.float64]:
+    kr, kb = _KR_KB[matrix]
+    luma = np.array([kr, 1 - kr - kb, kb])
+    blue, red = (np.eye(3)[2] - luma) / (2 - 2 * kb), (np.eye(3)[0] - luma) / (2 - 2 * kr)
+    return np.stack([luma, blue, red])
+
+
+def _contiguous_rows(plane: Plane) -> Plane:
+    """The plane with its line padding as extra columns, so that Numba sees a C-contiguous array.
+
+    The kernel never reads the padding. Planes that step within a row (packed chroma, rotated views) stay
+    as they are and take a slower version of the same kernel.
+    """
+    if plane.strides[1] != plane.itemsize or plane.strides[0] < plane.shape[1] * plane.itemsize:
+        return plane
+    columns = plane.strides[0] // plane.itemsize
+    return np.lib.stride_tricks.as_strided(plane, (plane.shape[0], columns), plane.strides, writeable=False)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _area(
+    plane: Any, columns: int, y0: Any, yw: Any, x0: Any, xw: Any, gain: float, bias: float, row: Any, out: Any
+) -> None:
+    g, b = np.float32(gain), np.float32(bias)
+    for i in range(out.shape[0]):
+        first = True
+        for t in range(yw.shape[1]):
+            w = yw[i, t]
+            if w == 0.0:
+                continue
+            source = plane[y0[i] + t]
+            if first:
+                for x in range(columns):
+                    row[x] = w * np.float32(source[x])
+                first = False
+            else:
+                for x in range(columns):
+                    row[x] += w * np.float32(source[x])
+        for j in range(out.shape[1]):
+            total = np.float32(0.0)
+            for t in range(xw.shape[1]):
+                total += xw[j, t] * row[x0[j] + t]
+            out[i, j] = total * g + b
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _transform(yuv: Any, matrix: Any) -> None:
+    for i in range(yuv.shape[1]):
+        for j in range(yuv.shape[2]):
+            y, u, v = yuv[0, i, j], yuv[1, i, j], yuv[2, i, j]
+            for k in range(3):
+                yuv[k, i, j] = matrix[k, 0] * y + matrix[k, 1] * u + matrix[k, 2] * v
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _standardise(yuv: Any) -> None:
+    count = yuv.shape[1] * yuv.shape[2]
+    total, squares = 0.0, 0.0
+    for i in range(yuv.shape[1]):
+        for j in range(yuv.shape[2]):
+            total += yuv[0, i, j]
+            squares += yuv[0, i, j] * yuv[0, i, j]
+    mean = total / count
+    inverse = np.float32(1.0 / (math.sqrt(max(squares / count - mean * mean, 0.0)) + 0.02))
+    for i in range(yuv.shape[1]):
+        for j in range(yuv.shape[2]):
+            yuv[0, i, j] = (yuv[0, i, j] - np.float32(mean)) * inverse
+            yuv[1, i, j] *= np.float32(4.0)
+            yuv[2, i, j] *= np.float32(4.0)

@@ -1,0 +1,97 @@
+"""Shipped models: `weights/manifest.toml` says what each file is, and a file that does not match is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from horizon_rt.errors import WeightsError
+
+if TYPE_CHECKING:
+    from horizon_rt.segmentation.net import HorizonNet
+
+__all__ = ["ModelCard", "SigmaScale", "default_model", "load_net", "weights_folder"]
+
+
+@dataclass(frozen=True, slots=True)
+class SigmaScale:
+    """How the fit's formal covariance becomes honest, measured on data that was not trained on.
+
+    The standard deviation is `scale` times the formal one, and at least `floor_deg` in each direction.
+    """
+
+    scale: float
+    floor_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """An entry of the manifest."""
+
+    name: str
+    path: Path
+    sha256: str
+    channels: tuple[int, int, int, int]
+    blocks: tuple[int, int]
+    attention: int
+    sigma: SigmaScale
+
+
+def weights_folder() -> Path:
+    """The folder of the shipped weights: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "_weights"
+    return installed if installed.is_dir() else package.parent / "weights"
+
+
+def default_model(manifest: Path | None = None, name: str | None = None) -> ModelCard:
+    """The manifest's entry of this name (its default if None); raises WeightsError."""
+    manifest = manifest or weights_folder() / "manifest.toml"
+    try:
+        table = tomllib.loads(manifest.read_text())
+        name = name or table["default"]
+        if name not in table["model"]:
+            raise WeightsError(f"no model '{name}' in {manifest}; there are: {', '.join(table['model'])}")
+        return _card(manifest.parent, name, table["model"][name])
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{manifest} is no usable manifest: {error}") from error
+
+
+def _card(folder: Path, name: str, entry: dict[str, Any]) -> ModelCard:
+    a, b, c, d = entry["net"]["channels"]
+    e, f = entry["net"]["blocks"]
+    return ModelCard(
+        name=name,
+        path=folder / entry["file"],
+        sha256=entry["sha256"],
+        channels=(a, b, c, d),
+        blocks=(e, f),
+        attention=entry["net"]["attention"],
+        sigma=SigmaScale(float(entry["sigma"]["scale"]), float(entry["sigma"]["floor_deg"])),
+    )
+
+
+def load_net(card: ModelCard) -> HorizonNet:
+    """The net with its weights; raises WeightsError if the file is absent or not the one of the manifest."""
+    from safetensors.torch import load
+
+    from horizon_rt.segmentation.net import HorizonNet, NetSize
+
+    try:
+        data = card.path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {card.path}: {error.strerror}") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != card.sha256:
+        raise WeightsError(
+            f"{card.path} is not the file of the manifest (sha256 {digest[:12]}…, expected {card.sha256[:12]}…)"
+        )
+    net = HorizonNet(NetSize(card.channels, card.blocks, card.attention))
+    try:
+        net.load_state_dict({k: v.float() for k, v in load(data).items()}, strict=False)
+    except (RuntimeError, ValueError) as error:
+        raise WeightsError(f"{card.path} does not fit the net of its manifest: {error}") from error
+    return net

@@ -1,0 +1,86 @@
+"""Hash noise for the renderer: value noise, fractal sums, random numbers by cell.
+
+All functions are Numba kernels on scalars. The integer hash is the 32-bit finaliser of MurmurHash3.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+__all__ = ["cell", "fractal1", "fractal2", "value1", "value2"]
+
+_INV = np.float32(1.0 / 4294967296.0)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def cell(x: int, y: int, seed: int) -> float:
+    """Uniform random number in [0, 1) of an integer cell.
+
+    Numba widens products of uint32, hence the casts.
+    """
+    h = np.uint32(np.uint32(x) * np.uint32(0x9E3779B1))
+    h = np.uint32((h ^ np.uint32(y)) * np.uint32(0x85EBCA77))
+    h = np.uint32((h ^ (h >> np.uint32(15)) ^ np.uint32(seed)) * np.uint32(0xC2B2AE3D))
+    h ^= h >> np.uint32(16)
+    h = np.uint32(h * np.uint32(0x85EBCA6B))
+    h ^= h >> np.uint32(13)
+    h = np.uint32(h * np.uint32(0xC2B2AE35))
+    h ^= h >> np.uint32(16)
+    return np.float32(h) * _INV
+
+
+@njit(cache=True, nogil=True, inline="always")
+def value1(x: float, seed: int) -> float:
+    """Smooth noise of one coordinate, 0..1, period of the lattice 1."""
+    i = math.floor(x)
+    f = x - i
+    f = f * f * (3.0 - 2.0 * f)
+    a, b = cell(int(i), 0, seed), cell(int(i) + 1, 0, seed)
+    return a + (b - a) * f
+
+
+@njit(cache=True, nogil=True, inline="always")
+def value2(x: float, y: float, seed: int) -> float:
+    """Smooth noise of two coordinates, 0..1, period of the lattice 1."""
+    fi, fj = math.floor(x), math.floor(y)
+    i, j = int(fi), int(fj)
+    u, v = x - fi, y - fj
+    u = u * u * (3.0 - 2.0 * u)
+    v = v * v * (3.0 - 2.0 * v)
+    a, b = cell(i, j, seed), cell(i + 1, j, seed)
+    c, d = cell(i, j + 1, seed), cell(i + 1, j + 1, seed)
+    top = a + (b - a) * u
+    return top + (c + (d - c) * u - top) * v
+
+
+@njit(cache=True, nogil=True)
+def fractal1(x: float, octaves: int, seed: int) -> float:
+    """Sum of `octaves` noises, each of twice the frequency and half the amplitude; about 0..1."""
+    total, amplitude = 0.0, 0.5
+    for octave in range(octaves):
+        total += amplitude * value1(x, seed + octave)
+        x = x * 2.03 + 17.17
+        amplitude *= 0.5
+    return total
+
+
+@njit(cache=True, nogil=True)
+def fractal2(x: float, y: float, footprint: float, octaves: int, seed: int) -> float:
+    """Fractal noise without the octaves that are finer than `footprint` (same unit as x, y); about 0..1.
+
+    Octaves fade out as their wavelength nears two footprints, so distant ground does not alias.
+    """
+    total, amplitude = 0.0, 0.5
+    for octave in range(octaves):
+        fade = min(max(2.0 - 2.0 * footprint, 0.0), 1.0)
+        if fade <= 0.0:
+            total += amplitude  # the mean of this and all finer octaves together
+            break
+        total += amplitude * (0.5 + fade * (value2(x, y, seed + octave) - 0.5))
+        x, y = x * 2.03 + 5.3, y * 2.03 - 9.1
+        footprint *= 2.03
+        amplitude *= 0.5
+    return total
