@@ -105,9 +105,8 @@ class Overlay:
         if (width, height) != (self._camera.width, self._camera.height):
             self._fit(self._source_camera.resized(width, height))
         colour = STATE_COLOURS[horizon.state]
-        if horizon.up is not None:
-            self._attitude(canvas, horizon, horizon.up, colour)
-        self._state_text(canvas, horizon, colour)
+        away = None if horizon.up is None else self._attitude(canvas, horizon, horizon.up, colour)
+        self._state_text(canvas, horizon, colour, away)
         if horizon.up is not None and self._style.numbers:
             self._number_text(canvas, horizon)
         if self._style.rate:
@@ -136,7 +135,8 @@ class Overlay:
         size = (self._camera.width - 1, self._camera.height - 1)
         return np.asarray(((points >= 0) & (points <= size)).all(axis=1))
 
-    def _attitude(self, canvas: Canvas, horizon: Horizon, up: UpVector, colour: Colour) -> None:
+    def _attitude(self, canvas: Canvas, horizon: Horizon, up: UpVector, colour: Colour) -> float | None:
+        """Everything that moves; the angle in degrees to a horizon that is out of the picture."""
         sky = SkyFrame.of(up)
         if self._style.band:
             self._band(canvas, horizon, sky, colour)
@@ -150,8 +150,11 @@ class Overlay:
             self._roll_scale(canvas, up, colour)
         self._reference(canvas)
         hidden = not any(self._on_picture(run).any() for run in runs)
-        if hidden or horizon.view in ("sky", "ground"):
-            self._sky_pointer(canvas, up, colour)
+        if not hidden and horizon.view not in ("sky", "ground"):
+            return None
+        away = up.pitch_deg + math.degrees(self._dip)
+        self._sky_pointer(canvas, up, colour, away)
+        return away
 
     def _stroke_line(self, canvas: Canvas, points: Array, colour: Colour, weight: float = 1.0) -> None:
         """A line with a dark edge."""
@@ -181,7 +184,7 @@ class Overlay:
         ends = [self._camera.project(sky.rays(azimuth, e - self._dip)) for e in (0.0, length)]
         for a, b in zip(*ends, strict=True):
             if np.isfinite([a, b]).all() and self._on_picture(np.stack([a, b])).any():
-                self._stroke_line(canvas, np.stack([a, b]), colour)
+                self._stroke_line(canvas, np.stack([a, b]), colour, 1.6)
 
     def _ladder_step(self) -> int:
         """10° unless that is too dense or too wide for this lens."""
@@ -214,7 +217,9 @@ class Overlay:
                 self._stroke_line(canvas, part, _WHITE, 0.7)
         outward = (right[0] - left[0]) / max(1e-9, float(np.hypot(*(right[0] - left[0]))))
         x, y = right[0] + outward * 1.9 * self._text
-        canvas.text(f"{abs(degrees)}", (x, y + 0.4 * self._text), _WHITE, 0.8 * self._text, align="centre")
+        canvas.text(
+            f"{abs(degrees)}", (x, y + 0.4 * self._text), _WHITE, max(7.0, 0.8 * self._text), align="centre"
+        )
 
     def _roll_scale(self, canvas: Canvas, up: UpVector, colour: Colour) -> None:
         """A fixed arc above the centre and a pointer on the sky's side of the picture."""
@@ -252,10 +257,9 @@ class Overlay:
         canvas.circle((x, y), 1.8 * self._stroke, _BLACK)
         canvas.circle((x, y), 1.1 * self._stroke, _WHITE)
 
-    def _sky_pointer(self, canvas: Canvas, up: UpVector, colour: Colour) -> None:
-        """An arrow from the centre to where the horizon lies, and how far away it is."""
+    def _sky_pointer(self, canvas: Canvas, up: UpVector, colour: Colour, away: float) -> None:
+        """An arrow from the centre to where the horizon lies, `away` degrees below the optical axis."""
         level = math.hypot(up.x, up.y)
-        away = up.pitch_deg + math.degrees(self._dip)
         if level < 0.02:
             return
         side = -1.0 if away > 0 else 1.0
@@ -265,16 +269,17 @@ class Overlay:
         start, length, width = (k * self._unit for k in (0.13, 0.13, 0.016))
         points = [(start + a * length) * direction + b * width * across for a, b in shape]
         self._solid(canvas, np.array(points) + self._axis, colour)
-        x, y = self._axis - direction * 0.15 * self._unit
-        label = f"horizon {abs(away):.0f}° {'below' if away > 0 else 'above'}"
-        canvas.text(label, (x, y + self._text / 2), colour, self._text, align="centre")
 
-    def _state_text(self, canvas: Canvas, horizon: Horizon, colour: Colour) -> None:
+    def _state_text(self, canvas: Canvas, horizon: Horizon, colour: Colour, away: float | None) -> None:
+        """State and view, and how far below or above the optical axis a hidden horizon lies."""
         x, y = 1.3 * self._text, 2.3 * self._text
         state = horizon.state.upper()
         canvas.text(state, (x, y), colour, self._text)
         after = x + text_size(state, self._text)[0] + self._text
-        canvas.text(_VIEW_TEXT[horizon.view], (after, y), _WHITE, self._text)
+        side = "" if away is None else f"horizon {abs(away):.0f}° {'below' if away > 0 else 'above'}"
+        text = "  ".join(part for part in (_VIEW_TEXT[horizon.view], side) if part)
+        if text:
+            canvas.text(text, (after, y), _WHITE, self._text)
 
     def _number_text(self, canvas: Canvas, horizon: Horizon) -> None:
         rows = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections import deque
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,13 +12,11 @@ import av
 import av.error
 
 from horizon_rt.errors import OutputError
+from horizon_rt.sinks.audio import AudioCopy
 from horizon_rt.sinks.base import PartialFile, Sink, SinkContext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from av.audio.stream import AudioStream
-    from av.container import InputContainer, OutputContainer
+    from av.container import OutputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
 
@@ -74,7 +71,7 @@ class VideoSink(Sink):
         self._overlay = overlay
         self._rate = Fraction(context.frame_rate or 30).limit_denominator(1001)
         self._encoders = _ENCODERS if encoder is None else {encoder: _ENCODERS.get(encoder, {})}
-        self._audio = None if audio_from is None else _Audio(audio_from)
+        self._audio = None if audio_from is None else AudioCopy(audio_from)
         self._file = PartialFile(target)
         self._format = _FORMATS[suffix]
         self._container: OutputContainer | None = None
@@ -110,7 +107,7 @@ class VideoSink(Sink):
         self._container = av.open(self._file, "w", format=self._format, options=options)
         self._stream = self._video_stream(self._container, canvas)
         if self._audio is not None:
-            self._audio.attach(self._container, self._format)
+            self._audio.attach(self._container)
         return self._stream
 
     def _video_stream(self, container: OutputContainer, canvas: Canvas) -> VideoStream:
@@ -186,57 +183,3 @@ class VideoSink(Sink):
         if isinstance(cause, OSError):
             return self._file.failure(cause)
         return self._file.failure(OSError(errno.EINVAL, str(cause)))
-
-
-class _Audio:
-    """The packets of a file's first sound track, unchanged."""
-
-    def __init__(self, path: Path | str) -> None:
-        self._path = path
-        self._input: InputContainer | None = None
-        self._output: AudioStream | None = None
-        self._waiting: deque[Packet[Any]] = deque()
-        self._packets: Iterator[Packet[Any]] = iter(())
-
-    def attach(self, container: OutputContainer, name: str) -> None:
-        """Add the track to the output; a warning says when it cannot be copied."""
-        try:
-            self._input = av.open(str(self._path))
-            tracks = self._input.streams.audio
-            if not tracks:
-                self.close()
-                return
-            codec = tracks[0].codec.canonical_name
-            if codec not in container.supported_codecs:
-                raise ValueError(f"{codec} does not fit into {name}")
-            self._output = container.add_stream_from_template(tracks[0])
-            self._packets = self._input.demux(tracks[0])
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            log.warning("the sound of %s is left out: %s", self._path, error)
-            self.close()
-
-    def until(self, time_s: float) -> Iterator[Packet[Any]]:
-        """Packets that start before this time, for the output's track."""
-        while self._output is not None:
-            packet = self._waiting.popleft() if self._waiting else self._next()
-            if packet is None:
-                return
-            if float(cast(int, packet.pts) * packet.time_base) >= time_s:
-                self._waiting.append(packet)
-                return
-            packet.stream = self._output
-            yield packet
-
-    def _next(self) -> Packet[Any] | None:
-        try:
-            return next((p for p in self._packets if p.pts is not None and p.dts is not None), None)
-        except (OSError, av.error.FFmpegError) as error:
-            log.warning("the sound of %s ends early: %s", self._path, error)
-            self.close()
-            return None
-
-    def close(self) -> None:
-        self._output = None
-        if self._input is not None:
-            self._input.close()
-            self._input = None
