@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -17,7 +17,7 @@ from horizon_rt.errors import DecodeError
 from horizon_rt.frame import Frame
 from horizon_rt.sources.base import Source, SourceInfo, SourceKind
 from horizon_rt.sources.clock import PresentationClock
-from horizon_rt.sources.decoder import MAX_CONSECUTIVE_ERRORS, PacketDecoder, describe
+from horizon_rt.sources.decoder import PacketDecoder, describe
 from horizon_rt.sources.orientation import orientation, upright
 from horizon_rt.sources.planes import PlaneReader
 
@@ -73,10 +73,9 @@ class ContainerSource(Source):
         self._frames: Iterator[VideoFrame] = self._decoder.frames()
         self._reader = PlaneReader()
         self._rate = _frame_rate(stream)
-        self._clock = PresentationClock(
-            origin_s=None if self._options.live else _start_s(stream),
-            period_s=1 / (self._rate or _DEFAULT_RATE_HZ),
-        )
+        self._period_s = 1 / (self._rate or _DEFAULT_RATE_HZ)
+        origin_s = None if self._options.live else _start_s(stream)
+        self._clock = PresentationClock(origin_s=origin_s, period_s=self._period_s)
         self._count = 0
         self._stamped: bool | None = None
         self._first = self._decoded()
@@ -104,9 +103,12 @@ class ContainerSource(Source):
     def _next_frame(self) -> Frame | None:
         frame, self._first = self._first, None
         frame = frame or self._decoded()
-        if frame is not None and self._options.paced:
-            self._closing.wait(max(0.0, self._paced_from + frame.time_s - time.monotonic()))
-        return frame
+        return self._when_due(frame) if frame is not None and self._options.paced else frame
+
+    def _when_due(self, frame: Frame) -> Frame | None:
+        if self._closing.wait(max(0.0, self._paced_from + frame.time_s - time.monotonic())):
+            return None
+        return replace(frame, arrival_s=time.perf_counter())
 
     def _decoded(self) -> Frame | None:
         for picture in self._frames:
@@ -138,19 +140,19 @@ class ContainerSource(Source):
     def _report_end(self) -> None:
         if self._count == 0 or self._closing.is_set() or self._released:
             return
-        name, decoder = self._options.name, self._decoder
+        name, decoder, repaired = self._options.name, self._decoder, self._clock.repaired
         if decoder.gave_up:
-            self.note(
-                f"{name}: stopped after {MAX_CONSECUTIVE_ERRORS} errors in a row ({decoder.last_error})"
-            )
+            self.note(f"{name}: stopped after {decoder.errors} errors ({decoder.last_error})")
         elif decoder.errors:
             self.note(f"{name}: {decoder.errors} damaged packets skipped ({decoder.last_error})")
-        if self._clock.repaired and not self._options.live:
-            self.note(f"{name}: {self._clock.repaired} of {self._count} frames had no usable timestamp")
+        if repaired and not self._options.live:
+            self.note(
+                f"{name}: {repaired} of {self._count} timestamps unusable, {self._period_s:g} s assumed"
+            )
         self._report_shortfall()
 
     def _report_shortfall(self) -> None:
-        info, period_s = self.info, 1 / (self._rate or _DEFAULT_RATE_HZ)
+        info, period_s = self.info, self._period_s
         end_s = (self._clock.last_s or 0.0) + period_s
         short = info.duration_s is not None and info.duration_s - end_s > _SHORT_FRAMES * period_s
         if short and (info.frame_count is None or self._count < info.frame_count):

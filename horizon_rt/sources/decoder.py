@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 from av.container import InputContainer
@@ -19,13 +20,16 @@ __all__ = ["MAX_CONSECUTIVE_ERRORS", "PacketDecoder"]
 # recovers.
 MAX_CONSECUTIVE_ERRORS = 500
 _POLL_S = 0.002
+# A camera that is silent for this long is taken as unplugged.
+_STALL_S = 10.0
 
 
 class PacketDecoder:
     """Decodes one video stream of a container.
 
     `errors` counts the packets that could not be read or decoded, `last_error` says why; `gave_up` is set
-    when more than MAX_CONSECUTIVE_ERRORS came without a picture between them.
+    when more than MAX_CONSECUTIVE_ERRORS came without a picture between them, or when a device that is
+    read without blocking falls silent.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, closing: threading.Event) -> None:
@@ -36,6 +40,7 @@ class PacketDecoder:
         self.errors = 0
         self.last_error = ""
         self.gave_up = False
+        self._last_packet_s = time.monotonic()
 
     def frames(self) -> Iterator[VideoFrame]:
         """Decoded pictures in presentation order, until the end, the bound or closing."""
@@ -59,14 +64,22 @@ class PacketDecoder:
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
         while not self._stopped():
             try:
-                yield from self._container.demux(self._stream)
+                for packet in self._container.demux(self._stream):
+                    self._last_packet_s = time.monotonic()
+                    yield packet
             except NotReadyError:
-                self._closing.wait(_POLL_S)
+                self._wait()
             except FFmpegError as error:
                 self.note_error(error)
             else:
                 return
         yield None
+
+    def _wait(self) -> None:
+        self._closing.wait(_POLL_S)
+        if time.monotonic() - self._last_packet_s > _STALL_S:
+            self.gave_up = True
+            self.last_error = f"no picture for {_STALL_S:g} s"
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:
