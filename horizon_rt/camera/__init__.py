@@ -1,7 +1,13 @@
 """Lens models, camera profiles, and calibration from a chessboard."""
 
 from horizon_rt.camera.model import BrownConrady, CameraModel, Pinhole
-from horizon_rt.camera.profile import CameraProfile, load_profile, profile_names, save_profile
+from horizon_rt.camera.profile import (
+    CameraProfile,
+    load_profile,
+    profile_names,
+    profiles_folder,
+    save_profile,
+)
 
 __all__ = [
     "BrownConrady",
@@ -10,5 +16,6 @@ __all__ = [
     "Pinhole",
     "load_profile",
     "profile_names",
+    "profiles_folder",
     "save_profile",
 ]

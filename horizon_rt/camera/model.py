@@ -85,6 +85,11 @@ class Pinhole:
         return math.sqrt(self.fx * self.fy)
 
     @property
+    def distortion(self) -> Coefficients:
+        """(k1, k2, p1, p2, k3), all zero for a lens without distortion."""
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+
+    @property
     def hfov_deg(self) -> float:
         """Horizontal field of view in degrees, without distortion."""
         return math.degrees(
@@ -141,6 +146,11 @@ class BrownConrady(Pinhole):
     def coefficients(self) -> Coefficients:
         """(k1, k2, p1, p2, k3), OpenCV's order."""
         return self.k1, self.k2, self.p1, self.p2, self.k3
+
+    @property
+    def distortion(self) -> Coefficients:
+        """(k1, k2, p1, p2, k3)."""
+        return self.coefficients
 
     @property
     def fold_radius(self) -> float:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from horizon_rt.camera import fields
-from horizon_rt.camera.model import BrownConrady
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.errors import CameraModelError
 
@@ -38,18 +37,19 @@ def parse(text: str, *, name: str) -> CameraProfile:
         model=model,
         rms_px=None if rms is None else fields.number({"rms": rms}, "rms"),
         source=_line(values.get("source"), "OpenCV calibration file"),
+        assumed=_is_set(values.get("assumed", "0")),
     )
 
 
 def render(profile: CameraProfile) -> str:
     """Text that cv2.FileStorage and `parse` read; the lens is kept bit for bit."""
     model = profile.model
-    coefficients = model.coefficients if isinstance(model, BrownConrady) else ()
     camera = (model.fx, 0.0, model.cx, 0.0, model.fy, model.cy, 0.0, 0.0, 1.0)
     lines = ["%YAML:1.0", "---", f'name: "{_escaped(profile.name)}"', f'source: "{_escaped(profile.source)}"']
     lines += [f"image_width: {model.width}", f"image_height: {model.height}"]
+    lines += [f"assumed: {int(profile.assumed)}"]
     lines += _matrix("camera_matrix", 3, camera)
-    lines += _matrix("distortion_coefficients", 1, coefficients or (0.0,) * 5)
+    lines += _matrix("distortion_coefficients", 1, model.distortion)
     lines += [] if profile.rms_px is None else [f"avg_reprojection_error: {float(profile.rms_px)!r}"]
     return "\n".join([*lines, ""])
 
@@ -71,12 +71,15 @@ def _mapping(text: str) -> Mapping[str, Any]:
 
 
 def _refuse_fisheye(values: Mapping[str, Any]) -> None:
-    flag = str(values.get("fisheye_model", "0")).strip().lower()
     kind = str(values.get("distortion_model", "")).strip().lower()
-    if flag not in ("0", "false", "") or kind in ("fisheye", "equidistant"):
+    if _is_set(values.get("fisheye_model", "0")) or kind in ("fisheye", "equidistant"):
         raise CameraModelError("fisheye lenses are not supported yet")
     if kind not in _SUPPORTED_MODELS and kind != "rational_polynomial":
         raise CameraModelError(f"distortion model {fields.shown(kind)} is not supported; plumb_bob is")
+
+
+def _is_set(flag: object) -> bool:
+    return str(flag).strip().lower() not in ("0", "0.", "false", "")
 
 
 def _intrinsics(values: Mapping[str, Any]) -> tuple[float, float, float, float]:

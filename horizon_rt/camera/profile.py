@@ -12,6 +12,7 @@ from horizon_rt.errors import CameraModelError
 
 __all__ = [
     "CameraProfile",
+    "check_writable",
     "load_profile",
     "profile_names",
     "profiles_folder",
@@ -105,13 +106,20 @@ def save_profile(profile: CameraProfile, path: str | Path) -> None:
     from horizon_rt.camera import opencv_yaml, toml_profile
 
     path = Path(path)
-    formats = {".toml": toml_profile.render, ".yaml": opencv_yaml.render, ".yml": opencv_yaml.render}
-    if path.suffix.lower() not in formats:
-        raise CameraModelError(f"{path}: a profile's name ends in .toml, .yaml or .yml")
+    check_writable(path)
+    render = toml_profile.render if path.suffix.lower() == ".toml" else opencv_yaml.render
     try:
-        path.write_text(formats[path.suffix.lower()](profile), encoding="utf-8")
+        path.write_text(render(profile), encoding="utf-8")
     except OSError as error:
         raise CameraModelError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def check_writable(path: Path) -> None:
+    """Raise CameraModelError where no profile could be written, so that long work is not done in vain."""
+    if path.suffix.lower() not in (".toml", ".yaml", ".yml"):
+        raise CameraModelError(f"{path}: a profile's name ends in .toml, .yaml or .yml")
+    if not path.parent.is_dir():
+        raise CameraModelError(f"{path}: there is no folder {path.parent}")
 
 
 def _resolve(path_or_name: str | Path) -> Path:

@@ -1,6 +1,6 @@
 """Hash noise for the renderer: value noise, fractal sums, random numbers by cell.
 
-All functions are Numba kernels on scalars. The integer hash is the 32-bit finaliser of MurmurHash3.
+All functions are Numba kernels on scalars. The integer hash is a 32-bit mixer with two multiplications, of the family that Wellons searched.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def cell(x: int, y: int, seed: int) -> float:
 
     Numba widens products of uint32, hence the casts.
     """
-    h = np.uint32(np.uint32(x) * np.uint32(0x9E3779B1))
-    h = np.uint32((h ^ np.uint32(y)) * np.uint32(0x85EBCA77))
-    h = np.uint32((h ^ (h >> np.uint32(15)) ^ np.uint32(seed)) * np.uint32(0xC2B2AE3D))
-    h ^= h >> np.uint32(16)
-    h = np.uint32(h * np.uint32(0x85EBCA6B))
-    h ^= h >> np.uint32(13)
-    h = np.uint32(h * np.uint32(0xC2B2AE35))
-    h ^= h >> np.uint32(16)
+    h = np.uint32(
+        np.uint32(x) * np.uint32(0x9E3779B1)
+        ^ np.uint32(y) * np.uint32(0x85EBCA77)
+        ^ np.uint32(seed) * np.uint32(0xC2B2AE3D)
+    )
+    h = np.uint32((h ^ (h >> np.uint32(15))) * np.uint32(0x2C1B3C6D))
+    h = np.uint32((h ^ (h >> np.uint32(12))) * np.uint32(0x297A2D39))
+    h ^= h >> np.uint32(15)
     return np.float32(h) * _INV
 
 

@@ -1,0 +1,139 @@
+"""Lens calibration from views of a chessboard (Zhang 2000, by OpenCV's calibrateCamera)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from horizon_rt.camera.board import ChessBoard
+from horizon_rt.camera.lens_fit import FEWEST_VIEWS, LensFit, check_fit, fit_without_outliers, fitted_model
+from horizon_rt.camera.profile import CameraProfile
+from horizon_rt.camera.views import BoardView, Survey, covered_share, select, survey
+from horizon_rt.errors import CalibrationError
+from horizon_rt.frame import Frame
+
+__all__ = ["Calibration", "ViewError", "calibrate_lens"]
+
+_GOOD_COVERAGE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewError:
+    """How well the lens explains one view: RMS of the corners in px, and the board's distance in mm."""
+
+    index: int
+    time_s: float
+    name: str | None
+    rms_px: float
+    distance_mm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """A calibrated lens and how it came about.
+
+    `looks` counts the frames searched for the board, `found` those that showed it, `views` those used.
+    `coverage` is the share 0..1 of the image that the board covered in them. `focal_sd_px` are the standard
+    deviations of fx and fy. `advice` holds lines on what would make the calibration better.
+    """
+
+    profile: CameraProfile
+    views: tuple[ViewError, ...]
+    looks: int
+    found: int
+    coverage: float
+    focal_sd_px: tuple[float, float]
+    advice: tuple[str, ...]
+
+    @property
+    def rms_px(self) -> float:
+        """Root mean square of the reprojection error over all corners, in px."""
+        return self.profile.rms_px or 0.0
+
+
+def calibrate_lens(
+    frames: Iterable[Frame],
+    *,
+    columns: int = 9,
+    rows: int = 6,
+    square_mm: float = 25.0,
+    max_frames: int = 40,
+    name: str = "camera",
+    on_look: Callable[[int, int], None] | None = None,
+) -> Calibration:
+    """Calibrate a lens from pictures or a video of a chessboard with `columns` x `rows` inner corners.
+
+    Of all views up to `max_frames` sharp and diverse ones are used. `square_mm` sets the scale of the
+    reported distances only. `on_look(frames searched, boards found)` reports progress.
+
+    Raises CalibrationError, with advice, when fewer than 6 diverse views show the board, when they cannot
+    tell the focal length to 2 %, when the lens does not explain them to about one pixel, or when the
+    distortion found cannot be inverted over the whole image.
+    """
+    if max_frames < FEWEST_VIEWS:
+        raise CalibrationError(f"at least {FEWEST_VIEWS} views are needed, got a limit of {max_frames}")
+    found = survey(frames, ChessBoard(columns=columns, rows=rows, square_mm=square_mm), on_look)
+    views = select(found, max_frames)
+    _check_views(found, views)
+    views, fit = fit_without_outliers(found, views)
+    model = fitted_model(found, fit)
+    check_fit(fit, model)
+    return _report(
+        found, views, fit, CameraProfile(name=name, model=model, rms_px=fit.rms, source=_source(views))
+    )
+
+
+def _check_views(found: Survey, views: Sequence[BoardView]) -> None:
+    if len(views) >= FEWEST_VIEWS:
+        return
+    board = found.board
+    if len(found.views) < FEWEST_VIEWS:
+        raise CalibrationError(
+            f"the board with {board.columns}x{board.rows} inner corners was found in {len(found.views)} of "
+            f"{found.looks} pictures and {FEWEST_VIEWS} are needed: check the two numbers, the light, the "
+            "blur, and that the whole board with its white margin is in the picture"
+        )
+    raise CalibrationError(
+        f"the board was found in {len(found.views)} pictures but in only {len(views)} different places, and "
+        f"{FEWEST_VIEWS} are needed: move it to all corners of the picture, near and far, and tilt it"
+    )
+
+
+def _source(views: Sequence[BoardView]) -> str:
+    return f"chessboard calibration, {len(views)} views"
+
+
+def _report(found: Survey, views: Sequence[BoardView], fit: LensFit, profile: CameraProfile) -> Calibration:
+    coverage = covered_share(views, found.width, found.height)
+    errors = tuple(
+        ViewError(
+            index=view.index,
+            time_s=view.time_s,
+            name=view.name,
+            rms_px=float(rms),
+            distance_mm=float(np.linalg.norm(centre)),
+        )
+        for view, rms, centre in zip(views, fit.view_rms, fit.centres, strict=True)
+    )
+    return Calibration(
+        profile=profile,
+        views=errors,
+        looks=found.looks,
+        found=len(found.views),
+        coverage=coverage,
+        focal_sd_px=(float(fit.sd[0]), float(fit.sd[1])),
+        advice=tuple(_advice(len(views), coverage)),
+    )
+
+
+def _advice(views: int, coverage: float) -> list[str]:
+    advice = []
+    if coverage < _GOOD_COVERAGE:
+        advice.append(
+            f"the board covered {coverage:.0%} of the picture: film it near the edges and corners too"
+        )
+    if views < 2 * FEWEST_VIEWS:
+        advice.append(f"{views} views were used: {2 * FEWEST_VIEWS} or more make the result steadier")
+    return advice

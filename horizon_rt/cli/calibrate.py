@@ -1,0 +1,98 @@
+"""`horizon-rt calibrate`: a lens profile from pictures or a video of a chessboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from horizon_rt.camera.calibration import Calibration
+
+__all__ = ["calibrate"]
+
+_Source = Annotated[str | None, typer.Argument(help="Video, or folder of pictures, that shows the board.")]
+_Columns = Annotated[int, typer.Option(help="Inner corners along the longer side of the board.")]
+_Rows = Annotated[int, typer.Option(help="Inner corners along the shorter side of the board.")]
+_Square = Annotated[float, typer.Option(help="Side of a square in mm, as measured on the print.")]
+_Out = Annotated[Path, typer.Option(help="Profile to write: .toml, or .yaml for OpenCV.")]
+_Name = Annotated[str | None, typer.Option(help="Name of the camera and its mode; default: the file's name.")]
+_Views = Annotated[int, typer.Option(help="Use at most this many views of the board.")]
+_Print = Annotated[Path | None, typer.Option(help="Only write the board as an SVG drawing to this file.")]
+
+
+def calibrate(
+    source: _Source = None,
+    columns: _Columns = 9,
+    rows: _Rows = 6,
+    square_mm: _Square = 25.0,
+    out: _Out = Path("camera.toml"),
+    name: _Name = None,
+    max_frames: _Views = 40,
+    print_board: _Print = None,
+) -> None:
+    """Calibrate a lens with a printed chessboard.
+
+    Print the board with --print-board board.svg, film it from near and far, tilted, and in all corners of
+    the picture, then give the video here and the profile to --camera-profile.
+    """
+    from horizon_rt.camera.board import ChessBoard
+    from horizon_rt.camera.calibration import calibrate_lens
+    from horizon_rt.camera.profile import check_writable, save_profile
+    from horizon_rt.sources import open_source
+
+    if print_board is not None:
+        ChessBoard(columns=columns, rows=rows, square_mm=square_mm).save_svg(print_board)
+        return
+    if source is None:
+        raise typer.BadParameter("give a video or a folder of pictures, or --print-board FILE")
+    check_writable(out)
+    console = Console(stderr=True)
+    with open_source(source) as frames, console.status("looking for the board") as status:
+        found = calibrate_lens(
+            frames,
+            columns=columns,
+            rows=rows,
+            square_mm=square_mm,
+            max_frames=max_frames,
+            name=name or out.stem,
+            on_look=lambda looks, boards: status.update(f"{looks} pictures searched, {boards} boards found"),
+        )
+    save_profile(found.profile, out)
+    _print_report(found, out)
+
+
+def _print_report(found: Calibration, out: Path) -> None:
+    console = Console()
+    console.print(_views_table(found))
+    console.print(_lens_table(found))
+    for line in found.advice:
+        console.print(f"advice: {line}", markup=False, soft_wrap=True)
+    console.print(f"written: {out}", markup=False, soft_wrap=True)
+
+
+def _views_table(found: Calibration) -> Table:
+    table = Table("view", "RMS px", "distance mm", title=f"{len(found.views)} views used")
+    for view in found.views:
+        place = view.name or f"frame {view.index} at {view.time_s:.2f} s"
+        table.add_row(place, f"{view.rms_px:.3f}", f"{view.distance_mm:.0f}")
+    return table
+
+
+def _lens_table(found: Calibration) -> Table:
+    model = found.profile.model
+    table = Table("quantity", "value", title=found.profile.name)
+    table.add_row("image", f"{model.width}x{model.height} px")
+    table.add_row("pictures searched, boards found", f"{found.looks}, {found.found}")
+    table.add_row("RMS", f"{found.rms_px:.3f} px")
+    table.add_row("part of the picture covered", f"{found.coverage:.0%}")
+    table.add_row("fx", f"{model.fx:.2f} ± {found.focal_sd_px[0]:.2f} px")
+    table.add_row("fy", f"{model.fy:.2f} ± {found.focal_sd_px[1]:.2f} px")
+    table.add_row("cx, cy", f"{model.cx:.2f}, {model.cy:.2f} px")
+    coefficients = ", ".join(f"{value:.5g}" for value in model.distortion)
+    table.add_row("k1, k2, p1, p2, k3", coefficients)
+    table.add_row("horizontal field of view", f"{model.hfov_deg:.1f}°")
+    return table

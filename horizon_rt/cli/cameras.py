@@ -1,0 +1,61 @@
+"""`horizon-rt cameras`: list, show and convert camera profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from horizon_rt.camera.profile import CameraProfile
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Camera profiles: list, show, convert.")
+
+_Profile = Annotated[str, typer.Argument(help="Name of a shipped profile, or a file (TOML, OpenCV YAML).")]
+_Output = Annotated[Path, typer.Argument(help="File to write: .toml, or .yaml for OpenCV.")]
+
+
+@app.command("list")
+def list_profiles() -> None:
+    """List the profiles that ship with the program."""
+    from horizon_rt.camera.profile import load_profile, profile_names
+
+    table = Table("name", "field of view", "source")
+    for profile in map(load_profile, profile_names()):
+        table.add_row(profile.name, f"{profile.model.hfov_deg:.1f}°", profile.source)
+    Console().print(table)
+
+
+@app.command()
+def show(profile: _Profile) -> None:
+    """Show the numbers of a profile."""
+    from horizon_rt.camera.profile import load_profile
+
+    Console().print(_table(load_profile(profile)))
+
+
+@app.command()
+def convert(source: _Profile, out: _Output) -> None:
+    """Write a profile in another format: the input's is told by its content, the output's by its name."""
+    from horizon_rt.camera.profile import load_profile, save_profile
+
+    save_profile(load_profile(source), out)
+
+
+def _table(profile: CameraProfile) -> Table:
+    model = profile.model
+    table = Table("quantity", "value", title=profile.name)
+    table.add_row("source", profile.source)
+    table.add_row("assumed, not measured", "yes" if profile.assumed else "no")
+    table.add_row("RMS of the calibration", "none" if profile.rms_px is None else f"{profile.rms_px:.3f} px")
+    table.add_row("image", f"{model.width}x{model.height} px")
+    table.add_row("fx, fy", f"{model.fx:.2f}, {model.fy:.2f} px")
+    table.add_row("cx, cy", f"{model.cx:.2f}, {model.cy:.2f} px")
+    table.add_row("k1, k2, p1, p2, k3", ", ".join(f"{value:.5g}" for value in model.distortion))
+    table.add_row("horizontal field of view", f"{model.hfov_deg:.1f}°")
+    return table

@@ -1,0 +1,27 @@
+"""The one place of defaults that a user can change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+__all__ = ["DEFAULT_HFOV_DEG", "Smoothing", "TrackOptions"]
+
+DEFAULT_HFOV_DEG = 70.0
+Smoothing = Literal["causal", "none"]
+SMOOTHINGS: tuple[Smoothing, ...] = get_args(Smoothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackOptions:
+    """How to analyse a source.
+
+    The camera comes from `camera_profile` (a shipped name or a file), else from `hfov_deg`, else it is
+    assumed to be a centred pinhole of 70°.
+    """
+
+    camera_profile: str | None = None
+    hfov_deg: float | None = None
+    model: str | None = None
+    smooth: Smoothing = "causal"
+    device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -1,0 +1,102 @@
+"""The tracker: one frame in, one horizon out."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+from horizon_rt.camera import CameraModel, Pinhole
+from horizon_rt.config import DEFAULT_HFOV_DEG, Smoothing
+from horizon_rt.fitting import HorizonFitter
+from horizon_rt.frame import Frame
+from horizon_rt.horizon import Horizon, Measurement, Observation, roll_pitch_sd_deg
+from horizon_rt.segmentation import Segmenter
+from horizon_rt.segmentation.weights import SigmaScale
+from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter
+
+__all__ = ["HorizonTracker"]
+
+
+class HorizonTracker:
+    """Finds and tracks the horizon in a sequence of frames.
+
+    `camera` is the lens for the frames' size; without one, a centred pinhole with a horizontal field of
+    view of 70° is assumed at the first frame. A frame of another size takes the camera along, resized, and
+    starts the track again. `smooth='none'` treats each frame on its own. `model` names a shipped model,
+    `device` is 'auto', 'cpu' or 'cuda'. Raises WeightsError for weights that do not match their manifest.
+    """
+
+    def __init__(
+        self,
+        camera: CameraModel | None = None,
+        *,
+        smooth: Smoothing = "causal",
+        model: str | None = None,
+        device: str = "auto",
+    ) -> None:
+        from horizon_rt.segmentation.compile import TorchScript, best_device
+        from horizon_rt.segmentation.weights import default_model, load_net
+
+        card = default_model(name=model)
+        self.model = card.name
+        self.camera = camera
+        self._sigma: SigmaScale = card.sigma
+        self._smooth = smooth
+        where = best_device() if device == "auto" else device
+        self._segmenter = Segmenter(TorchScript(load_net(card), "cuda" if where == "cuda" else "cpu"))
+        self._fitter: HorizonFitter | None = None
+        self._filter: Filter = self._new_filter()
+
+    def update(self, frame: Frame) -> Horizon:
+        """Analyse a frame; frames come in the order of their time."""
+        fitter = self._fitter_for(frame)
+        observation = fitter.fit(self._segmenter.segment(frame))
+        track = self._filter.update(frame.time_s, observation)
+        horizon = describe(frame, observation, track, fitter.camera)
+        latency = 1e3 * (time.perf_counter() - frame.arrival_s) if frame.arrival_s else None
+        return replace(horizon, latency_ms=latency)
+
+    def reset(self) -> None:
+        """Forget the track, as after a cut."""
+        self._filter = self._new_filter()
+
+    def _new_filter(self) -> Filter:
+        return NoFilter() if self._smooth == "none" else TrackFilter()
+
+    def _fitter_for(self, frame: Frame) -> HorizonFitter:
+        fitter, size = self._fitter, (frame.width, frame.height)
+        if fitter is None or (fitter.camera.width, fitter.camera.height) != size:
+            if self.camera is None:
+                self.camera = Pinhole.from_hfov(*size, DEFAULT_HFOV_DEG)
+            camera = self.camera
+            if (camera.width, camera.height) != size:
+                camera = camera.resized(*size)
+                self.reset()
+            self._fitter = fitter = HorizonFitter(camera, self._sigma)
+        return fitter
+
+
+def describe(frame: Frame, observation: Observation, track: Track, camera: CameraModel) -> Horizon:
+    """Put a frame's observation and track into degrees and image lines."""
+    horizon = Horizon(
+        frame=frame.index, time_s=frame.time_s, state=track.state, observation=observation, file=frame.name
+    )
+    if observation.measurement is not None:
+        horizon = replace(horizon, measured_line=observation.measurement.up.line(camera.focal_px))
+    if track.estimate is None:
+        return horizon
+    roll_sd, pitch_sd = roll_pitch_sd_deg(track.estimate.up, track.estimate.covariance)
+    horizon = replace(
+        horizon,
+        up=track.estimate.up,
+        line=track.estimate.up.line(camera.focal_px),
+        roll_sd_deg=roll_sd,
+        pitch_sd_deg=pitch_sd,
+    )
+    return horizon if track.rate is None else _with_rates(horizon, track.estimate, track)
+
+
+def _with_rates(horizon: Horizon, estimate: Measurement, track: Track) -> Horizon:
+    roll_rate, pitch_rate = estimate.up.roll_pitch_jacobian().dot(track.rate)
+    return replace(horizon, roll_rate_dps=math.degrees(roll_rate), pitch_rate_dps=math.degrees(pitch_rate))

@@ -1,0 +1,146 @@
+"""Horizons over time: the filter and its states.
+
+acquiring ──3 agreeing frames──► tracking ◄──accepted frame── coasting
+    ▲                               └──no accepted frame──► coasting ──too long──► lost
+    └───────────────a frame with a horizon─────────────────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from horizon_rt.horizon import Measurement, Observation, State
+from horizon_rt.tracking.kalman import SphereKalman
+
+__all__ = ["Filter", "NoFilter", "Track", "TrackFilter", "TrackSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSettings:
+    """The filter's constants; times in s, angles in degrees."""
+
+    acceleration_dps2: float = 60.0
+    start_rate_dps: float = 60.0
+    gate_chi2: float = 18.4  # 1 in 10,000 true measurements lies outside (χ², two degrees of freedom)
+    confirm_frames: int = 3
+    coast_s: float = 2.0
+    max_gap_s: float = 5.0
+    reacquire_frames: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The state after a frame: `estimate` is None while there is none; `rate` (3,) in rad/s."""
+
+    state: State
+    estimate: Measurement | None
+    rate: np.ndarray[tuple[int], np.dtype[np.float64]] | None
+
+
+class Filter(Protocol):
+    """What turns observations into a track."""
+
+    def update(self, time_s: float, observation: Observation) -> Track:
+        """Take in one frame's observation."""
+        ...
+
+
+class NoFilter:
+    """Every frame on its own."""
+
+    def update(self, time_s: float, observation: Observation) -> Track:
+        """The observation itself."""
+        found = observation.measurement is not None
+        return Track("tracking" if found else "lost", observation.measurement, None)
+
+
+class TrackFilter:
+    """The Kalman filter with its gate and states.
+
+    A frame is accepted when its measurement passes the gate. Rejected ones form a rival track; when the
+    rival has agreed with itself for `reacquire_frames` frames, the track is wrong and starts again from it.
+    """
+
+    def __init__(self, settings: TrackSettings | None = None) -> None:
+        self.settings = settings or TrackSettings()
+        self._kalman = self._new_kalman()
+        self._rival: TrackFilter | None = None
+        self._state: State = "lost"
+        self._time = 0.0
+        self._accepted_at = -math.inf
+        self._hits = 0
+
+    def update(self, time_s: float, observation: Observation) -> Track:
+        """Take in one frame's observation at its presentation time; times need not be regular."""
+        self._advance(time_s)
+        measurement = observation.measurement
+        if measurement is not None:
+            if self._state == "lost":
+                self._start(time_s, measurement)
+            elif self._passes(measurement):
+                self._accept(time_s, measurement)
+            else:
+                self._reject(time_s, observation)
+        self._age(time_s)
+        return self._track(measurement)
+
+    def _advance(self, time_s: float) -> None:
+        step = time_s - self._time
+        self._time = time_s
+        if self._state == "lost":
+            return
+        if not 0 <= step <= self.settings.max_gap_s:
+            self._state, self._rival = "lost", None
+            return
+        self._kalman.predict(step)
+
+    def _start(self, time_s: float, measurement: Measurement) -> None:
+        self._kalman = self._new_kalman()
+        self._kalman.start(measurement.up, measurement.covariance)
+        self._state, self._hits, self._accepted_at, self._rival = "acquiring", 1, time_s, None
+
+    def _passes(self, measurement: Measurement) -> bool:
+        distance = self._kalman.innovation(measurement.up, measurement.covariance)
+        return distance < self.settings.gate_chi2
+
+    def _accept(self, time_s: float, measurement: Measurement) -> None:
+        self._kalman.update(measurement.up, measurement.covariance)
+        self._hits += 1
+        self._accepted_at, self._rival = time_s, None
+        if self._hits >= self.settings.confirm_frames:
+            self._state = "tracking"
+
+    def _reject(self, time_s: float, observation: Observation) -> None:
+        if self._rival is None:
+            self._rival = TrackFilter(replace(self.settings, confirm_frames=self.settings.reacquire_frames))
+        rival = self._rival
+        if rival.update(time_s, observation).state == "tracking":
+            self._kalman, self._hits = rival._kalman, rival._hits
+            self._state, self._accepted_at, self._rival = "tracking", time_s, None
+
+    def _age(self, time_s: float) -> None:
+        waiting = time_s - self._accepted_at
+        if self._state == "tracking" and waiting > 0:
+            self._state = "coasting"
+        if self._state == "coasting" and waiting > self.settings.coast_s:
+            self._state = "lost"
+        if self._state == "acquiring" and waiting > 0.5 * self.settings.coast_s:
+            self._state = "lost"
+
+    def _track(self, measurement: Measurement | None) -> Track:
+        if self._state == "lost":
+            return Track("lost", None, None)
+        inliers = measurement.inliers if measurement is not None else 0
+        kalman = self._kalman
+        estimate = Measurement(up=kalman.up, covariance=kalman.covariance, inliers=inliers)
+        return Track(self._state, estimate, kalman.rate)
+
+    def _new_kalman(self) -> SphereKalman:
+        return SphereKalman(
+            acceleration=math.radians(self.settings.acceleration_dps2),
+            rate_sd=math.radians(self.settings.start_rate_dps),
+        )

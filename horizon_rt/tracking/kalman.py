@@ -1,0 +1,163 @@
+"""A Kalman filter on the sphere of up vectors, with rates.
+
+The state is a rotation whose third column is the up vector and whose first two span its tangent plane, and
+a velocity in that plane; the error state has four components (two of position, two of velocity), as in an
+error-state filter (Solà 2017, arXiv:1711.02508, section 6). Motion is a great circle at constant speed with
+white acceleration. There is no angle to wrap: inverted flight and ±180° are points like any other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from horizon_rt.fitting.plane import tangent_basis
+from horizon_rt.geometry import UpVector
+
+__all__ = ["SphereKalman"]
+
+Array = NDArray[np.float64]
+
+
+class SphereKalman:
+    """Up vector and its rate; angles in rad, time in s.
+
+    `acceleration` is the square root of the spectral density of the white angular acceleration, in
+    rad/s² per √Hz; `rate_sd` the standard deviation of the unknown rate at the start, in rad/s.
+    """
+
+    def __init__(self, *, acceleration: float, rate_sd: float) -> None:
+        self._density = acceleration * acceleration
+        self._rate_variance = rate_sd * rate_sd
+        self._frame = np.eye(3)  # columns: tangent, tangent, up
+        self._velocity = np.zeros(2)
+        self._covariance = np.zeros((4, 4))
+
+    def start(self, up: UpVector, covariance: Array) -> None:
+        """Begin at a measurement, with an unknown rate; `covariance` (3, 3) in rad²."""
+        u = up.as_array()
+        a, b = tangent_basis(u)
+        self._frame = np.ascontiguousarray(np.stack([a, b, u], axis=1))
+        self._velocity[:] = 0.0
+        self._covariance[:] = 0.0
+        self._covariance[:2, :2] = self._tangent(covariance)
+        self._covariance[2, 2] = self._covariance[3, 3] = self._rate_variance
+
+    def predict(self, seconds: float) -> None:
+        """Move the state forward in time."""
+        _predict(self._frame, self._velocity, self._covariance, seconds, self._density)
+
+    def innovation(self, up: UpVector, covariance: Array) -> float:
+        """Squared Mahalanobis distance of a measurement from the state (χ², two degrees of freedom)."""
+        return float(_innovation(self._frame, self._covariance, up.as_array(), self._tangent(covariance)))
+
+    def update(self, up: UpVector, covariance: Array) -> None:
+        """Take in a measurement."""
+        noise = self._tangent(covariance)
+        _update(self._frame, self._velocity, self._covariance, up.as_array(), noise)
+
+    @property
+    def up(self) -> UpVector:
+        """The estimate."""
+        return UpVector.from_vector(self._frame[:, 2])
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance of the up vector, (3, 3), rad²."""
+        basis = self._frame[:, :2]
+        return np.einsum("ij,jk,lk->il", basis, self._covariance[:2, :2], basis)
+
+    @property
+    def rate(self) -> Array:
+        """Time derivative of the up vector, (3,), rad/s."""
+        return self._frame[:, 0] * self._velocity[0] + self._frame[:, 1] * self._velocity[1]
+
+    def _tangent(self, covariance: Array) -> Array:
+        basis = self._frame[:, :2]
+        return np.einsum("ji,jk,kl->il", basis, covariance, basis)
+
+
+@njit(cache=True, nogil=True)
+def _turn(frame: Any, a: float, b: float) -> None:
+    """Rotate the whole frame along the great circle that starts in tangent direction (a, b), in rad."""
+    angle = math.sqrt(a * a + b * b)
+    if angle < 1e-15:
+        return
+    a, b, cos, sin = a / angle, b / angle, math.cos(angle), math.sin(angle)
+    for k in range(3):
+        along = a * frame[k, 0] + b * frame[k, 1]
+        across = -b * frame[k, 0] + a * frame[k, 1]
+        u = frame[k, 2]
+        moved = cos * along - sin * u
+        frame[k, 2] = cos * u + sin * along
+        frame[k, 0] = a * moved - b * across
+        frame[k, 1] = b * moved + a * across
+    for j in (2, 0):  # the rounding of many turns, taken out
+        norm = math.sqrt(frame[0, j] ** 2 + frame[1, j] ** 2 + frame[2, j] ** 2)
+        for k in range(3):
+            frame[k, j] /= norm
+
+
+@njit(cache=True, nogil=True)
+def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> None:
+    _turn(frame, velocity[0] * dt, velocity[1] * dt)
+    for i in range(2):  # P ← F P Fᵀ with F = [[I, dt I], [0, I]]
+        for j in range(4):
+            p[i, j] += dt * p[i + 2, j]
+    for i in range(4):
+        for j in range(2):
+            p[i, j] += dt * p[i, j + 2]
+    for i in range(2):
+        p[i, i] += density * dt**3 / 3
+        p[i, i + 2] += density * dt * dt / 2
+        p[i + 2, i] += density * dt * dt / 2
+        p[i + 2, i + 2] += density * dt
+
+
+@njit(cache=True, nogil=True)
+def _offset(frame: Any, u: Any) -> tuple[float, float]:
+    """Where u lies from the state: the logarithm of the sphere, in tangent coordinates."""
+    x = y = z = 0.0
+    for k in range(3):
+        x += frame[k, 0] * u[k]
+        y += frame[k, 1] * u[k]
+        z += frame[k, 2] * u[k]
+    sin = math.sqrt(x * x + y * y)
+    if sin < 1e-12:
+        return x, y
+    scale = math.atan2(sin, z) / sin
+    return x * scale, y * scale
+
+
+@njit(cache=True, nogil=True)
+def _innovation(frame: Any, p: Any, u: Any, noise: Any) -> float:
+    x, y = _offset(frame, u)
+    s00, s01, s11 = p[0, 0] + noise[0, 0], p[0, 1] + noise[0, 1], p[1, 1] + noise[1, 1]
+    return (x * x * s11 - 2 * x * y * s01 + y * y * s00) / (s00 * s11 - s01 * s01)
+
+
+@njit(cache=True, nogil=True)
+def _update(frame: Any, velocity: Any, p: Any, u: Any, noise: Any) -> None:
+    x, y = _offset(frame, u)
+    s00, s01, s11 = p[0, 0] + noise[0, 0], p[0, 1] + noise[0, 1], p[1, 1] + noise[1, 1]
+    determinant = s00 * s11 - s01 * s01
+    gain = np.empty((4, 2))
+    step = np.empty(4)
+    for i in range(4):
+        gain[i, 0] = (p[i, 0] * s11 - p[i, 1] * s01) / determinant
+        gain[i, 1] = (p[i, 1] * s00 - p[i, 0] * s01) / determinant
+        step[i] = gain[i, 0] * x + gain[i, 1] * y
+    old = p[:2].copy()
+    for i in range(4):
+        for j in range(4):
+            p[i, j] -= gain[i, 0] * old[0, j] + gain[i, 1] * old[1, j]
+    for i in range(4):
+        for j in range(i):
+            p[i, j] = p[j, i] = 0.5 * (p[i, j] + p[j, i])
+    _turn(frame, step[0], step[1])
+    velocity[0] += step[2]
+    velocity[1] += step[3]
