@@ -127,6 +127,19 @@ def test_close_from_another_thread_during_reading(opener: Opener) -> None:
         assert source._released
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_closing_gives_back_every_descriptor(tmp_path: Path) -> None:
+    clip = h264_clip(tmp_path / "clip.mkv", 4)
+    (tmp_path / "text.mp4").write_text("text")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with open_source(clip) as source:
+            source.read()
+        with pytest.raises(DecodeError):
+            open_source(tmp_path / "text.mp4")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_info_is_frozen() -> None:
     info = SourceInfo(name="x", kind="file", width=1, height=1)
     with pytest.raises(AttributeError):
