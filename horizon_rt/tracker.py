@@ -10,7 +10,7 @@ from horizon_rt.camera import CameraModel, Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG, Smoothing
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
-from horizon_rt.horizon import Horizon, Measurement, Observation, roll_pitch_sd_deg
+from horizon_rt.horizon import Horizon, Observation, roll_pitch_sd_deg
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter
@@ -94,9 +94,7 @@ def describe(frame: Frame, observation: Observation, track: Track, camera: Camer
         roll_sd_deg=roll_sd,
         pitch_sd_deg=pitch_sd,
     )
-    return horizon if track.rate is None else _with_rates(horizon, track.estimate, track)
-
-
-def _with_rates(horizon: Horizon, estimate: Measurement, track: Track) -> Horizon:
-    roll_rate, pitch_rate = estimate.up.roll_pitch_jacobian().dot(track.rate)
+    if track.rate is None:
+        return horizon
+    roll_rate, pitch_rate = track.estimate.up.roll_pitch_jacobian() @ track.rate
     return replace(horizon, roll_rate_dps=math.degrees(roll_rate), pitch_rate_dps=math.degrees(pitch_rate))

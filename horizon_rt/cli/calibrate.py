@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -78,13 +79,13 @@ def _views_table(found: Calibration) -> Table:
     table = Table("view", "RMS px", "distance mm", title=f"{len(found.views)} views used")
     for view in found.views:
         place = view.name or f"frame {view.index} at {view.time_s:.2f} s"
-        table.add_row(place, f"{view.rms_px:.3f}", f"{view.distance_mm:.0f}")
+        table.add_row(escape(place), f"{view.rms_px:.3f}", f"{view.distance_mm:.0f}")
     return table
 
 
 def _lens_table(found: Calibration) -> Table:
     model = found.profile.model
-    table = Table("quantity", "value", title=found.profile.name)
+    table = Table("quantity", "value", title=escape(found.profile.name))
     table.add_row("image", f"{model.width}x{model.height} px")
     table.add_row("pictures searched, boards found", f"{found.looks}, {found.found}")
     table.add_row("RMS", f"{found.rms_px:.3f} px")

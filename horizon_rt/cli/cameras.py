@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def list_profiles() -> None:
 
     table = Table("name", "field of view", "source")
     for profile in map(load_profile, profile_names()):
-        table.add_row(profile.name, f"{profile.model.hfov_deg:.1f}°", profile.source)
+        table.add_row(escape(profile.name), f"{profile.model.hfov_deg:.1f}°", escape(profile.source))
     Console().print(table)
 
 
@@ -49,8 +50,8 @@ def convert(source: _Profile, out: _Output) -> None:
 
 def _table(profile: CameraProfile) -> Table:
     model = profile.model
-    table = Table("quantity", "value", title=profile.name)
-    table.add_row("source", profile.source)
+    table = Table("quantity", "value", title=escape(profile.name))
+    table.add_row("source", escape(profile.source))
     table.add_row("assumed, not measured", "yes" if profile.assumed else "no")
     table.add_row("RMS of the calibration", "none" if profile.rms_px is None else f"{profile.rms_px:.3f} px")
     table.add_row("image", f"{model.width}x{model.height} px")

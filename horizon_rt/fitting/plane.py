@@ -196,4 +196,3 @@ def agreement(logits: Any, rays: Any, up: Any) -> tuple[float, float]:
             sky += 0.5 + 0.5 * signed
             cells += 1
     return right / total, sky / max(cells, 1)
-

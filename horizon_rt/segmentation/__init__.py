@@ -21,7 +21,8 @@ __all__ = ["Segmentation", "Segmenter"]
 class Segmentation:
     """`logits` of 'above the horizon', float32 (rows, columns), one for each 4×4 block of the net input.
 
-    `presence` is the probability, 0..1, that a horizon is in view; `letterbox` places the picture in the input.
+    `presence` is the probability, 0..1, that a horizon is in view; `letterbox` places the picture in the
+    input.
     """
 
     logits: NDArray[np.float32]

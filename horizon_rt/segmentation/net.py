@@ -86,7 +86,7 @@ class Attention(nn.Module):
 
 
 class HorizonNet(nn.Module):
-    """Standardised YUV picture to the logit of 'above the horizon' at quarter resolution, and of 'a horizon is in view'."""
+    """From a picture to the logits of 'above the horizon', at a quarter of its size, and of 'a horizon is in view'."""
 
     def __init__(self, size: NetSize | None = None) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ class Letterbox:
 
 @lru_cache(maxsize=64)
 def input_size(width: int, height: int) -> tuple[int, int]:
-    """Net input (height, width) for a picture: multiples of 32 that show it largest within the pixel budget."""
+    """Net input (height, width) of a picture: the multiples of 32 that show it largest within the budget."""
     best, answer = 0.0, (_STRIDE, _STRIDE)
     for w in range(_STRIDE, _AREA // _STRIDE + 1, _STRIDE):
         for h in range(_STRIDE, _AREA // w + 1, _STRIDE):
@@ -142,7 +142,8 @@ def _contiguous_rows(plane: Plane) -> Plane:
     if plane.strides[1] != plane.itemsize or plane.strides[0] < plane.shape[1] * plane.itemsize:
         return plane
     columns = plane.strides[0] // plane.itemsize
-    return np.lib.stride_tricks.as_strided(plane, (plane.shape[0], columns), plane.strides, writeable=False)
+    shape = (plane.shape[0], columns)
+    return np.lib.stride_tricks.as_strided(plane, shape, plane.strides, writeable=False)  # type: ignore[return-value]
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -1,4 +1,4 @@
-"""Shipped models: `weights/manifest.toml` says what each file is, and a file that does not match is refused."""
+"""Shipped models: `weights/manifest.toml` says what each file is; a file that does not match is refused."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def load_net(card: ModelCard) -> HorizonNet:
     digest = hashlib.sha256(data).hexdigest()
     if digest != card.sha256:
         raise WeightsError(
-            f"{card.path} is not the file of the manifest (sha256 {digest[:12]}…, expected {card.sha256[:12]}…)"
+            f"{card.path} is not the file of its manifest: sha256 {digest[:12]}…, not {card.sha256[:12]}…"
         )
     net = HorizonNet(NetSize(card.channels, card.blocks, card.attention))
     try:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import av
 import av.error
+from av.codec.context import Flags
+from av.video.frame import PictureType
 
 from horizon_rt.errors import OutputError
 from horizon_rt.sinks.audio import AudioCopy
@@ -31,9 +33,11 @@ log = logging.getLogger(__name__)
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 VIDEO_SUFFIXES = tuple(_FORMATS)
-# Written as fragments of one second, which play after a crash; made a plain file when closed. The delayed
-# index lets it hold the encoder's reordering delay, without which the first picture is late.
-_MOV_OPTIONS = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
+# Written as fragments, which play after a crash; made a plain file when closed. The delayed index lets it
+# hold the encoder's reordering delay, without which the first picture is late. Fragments are cut at key
+# frames alone: cut anywhere, FFmpeg 8 sets the length by the last fragment and can lose the last picture.
+_MOV_OPTIONS = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"}
+_KEYFRAME_S = 1.0
 _ENCODERS = {
     "libx264": {"preset": "veryfast", "crf": "20"},
     "libopenh264": {},
@@ -43,7 +47,6 @@ _TICKS = {"mpeg4": 60_000}  # MPEG-4 part 2 knows at most 65535 ticks a second
 _DEFAULT_TICKS = 90_000
 _COLOUR_SPACES = {"bt709": 1, "bt601": 6, "bt2020": 9}  # ITU-T H.273
 _COLOUR_RANGES = {False: 1, True: 2}
-_KEYFRAME_SECONDS = 2
 
 
 class VideoSink(Sink):
@@ -76,7 +79,7 @@ class VideoSink(Sink):
         self._format = _FORMATS[suffix]
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
-        self._last_pts = -(1 << 62)
+        self._last_pts = self._keyframe_pts = -(1 << 62)
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
         self._put(self._overlay.render(frame, horizon), frame.time_s)
@@ -98,6 +101,8 @@ class VideoSink(Sink):
         self._last_pts = max(round(time_s / base), self._last_pts + 1)
         picture.pts, picture.time_base = self._last_pts, base
         picture.duration = max(1, round(1 / self._rate / base))
+        if self._last_pts - self._keyframe_pts >= _KEYFRAME_S / base:
+            picture.pict_type, self._keyframe_pts = PictureType.I, self._last_pts
         picture.color_range = stream.codec_context.color_range
         picture.colorspace = stream.codec_context.colorspace
         return picture
@@ -122,7 +127,8 @@ class VideoSink(Sink):
         video.width, video.height, video.pix_fmt = canvas.width, canvas.height, "yuv420p"
         codec = video.codec_context
         codec.time_base = video.time_base = Fraction(1, _TICKS.get(names[0], _DEFAULT_TICKS))
-        codec.gop_size = max(1, round(self._rate * _KEYFRAME_SECONDS))
+        codec.flags |= Flags.frame_duration  # else the last picture would have none
+        codec.gop_size = max(1, round(self._rate * Fraction(_KEYFRAME_S)))
         codec.color_range = _COLOUR_RANGES[canvas.sampling.full_range]
         codec.colorspace = _COLOUR_SPACES[canvas.sampling.matrix]
         return video

@@ -1,0 +1,1 @@
+"""Procedural scenes, panorama views, trajectories: frames with exact truth."""

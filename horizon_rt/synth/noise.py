@@ -1,6 +1,7 @@
 """Hash noise for the renderer: value noise, fractal sums, random numbers by cell.
 
-All functions are Numba kernels on scalars. The integer hash is a 32-bit mixer with two multiplications, of the family that Wellons searched.
+All functions are Numba kernels on scalars. The integer hash is
+a 32-bit mixer with two rounds of xor-shift and multiply (constants: C. Wellons, "triple32").
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def cell(x: int, y: int, seed: int) -> float:
     h = np.uint32((h ^ (h >> np.uint32(15))) * np.uint32(0x2C1B3C6D))
     h = np.uint32((h ^ (h >> np.uint32(12))) * np.uint32(0x297A2D39))
     h ^= h >> np.uint32(15)
-    return np.float32(h) * _INV
+    return np.float32(h) * _INV  # type: ignore[return-value]
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -97,7 +97,7 @@ def _caption(image: Image, rng: np.random.Generator) -> None:
         mask = np.zeros((height, width), np.uint8)
         cv2.putText(mask, text, place, 0, width / 320 * rng.uniform(0.2, 0.6), 255, 1, cv2.LINE_AA)
         cover = mask[:, :, None].astype(np.float32) / 255
-        image += (np.float32(_colour(rng)) - image) * cover
+        image += (np.array(_colour(rng), np.float32) - image) * cover
 
 
 def _frame(image: Image, rng: np.random.Generator) -> None:

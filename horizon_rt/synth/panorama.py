@@ -63,4 +63,4 @@ def panorama_view(
         None,
         cv2.BORDER_REPLICATE,
     )
-    return view.astype(np.float32) / 255
+    return view.astype(np.float32) / np.float32(255)

@@ -104,10 +104,9 @@ def _sky(scene: Any, x: float, y: float, z: float, pixel: float, time_s: float, 
         for k in range(3):
             cloud = scene.cloud_colour[k] + (scene.cloud_shade[k] - scene.cloud_colour[k]) * shade
             colour[k] += (cloud - colour[k]) * amount
-    if scene.stars > 0.0:
-        if cell(int(x * 400), int(z * 400) + 7919 * int(y * 400), scene.seed) > 0.9985:
-            for k in range(3):
-                colour[k] += scene.stars * 0.6
+    if scene.stars > 0.0 and cell(int(x * 400), int(z * 400) + 7919 * int(y * 400), scene.seed) > 0.9985:
+        for k in range(3):
+            colour[k] += scene.stars * 0.6
     toward = x * scene.sun[0] + y * scene.sun[1] + z * scene.sun[2]
     if scene.sun_glow > 0.0 and toward > 0.0:
         glow = scene.sun_glow * (0.35 * toward**8 + 0.6 * toward**64) + (2.0 if toward > 0.9997 else 0.0)
@@ -259,5 +258,5 @@ def _profile(kind: int, t: float, azimuth: float, cover: float, seed: int) -> fl
         return inside * fractal1(t, 6, seed)
     if kind == 1:
         return inside * (0.45 + 0.35 * value1(t * 0.3, seed) + 0.2 * fractal1(t * 2.0, 3, seed + 3))
-    block = cell(int(math.floor(t)), 0, seed)
+    block = cell(math.floor(t), 0, seed)
     return inside * (0.25 + 0.75 * block * block) if inside > 0.4 else 0.0

@@ -15,6 +15,7 @@ KINDS: tuple[SceneKind, ...] = get_args(SceneKind)
 Colour = NDArray[np.float32]
 
 SMOOTH, TREES, BLOCKS = 0, 1, 2
+_SHARES = [0.28, 0.1, 0.17, 0.17, 0.08, 0.07, 0.05, 0.08]
 
 
 class Layer(NamedTuple):
@@ -103,7 +104,8 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 def random_scene(rng: np.random.Generator, kind: SceneKind | None = None) -> Scene:
     """A random scene of a kind (any kind if None); the same generator state gives the same scene."""
-    kind = kind or str(rng.choice(KINDS, p=[0.28, 0.1, 0.17, 0.17, 0.08, 0.07, 0.05, 0.08]))  # type: ignore[assignment]
+    if kind is None:
+        kind = KINDS[rng.choice(len(KINDS), p=_SHARES)]
     at_sea = kind in ("sea", "storm", "coast")
     height = _log_uniform(rng, 2, 40) if kind in ("sea", "storm") else _log_uniform(rng, 3, 600)
     sky = _SKIES[5 if kind == "storm" else int(rng.choice(7, p=[0.3, 0.2, 0.2, 0.1, 0.1, 0.06, 0.04]))]

@@ -1,0 +1,1 @@
+"""Training samples and the loop that makes the weights."""

@@ -1,4 +1,4 @@
-"""Train the default net: `python -m horizon_rt.training cache|train …`, a script until the `train` verb comes."""
+"""Train the default net with `python -m horizon_rt.training cache` and then `… train`."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ def open_cache(
     folder: Path, size: Size, *, writable: bool = False
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The images and labels of one shape, memory-mapped."""
-    mode = "r+" if writable else "r"
+    mode: Literal["r+", "r"] = "r+" if writable else "r"
     images, labels = (np.load(path, mmap_mode=mode) for path in _paths(folder, size))
     return images, labels
 
@@ -90,7 +91,7 @@ def build_cache(
 ) -> None:
     """Render and crop `count` samples from the datasets under `root` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    chunks = []
+    chunks: list[_Chunk] = []
     for size, share in SHAPES.items():
         n = round(count * share)
         for path, shape, dtype in zip(

@@ -33,7 +33,7 @@ def normalise(yuv: Tensor) -> Tensor:
 
 
 def signed_distance(labels: Tensor, height: int, width: int) -> Tensor:
-    """Distance in px of every output cell's centre from the horizon, positive in the sky; (n, 1, h/4, w/4)."""
+    """Distance in px of every output cell's centre from the horizon, positive in the sky."""
     half = (OUTPUT_STRIDE - 1) / 2
     y = torch.arange(height // OUTPUT_STRIDE) * OUTPUT_STRIDE + half - (height - 1) / 2
     x = torch.arange(width // OUTPUT_STRIDE) * OUTPUT_STRIDE + half - (width - 1) / 2
@@ -135,7 +135,8 @@ def train(
 def _step(net: HorizonNet, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> float:
     net.train()
     x = normalise(images).contiguous(memory_format=torch.channels_last)
-    loss = loss_function(*net(x), labels, (images.shape[2], images.shape[3]))
+    mask, presence = net(x)
+    loss = loss_function(mask, presence, labels, (images.shape[2], images.shape[3]))
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

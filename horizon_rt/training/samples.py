@@ -7,7 +7,7 @@ to its centre), the weight of the mask, and whether a horizon is in view (1, 0, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -38,7 +38,7 @@ _MIN_VISIBLE = 0.2
 
 def rgb_to_yuv(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(height, width, 3) RGB to (3, height, width) full-range BT.709 YUV, both uint8."""
-    yuv = cv2.transform(rgb.astype(np.float32), _YUV) + np.float32([0, 128, 128])
+    yuv = cv2.transform(rgb.astype(np.float32), _YUV) + np.array([0, 128, 128], np.float32)
     return np.clip(yuv + 0.5, 0, 255).astype(np.uint8).transpose(2, 0, 1)
 
 
@@ -90,9 +90,9 @@ def scene_sample(rng: np.random.Generator, size: Size) -> Sample:
 
 def panorama_sample(panoramas: Sequence[Panorama], rng: np.random.Generator, size: Size) -> Sample:
     """A view of a random panorama; views of occluded ones teach the mask a little and to refuse."""
-    panorama = panoramas[rng.integers(len(panoramas))]
+    panorama = panoramas[int(rng.integers(len(panoramas)))]
     if not panorama.is_open and rng.random() < 0.4:
-        panorama = [p for p in panoramas if p.is_open][rng.integers(sum(p.is_open for p in panoramas))]
+        panorama = [p for p in panoramas if p.is_open][int(rng.integers(sum(p.is_open for p in panoramas)))]
     camera = Pinhole.from_hfov(size[1], size[0], rng.uniform(40, 100))
     up = random_attitude(rng, camera.hfov_deg, tame=False)
     image = panorama_view(panorama, camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
@@ -143,10 +143,9 @@ def labelled_sample(
         image, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
-    rgb = window[:, :, ::-1].astype(np.float32) / 255
-    effect: Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]] = random_occluders
+    rgb = window[:, :, ::-1].astype(np.float32) / np.float32(255)
     if rng.random() < 0.5:
-        rgb = effect(rgb, rng)
+        rgb = random_occluders(rgb, rng)
     return rgb_to_yuv(random_sensor(rgb, rng)), _window_label(labelled, shape, matrix, size)
 
 
