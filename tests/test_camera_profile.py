@@ -1,0 +1,337 @@
+"""Camera profiles: round trips, files that OpenCV writes itself, foreign and damaged files."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from horizon_rt.camera import (
+    BrownConrady,
+    CameraProfile,
+    Pinhole,
+    load_profile,
+    profile_names,
+    profiles_folder,
+    save_profile,
+)
+from horizon_rt.cli.cameras import app
+from horizon_rt.errors import CameraModelError
+
+MATRIX = np.array([[1234.5678901234567, 0, 963.25], [0, 1230.25, 531.125], [0, 0, 1]])
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LENS = BrownConrady(
+    width=1920, height=1080, fx=1301.1, fy=1299.7, cx=955.3, cy=541.9, k1=-0.31, k2=0.11, p1=1e-3, p2=-2e-4
+)
+
+finite = st.floats(-1e3, 1e3, allow_nan=False)
+focal = st.floats(1e-3, 1e6, allow_nan=False)
+size = st.integers(1, 10000)
+pinholes = st.builds(Pinhole, width=size, height=size, fx=focal, fy=focal, cx=finite, cy=finite)
+browns = st.builds(
+    BrownConrady,
+    width=size,
+    height=size,
+    fx=focal,
+    fy=focal,
+    cx=finite,
+    cy=finite,
+    **dict.fromkeys(("k1", "k2", "p1", "p2", "k3"), finite),
+)
+line = st.text(st.characters(codec="utf-8"), max_size=20).filter(str.isprintable)
+profiles = st.builds(
+    CameraProfile,
+    name=line.filter(bool),
+    model=pinholes | browns,
+    rms_px=st.none() | st.floats(0, 100),
+    source=line,
+    assumed=st.booleans(),
+)
+
+
+def _opencv_file(path: Path, *, distortion: np.ndarray, **extra: object) -> Path:
+    """As OpenCV's calibration sample writes it."""
+    storage = cv2.FileStorage(str(path), cv2.FileStorage_WRITE)
+    storage.write("calibration_time", "Sun 22 Nov 2026 03:00:00 AM")
+    storage.write("nframes", 12)
+    storage.write("image_width", 1920)
+    storage.write("image_height", 1080)
+    for key, value in extra.items():
+        storage.write(key, value)
+    storage.write("camera_matrix", MATRIX)
+    storage.write("distortion_coefficients", distortion)
+    storage.write("avg_reprojection_error", 0.2345)
+    storage.write("extrinsic_parameters", np.arange(72.0).reshape(12, 6))
+    storage.release()
+    return path
+
+
+@QUICK
+@given(profile=profiles)
+def test_toml_round_trip(profile: CameraProfile, tmp_path: Path) -> None:
+    save_profile(profile, tmp_path / "a.toml")
+    assert load_profile(tmp_path / "a.toml") == profile
+
+
+@QUICK
+@given(profile=profiles)
+def test_yaml_round_trip_keeps_the_lens(profile: CameraProfile, tmp_path: Path) -> None:
+    save_profile(profile, tmp_path / "a.yml")
+    loaded = load_profile(tmp_path / "a.yml")
+    assert loaded.model.distortion == profile.model.distortion
+    assert replace(loaded, model=profile.model, source=profile.source) == profile
+    for key in ("width", "height", "fx", "fy", "cx", "cy"):
+        assert getattr(loaded.model, key) == getattr(profile.model, key)
+
+
+@pytest.mark.parametrize("suffix", ["yml", "yaml", "json"])
+@pytest.mark.parametrize("count", [4, 5, 8, 14])
+def test_files_written_by_opencv(tmp_path: Path, suffix: str, count: int) -> None:
+    distortion = np.zeros((count, 1))
+    distortion[:4, 0] = -0.3, 0.1, 1e-3, -2e-4
+    profile = load_profile(_opencv_file(tmp_path / f"gimbal.{suffix}", distortion=distortion))
+    model = profile.model
+    assert (model.width, model.height) == (1920, 1080)
+    assert (model.fx, model.fy, model.cx, model.cy) == (
+        MATRIX[0, 0],
+        MATRIX[1, 1],
+        MATRIX[0, 2],
+        MATRIX[1, 2],
+    )
+    assert model.distortion == (-0.3, 0.1, 1e-3, -2e-4, 0.0)
+    assert (profile.name, profile.rms_px, profile.assumed) == ("gimbal", 0.2345, False)
+
+
+def test_opencv_reads_our_yaml(tmp_path: Path) -> None:
+    save_profile(CameraProfile(name='a "b" \\ c', model=LENS, rms_px=0.5), tmp_path / "a.yml")
+    storage = cv2.FileStorage(str(tmp_path / "a.yml"), cv2.FileStorage_READ)
+    expected = [[LENS.fx, 0, LENS.cx], [0, LENS.fy, LENS.cy], [0, 0, 1]]
+    np.testing.assert_array_equal(storage.getNode("camera_matrix").mat(), expected)
+    np.testing.assert_array_equal(storage.getNode("distortion_coefficients").mat().ravel(), LENS.coefficients)
+    assert storage.getNode("image_width").real() == 1920
+    assert storage.getNode("name").string() == 'a "b" \\ c'
+    storage.release()
+
+
+def test_the_old_header_without_a_document_mark(tmp_path: Path) -> None:
+    """OpenCV 2 wrote its header alone."""
+    path = _opencv_file(tmp_path / "new.yml", distortion=np.zeros(5))
+    body = path.read_text().split("---\n")[1]
+    (tmp_path / "old.yml").write_text("%YAML:1.0\n" + body)
+    assert load_profile(tmp_path / "old.yml").model == load_profile(path).model
+
+
+def test_ros_camera_info(tmp_path: Path) -> None:
+    (tmp_path / "ros.yaml").write_text(
+        "image_width: 640\nimage_height: 480\ncamera_name: head\n"
+        "camera_matrix:\n  rows: 3\n  cols: 3\n  data: [500, 0, 320, 0, 501, 240, 0, 0, 1]\n"
+        "distortion_model: plumb_bob\n"
+        "distortion_coefficients:\n  rows: 1\n  cols: 5\n  data: [-0.2, 0.1, 0, 0, 1e-3]\n"
+    )
+    profile = load_profile(tmp_path / "ros.yaml")
+    assert profile.name == "head"
+    assert profile.model == BrownConrady(
+        width=640, height=480, fx=500, fy=501, cx=320, cy=240, k1=-0.2, k2=0.1, k3=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("distortion", "extra", "line"),
+    [
+        (np.full(8, 0.1), {}, "beyond k1"),
+        (np.zeros(3), {}, "got 3"),
+        (np.array([0.1, np.nan, 0, 0, 0]), {}, "number"),
+        (np.array([0.1, np.inf, 0, 0, 0]), {}, "number"),
+        (np.zeros(4), {"fisheye_model": 1}, "not supported yet"),
+        (np.zeros(4), {"distortion_model": "equidistant"}, "not supported yet"),
+        (np.zeros(4), {"distortion_model": "magic"}, "magic"),
+    ],
+)
+def test_lenses_that_are_not_supported(tmp_path: Path, distortion, extra, line: str) -> None:
+    path = _opencv_file(tmp_path / "a.yml", distortion=distortion, **extra)
+    with pytest.raises(CameraModelError, match=line) as caught:
+        load_profile(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("1234.5678901234567", "-3.0", "positive"),
+        ("963.25", '"none"', "number"),
+        ("image_width: 1920", "image_width: 1920.5", "whole"),
+        ("image_width: 1920", "image_width: 0", "whole"),
+        ("image_width: 1920", "image_width: 1e999", "whole"),
+        ("image_width: 1920", "nothing: 1", "missing"),
+        ("[ 1234.5678901234567, 0.,", "[ 1234.5678901234567, 5.,", "skew"),
+        ("[ 1234.5678901234567, 0.,", "[ 1234.5678901234567,", "got 8"),
+        ("avg_reprojection_error: 0.23", "avg_reprojection_error: -0.23", "rms"),
+        ("camera_matrix: !!opencv-matrix", "camera_matrix: 3\nx:", "not a matrix"),
+    ],
+)
+def test_damaged_opencv_files(tmp_path: Path, old: str, new: str, line: str) -> None:
+    path = _opencv_file(tmp_path / "a.yml", distortion=np.zeros(5))
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(CameraModelError, match=line) as caught:
+        load_profile(path)
+    assert "\n" not in str(caught.value)
+
+
+HEAD = 'format = "horizon-rt-camera/1"\n'
+PLAIN = HEAD + '[image]\nwidth = 640\nheight = 480\n[lens]\nmodel = "pinhole"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "format"),
+        ('format = "other/2"', "other/2"),
+        (HEAD, "'image' is missing"),
+        (HEAD + "image = 3\nlens = 4", "'image'"),
+        (PLAIN, "'fx' is missing"),
+        (PLAIN + "fx = 1\nfy = 1\ncx = 1\ncy = true", "'cy' must be a number"),
+        (PLAIN + "fx = nan\nfy = 1\ncx = 1\ncy = 1", "finite"),
+        (PLAIN + "fx = 1\nfy = 1\ncx = 1\ncy = 1\nk1 = 0.5", "unknown key 'k1'"),
+        (PLAIN + "hfov_deg = 190", "180"),
+        (PLAIN.replace("pinhole", "fish"), "'fish'"),
+        (HEAD + "name = 3\n" + PLAIN.removeprefix(HEAD) + "hfov_deg = 70", "'name' must be text"),
+        (HEAD + "assumed = 1\n" + PLAIN.removeprefix(HEAD) + "hfov_deg = 70", "true or false"),
+        (HEAD + "rms_px = inf\n" + PLAIN.removeprefix(HEAD) + "hfov_deg = 70", "rms_px"),
+        (HEAD + 'name = "a\\nb"\n' + PLAIN.removeprefix(HEAD) + "hfov_deg = 70", "one line"),
+        ("a = " + "[" * 5000, "cannot be read"),
+        ("a = " + "9" * 5000, "cannot be read"),
+        ("camera_matrix: " + "[" * 5000, "YAML"),
+        ("camera_matrix: &a [*a]", "YAML"),
+        ("- camera_matrix: 3", "neither a TOML"),
+        ("<?xml version='1.0'?>", "XML"),
+        ("%YAML:1.0", "no keys"),
+        ("# " + "x" * 600_000, "KiB"),
+    ],
+)
+def test_malformed_texts(tmp_path: Path, text: str, line: str) -> None:
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(CameraModelError, match=line) as caught:
+        load_profile(tmp_path / "a.toml")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
+@settings(QUICK, max_examples=250)
+@given(data=st.data())
+def test_mutated_files_give_a_profile_or_one_line(data: st.DataObject, tmp_path: Path) -> None:
+    path = tmp_path / "profile"
+    toml, yml = tmp_path / "good.toml", tmp_path / "good.yml"
+    if not toml.exists():
+        save_profile(CameraProfile(name="good", model=LENS, rms_px=0.3), toml)
+        save_profile(CameraProfile(name="good", model=LENS, rms_px=0.3), yml)
+    content = bytearray(data.draw(st.sampled_from([toml.read_bytes(), yml.read_bytes()])))
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(content)))
+        stop = start + data.draw(st.integers(0, 12))
+        content[start:stop] = data.draw(
+            st.binary(max_size=6) | st.text("[]{}:&*!-#%'\" \n=.e9", max_size=6).map(str.encode)
+        )
+    path.write_bytes(bytes(content))
+    try:
+        model = load_profile(path).model
+    except CameraModelError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert all(math.isfinite(v) for v in (model.fx, model.fy, model.cx, model.cy, *model.distortion))
+
+
+@settings(QUICK, max_examples=80)
+@given(
+    content=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))
+)
+def test_any_bytes_give_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(CameraModelError) as caught:
+        load_profile(tmp_path / "a")
+    assert "\n" not in str(caught.value)
+
+
+def test_shipped_profiles_are_guesses_and_say_so() -> None:
+    assert {"hfov70", "hfov90"} <= set(profile_names())
+    for name in profile_names():
+        profile = load_profile(name)
+        assert profile.name == name
+        assert profile.assumed
+        assert profile.rms_px is None
+        assert profile.model.hfov_deg == pytest.approx(float(name.removeprefix("hfov")))
+        assert (profiles_folder() / f"{name}.toml").is_file()
+
+
+@pytest.mark.parametrize("name", ["nothing", "", "a\0b", "x" * 5000, "../hfov70", "two\nlines"])
+def test_unknown_names_list_the_shipped_ones(name: str) -> None:
+    with pytest.raises(CameraModelError) as caught:
+        load_profile(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_profile(tmp_path: Path) -> None:
+    with pytest.raises(CameraModelError, match="cannot be read"):
+        load_profile(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a", "missing/a.toml"])
+def test_names_that_cannot_be_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CameraModelError):
+        save_profile(CameraProfile(name="a", model=LENS), tmp_path / name)
+
+
+def test_fit_to_another_size_scales_the_lens() -> None:
+    profile = CameraProfile(name="a", model=LENS, rms_px=0.3)
+    half = profile.fit_to(960, 540)
+    assert half.model == LENS.resized(960, 540)
+    assert half.rms_px == 0.3
+    assert profile.fit_to(1920, 1080) is profile
+    assert profile.fit_to(1920, 1088).model.height == 1088  # coded size; within 1 %
+
+
+@pytest.mark.parametrize("video", [(1440, 1080), (1080, 1920), (1920, 1040), (0, 0), (1920, -1080)])
+def test_another_aspect_ratio_is_refused(video: tuple[int, int]) -> None:
+    with pytest.raises(CameraModelError, match="1920x1080"):
+        CameraProfile(name="a", model=LENS).fit_to(*video)
+
+
+@QUICK
+@given(width=st.integers(16, 8000), height=st.integers(16, 8000), hfov=st.floats(5, 170))
+def test_a_guess_fits_any_size_with_its_field_of_view(width: int, height: int, hfov: float) -> None:
+    model = CameraProfile.from_hfov(1920, 1080, hfov).fit_to(width, height).model
+    assert math.degrees(2 * math.atan(width / 2 / model.fx)) == pytest.approx(hfov)
+    assert (model.fx, model.cx, model.cy) == (model.fy, (width - 1) / 2, (height - 1) / 2)
+
+
+@pytest.mark.parametrize("bad", [{"name": ""}, {"name": "a\nb"}, {"source": "\x1b[31m"}, {"rms_px": -1.0}])
+def test_values_that_no_profile_has(bad: dict[str, object]) -> None:
+    with pytest.raises(CameraModelError):
+        CameraProfile(**{"name": "a", "model": LENS, **bad})
+
+
+def test_the_command_lists_shows_and_converts(tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    assert "hfov70" in run(app, ["list"]).output
+    shown = run(app, ["show", "hfov90"]).output
+    assert "90.0°" in shown
+    assert "yes" in shown
+    source, out = _opencv_file(tmp_path / "a.yml", distortion=np.zeros(5)), tmp_path / "b.toml"
+    assert run(app, ["convert", str(source), str(out)]).exit_code == 0
+    assert load_profile(out).model == load_profile(source).model
+    assert isinstance(run(app, ["show", "nothing"]).exception, CameraModelError)
+
+
+def test_text_of_a_file_is_never_taken_for_markup(tmp_path: Path) -> None:
+    save_profile(CameraProfile(name="[/red]", model=LENS, source="[bold]x[/]"), tmp_path / "a.toml")
+    result = CliRunner().invoke(app, ["show", str(tmp_path / "a.toml")])
+    assert result.exit_code == 0
+    assert "[bold]x[/]" in result.output
