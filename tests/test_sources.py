@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -214,6 +215,21 @@ def test_stdin_reads_the_standard_input(tmp_path: Path) -> None:
     with clip.open("rb") as stream:
         done = subprocess.run([sys.executable, "-c", code], stdin=stream, capture_output=True, timeout=60)
     assert done.stdout.strip() == b"4", done.stderr
+
+
+def test_stdin_must_be_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    with pytest.raises(SourceError, match="nothing is piped in"):
+        open_source("-")
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(SourceError, match="nothing is piped in"):
+        open_source("-")
+
+
+def test_synthetic_scenes_have_their_own_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = SimpleNamespace(open_synthetic=lambda name: f"opened {name}")
+    monkeypatch.setitem(sys.modules, "horizon_rt.synth.source", room)
+    assert open_source("synth:sea?seed=1") == "opened sea?seed=1"
 
 
 def test_importing_the_sources_is_cheap() -> None:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from av.error import BlockingIOError as NotReadyError
@@ -220,6 +221,22 @@ def test_flipped_bytes_give_frames_or_an_error(suffix: str, codec: str, tmp_path
         assert np.all(np.diff([frame.time_s for frame in frames]) > 0)
         assert all(0 < frame.width * frame.height <= 1 << 28 for frame in frames)
         assert all(int(plane.sum()) >= 0 for frame in frames for plane in frame.planes)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp"])
+def test_flipped_bytes_in_a_picture(suffix: str, tmp_path: Path) -> None:
+    cv2.imwrite(
+        str(tmp_path / f"good.{suffix}"), np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    )
+    data = (tmp_path / f"good.{suffix}").read_bytes()
+    for seed in range(20):
+        (tmp_path / f"bad.{suffix}").write_bytes(damaged(data, seed))
+        try:
+            frames, _ = read_all(tmp_path / f"bad.{suffix}")
+        except HorizonError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - an error is one of the two good ends
+            continue
+        assert [frame.luma.ndim for frame in frames] == [2]
 
 
 def test_damage_in_the_middle_is_skipped_and_told(tmp_path: Path) -> None:

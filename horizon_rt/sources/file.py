@@ -58,10 +58,10 @@ def open_stdin(stream: BinaryIO | None = None, *, threads: int = 0) -> Container
     """Read a video from a pipe, standard input by default.
 
     The container must be readable from front to back (MPEG-TS, Matroska, raw H.264, MP4 with its index in
-    front). Raises DecodeError.
+    front). Raises DecodeError, or SourceError where standard input is a terminal.
     """
     closing = threading.Event()
-    pipe = _Pipe(stream or sys.stdin.buffer, closing)
+    pipe = _Pipe(stream or _standard_input(), closing)
     try:
         container = av.open(pipe, "r")
     except FFmpegError as error:
@@ -70,6 +70,12 @@ def open_stdin(stream: BinaryIO | None = None, *, threads: int = 0) -> Container
     return ContainerSource(
         container, ContainerOptions(name="stdin", kind="stdin", threads=threads), closing=closing
     )
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise SourceError("stdin: nothing is piped in; use for example: cat clip.ts | horizon-rt live -")
+    return sys.stdin.buffer
 
 
 class _Pipe:
