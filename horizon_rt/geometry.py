@@ -82,14 +82,11 @@ class UpVector:
         Rows are the gradients of atan2(−x, −y) and atan2(z, hypot(x, y)). Near straight up or down the
         roll row grows without bound, as roll itself loses its meaning.
         """
-        horizontal = max(math.hypot(self.x, self.y), _MIN_HORIZONTAL)
-        h2 = horizontal * horizontal
-        return np.array(
-            [
-                [self.y / h2, -self.x / h2, 0.0],
-                [-self.x * self.z / horizontal, -self.y * self.z / horizontal, horizontal],
-            ]
-        )
+        horizontal = math.hypot(self.x, self.y)
+        # At the pole itself any heading serves; zeros would pass for a perfectly known roll.
+        a, b = (self.x / horizontal, self.y / horizontal) if horizontal > 0 else (0.0, -1.0)
+        reach = max(horizontal, _MIN_HORIZONTAL)
+        return np.array([[b / reach, -a / reach, 0.0], [-a * self.z, -b * self.z, horizontal]])
 
     def line(self, focal_px: float) -> HorizonLine | None:
         """Project onto a centred pinhole image with square pixels and focal length `focal_px`.
