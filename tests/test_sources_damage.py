@@ -23,6 +23,7 @@ from horizon_rt.errors import DecodeError, HorizonError, SourceError, SourceNotF
 from horizon_rt.frame import Frame
 from horizon_rt.sources import decoder, device, open_source
 from horizon_rt.sources.clock import PresentationClock
+from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.sources.decoder import MAX_CONSECUTIVE_ERRORS, PacketDecoder
 from horizon_rt.sources.file import open_stdin
 from tests.sources_support import ffmpeg, h264_clip, moving_frames, needs_ffmpeg, write_clip
@@ -313,7 +314,8 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     requests: list[dict[str, str]] = []
     real_open = av.open
 
-    def fake_open(file: str, mode: str, *, format: str, options: dict[str, str], timeout: float) -> Any:
+    def fake_open(file: str, mode: str, *, format: str, options: dict[str, str]) -> Any:
+        assert set(options) <= {"video_size", "framerate", "input_format"}  # ffmpeg -h demuxer=v4l2
         requests.append(options)
         if "input_format" in options or options.get("video_size", "64x48") != "64x48":
             raise av.error.ArgumentError(errno.EINVAL, "Invalid argument")
@@ -329,7 +331,6 @@ def test_a_camera_gives_what_it_can(camera: list[dict[str, str]]) -> None:
         assert (source.info.kind, source.info.live, source.info.width) == ("device", True, 64)
         assert [frame.index for frame, _ in zip(source, range(3), strict=False)] == [0, 1, 2]
     assert [request.get("input_format") for request in camera] == ["mjpeg", None, None]
-    assert all(request["fflags"] == "nonblock" for request in camera)
     assert source.warnings == ["camera /dev/null: asked for video_size 1280x720, the camera gives 64x48"]
 
 
@@ -337,7 +338,44 @@ def test_a_camera_gives_what_it_can(camera: list[dict[str, str]]) -> None:
 def test_a_camera_that_fits_needs_no_warning(camera: list[dict[str, str]]) -> None:
     with device.open_device("/dev/null") as source:
         assert source.warnings == []
-    assert camera == [{"fflags": "nonblock"}]
+    assert camera == [{}]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_reads_of_a_device_are_made_nonblocking(tmp_path: Path) -> None:
+    null, file = os.open("/dev/null", os.O_RDWR), os.open(tmp_path / "file", os.O_CREAT)
+    device._make_nonblocking("/dev/null")
+    blocking = os.get_blocking(null), os.get_blocking(file)
+    os.close(null)
+    os.close(file)
+    assert blocking == (False, True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names Linux devices")
+def test_a_camera_without_a_signal_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(device, "_OPEN_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(device.av, "open", lambda *args, **kwargs: release.wait(10))
+    with pytest.raises(SourceError, match=r"no picture within 0\.05 s"):
+        device.open_device("/dev/null")
+    release.set()
+
+
+def test_raw_pictures_of_a_camera_are_copied_out_of_its_memory(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.nut", moving_frames(2), codec="rawvideo")
+    for kind in ("device", "file"):
+        options = ContainerOptions(name="x", kind=kind)  # type: ignore[arg-type]
+        with ContainerSource(av.open(str(clip)), options) as source:
+            frame = source.read()
+        assert frame is not None
+        bases = [base_of(plane) for plane in frame.planes]
+        assert all(isinstance(base, np.ndarray) == (kind == "device") for base in bases)
+
+
+def base_of(plane: Any) -> object:
+    while isinstance(plane, np.ndarray) and plane.base is not None:
+        plane = plane.base
+    return plane
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names Linux devices")

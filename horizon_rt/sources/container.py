@@ -71,7 +71,9 @@ class ContainerSource(Source):
         stream = _video_stream(self._container, self._options)
         self._decoder = PacketDecoder(self._container, stream, self._closing)
         self._frames: Iterator[VideoFrame] = self._decoder.frames()
-        self._reader = PlaneReader()
+        # Raw pictures of a camera lie in the driver's memory, which goes with the device.
+        raw = stream.codec_context.name == "rawvideo"
+        self._reader = PlaneReader(copy=raw and self._options.kind == "device")
         self._rate = _frame_rate(stream)
         self._period_s = 1 / (self._rate or _DEFAULT_RATE_HZ)
         origin_s = None if self._options.live else _start_s(stream)

@@ -6,9 +6,11 @@ import os
 import re
 import stat
 import sys
+import threading
 import time
 
 import av
+from av.container import InputContainer
 from av.error import FFmpegError
 
 from horizon_rt.errors import SourceError, SourceNotFound
@@ -77,19 +79,48 @@ def _attempts(wishes: dict[str, str]) -> list[dict[str, str]]:
 def _open_v4l2(path: str, name: str, wishes: dict[str, str], threads: int) -> ContainerSource:
     failure: FFmpegError | None = None
     for wish in _attempts(wishes):
-        # Reads that return at once when there is no frame yet, so that close() is never held up.
-        options = wish | {"fflags": "nonblock"}
-        try:
-            container = av.open(path, "r", format="v4l2", options=options, timeout=_OPEN_TIMEOUT_S)
-        except FFmpegError as error:
-            failure = failure or error
+        container = _open_in_time(path, wish)
+        if isinstance(container, FFmpegError):
+            failure = failure or container
             continue
-        source = ContainerSource(
-            container, ContainerOptions(name=name, kind="device", threads=threads, live=True)
-        )
+        _make_nonblocking(path)
+        options = ContainerOptions(name=name, kind="device", threads=threads, live=True)
+        source = ContainerSource(container, options)
         _tell_differences(source, wishes)
         return source
     raise SourceError(f"camera {name} cannot be opened ({failure and describe(failure)}); is it in use?")
+
+
+def _open_in_time(path: str, wish: dict[str, str]) -> InputContainer | FFmpegError:
+    """Open in a thread of its own, because a driver without a signal waits for ever for its first picture."""
+    results: list[InputContainer | FFmpegError] = []
+
+    def work() -> None:
+        try:
+            results.append(av.open(path, "r", format="v4l2", options=wish))
+        except FFmpegError as error:
+            results.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(_OPEN_TIMEOUT_S)
+    if not results:
+        raise SourceError(f"camera {path} gives no picture within {_OPEN_TIMEOUT_S:g} s; has it a signal?")
+    return results[0]
+
+
+def _make_nonblocking(path: str) -> None:
+    """Let reads return at once when there is no picture yet, so that close() is never held up.
+
+    FFmpeg's v4l2 has no option for it, but the driver looks at the flags of the open file on every read.
+    """
+    device = os.stat(path).st_rdev
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if os.fstat(int(name)).st_rdev == device:
+                os.set_blocking(int(name), False)
+        except OSError:  # closed meanwhile
+            continue
 
 
 def _tell_differences(source: ContainerSource, wishes: dict[str, str]) -> None:

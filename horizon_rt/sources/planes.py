@@ -69,9 +69,13 @@ _HD_HEIGHT = 720
 
 
 class PlaneReader:
-    """Turns decoded frames into planes; keeps the converter for formats that have no plain planes."""
+    """Turns decoded frames into planes; keeps the converter for formats that have no plain planes.
 
-    def __init__(self) -> None:
+    With `copy` the samples leave the decoder's buffer, for buffers that do not outlive their source.
+    """
+
+    def __init__(self, *, copy: bool = False) -> None:
+        self._copy = copy
         self._reformatter: VideoReformatter | None = None
 
     def read(self, frame: VideoFrame) -> tuple[tuple[Plane, ...], Sampling]:
@@ -84,7 +88,7 @@ class PlaneReader:
         layout = _LAYOUTS.get(frame.format.name)
         if layout is None:
             return _channels(self._converted(frame), _Layout(_PLANAR)), Sampling(8, True, "bt601")
-        return _channels(frame, layout), _sampling(frame, layout)
+        return _channels(frame, layout, copy=self._copy), _sampling(frame, layout)
 
     def _converted(self, frame: VideoFrame) -> VideoFrame:
         if self._reformatter is None:
@@ -97,8 +101,8 @@ class PlaneReader:
         )
 
 
-def _channels(frame: VideoFrame, layout: _Layout) -> tuple[Plane, ...]:
-    rows = _rows(frame, wide=layout.bit_depth > 8)
+def _channels(frame: VideoFrame, layout: _Layout, *, copy: bool = False) -> tuple[Plane, ...]:
+    rows = _rows(frame, wide=layout.bit_depth > 8, copy=copy)
     sizes = [(component.height, component.width) for component in frame.format.components]
     return tuple(
         rows[plane][:height, first::step][:, :width]
@@ -106,12 +110,12 @@ def _channels(frame: VideoFrame, layout: _Layout) -> tuple[Plane, ...]:
     )
 
 
-def _rows(frame: VideoFrame, *, wide: bool) -> list[Plane]:
+def _rows(frame: VideoFrame, *, wide: bool, copy: bool) -> list[Plane]:
     rows: list[Plane] = []
     for plane in frame.planes:
         data = memoryview(plane)
         flat: Plane = np.frombuffer(data, np.uint16) if wide else np.frombuffer(data, np.uint8)
-        samples = flat.reshape(plane.height, -1)
+        samples = (flat.copy() if copy else flat).reshape(plane.height, -1)
         # A negative line size means that the rows are stored bottom up.
         rows.append(samples[::-1] if plane.line_size < 0 else samples)
     return rows
