@@ -21,6 +21,7 @@ __all__ = [
 
 # A profile written with the video still shows all it has; larger files are something else, and slow to parse.
 _LARGEST_FILE = 512 * 1024
+_LONGEST_TEXT = 1000
 _ASPECT_TOLERANCE = 0.01
 
 
@@ -39,8 +40,12 @@ class CameraProfile:
     assumed: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name or not (self.name + self.source).isprintable():
-            raise CameraModelError(f"a profile needs a name and a source in one line, got {self.name[:80]!r}")
+        text = self.name + self.source
+        if not self.name or not text.isprintable() or len(text) > _LONGEST_TEXT:
+            raise CameraModelError(
+                f"a profile needs a name and a source in one line, {_LONGEST_TEXT} characters at most, "
+                f"got {ascii(text[:60])}"
+            )
         if self.rms_px is not None and not (math.isfinite(self.rms_px) and self.rms_px >= 0):
             raise CameraModelError(f"rms_px is a length in px, got {self.rms_px}")
 

@@ -15,6 +15,8 @@ from horizon_rt.errors import CameraModelError
 __all__ = ["FORMAT", "parse", "render"]
 
 FORMAT = "horizon-rt-camera/1"
+# A dotted key costs tomllib memory that grows with the square of its parts.
+_LARGEST_TEXT, _LONGEST_LINE = 32768, 2048
 _MATRIX = ("fx", "fy", "cx", "cy")
 _DISTORTION = ("k1", "k2", "p1", "p2", "k3")
 _KEYS = {"": {"format", "name", "source", "assumed", "rms_px", "image", "lens"}, "image": {"width", "height"}}
@@ -46,6 +48,8 @@ def render(profile: CameraProfile) -> str:
 
 
 def _tables(text: str) -> dict[str, Any]:
+    if len(text) > _LARGEST_TEXT or max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
+        raise CameraModelError("neither a TOML nor an OpenCV YAML profile: too long")
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -86,7 +86,7 @@ class Attention(nn.Module):
 
 
 class HorizonNet(nn.Module):
-    """From a picture to the logits of 'above the horizon', at a quarter of its size, and of 'a horizon is in view'."""
+    """Picture to logits: 'above the horizon' for each 4×4 block, and 'a horizon is in view'."""
 
     def __init__(self, size: NetSize | None = None) -> None:
         super().__init__()

@@ -12,11 +12,12 @@ from horizon_rt.sinks.base import Sink, SinkContext
 
 if TYPE_CHECKING:
     from horizon_rt.sinks.canvas import Canvas
+    from horizon_rt.sinks.display import display_available
     from horizon_rt.sinks.images import ImageSink
     from horizon_rt.sinks.overlay import Overlay
     from horizon_rt.sinks.telemetry import TelemetrySink
     from horizon_rt.sinks.video import VideoSink
-    from horizon_rt.sinks.window import WindowSink, display_available
+    from horizon_rt.sinks.window import WindowSink
 
 _HOMES = {
     "Canvas": "canvas",
@@ -25,7 +26,7 @@ _HOMES = {
     "TelemetrySink": "telemetry",
     "VideoSink": "video",
     "WindowSink": "window",
-    "display_available": "window",
+    "display_available": "display",
 }
 
 __all__ = [

@@ -44,6 +44,7 @@ class Style:
     scale: float = 1.0
     band_opacity: float = 0.25
     band: bool = True
+    ticks: bool = True
     ladder: bool = True
     roll_scale: bool = True
     numbers: bool = True
@@ -145,7 +146,8 @@ class Overlay:
         runs = self.curve(up)
         for run in runs:
             self._stroke_line(canvas, run, colour, 1.6)
-        self._ticks(canvas, sky, colour)
+        if self._style.ticks:
+            self._ticks(canvas, sky, colour)
         if self._style.roll_scale:
             self._roll_scale(canvas, up, colour)
         self._reference(canvas)

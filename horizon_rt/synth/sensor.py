@@ -107,7 +107,7 @@ def noise(image: Image, rng: np.random.Generator) -> Image:
     grain = rng.standard_normal((*size, 1), np.float32) + 0.5 * rng.standard_normal((*size, 3), np.float32)
     if coarse > 1:
         grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
-    return image + np.float32(sigma) * grain[:height, :width]
+    return image + grain[:height, :width].astype(np.float32) * np.float32(sigma)
 
 
 def jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

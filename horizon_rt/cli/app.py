@@ -1,0 +1,44 @@
+"""The verbs put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from horizon_rt._version import __version__
+from horizon_rt.cli.batch import batch
+from horizon_rt.cli.calibrate import calibrate
+from horizon_rt.cli.cameras import app as cameras
+from horizon_rt.cli.demo import demo
+from horizon_rt.cli.doctor import doctor
+from horizon_rt.cli.live import live
+from horizon_rt.cli.track import track
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+for verb in (live, track, batch, demo, calibrate, doctor):
+    app.command()(verb)
+app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"horizon-rt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    camera: Annotated[
+        str | None, typer.Option(metavar="N", help="Live overlay of camera N; same as `live N`.")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Find the horizon in any camera or video: roll, pitch and an honest sigma."""
+    if camera is not None:
+        raise typer.BadParameter("--camera N comes first and takes no verb; use `live N`")

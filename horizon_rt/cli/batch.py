@@ -1,0 +1,48 @@
+"""`horizon-rt batch`: many recordings in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from horizon_rt.cli.common import (
+    Device,
+    DeviceChoice,
+    Hfov,
+    Model,
+    Profile,
+    Smooth,
+    Smoothing,
+    options_from,
+)
+
+__all__ = ["batch"]
+
+
+def batch(
+    inputs: Annotated[list[str], typer.Argument(help="Video files, folders or glob patterns.")],
+    out: Annotated[Path, typer.Option(help="Folder for the overlay and telemetry of each input.")],
+    overlay: Annotated[bool, typer.Option(help="Write overlay videos beside the telemetry.")] = True,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip inputs whose outputs are whole.")] = False,
+    smooth: Smooth = Smoothing.causal,
+    camera_profile: Profile = None,
+    hfov: Hfov = None,
+    model: Model = None,
+    device: Device = DeviceChoice.auto,
+) -> None:
+    """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
+    from rich.console import Console
+
+    from horizon_rt.batch import find_inputs, run_batch, summary_table
+
+    options = options_from(camera_profile, hfov, model, smooth, device)
+    console = Console(stderr=True)
+    jobs = find_inputs(inputs, out, overlay=overlay)
+    results = run_batch(jobs, options, console, resume=resume)
+    Console().print(summary_table(results))
+    if any(result.status == "interrupted" for result in results):
+        raise typer.Exit(130)
+    if any(result.status == "failed" for result in results):
+        raise typer.Exit(1)

@@ -1,0 +1,136 @@
+"""Options that several verbs share, and the progress of a run."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from horizon_rt.config import TrackOptions
+    from horizon_rt.frame import Frame
+    from horizon_rt.horizon import Horizon
+    from horizon_rt.pipeline import RunSummary
+    from horizon_rt.sources import SourceInfo
+
+__all__ = [
+    "Device",
+    "DeviceChoice",
+    "Hfov",
+    "Model",
+    "Profile",
+    "Smooth",
+    "Smoothing",
+    "options_from",
+    "print_summary",
+    "progress",
+    "status_line",
+]
+
+
+class Smoothing(StrEnum):
+    """Choices of --smooth."""
+
+    causal = "causal"
+    none = "none"
+
+
+class DeviceChoice(StrEnum):
+    """Choices of --device."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+Profile = Annotated[
+    str | None, typer.Option(help="Lens: a profile file, or a name of `horizon-rt cameras list`.")
+]
+Hfov = Annotated[
+    float | None, typer.Option(min=1, max=179, help="Horizontal field of view in degrees [default: 70].")
+]
+Model = Annotated[str | None, typer.Option(help="Model of the weights' manifest.")]
+Smooth = Annotated[Smoothing, typer.Option(help="Filter over time, or each frame on its own.")]
+Device = Annotated[DeviceChoice, typer.Option(help="Where the net runs.")]
+
+
+def options_from(
+    camera_profile: str | None,
+    hfov: float | None,
+    model: str | None,
+    smooth: Smoothing,
+    device: DeviceChoice,
+) -> TrackOptions:
+    """The shared options as a value; a usage error if they contradict each other."""
+    from horizon_rt.config import TrackOptions
+
+    if camera_profile is not None and hfov is not None:
+        raise typer.BadParameter("--camera-profile and --hfov both describe the lens; give one")
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    return TrackOptions(
+        camera_profile=camera_profile,
+        hfov_deg=hfov,
+        model=model,
+        smooth=smooth.value,
+        device=device.value,
+    )
+
+
+@contextmanager
+def progress(info: SourceInfo, console: Console) -> Iterator[Callable[[Frame, Horizon], None] | None]:
+    """A Rich progress bar over the frames of a source on a terminal; nothing elsewhere."""
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[state]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(Path(info.name).name or info.name, total=info.frame_count, state="")
+        yield lambda _frame, horizon: bar.update(task, advance=1, state=horizon.state)
+
+
+@contextmanager
+def status_line(
+    console: Console, *, quiet: bool = False
+) -> Iterator[Callable[[Frame, Horizon], None] | None]:
+    """Roll and pitch of the newest frame in one line of the terminal; nothing elsewhere."""
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    with console.status("waiting for the first frame") as status:
+        yield lambda _frame, horizon: status.update(_one_line(horizon))
+
+
+def _one_line(horizon: Horizon) -> str:
+    if horizon.roll_deg is None or horizon.pitch_deg is None:
+        return f"{horizon.state}, view {horizon.view}"
+    return f"{horizon.state}  roll {horizon.roll_deg:+7.2f}°  pitch {horizon.pitch_deg:+6.2f}°"
+
+
+def print_summary(summary: RunSummary, outputs: list[Path], console: Console) -> None:
+    """A line of what was found, and one for each output."""
+    tracked = f"{100 * summary.availability:.1f} % with a horizon"
+    dropped = f", {summary.dropped} dropped" if summary.dropped else ""
+    console.print(
+        f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped}), {tracked}",
+        highlight=False,
+    )
+    for path in outputs:
+        console.print(f"written: {path}", markup=False, highlight=False, soft_wrap=True)

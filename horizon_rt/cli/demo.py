@@ -1,0 +1,39 @@
+"""`horizon-rt demo`: render a flight with known attitude, track it, say how far off it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["demo"]
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the overlay video and the telemetry.")] = Path(
+        "demo-out"
+    ),
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="Length of the flight.")] = 12.0,
+    size: Annotated[str, typer.Option(metavar="WxH", help="Picture size.")] = "640x360",
+    scene: Annotated[
+        str, typer.Option(help="Scene: sea, coast, fields, town, … as for synth: sources.")
+    ] = "coast",
+    motion: Annotated[str, typer.Option(help="Motion: flight, aerobatics, boat or rest.")] = "aerobatics",
+    seed: Annotated[int, typer.Option(min=0, help="Another number is another scene.")] = 4,
+) -> None:
+    """Render a known flight, track it, print the error, write the overlay."""
+    from rich.console import Console
+
+    from horizon_rt.cli.common import print_summary, progress
+    from horizon_rt.demo import Demo
+    from horizon_rt.synth.source import SyntheticOptions
+
+    console = Console(stderr=True)
+    flight = Demo(SyntheticOptions(kind=scene, motion=motion, size=size, seconds=seconds, seed=seed), out)
+    with progress(flight.source.info, console) as on_frame:
+        summary = flight.run(on_frame)
+    if summary.interrupted:
+        raise typer.Exit(130)
+    print_summary(summary, flight.outputs.paths, console)
+    Console().print(flight.table())

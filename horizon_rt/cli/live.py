@@ -1,0 +1,71 @@
+"""`horizon-rt live`: the overlay of a camera or stream, in a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from horizon_rt.cli.common import (
+    Device,
+    DeviceChoice,
+    Hfov,
+    Model,
+    Profile,
+    Smooth,
+    Smoothing,
+    options_from,
+    print_summary,
+    status_line,
+)
+
+__all__ = ["live"]
+
+
+def live(
+    source: Annotated[str, typer.Argument(help="Camera index, /dev/video0, file, lavfi:…, synth:…, or - .")],
+    telemetry: Annotated[
+        list[str] | None,
+        typer.Option(help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
+    ] = None,
+    record: Annotated[Path | None, typer.Option(help="Record the overlay to this video.")] = None,
+    window: Annotated[bool, typer.Option(help="Show a window where there is a display.")] = True,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Picture size to ask a camera for.")] = None,
+    fps: Annotated[float | None, typer.Option(min=1, help="Frame rate to ask a camera for.")] = None,
+    smooth: Smooth = Smoothing.causal,
+    camera_profile: Profile = None,
+    hfov: Hfov = None,
+    model: Model = None,
+    device: Device = DeviceChoice.auto,
+) -> None:
+    """Show the horizon of a camera live; q or Esc ends it, s saves a picture.
+
+    A slow machine drops frames rather than fall behind. Ctrl-C ends it too, with all files whole.
+    """
+    from rich.console import Console
+
+    from horizon_rt.run import Outputs, run
+    from horizon_rt.sinks import display_available
+    from horizon_rt.sources import open_source
+
+    options = options_from(camera_profile, hfov, model, smooth, device)
+    console = Console(stderr=True)
+    if window and not display_available():
+        console.print("no display: going on without a window", highlight=False)
+        window = False
+    outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=record, window=window)
+    opened = open_source(source, size=_parse_size(size), frame_rate=fps)
+    with status_line(console, quiet=window) as on_frame:
+        summary = run(opened, options, outputs, on_frame=on_frame)
+    print_summary(summary, outputs.paths, console)
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'") from None
+    return width, height

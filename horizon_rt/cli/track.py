@@ -1,0 +1,62 @@
+"""`horizon-rt track`: a recording, from the first frame to the last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from horizon_rt.cli.common import (
+    Device,
+    DeviceChoice,
+    Hfov,
+    Model,
+    Profile,
+    Smooth,
+    Smoothing,
+    options_from,
+    print_summary,
+    progress,
+)
+
+__all__ = ["track"]
+
+
+def track(
+    source: Annotated[str, typer.Argument(help="Video file, folder or glob of pictures, synth:…, or - .")],
+    out: Annotated[Path | None, typer.Option(help="Folder for NAME.jsonl and NAME.overlay.mp4.")] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Overlay video to write; a folder when the source is pictures.")
+    ] = None,
+    telemetry: Annotated[
+        list[str] | None,
+        typer.Option(help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
+    ] = None,
+    smooth: Smooth = Smoothing.causal,
+    camera_profile: Profile = None,
+    hfov: Hfov = None,
+    model: Model = None,
+    device: Device = DeviceChoice.auto,
+) -> None:
+    """Track the horizon through a recording and write what is asked for."""
+    from rich.console import Console
+
+    from horizon_rt.run import Outputs, default_outputs, run
+    from horizon_rt.sources import open_source
+    from horizon_rt.sources.names import output_name
+
+    options = options_from(camera_profile, hfov, model, smooth, device)
+    console = Console(stderr=True)
+    opened = open_source(source)
+    outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
+    if out is not None:
+        usual = default_outputs(out, output_name(opened.info), still=opened.info.still)
+        outputs = Outputs(telemetry=outputs.telemetry or usual.telemetry, overlay=overlay or usual.overlay)
+    with progress(opened.info, console) as on_frame:
+        summary = run(opened, options, outputs, on_frame=on_frame)
+    print_summary(summary, outputs.paths, console)
+    if not (outputs.paths or outputs.telemetry):
+        console.print("nothing was written; add --out DIR, --overlay FILE or --telemetry FILE", markup=False)
+    if summary.interrupted:
+        raise typer.Exit(130)
