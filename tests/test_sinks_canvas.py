@@ -5,6 +5,7 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from horizon_rt.frame import Frame, Sampling
@@ -21,11 +22,11 @@ every_sampling = pytest.mark.parametrize("sampling", SAMPLINGS, ids=str)
 def by_ffmpeg(canvas: Canvas) -> NDArray[np.uint8]:
     """The canvas as RGB, converted by swscale."""
     picture = av.VideoFrame.from_ndarray(canvas.buffer, "yuv420p")
-    spaces = {"bt601": "smpte170m", "bt709": "itu709", "bt2020": 9}
-    ranges = {False: "mpeg", True: "jpeg"}
+    spaces = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709}
+    ranges = {False: ColorRange.MPEG, True: ColorRange.JPEG}
     space, levels = spaces[canvas.sampling.matrix], ranges[canvas.sampling.full_range]
     return picture.reformat(
-        format="rgb24", src_colorspace=space, src_color_range=levels, dst_color_range="jpeg"
+        format="rgb24", src_colorspace=space, src_color_range=levels, dst_color_range=ColorRange.JPEG
     ).to_ndarray()
 
 

@@ -45,7 +45,6 @@ class WindowSink(Sink):
             self._open(context)
         self._overlay, self._folder = overlay, Path(screenshot_folder)
         self._stop = False
-        self._frames = 0
 
     def _open(self, context: SinkContext) -> None:
         import cv2
@@ -70,11 +69,17 @@ class WindowSink(Sink):
         image = self._overlay.render(frame, horizon).to_bgr()
         cv2.imshow(self._title, image)
         key = cv2.waitKey(1) & 0xFF
-        closed = self._frames > 0 and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
-        self._stop = closed or key in _QUIT_KEYS
-        self._frames += 1
+        self._stop = key in _QUIT_KEYS or self._closed()
         if key == _SCREENSHOT_KEY:
             self._screenshot(image, frame.index)
+
+    def _closed(self) -> bool:
+        import cv2
+
+        try:
+            return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1)
+        except cv2.error:  # Qt's answer once its last window is gone
+            return True
 
     def _screenshot(self, image: NDArray[np.uint8], index: int) -> None:
         import cv2
