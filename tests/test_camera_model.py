@@ -200,3 +200,12 @@ def test_impossible_fields_of_view_are_refused(hfov: float) -> None:
 def test_a_resize_to_nothing_is_refused() -> None:
     with pytest.raises(CameraModelError):
         WIDE.resized(0, 480)
+
+
+def test_the_field_of_view_includes_the_distortion() -> None:
+    edges = np.array([[[-0.5, WIDE.cy]], [[WIDE.width - 0.5, WIDE.cy]]])
+    left, right = cv2.undistortPoints(edges, _matrix(WIDE), np.array(WIDE.coefficients))[:, 0, 0]
+    assert WIDE.hfov_deg == pytest.approx(math.degrees(math.atan(right) - math.atan(left)), abs=1)
+    assert WIDE.hfov_deg > replace(WIDE, k1=0.0, k2=0.0).hfov_deg + 5
+    folded = replace(WIDE, k1=-2.0)
+    assert folded.hfov_deg == Pinhole(width=1280, height=720, fx=600, fy=600, cx=639.5, cy=359.5).hfov_deg

@@ -160,6 +160,16 @@ class BrownConrady(Pinhole):
         """
         return fold_radius(self.k1, self.k2, self.k3)
 
+    @property
+    def hfov_deg(self) -> float:
+        """Horizontal field of view in degrees on the row of the principal point, distortion included.
+
+        That of the lens without distortion where the model does not reach the image's edges.
+        """
+        left, right = self.rays(np.array([[-0.5, self.cy], [self.width - 0.5, self.cy]]))
+        angle = math.degrees(math.atan2(float(np.linalg.norm(np.cross(left, right))), float(left @ right)))
+        return angle if math.isfinite(angle) else super(BrownConrady, self).hfov_deg
+
     def rays(self, points: Array) -> Array:
         """Unit rays (N, 3) of image points (N, 2); NaN where the model cannot be inverted."""
         return _unit_rays(self._undistort(self._normalised(points)))

@@ -44,7 +44,7 @@ class CameraProfile:
         if not self.name or not text.isprintable() or len(text) > _LONGEST_TEXT:
             raise CameraModelError(
                 f"a profile needs a name and a source in one line, {_LONGEST_TEXT} characters at most, "
-                f"got {ascii(text[:60])}"
+                f"got {text[:60]!a}"
             )
         if self.rms_px is not None and not (math.isfinite(self.rms_px) and self.rms_px >= 0):
             raise CameraModelError(f"rms_px is a length in px, got {self.rms_px}")
