@@ -34,6 +34,17 @@ def show(seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end and not sink.wants_stop:
         sink.write(shown, horizon(roll=20, camera=camera)); time.sleep(0.02)
+def picture():
+    import cv2
+    for _ in range(20):
+        show(0.2)
+        subprocess.run(["import", "-window", "root", sys.argv[1] + "/screen.png"], check=True)
+        if cv2.imread(sys.argv[1] + "/screen.png").any(): break
+def window():
+    for _ in range(20):
+        show(0.2)
+        search = ["xdotool", "search", "--onlyvisible", "--name", "horizon-rt"]
+        if found := subprocess.run(search, capture_output=True, text=True).stdout.split(): return found[0]
 def xdotool(*words): subprocess.run(["xdotool", *words], check=True, capture_output=True)
 """
 
@@ -72,8 +83,7 @@ def show(display: str, folder: Path, code: str) -> str:
 @pytest.mark.skipif(shutil.which("import") is None, reason="needs ImageMagick's import")
 def test_the_window_shows_the_overlay(display: str, tmp_path: Path) -> None:
     code = """
-show(0.6)
-subprocess.run(["import", "-window", "root", sys.argv[1] + "/screen.png"], check=True)
+picture()
 sink.close(); sink.close()
 """
     show(display, tmp_path, code)
@@ -88,11 +98,10 @@ sink.close(); sink.close()
 @pytest.mark.parametrize("key", ["q", "Escape"])
 def test_keys_save_a_picture_and_end_the_run(display: str, tmp_path: Path, key: str) -> None:
     code = f"""
-show(0.3)
-xdotool("search", "--name", "horizon-rt", "windowfocus", "key", "s")
+xdotool("windowfocus", window(), "key", "s")
 show(0.3)
 print(sink.wants_stop)
-xdotool("search", "--name", "horizon-rt", "windowfocus", "key", {key!r})
+xdotool("key", {key!r})
 show(3)
 print(sink.wants_stop)
 sink.close()
@@ -104,7 +113,10 @@ sink.close()
 
 
 @needs_display
-@pytest.mark.skipif(ctypes.util.find_library("X11") is None, reason="needs libX11 to press the button")
+@pytest.mark.skipif(
+    ctypes.util.find_library("X11") is None or shutil.which("xdotool") is None,
+    reason="needs libX11 and xdotool to press the button",
+)
 def test_the_close_button_ends_the_run(display: str, tmp_path: Path) -> None:
     # What a window manager sends for its close button: WM_DELETE_WINDOW (ICCCM 4.2.8.1).
     code = """
@@ -116,13 +128,10 @@ class Message(ctypes.Structure):
 x = ctypes.CDLL(ctypes.util.find_library("X11"))
 x.XOpenDisplay.restype = ctypes.c_void_p
 x.XInternAtom.restype = ctypes.c_ulong
-show(0.3)
-found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "horizon-rt"],
-                       capture_output=True, text=True).stdout
-link, window = ctypes.c_void_p(x.XOpenDisplay(None)), int(found.split()[0])
+link, target = ctypes.c_void_p(x.XOpenDisplay(None)), int(window())
 kind, delete = (x.XInternAtom(link, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW"))
-event = Message(33, 0, 1, link, window, kind, 32, (delete, 0))
-x.XSendEvent(link, ctypes.c_ulong(window), 0, ctypes.c_long(0), ctypes.byref(event))
+event = Message(33, 0, 1, link, target, kind, 32, (delete, 0))
+x.XSendEvent(link, ctypes.c_ulong(target), 0, ctypes.c_long(0), ctypes.byref(event))
 x.XFlush(link)
 show(3)
 print(sink.wants_stop)

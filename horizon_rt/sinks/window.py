@@ -44,7 +44,7 @@ class WindowSink(Sink):
             self._title = f"horizon-rt - {context.source}"
             self._open(context)
         self._overlay, self._folder = overlay, Path(screenshot_folder)
-        self._stop = False
+        self._stop = self._shown = False
 
     def _open(self, context: SinkContext) -> None:
         import cv2
@@ -74,12 +74,15 @@ class WindowSink(Sink):
             self._screenshot(image, frame.index)
 
     def _closed(self) -> bool:
+        """Whether it was on the screen and is no more; a new window takes a while to appear."""
         import cv2
 
         try:
-            return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1)
+            visible = bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1)
         except cv2.error:  # Qt's answer once its last window is gone
             return True
+        self._shown |= visible
+        return self._shown and not visible
 
     def _screenshot(self, image: NDArray[np.uint8], index: int) -> None:
         import cv2
