@@ -1,4 +1,4 @@
-"""Put trained weights into the manifest: `install_weights.py NAME FILE --scale S --floor DEG --facts TEXT`."""
+"""Put trained weights into the manifest: `install_weights.py NAME FILE --scale S --floor DEG`."""
 
 from __future__ import annotations
 
