@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import numpy as np
 
-from horizon_rt.config import TrackOptions
+from horizon_rt.config import DEFAULT_HFOV_DEG, TrackOptions
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import wrap_degrees
 from horizon_rt.horizon import Horizon
-from horizon_rt.pipeline import RunSummary
+from horizon_rt.pipeline import OnFrame, RunSummary
 from horizon_rt.run import default_outputs, run
-from horizon_rt.synth.source import SyntheticOptions, SyntheticSource, make_clip
+from horizon_rt.synth.source import open_synthetic
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,16 +23,21 @@ __all__ = ["Demo"]
 
 
 class Demo:
-    """One rendered clip, its outputs, and the errors found."""
+    """One rendered clip, its outputs, and the errors found.
 
-    def __init__(self, options: SyntheticOptions, out: Path) -> None:
-        clip = make_clip(options)
-        self.source = SyntheticSource(clip, f"{options.kind} {options.motion}, seed {options.seed}")
+    `scene` and the other options are those of `synth:` sources. Raises SourceError for what is none.
+    """
+
+    def __init__(
+        self, scene: str, out: Path, *, motion: str, size: str, seconds: float, seed: int = 0
+    ) -> None:
+        options = {"motion": motion, "size": size, "seconds": seconds, "seed": seed, "hfov": DEFAULT_HFOV_DEG}
+        self.source = open_synthetic(f"{scene}?{urlencode(options)}")
         self.outputs = default_outputs(out, "demo", still=False)
-        self._track = TrackOptions(hfov_deg=options.hfov)
+        self._track = TrackOptions(hfov_deg=DEFAULT_HFOV_DEG)
         self._rows: list[tuple[float, float, float, float]] = []
 
-    def run(self, on_frame: Callable[[Frame, Horizon], None] | None = None) -> RunSummary:
+    def run(self, on_frame: OnFrame | None = None) -> RunSummary:
         """Track the clip and gather the errors; raises HorizonError."""
 
         def compare(frame: Frame, horizon: Horizon) -> None:

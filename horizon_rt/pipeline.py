@@ -1,38 +1,44 @@
-"""Decode, analysis and output overlapped in three threads; the only place that knows threads and queues.
+"""Decode, analysis and output overlapped in three threads.
 
     reader thread ──channel──► analysis thread ──channel──► the caller's thread: sinks
 
 Recordings go through bounded channels, so that no frame is lost and memory stays flat: at most
-2 · `depth` + 3 frames exist. Live sources hand over only the newest frame; what the analysis cannot keep
-up with is dropped and counted, never queued. An exception of any stage ends the run and surfaces once.
+2 · `channel.DEPTH` + 4 frames exist. In real time each stage takes the newest frame of the one before; what
+it cannot keep up with is dropped and counted, never queued. An exception of any stage ends the run and
+surfaces once.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from signal import SIGINT, SIGTERM, getsignal, signal
-from typing import Generic, TypeVar
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 
+from horizon_rt.channel import Channel, pump
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, State
+from horizon_rt.interrupts import interrupts_call
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import Source
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["RunSummary", "run_pipeline"]
+__all__ = ["OnFrame", "RunSummary", "run_pipeline"]
 
-T = TypeVar("T")
-_DEPTH = 3
+OnFrame = Callable[[Frame, Horizon], None]
+_JOIN_S = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class RunSummary:
-    """What a run did; `states` counts frames by state, `seconds` is wall time from the first frame on."""
+    """What a run did; `states` counts frames by state, `seconds` is wall time until the last frame.
+
+    `dropped` counts the frames of a run in real time that came too late to be shown.
+    """
 
     frames: int = 0
     dropped: int = 0
@@ -58,68 +64,51 @@ class RunSummary:
         self.states[horizon.state] = self.states.get(horizon.state, 0) + 1
 
 
-class _Channel(Generic[T]):
-    """A bounded queue between two threads that can end, fail or be cut off by its reader.
+class _Stages:
+    """The reader and the analysis in their threads; `results` is what comes out."""
 
-    With `newest` it holds one item, and a put replaces an item that was not taken.
-    """
+    def __init__(self, source: Source, tracker: HorizonTracker, *, real_time: bool) -> None:
+        info, self._source, self._closing = source.info, source, threading.Event()
+        newest = info.live or real_time
+        held_back = newest and not info.live and info.kind != "stdin"
+        self.frames: Channel[Frame] = Channel(newest=newest)
+        self.results: Channel[tuple[Frame, Horizon]] = Channel(newest=newest)
+        analysed = ((frame, tracker.update(frame)) for frame in self.frames)
+        self._threads = [
+            pump("reader", _when_due(source, self._closing) if held_back else source, self.frames),
+            pump("analysis", analysed, self.results),
+        ]
 
-    def __init__(self, depth: int, *, newest: bool = False) -> None:
-        self.dropped = 0
-        self._items: deque[T] = deque()
-        self._depth, self._newest = (1 if newest else depth), newest
-        self._changed = threading.Condition()
-        self._ended = self._cut = False
-        self._error: BaseException | None = None
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
 
-    def put(self, item: T) -> bool:
-        """Hand over an item; False when the reader is gone."""
-        with self._changed:
-            if self._newest:
-                self.dropped += len(self._items)
-                self._items.clear()
-            self._changed.wait_for(lambda: len(self._items) < self._depth or self._cut)
-            if not self._cut:
-                self._items.append(item)
-                self._changed.notify_all()
-            return not self._cut
+    @property
+    def dropped(self) -> int:
+        return self.frames.dropped + self.results.dropped
 
-    def end(self, error: BaseException | None = None) -> None:
-        """No more items; `error` is raised in the reader after the last one."""
-        with self._changed:
-            self._ended, self._error = True, error
-            self._changed.notify_all()
-
-    def cut(self) -> None:
-        """The reader wants no more."""
-        with self._changed:
-            self._cut = True
-            self._items.clear()
-            self._changed.notify_all()
-
-    def __iter__(self) -> Iterator[T]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._items or self._ended or self._cut)
-                if not self._items:
-                    if self._error is not None and not self._cut:
-                        raise self._error
-                    return
-                item = self._items.popleft()
-                self._changed.notify_all()
-            yield item
+    def close(self) -> None:
+        """End both threads."""
+        self._closing.set()
+        self._source.close()
+        self.frames.cut()
+        self.results.cut()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(_JOIN_S)
+            if thread.is_alive():
+                _log.warning("the %s of %s does not end; left behind", thread.name, self._source.info.name)
 
 
-def _pump(produce: Iterable[T], channel: _Channel[T]) -> None:
-    """Body of a stage's thread: move items into the channel until either side ends."""
-    error: BaseException | None = None
-    try:
-        for item in produce:
-            if not channel.put(item):
-                break
-    except BaseException as caught:
-        error = caught
-    channel.end(error)
+def _when_due(source: Iterable[Frame], closing: threading.Event) -> Iterator[Frame]:
+    """Hold each frame of a recording back until its time has come."""
+    start_s: float | None = None
+    for frame in source:
+        now_s = time.perf_counter()
+        start_s = now_s - frame.time_s if start_s is None else start_s
+        if closing.wait(max(0.0, start_s + frame.time_s - now_s)):
+            return
+        yield replace(frame, arrival_s=time.perf_counter())
 
 
 def run_pipeline(
@@ -127,47 +116,45 @@ def run_pipeline(
     tracker: HorizonTracker,
     sinks: Sequence[Sink] = (),
     *,
-    on_frame: Callable[[Frame, Horizon], None] | None = None,
+    real_time: bool = False,
+    keep_interrupted: bool = True,
+    on_frame: OnFrame | None = None,
 ) -> RunSummary:
     """Track a whole source into sinks; closes both. Call it from the main thread.
 
-    Returns after the source ended, a sink wanted to stop, or Ctrl-C or SIGTERM (`interrupted`); the sinks
-    are then whole. Raises what a stage raised, after the sinks let go of their outputs under partial names.
+    Returns after the source ended, a sink wanted to stop, or Ctrl-C or SIGTERM (`interrupted`), which take
+    effect between two frames. The sinks are then whole, but for an interrupted run that wrote no frame or
+    came without `keep_interrupted`: there, and after what a stage raised, which is raised here, the sinks
+    let go of their outputs under partial names. A second signal, later, raises KeyboardInterrupt.
+
+    `real_time` treats a recording as a camera: each frame comes when it is due, and late ones are dropped.
     """
     summary = RunSummary()
-    frames: _Channel[Frame] = _Channel(_DEPTH, newest=source.info.live)
-    results: _Channel[tuple[Frame, Horizon]] = _Channel(1 if source.info.live else _DEPTH)
-    analysed = ((frame, tracker.update(frame)) for frame in frames)
-    threads = [
-        threading.Thread(target=_pump, args=(source, frames), name="reader", daemon=True),
-        threading.Thread(target=_pump, args=(analysed, results), name="analysis", daemon=True),
-    ]
-    try:
-        with ExitStack() as stack, _signals_as_interrupt():
-            for sink in sinks:
-                stack.enter_context(sink)
-            for thread in threads:
-                thread.start()
-            _drain(results, sinks, summary, on_frame)
-    except KeyboardInterrupt:
+    stages = _Stages(source, tracker, real_time=real_time)
+
+    def stop() -> None:
         summary.interrupted = True
-    finally:
-        source.close()
-        frames.cut()
-        results.cut()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join(timeout=5.0)
-    summary.dropped = frames.dropped
+        stages.results.cut()
+
+    with interrupts_call(stop), ExitStack() as stack:
+        stack.callback(stages.close)
+        for sink in sinks:
+            stack.callback(sink.abort)  # without effect on a sink that is closed
+        stages.start()
+        _drain(stages.results, sinks, summary, on_frame)
+        if not summary.interrupted or (keep_interrupted and summary.frames):
+            for sink in reversed(sinks):
+                sink.close()
+    summary.dropped = stages.dropped
     summary.warnings = list(source.warnings)
     return summary
 
 
 def _drain(
-    results: _Channel[tuple[Frame, Horizon]],
+    results: Channel[tuple[Frame, Horizon]],
     sinks: Sequence[Sink],
     summary: RunSummary,
-    on_frame: Callable[[Frame, Horizon], None] | None,
+    on_frame: OnFrame | None,
 ) -> None:
     start = time.perf_counter()
     for frame, horizon in results:
@@ -179,25 +166,4 @@ def _drain(
             on_frame(frame, horizon)
         if any(sink.wants_stop for sink in sinks):
             return
-
-
-@contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does; a second signal while files are being closed is ignored."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: getsignal(number) for number in (SIGINT, SIGTERM)}
-
-    def interrupt(*_: object) -> None:
-        for number in before:
-            signal(number, lambda *_: None)
-        raise KeyboardInterrupt
-
-    for number in before:
-        signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal(number, handler)
+        del frame, horizon

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile, load_profile
 from horizon_rt.config import DEFAULT_HFOV_DEG, TrackOptions
-from horizon_rt.frame import Frame
-from horizon_rt.horizon import Horizon
-from horizon_rt.pipeline import RunSummary, run_pipeline
+from horizon_rt.errors import OutputError
+from horizon_rt.pipeline import OnFrame, RunSummary, run_pipeline
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["Outputs", "camera_for", "default_outputs", "make_tracker", "run"]
+__all__ = ["Outputs", "camera_for", "default_outputs", "make_tracker", "open_in_background", "run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,26 +59,51 @@ def make_tracker(options: TrackOptions, info: SourceInfo) -> HorizonTracker:
     )
 
 
+def open_in_background(open_it: Callable[[], Source]) -> Source:
+    """What `open_it` opens or raises; Ctrl-C ends the wait for a camera or a pipe that gives nothing."""
+    outcome: list[Source | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(open_it())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, name="opener", daemon=True)
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
 def run(
     source: Source,
     options: TrackOptions,
     outputs: Outputs,
     *,
-    on_frame: Callable[[Frame, Horizon], None] | None = None,
+    real_time: bool = False,
+    keep_interrupted: bool = True,
+    on_frame: OnFrame | None = None,
 ) -> RunSummary:
-    """Track a source into outputs; see `run_pipeline`. Raises HorizonError."""
-    try:
+    """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError."""
+    with source, ExitStack() as opened:
+        _check_targets(outputs, source.info)
         tracker = make_tracker(options, source.info)
-        sinks = _open_sinks(outputs, source.info, options, tracker.model)
-    except BaseException:
-        source.close()
-        raise
-    return run_pipeline(source, tracker, sinks, on_frame=on_frame)
+        context = _context(source.info, camera_for(options, source.info), tracker.model)
+        sinks = _open_sinks(outputs, context, source.info, opened)
+        return run_pipeline(
+            source,
+            tracker,
+            sinks,
+            real_time=real_time,
+            keep_interrupted=keep_interrupted,
+            on_frame=on_frame,
+        )
 
 
-def _open_sinks(outputs: Outputs, info: SourceInfo, options: TrackOptions, model: str) -> list[Sink]:
-    profile = camera_for(options, info)
-    context = SinkContext(
+def _context(info: SourceInfo, profile: CameraProfile, model: str) -> SinkContext:
+    return SinkContext(
         source=info.name,
         width=info.width,
         height=info.height,
@@ -87,19 +114,41 @@ def _open_sinks(outputs: Outputs, info: SourceInfo, options: TrackOptions, model
         assumed=(f"hfov {profile.model.hfov_deg:.4g}°",) if profile.assumed else (),
         still=info.still,
     )
-    overlay = Overlay(profile.model)
-    sinks: list[Sink] = []
+
+
+def _check_targets(outputs: Outputs, info: SourceInfo) -> None:
+    """Outputs replace what bears their name, which must be neither the source nor one another."""
+    targets = outputs.paths
+    for i, target in enumerate(targets):
+        if info.kind in ("file", "images") and _same(target, Path(info.name)):
+            raise OutputError(f"{target} is the source, which would be lost; give the output another name")
+        if any(_same(target, other) for other in targets[:i] if not target.is_char_device()):
+            raise OutputError(f"{target} is wanted for two outputs; give each its own name")
+
+
+def _same(one: Path, other: Path) -> bool:
     try:
-        sinks.extend(TelemetrySink(target, context) for target in outputs.telemetry)
-        if outputs.overlay is not None:
-            sinks.append(_overlay_sink(outputs.overlay, context, overlay, info))
-        if outputs.window:
-            sinks.append(WindowSink(context, overlay))
-    except BaseException:
-        for sink in sinks:
-            sink.abort()
-        raise
-    return sinks
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return os.path.abspath(one) == os.path.abspath(other)
+
+
+def _open_sinks(outputs: Outputs, context: SinkContext, info: SourceInfo, opened: ExitStack) -> list[Sink]:
+    """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
+
+    `opened` aborts them when it ends, which has no effect on those that are closed by then.
+    """
+
+    def kept(sink: Sink) -> Sink:
+        opened.callback(sink.abort)
+        return sink
+
+    overlay, pictures = Overlay(context.camera), []
+    if outputs.overlay is not None:
+        pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, info)))
+    if outputs.window:
+        pictures.append(kept(WindowSink(context, overlay)))
+    return [*(kept(TelemetrySink(target, context)) for target in outputs.telemetry), *pictures]
 
 
 def _overlay_sink(target: Path, context: SinkContext, overlay: Overlay, info: SourceInfo) -> Sink:

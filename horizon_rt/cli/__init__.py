@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from io import TextIOWrapper
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `horizon-rt`; exits with 0 done, 1 failed, 2 usage, 130 interrupted."""
-    from horizon_rt.cli.app import app
-    from horizon_rt.errors import HorizonError
+    from horizon_rt.interrupts import interrupts_raise
 
-    given = _camera_first(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
+    _prepare_messages(debug=debug)
     try:
-        app([a for a in given if a != "--debug"], prog_name="horizon-rt")
-    except HorizonError as error:
-        if debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        with interrupts_raise():
+            from horizon_rt.cli.app import app
+
+            app(_camera_first([a for a in given if a != "--debug"]), prog_name="horizon-rt")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except BrokenPipeError:
-        sys.stderr.close()
+    except Exception as error:
+        if debug:
+            raise
+        from horizon_rt.messages import error_line
+
+        print(f"error: {error_line(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _prepare_messages(*, debug: bool) -> None:
+    """Warnings as one line on stderr, and names that the terminal cannot show with escapes."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        logging.lastResort.setLevel(logging.DEBUG if debug else logging.WARNING)
+    logging.getLogger("horizon_rt").setLevel(logging.DEBUG if debug else logging.NOTSET)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _camera_first(arguments: list[str]) -> list[str]:

@@ -16,6 +16,7 @@ from horizon_rt.cli.common import (
     Smooth,
     Smoothing,
     options_from,
+    print_table,
 )
 
 __all__ = ["batch"]
@@ -41,7 +42,7 @@ def batch(
     console = Console(stderr=True)
     jobs = find_inputs(inputs, out, overlay=overlay)
     results = run_batch(jobs, options, console, resume=resume)
-    Console().print(summary_table(results))
+    print_table(summary_table(results))
     if any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
     if any(result.status == "failed" for result in results):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -13,14 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
+    from rich.table import Table
 
     from horizon_rt.config import TrackOptions
-    from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
-    from horizon_rt.pipeline import RunSummary
+    from horizon_rt.pipeline import OnFrame, RunSummary
     from horizon_rt.sources import SourceInfo
 
 __all__ = [
@@ -33,7 +29,9 @@ __all__ = [
     "Smoothing",
     "options_from",
     "print_summary",
+    "print_table",
     "progress",
+    "say",
     "status_line",
 ]
 
@@ -76,7 +74,6 @@ def options_from(
 
     if camera_profile is not None and hfov is not None:
         raise typer.BadParameter("--camera-profile and --hfov both describe the lens; give one")
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
     return TrackOptions(
         camera_profile=camera_profile,
         hfov_deg=hfov,
@@ -87,11 +84,12 @@ def options_from(
 
 
 @contextmanager
-def progress(info: SourceInfo, console: Console) -> Iterator[Callable[[Frame, Horizon], None] | None]:
+def progress(info: SourceInfo, console: Console) -> Iterator[OnFrame | None]:
     """A Rich progress bar over the frames of a source on a terminal; nothing elsewhere."""
     if not console.is_terminal:
         yield None
         return
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -102,14 +100,12 @@ def progress(info: SourceInfo, console: Console) -> Iterator[Callable[[Frame, Ho
         TextColumn("{task.fields[state]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(Path(info.name).name or info.name, total=info.frame_count, state="")
+        task = bar.add_task(escape(Path(info.name).name or info.name), total=info.frame_count, state="")
         yield lambda _frame, horizon: bar.update(task, advance=1, state=horizon.state)
 
 
 @contextmanager
-def status_line(
-    console: Console, *, quiet: bool = False
-) -> Iterator[Callable[[Frame, Horizon], None] | None]:
+def status_line(console: Console, *, quiet: bool = False) -> Iterator[OnFrame | None]:
     """Roll and pitch of the newest frame in one line of the terminal; nothing elsewhere."""
     if quiet or not console.is_terminal:
         yield None
@@ -126,11 +122,29 @@ def _one_line(horizon: Horizon) -> str:
 
 def print_summary(summary: RunSummary, outputs: list[Path], console: Console) -> None:
     """A line of what was found, and one for each output."""
-    tracked = f"{100 * summary.availability:.1f} % with a horizon"
+    how = "interrupted after " if summary.interrupted else ""
     dropped = f", {summary.dropped} dropped" if summary.dropped else ""
-    console.print(
-        f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped}), {tracked}",
-        highlight=False,
+    speed = f"{summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped})"
+    say(
+        console, f"{how}{summary.frames} frames in {speed}, {100 * summary.availability:.1f} % with a horizon"
     )
-    for path in outputs:
-        console.print(f"written: {path}", markup=False, highlight=False, soft_wrap=True)
+    for path in outputs if summary.frames else []:
+        say(console, f"written: {path}")
+
+
+def say(console: Console, line: str) -> None:
+    """Print one line as it is: no markup, no colours, no wrapping."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """A table on stdout; where that is no terminal, its rows as plain lines with tabs."""
+    from rich.console import Console
+
+    console = Console()
+    if console.is_terminal:
+        console.print(table)
+        return
+    headings = [str(column.header) for column in table.columns]
+    for row in (headings, *zip(*(column.cells for column in table.columns), strict=True)):
+        print("\t".join(str(cell) for cell in row))

@@ -25,15 +25,14 @@ def demo(
     """Render a known flight, track it, print the error, write the overlay."""
     from rich.console import Console
 
-    from horizon_rt.cli.common import print_summary, progress
+    from horizon_rt.cli.common import print_summary, print_table, progress
     from horizon_rt.demo import Demo
-    from horizon_rt.synth.source import SyntheticOptions
 
     console = Console(stderr=True)
-    flight = Demo(SyntheticOptions(kind=scene, motion=motion, size=size, seconds=seconds, seed=seed), out)
+    flight = Demo(scene, out, motion=motion, size=size, seconds=seconds, seed=seed)
     with progress(flight.source.info, console) as on_frame:
         summary = flight.run(on_frame)
+    print_summary(summary, flight.outputs.paths, console)
     if summary.interrupted:
         raise typer.Exit(130)
-    print_summary(summary, flight.outputs.paths, console)
-    Console().print(flight.table())
+    print_table(flight.table())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from horizon_rt.cli.common import (
     Smoothing,
     options_from,
     print_summary,
+    say,
     status_line,
 )
 
@@ -41,24 +43,27 @@ def live(
 ) -> None:
     """Show the horizon of a camera live; q or Esc ends it, s saves a picture.
 
-    A slow machine drops frames rather than fall behind. Ctrl-C ends it too, with all files whole.
+    A slow machine drops frames rather than fall behind. Ctrl-C ends it too, with all files whole. A recording
+    plays at its own speed; to get all of its frames use `track`.
     """
     from rich.console import Console
 
-    from horizon_rt.run import Outputs, run
+    from horizon_rt.run import Outputs, open_in_background, run
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
     options = options_from(camera_profile, hfov, model, smooth, device)
+    wished = _parse_size(size)
     console = Console(stderr=True)
-    if window and not display_available():
-        console.print("no display: going on without a window", highlight=False)
-        window = False
-    outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=record, window=window)
-    opened = open_source(source, size=_parse_size(size), frame_rate=fps)
-    with status_line(console, quiet=window) as on_frame:
-        summary = run(opened, options, outputs, on_frame=on_frame)
-    print_summary(summary, outputs.paths, console)
+    with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
+        opened = open_in_background(lambda: open_source(source, size=wished, frame_rate=fps))
+        if window and not display_available():
+            say(console, "no display: going on without a window")
+            window = False
+        outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=record, window=window)
+        with status_line(console, quiet=window) as on_frame:
+            summary = run(opened, options, outputs, real_time=True, on_frame=on_frame)
+        print_summary(summary, outputs.paths, console)
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:
@@ -67,5 +72,7 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'") from None
+        width = height = 0
+    if width < 1 or height < 1:
+        raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'")
     return width, height

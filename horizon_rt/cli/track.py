@@ -18,6 +18,7 @@ from horizon_rt.cli.common import (
     options_from,
     print_summary,
     progress,
+    say,
 )
 
 __all__ = ["track"]
@@ -42,13 +43,13 @@ def track(
     """Track the horizon through a recording and write what is asked for."""
     from rich.console import Console
 
-    from horizon_rt.run import Outputs, default_outputs, run
+    from horizon_rt.run import Outputs, default_outputs, open_in_background, run
     from horizon_rt.sources import open_source
     from horizon_rt.sources.names import output_name
 
     options = options_from(camera_profile, hfov, model, smooth, device)
     console = Console(stderr=True)
-    opened = open_source(source)
+    opened = open_in_background(lambda: open_source(source))
     outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
     if out is not None:
         usual = default_outputs(out, output_name(opened.info), still=opened.info.still)
@@ -57,6 +58,6 @@ def track(
         summary = run(opened, options, outputs, on_frame=on_frame)
     print_summary(summary, outputs.paths, console)
     if not (outputs.paths or outputs.telemetry):
-        console.print("nothing was written; add --out DIR, --overlay FILE or --telemetry FILE", markup=False)
+        say(console, "nothing was written; add --out DIR, --overlay FILE or --telemetry FILE")
     if summary.interrupted:
         raise typer.Exit(130)

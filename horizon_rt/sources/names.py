@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -11,10 +12,13 @@ __all__ = ["output_name"]
 
 
 def output_name(info: SourceInfo) -> str:
-    """A file name without extension for the outputs of a source."""
-    if info.kind in ("file", "images"):
-        path = Path(info.name).absolute()
-        name = path.name if path.is_dir() else path.stem
-    else:
-        name = info.name
+    """A file name without extension for the outputs of a source; a pattern is named by its folder."""
+    name = _name_of_path(info.name) if info.kind in ("file", "images") else info.name
     return re.sub(r"[^\w.+-]+", "_", name).strip("._") or "horizon"
+
+
+def _name_of_path(text: str) -> str:
+    path = Path(os.path.abspath(text))
+    if path.is_dir():
+        return path.name
+    return path.stem if path.exists() else path.parent.name
