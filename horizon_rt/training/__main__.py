@@ -17,6 +17,7 @@ def main() -> None:
     cache.add_argument("--count", type=int, default=24000)
     cache.add_argument("--seed", type=int, default=0)
     cache.add_argument("--workers", type=int, default=2)
+    cache.add_argument("--rendered", type=float, default=0.47, help="share of procedural scenes")
     cache.add_argument("--split", type=Path, default=Path("weights/split.toml"))
     train = steps.add_parser("train", help="train on a cache")
     train.add_argument("caches", type=Path, nargs="+")

@@ -24,8 +24,8 @@ __all__ = ["SHAPES", "build_cache", "open_cache"]
 
 # Picture shapes (height, width) and their shares: 16:9, 4:3 and square sources at the same cost.
 SHAPES: dict[Size, float] = {(192, 320): 0.6, (224, 288): 0.2, (256, 256): 0.2}
-# Shares of the material; `scenes` and `sea` are photographs, `scene` is rendered.
-SHARES = {"scene": 0.47, "panorama": 0.2, "flight": 0.11, "thermal-sea": 0.09, "scenes": 0.1, "sea": 0.03}
+# Shares of the material that is not rendered; `scenes` and `sea` are photographs.
+SHARES = {"panorama": 0.38, "flight": 0.21, "thermal-sea": 0.17, "scenes": 0.18, "sea": 0.06}
 _CHUNK = 250
 
 Maker = Callable[[np.random.Generator, Size], Sample]
@@ -40,12 +40,13 @@ class _Chunk:
     start: int
     count: int
     seed: int
+    rendered: float
 
 
 def _makers(root: Path, split: Path) -> dict[str, Maker]:
     panoramas = [p for p in load_panoramas(root / "panorama") if not is_set_aside(split, "panorama", p.name)]
     makers: dict[str, Maker] = {
-        "scene": scene_sample,
+        "rendered": scene_sample,
         "panorama": lambda rng, size: panorama_sample(panoramas, rng, size),
     }
     for name in SHARES.keys() - makers.keys():
@@ -66,7 +67,8 @@ def _fill(chunk: _Chunk) -> int:
     images, labels = open_cache(chunk.folder, chunk.size, writable=True)
     makers = _makers(chunk.root, chunk.split)
     rng = np.random.default_rng(chunk.seed)
-    kinds = rng.choice(list(SHARES), chunk.count, p=np.array(list(SHARES.values())) / sum(SHARES.values()))
+    shares = [chunk.rendered, *((1 - chunk.rendered) * share for share in SHARES.values())]
+    kinds = rng.choice(["rendered", *SHARES], chunk.count, p=shares)
     for i, kind in enumerate(kinds, chunk.start):
         images[i], labels[i] = makers[kind](rng, chunk.size)
     return chunk.count
@@ -87,9 +89,16 @@ def open_cache(
 
 
 def build_cache(
-    folder: Path, *, root: Path, split: Path, count: int, seed: int = 0, workers: int = 2
+    folder: Path,
+    *,
+    root: Path,
+    split: Path,
+    count: int,
+    seed: int = 0,
+    workers: int = 2,
+    rendered: float = 0.47,
 ) -> None:
-    """Render and crop `count` samples from the datasets under `root` into `folder`."""
+    """Render and crop `count` samples into `folder`; `rendered` is the share of procedural scenes."""
     folder.mkdir(parents=True, exist_ok=True)
     chunks: list[_Chunk] = []
     for size, share in SHAPES.items():
@@ -100,7 +109,9 @@ def build_cache(
             np.lib.format.open_memmap(path, "w+", dtype, shape).flush()
         for start in range(0, n, _CHUNK):
             chunk_seed = seed * 1_000_003 + 7919 * len(chunks)
-            chunks.append(_Chunk(root, split, folder, size, start, min(_CHUNK, n - start), chunk_seed))
+            chunks.append(
+                _Chunk(root, split, folder, size, start, min(_CHUNK, n - start), chunk_seed, rendered)
+            )
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         done = 0
         for filled in pool.map(_fill, chunks):
