@@ -14,7 +14,7 @@ from horizon_rt.config import TrackOptions
 from horizon_rt.inputs import Job, find_inputs
 from horizon_rt.messages import error_line
 from horizon_rt.pipeline import RunSummary
-from horizon_rt.run import run
+from horizon_rt.run import expected_frames, run
 from horizon_rt.sources import open_source
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
     task: TaskID | None = None
     try:
         source = open_source(job.source)
-        task = bar.add_task(job.source.name, total=source.info.frame_count)
+        task = bar.add_task(job.source.name, total=expected_frames(source.info))
         summary = run(
             source, options, job.outputs, keep_interrupted=False, on_frame=lambda *_: bar.advance(task)
         )

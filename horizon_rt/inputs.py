@@ -33,8 +33,8 @@ def find_inputs(inputs: Sequence[str], out: Path, *, overlay: bool = True) -> li
     """Expand files, folders and patterns into jobs with distinct names.
 
     A folder gives its videos and those of its subfolders; a folder that holds pictures is one input itself.
-    Hidden files, links to folders and the outputs of an earlier run are left out. A named file is taken
-    whatever its extension.
+    Hidden files, links to folders and the outputs of an earlier run are left out. What is named is taken
+    whatever its extension, as is what matches a pattern with an extension.
 
     Raises SourceNotFound when nothing matches and OutputError when an output would replace an input.
     """
@@ -56,8 +56,11 @@ def _expand(text: str) -> Iterator[Path]:
     elif os.path.lexists(path) or not glob.has_magic(text):
         yield path
     else:
-        for match in sorted(glob.glob(text, recursive=True)):
-            yield from _inside(Path(match)) if Path(match).is_dir() else [Path(match)]
+        for match in map(Path, sorted(glob.glob(text, recursive=True))):
+            if match.is_dir():
+                yield from _inside(match)
+            elif match.suffix == path.suffix or match.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
+                yield match
 
 
 def _inside(folder: Path) -> Iterator[Path]:

@@ -18,7 +18,15 @@ from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySin
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["Outputs", "camera_for", "default_outputs", "make_tracker", "open_in_background", "run"]
+__all__ = [
+    "Outputs",
+    "camera_for",
+    "default_outputs",
+    "expected_frames",
+    "make_tracker",
+    "open_in_background",
+    "run",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,13 @@ def default_outputs(folder: Path, name: str, *, still: bool) -> Outputs:
     """Telemetry and overlay in a folder, as `--out` and `batch` write them."""
     overlay = folder / (f"{name}.overlay" if still else f"{name}.overlay.mp4")
     return Outputs(telemetry=(str(folder / f"{name}.jsonl"),), overlay=overlay)
+
+
+def expected_frames(info: SourceInfo) -> int | None:
+    """How many frames a source declares, if only by its length and rate; None where nobody knows."""
+    if info.frame_count is not None or info.duration_s is None or info.frame_rate is None:
+        return info.frame_count
+    return round(info.duration_s * info.frame_rate)
 
 
 def camera_for(options: TrackOptions, info: SourceInfo) -> CameraProfile:

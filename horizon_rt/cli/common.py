@@ -92,6 +92,8 @@ def progress(info: SourceInfo, console: Console) -> Iterator[OnFrame | None]:
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from horizon_rt.run import expected_frames
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -100,7 +102,7 @@ def progress(info: SourceInfo, console: Console) -> Iterator[OnFrame | None]:
         TextColumn("{task.fields[state]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(escape(Path(info.name).name or info.name), total=info.frame_count, state="")
+        task = bar.add_task(escape(Path(info.name).name or info.name), total=expected_frames(info), state="")
         yield lambda _frame, horizon: bar.update(task, advance=1, state=horizon.state)
 
 
@@ -145,6 +147,7 @@ def print_table(table: Table) -> None:
     if console.is_terminal:
         console.print(table)
         return
-    headings = [str(column.header) for column in table.columns]
-    for row in (headings, *zip(*(column.cells for column in table.columns), strict=True)):
-        print("\t".join(str(cell) for cell in row))
+    columns = ([column.header, *column.cells, column.footer] for column in table.columns)
+    rows = list(zip(*columns, strict=True))
+    for row in rows if table.show_footer else rows[:-1]:
+        print("\t".join(map(str, row)))
