@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import CameraModel
-from horizon_rt.fitting.plane import agreement, crossings, fit_plane
+from horizon_rt.fitting.boundary import agreement, crossings
+from horizon_rt.fitting.plane import fit_plane
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement, Observation, View
 from horizon_rt.segmentation import Segmentation
@@ -46,7 +47,8 @@ class HorizonFitter:
             self._points, self._skyward, count, self._cell, self._seed, up, covariance
         )
         agree, sky = agreement(logits, rays, up)
-        confidence = segmentation.presence * min(max(agree, 0.0), 1.0)
+        # Without a plane the net's own opinion is all there is.
+        confidence = segmentation.presence * (min(max(agree, 0.0), 1.0) if inliers else 1.0)
         seen = inliers >= _MIN_INLIERS and span >= _MIN_SPAN * self._width and confidence >= _MIN_CONFIDENCE
         if not seen:
             return Observation(view=_view_without_horizon(sky), confidence=1.0 - confidence, sky_fraction=sky)
