@@ -63,10 +63,12 @@ class TrackFilter:
 
     A frame is accepted when its measurement passes the gate. Rejected ones form a rival track; when the
     rival has agreed with itself for `reacquire_frames` frames, the track is wrong and starts again from it.
+    A rival has no rival of its own: what it rejects starts it anew.
     """
 
-    def __init__(self, settings: TrackSettings | None = None) -> None:
+    def __init__(self, settings: TrackSettings | None = None, *, is_rival: bool = False) -> None:
         self.settings = settings or TrackSettings()
+        self._is_rival = is_rival
         self._kalman = self._new_kalman()
         self._rival: TrackFilter | None = None
         self._state: State = "lost"
@@ -83,6 +85,8 @@ class TrackFilter:
                 self._start(time_s, measurement)
             elif self._passes(measurement):
                 self._accept(time_s, measurement)
+            elif self._is_rival:
+                self._start(time_s, measurement)
             else:
                 self._reject(time_s, observation)
         self._age(time_s)
@@ -116,7 +120,8 @@ class TrackFilter:
 
     def _reject(self, time_s: float, observation: Observation) -> None:
         if self._rival is None:
-            self._rival = TrackFilter(replace(self.settings, confirm_frames=self.settings.reacquire_frames))
+            settings = replace(self.settings, confirm_frames=self.settings.reacquire_frames)
+            self._rival = TrackFilter(settings, is_rival=True)
         rival = self._rival
         if rival.update(time_s, observation).state == "tracking":
             self._kalman, self._hits = rival._kalman, rival._hits
