@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Literal, Protocol
 
 import numpy as np
@@ -51,7 +52,8 @@ class TorchScript:
         self._dtype = torch.float16 if device == "cuda" else torch.float32
         self._threads = threads
         self._warm: set[tuple[int, ...]] = set()
-        net = net.eval().to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = deepcopy(net).eval()
+        net = net.to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         with _deprecated_jit():
             self._graph = torch.jit.freeze(torch.jit.script(net))
 
@@ -61,7 +63,7 @@ class TorchScript:
             torch.set_num_threads(self._threads)
         tensor = torch.from_numpy(picture).to(self._device, self._dtype)
         tensor = tensor.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), _deprecated_jit():
+        with torch.inference_mode():
             if picture.shape not in self._warm:
                 for _ in range(_WARM_UP_CALLS):
                     self._graph(tensor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from horizon_rt.errors import WeightsError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from horizon_rt.segmentation.net import HorizonNet
 
 __all__ = ["ModelCard", "SigmaScale", "default_model", "load_net", "weights_folder"]
@@ -51,8 +54,8 @@ def default_model(manifest: Path | None = None, name: str | None = None) -> Mode
     """The manifest's entry of this name (its default if None); raises WeightsError."""
     manifest = manifest or weights_folder() / "manifest.toml"
     try:
-        table = tomllib.loads(manifest.read_text())
-        name = name or table["default"]
+        table = tomllib.loads(manifest.read_text(encoding="utf-8"))
+        name = table["default"] if name is None else name
         if name not in table["model"]:
             raise WeightsError(f"no model '{name}' in {manifest}; there are: {', '.join(table['model'])}")
         return _card(manifest.parent, name, table["model"][name])
@@ -61,25 +64,51 @@ def default_model(manifest: Path | None = None, name: str | None = None) -> Mode
 
 
 def _card(folder: Path, name: str, entry: dict[str, Any]) -> ModelCard:
-    a, b, c, d = entry["net"]["channels"]
-    e, f = entry["net"]["blocks"]
+    a, b, c, d = _counts(entry["net"]["channels"])
+    e, f = _counts(entry["net"]["blocks"])
+    (attention,) = _counts([entry["net"]["attention"]])
     return ModelCard(
         name=name,
         path=folder / entry["file"],
         sha256=entry["sha256"],
         channels=(a, b, c, d),
         blocks=(e, f),
-        attention=entry["net"]["attention"],
-        sigma=SigmaScale(float(entry["sigma"]["scale"]), float(entry["sigma"]["floor_deg"])),
+        attention=attention,
+        sigma=SigmaScale(_positive(entry["sigma"]["scale"]), _positive(entry["sigma"]["floor_deg"])),
     )
+
+
+def _counts(values: Any) -> list[int]:
+    if not all(type(value) is int and 0 <= value <= 4096 for value in values):
+        raise ValueError(f"sizes of a net are whole numbers, got {values}")
+    return list(values)
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"sigma's scale and floor_deg are above 0, got {value}")
+    return number
 
 
 def load_net(card: ModelCard) -> HorizonNet:
     """The net with its weights; raises WeightsError if the file is absent or not the one of the manifest."""
+    from safetensors import SafetensorError
     from safetensors.torch import load
 
     from horizon_rt.segmentation.net import HorizonNet, NetSize
 
+    data = _read(card)
+    try:
+        net = HorizonNet(NetSize(card.channels, card.blocks, card.attention))
+        _fill(net, load(data))
+    except (RuntimeError, ValueError, AssertionError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{card.path} does not fit the net of its manifest: {reason}") from error
+    return net
+
+
+def _read(card: ModelCard) -> bytes:
     try:
         data = card.path.read_bytes()
     except OSError as error:
@@ -89,9 +118,12 @@ def load_net(card: ModelCard) -> HorizonNet:
         raise WeightsError(
             f"{card.path} is not the file of its manifest: sha256 {digest[:12]}…, not {card.sha256[:12]}…"
         )
-    net = HorizonNet(NetSize(card.channels, card.blocks, card.attention))
-    try:
-        net.load_state_dict({k: v.float() for k, v in load(data).items()}, strict=False)
-    except (RuntimeError, ValueError) as error:
-        raise WeightsError(f"{card.path} does not fit the net of its manifest: {error}") from error
-    return net
+    return data
+
+
+def _fill(net: HorizonNet, values: dict[str, Tensor]) -> None:
+    """Load the values; only batch normalisation's counters, which inference never reads, may be absent."""
+    missing, unknown = net.load_state_dict({k: v.float() for k, v in values.items()}, strict=False)
+    wrong = [*(k for k in missing if not k.endswith(".num_batches_tracked")), *unknown]
+    if wrong:
+        raise ValueError(f"missing or unknown: {', '.join(wrong[:4])}")
