@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from horizon_rt.errors import DatasetError
 
 __all__ = ["LabelledImage", "data_root", "is_set_aside", "read_horizons"]
+
+_SIDES = {"above": True, "below": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +38,45 @@ def read_horizons(folder: Path) -> list[LabelledImage]:
     table = folder / "horizon.csv"
     if not table.is_file():
         raise DatasetError(f"{folder} is no line dataset: it has no horizon.csv")
-    with table.open(newline="") as rows:
-        return [_labelled(folder, table, number, row) for number, row in enumerate(csv.DictReader(rows), 2)]
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as rows:
+            return [
+                _labelled(folder, table, number, row) for number, row in enumerate(csv.DictReader(rows), 2)
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{table} cannot be read: {error}") from error
 
 
 def _labelled(folder: Path, table: Path, number: int, row: dict[str, str]) -> LabelledImage:
     try:
         path = folder / "images" / row["file"]
-        if not row["x1"]:
+        values = [row[name].strip() for name in ("x1", "y1", "x2", "y2")]
+        if not any(values):
             return LabelledImage(path, None)
-        ends = (float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"]))
-        return LabelledImage(path, ends, row["sky_side"] != "below")
-    except (KeyError, ValueError, TypeError) as error:
-        raise DatasetError(f"{table}, line {number}: {error!r}") from error
+        return LabelledImage(path, _ends(values), _SIDES[row["sky_side"].strip()])
+    except (AttributeError, KeyError, ValueError, TypeError) as error:
+        raise DatasetError(f"{table}, line {number}: wrong or missing value: {error}") from error
+
+
+def _ends(values: list[str]) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = (float(value) for value in values)
+    if not all(map(math.isfinite, (x1, y1, x2, y2))) or (x1, y1) == (x2, y2):
+        raise ValueError(f"two distinct points are needed, got {', '.join(values)}")
+    return x1, y1, x2, y2
 
 
 def is_set_aside(split: Path, dataset: str, name: str) -> bool:
-    """Whether a split file (`[set_aside]` name prefixes by dataset) keeps this file from training."""
-    prefixes = tomllib.loads(split.read_text())["set_aside"].get(dataset, [])
-    return name.startswith(tuple(prefixes))
+    """Whether a split file (`[set_aside]` name prefixes by dataset) keeps this file from training.
+
+    Raises DatasetError for a split file that cannot be read: training on what was to be set aside would
+    spoil every figure.
+    """
+    return name.startswith(_prefixes(split, dataset))
+
+
+@lru_cache(maxsize=64)
+def _prefixes(split: Path, dataset: str) -> tuple[str, ...]:
+    try:
+        return tuple(tomllib.loads(split.read_text(encoding="utf-8"))["set_aside"].get(dataset, []))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DatasetError(f"{split} is no usable split: {error}") from error

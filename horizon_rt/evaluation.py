@@ -6,6 +6,7 @@ Horizon Lines in the Wild (Workman et al. 2016) with the rule for steep lines of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,10 @@ _AUC_LIMIT = 0.25
 
 @dataclass(frozen=True, slots=True)
 class LineError:
-    """Error of one frame; `dy_px` and `dphi_deg` are None without an estimate, and `e` is then 1."""
+    """Error of one frame; `dy_px` and `dphi_deg` are None without an estimate, and `e` is then 1.
+
+    `dy_px` is also None where one of the lines is vertical and so has no height in the middle.
+    """
 
     e: float
     dy_px: float | None = None
@@ -36,14 +40,16 @@ def line_error(estimate: HorizonLine | None, truth: HorizonLine, width: int, hei
     dy = abs(estimate.y_at(middle, width, height) - truth.y_at(middle, width, height))
     tilt = abs(wrap_degrees(truth.angle_deg))
     if 45 < tilt < 135:
-        ends = [abs(_x_at(estimate, y, width, height) - _x_at(truth, y, width, height)) for y in (0, height - 1)]
+        ends = [
+            abs(_x_at(estimate, y, width, height) - _x_at(truth, y, width, height)) for y in (0, height - 1)
+        ]
         e = max(ends) / width
     else:
         ends = [abs(estimate.y_at(x, width, height) - truth.y_at(x, width, height)) for x in (0, width - 1)]
         e = max(ends) / height
     if dphi > 90:  # the right line with the sky on the wrong side is no estimate
         e = 1.0
-    return LineError(min(e, 1.0), dy, dphi)
+    return LineError(min(e, 1.0), dy if math.isfinite(dy) else None, dphi)
 
 
 def _x_at(line: HorizonLine, y: float, width: int, height: int) -> float:
@@ -60,7 +66,7 @@ def summarise(errors: Sequence[LineError]) -> dict[str, float | int | list[float
     dphi = [error.dphi_deg for error in errors if error.dphi_deg is not None]
     return {
         "frames": len(errors),
-        "found": len(dy),
+        "found": len(dphi),
         "auc": float(100 * np.maximum(0, _AUC_LIMIT - e).mean() / _AUC_LIMIT) if len(e) else None,
         "dy_px": _percentiles(dy),
         "dphi_deg": _percentiles(dphi),
