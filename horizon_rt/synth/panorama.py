@@ -33,7 +33,11 @@ def load_panoramas(folder: Path) -> list[Panorama]:
     if not table.is_file():
         raise DatasetError(f"{folder} has no panoramas.csv")
     with table.open(newline="") as rows:
-        return [_load(folder, row) for row in csv.DictReader(rows)]
+        listed = list(csv.DictReader(rows))
+    try:
+        return [_load(folder, row) for row in listed]
+    except (KeyError, TypeError) as error:
+        raise DatasetError(f"{table} needs the columns file, terrain and horizon: {error!r}") from error
 
 
 def _load(folder: Path, row: dict[str, str]) -> Panorama:

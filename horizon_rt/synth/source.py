@@ -67,7 +67,12 @@ def parse_options(text: str) -> SyntheticOptions:
 
 def _checked(options: SyntheticOptions) -> SyntheticOptions:
     if not (0 < options.fps <= 1000 and 0 < options.seconds <= 1e6):
-        raise SourceError(f"synth: fps and seconds must be positive, got {options.fps} and {options.seconds}")
+        raise SourceError(
+            f"synth: fps lies between 0 and 1000 and seconds between 0 and 1000000, "
+            f"got {options.fps:g} and {options.seconds:g}"
+        )
+    if not 1 <= options.hfov <= 170:
+        raise SourceError(f"synth: hfov lies between 1 and 170 degrees, got {options.hfov:g}")
     if options.motion and options.motion not in MOTIONS:
         raise SourceError(f"synth: unknown motion '{options.motion}'; there are: {', '.join(MOTIONS)}")
     if options.seed < 0:
