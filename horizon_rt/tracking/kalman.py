@@ -21,6 +21,7 @@ from horizon_rt.geometry import UpVector
 __all__ = ["SphereKalman"]
 
 Array = NDArray[np.float64]
+_LEAST_VARIANCE = 1e-16  # rad²; keeps two exact measurements at one time apart from a division by zero
 
 
 class SphereKalman:
@@ -78,7 +79,7 @@ class SphereKalman:
 
     def _tangent(self, covariance: Array) -> Array:
         basis = self._frame[:, :2]
-        return np.einsum("ji,jk,kl->il", basis, covariance, basis)
+        return np.einsum("ji,jk,kl->il", basis, covariance, basis) + _LEAST_VARIANCE * np.eye(2)
 
 
 @njit(cache=True, nogil=True)
@@ -127,8 +128,8 @@ def _offset(frame: Any, u: Any) -> tuple[float, float]:
         y += frame[k, 1] * u[k]
         z += frame[k, 2] * u[k]
     sin = math.sqrt(x * x + y * y)
-    if sin < 1e-12:
-        return x, y
+    if sin < 1e-12:  # here, or at the antipode, to which every direction leads
+        return (x, y) if z > 0.0 else (math.pi, 0.0)
     scale = math.atan2(sin, z) / sin
     return x * scale, y * scale
 

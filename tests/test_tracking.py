@@ -1,0 +1,212 @@
+"""States of the track: when it starts, coasts, is lost, and gives way to its rival."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from horizon_rt.geometry import UpVector
+from horizon_rt.horizon import Measurement, Observation
+from horizon_rt.tracking import NoFilter, Track, TrackFilter, TrackSettings
+
+SD = math.radians(0.3)
+NOTHING = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
+
+
+def seen(roll: float, pitch: float = 0.0) -> Observation:
+    up = UpVector.from_roll_pitch(roll, pitch)
+    u = up.as_array()
+    covariance = SD**2 * (np.eye(3) - np.outer(u, u))
+    measurement = Measurement(up=up, covariance=covariance, inliers=50)
+    return Observation(view="horizon", confidence=0.95, sky_fraction=0.5, measurement=measurement)
+
+
+def _confirmed(roll: float = 0.0) -> tuple[TrackFilter, float]:
+    track = TrackFilter()
+    for k in range(10):
+        track.update(k * 0.04, seen(roll))
+    return track, 0.36
+
+
+def _roll(track: Track) -> float:
+    assert track.estimate is not None
+    return track.estimate.up.roll_deg
+
+
+def test_three_agreeing_frames_make_a_track() -> None:
+    track = TrackFilter()
+    states = [track.update(k * 0.04, seen(10)).state for k in range(4)]
+    assert states == ["acquiring", "acquiring", "tracking", "tracking"]
+
+
+def test_frames_without_a_horizon_before_the_first_are_lost() -> None:
+    track = TrackFilter()
+    assert [track.update(k * 0.04, NOTHING) for k in range(3)] == [Track("lost", None, None)] * 3
+
+
+def test_it_coasts_and_is_lost_after_two_seconds_exactly() -> None:
+    track, now = _confirmed(5)
+    states = {}
+    for k in range(1, 70):
+        states[k] = track.update(now + k * 0.04, NOTHING).state
+    assert {states[k] for k in range(1, 50)} == {"coasting"}
+    assert {states[k] for k in range(52, 70)} == {"lost"}
+
+
+def test_a_coasting_track_is_back_with_one_accepted_frame() -> None:
+    track, now = _confirmed(5)
+    assert track.update(now + 0.04, NOTHING).state == "coasting"
+    assert track.update(now + 0.08, seen(5)).state == "tracking"
+
+
+def test_the_sigma_grows_while_coasting_and_shrinks_after() -> None:
+    track, now = _confirmed(5)
+    sizes = []
+    for k in range(1, 20):
+        estimate = track.update(now + k * 0.04, NOTHING).estimate
+        assert estimate is not None
+        sizes.append(np.trace(estimate.covariance))
+    assert (np.diff(sizes) > 0).all()
+    after = track.update(now + 0.8, seen(5)).estimate
+    assert after is not None
+    assert np.trace(after.covariance) < sizes[0]
+
+
+def test_an_unconfirmed_track_is_given_up_after_a_second() -> None:
+    track = TrackFilter()
+    track.update(0.0, seen(0))
+    assert track.update(0.9, NOTHING).state == "acquiring"
+    assert track.update(1.1, NOTHING).state == "lost"
+
+
+def test_the_gate_refuses_a_single_outlier() -> None:
+    track, now = _confirmed(5)
+    after = track.update(now + 0.04, seen(60))
+    assert after.state == "coasting"
+    assert _roll(after) == pytest.approx(5, abs=0.1)
+    assert track.update(now + 0.08, seen(5)).state == "tracking"
+
+
+def test_outliers_that_do_not_agree_with_each_other_never_take_over() -> None:
+    track, now = _confirmed(5)
+    for k, roll in enumerate([90, -90, 180, 60, -120, 30] * 3, 1):
+        if k % 2:
+            answer = track.update(now + k * 0.04, seen(roll))
+        else:
+            answer = track.update(now + k * 0.04, seen(5))
+        assert abs(_roll(answer) - 5) < 1
+
+
+def test_a_wrong_track_gives_way_to_three_frames_that_agree() -> None:
+    track, now = _confirmed(5)
+    states = [track.update(now + k * 0.04, seen(60)) for k in (1, 2, 3, 4)]
+    assert [s.state for s in states] == ["coasting", "coasting", "tracking", "tracking"]
+    assert _roll(states[1]) == pytest.approx(5, abs=0.1)
+    assert _roll(states[2]) == pytest.approx(60, abs=0.1)
+
+
+def test_a_rival_forgets_what_disagrees_with_it() -> None:
+    """90, 90, then -90 three times: the last three agree."""
+    track, now = _confirmed(0)
+    rolls = [90, 90, -90, -90, -90]
+    answers = [track.update(now + k * 0.04, seen(r)) for k, r in enumerate(rolls, 1)]
+    assert [a.state for a in answers] == ["coasting"] * 4 + ["tracking"]
+    assert _roll(answers[-1]) == pytest.approx(-90, abs=0.1)
+
+
+def test_a_thousand_contradictory_frames_in_a_second_cost_the_same_each() -> None:
+    rng, (track, now) = np.random.default_rng(0), _confirmed()
+    for k in range(1, 1500):
+        track.update(now + k * 1e-3, seen(rng.uniform(-180, 180), rng.uniform(-89, 89)))
+
+
+@pytest.mark.parametrize("jump", [-0.04, -100.0, 6.0, 1e6])
+def test_a_long_gap_or_time_that_goes_back_starts_anew(jump: float) -> None:
+    track, now = _confirmed(5)
+    after = track.update(now + jump, seen(-70))
+    assert after.state == "acquiring"
+    assert _roll(after) == pytest.approx(-70)
+    assert track.update(now + jump + 0.04, seen(-70)).state == "acquiring"
+    assert track.update(now + jump + 0.08, seen(-70)).state == "tracking"
+
+
+def test_frames_of_one_timestamp_are_taken() -> None:
+    track = TrackFilter()
+    for k in range(30):
+        answer = track.update((k // 2) * 0.04, seen(7))
+    assert answer.state == "tracking"
+    assert _roll(answer) == pytest.approx(7, abs=0.05)
+    assert track.update((k // 2) * 0.04, NOTHING).state == "tracking"
+
+
+@settings(max_examples=40, deadline=None)
+@given(speed=st.floats(-180, 180), start=st.floats(-180, 180), seed=st.integers(0, 50))
+def test_a_steady_roll_is_followed_at_any_rate_through_every_angle(
+    speed: float, start: float, seed: int
+) -> None:
+    """Irregular frames of 10 to 60 per second; no coasting once confirmed, and the right rate."""
+    rng, track, now, states = np.random.default_rng(seed), TrackFilter(), 3.0, []
+    for _ in range(60):
+        now += float(rng.uniform(1 / 60, 1 / 10))
+        answer = track.update(now, seen(start + speed * now))
+        states.append(answer.state)
+    assert set(states[12:]) == {"tracking"}
+    assert answer.estimate is not None
+    assert answer.rate is not None
+    truth = UpVector.from_roll_pitch(start + speed * now, 0)
+    assert answer.estimate.up.angle_to(truth) < 1.0
+    rate = math.degrees(float((answer.estimate.up.roll_pitch_jacobian() @ answer.rate)[0]))
+    assert rate == pytest.approx(speed, abs=6)
+
+
+def test_straight_up_and_over_the_top() -> None:
+    track = TrackFilter()
+    for k in range(180):
+        pitch = 2.0 * k
+        up = np.array([0.0, -math.cos(math.radians(pitch)), math.sin(math.radians(pitch))])
+        cov = SD**2 * (np.eye(3) - np.outer(up, up))
+        measurement = Measurement(up=UpVector.from_vector(up), covariance=cov, inliers=9)
+        answer = track.update(
+            k * 0.04, Observation(view="horizon", confidence=0.9, sky_fraction=0.5, measurement=measurement)
+        )
+        if k > 10:
+            assert answer.state == "tracking"
+            assert answer.estimate is not None
+            assert answer.estimate.up.angle_to(measurement.up) < 0.5
+
+
+def test_filtering_reduces_the_noise_of_a_smooth_motion() -> None:
+    rng, track, raw, filtered = (
+        np.random.default_rng(4),
+        TrackFilter(TrackSettings(acceleration_dps2=5)),
+        [],
+        [],
+    )
+    for k in range(400):
+        truth = 20 * math.sin(0.5 * k * 0.04)
+        noisy = truth + math.degrees(SD) * rng.normal()
+        answer = track.update(k * 0.04, seen(noisy))
+        raw.append(noisy - truth)
+        filtered.append(_roll(answer) - truth)
+    assert np.std(filtered[20:]) < 0.75 * np.std(raw[20:])
+
+
+def test_no_filter_passes_each_frame_on() -> None:
+    plain, observation = NoFilter(), seen(33)
+    assert plain.update(0.0, observation) == Track("tracking", observation.measurement, None)
+    assert plain.update(-5.0, NOTHING) == Track("lost", None, None)
+
+
+def test_the_cost_of_a_frame_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    track, observation = TrackFilter(), seen(1)
+    track.update(0.0, observation)
+    start = time.perf_counter()
+    for k in range(1, 500):
+        track.update(k * 0.04, observation)
+    with capsys.disabled():
+        print(f"\n  track: {1e6 * (time.perf_counter() - start) / 499:.0f} µs a frame")
