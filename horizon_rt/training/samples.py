@@ -115,10 +115,16 @@ class _Crop:
     @classmethod
     def random(cls, rng: np.random.Generator, source: Size, size: Size, spread_deg: float) -> _Crop:
         (sh, sw), (h, w) = source, size
+        # Half of the windows show the whole picture, as the tracker sees it: how far a hand-drawn line lies
+        # from the visible border depends on the scale.
+        whole = rng.random() < 0.5
         roll = rng.uniform(-np.pi, np.pi) if rng.random() < 0.1 else np.radians(rng.normal(0, spread_deg))
+        if whole:
+            roll = np.radians(rng.normal(0, 4))
         c, s = np.cos(roll), np.sin(roll)
         fit = min(sw / (abs(c) * w + abs(s) * h), sh / (abs(s) * w + abs(c) * h))  # largest window inside
-        scale = fit * np.exp(rng.uniform(np.log(0.45), np.log(1.12)))
+        zoom = rng.uniform(0.95, 1.08) if whole else np.exp(rng.uniform(np.log(0.45), np.log(1.12)))
+        scale = fit * zoom
         stretch = np.exp(rng.normal(0, 0.08))
         flip = -1.0 if rng.random() < 0.5 else 1.0
         a = scale * np.array([[c * flip, -s * stretch], [s * flip, c * stretch]])
