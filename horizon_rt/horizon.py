@@ -22,9 +22,10 @@ def roll_pitch_sd_deg(up: UpVector, covariance: NDArray[np.float64]) -> tuple[fl
 
     First-order propagation by `UpVector.roll_pitch_jacobian`, capped at 180° and 90°.
     """
-    variances = np.einsum("ij,jk,ik->i", jacobian := up.roll_pitch_jacobian(), covariance, jacobian)
-    roll_sd, pitch_sd = (math.degrees(math.sqrt(max(float(v), 0.0))) for v in variances)
-    return min(roll_sd, 180.0), min(pitch_sd, 90.0)
+    jacobian = up.roll_pitch_jacobian()
+    roll, pitch = (jacobian @ covariance @ jacobian.T).diagonal().tolist()
+    roll_sd, pitch_sd = math.sqrt(max(roll, 0.0)), math.sqrt(max(pitch, 0.0))
+    return min(math.degrees(roll_sd), 180.0), min(math.degrees(pitch_sd), 90.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

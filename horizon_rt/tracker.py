@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from horizon_rt.camera import CameraModel, Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG, Smoothing
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
-from horizon_rt.horizon import Horizon, Observation, roll_pitch_sd_deg
+from horizon_rt.horizon import Horizon, Measurement, Observation
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter
@@ -53,9 +56,7 @@ class HorizonTracker:
         fitter = self._fitter_for(frame)
         observation = fitter.fit(self._segmenter.segment(frame))
         track = self._filter.update(frame.time_s, observation)
-        horizon = describe(frame, observation, track, fitter.camera)
-        latency = 1e3 * (time.perf_counter() - frame.arrival_s) if frame.arrival_s else None
-        return replace(horizon, latency_ms=latency)
+        return describe(frame, observation, track, fitter.camera)
 
     def reset(self) -> None:
         """Forget the track, as after a cut."""
@@ -79,22 +80,25 @@ class HorizonTracker:
 
 def describe(frame: Frame, observation: Observation, track: Track, camera: CameraModel) -> Horizon:
     """Put a frame's observation and track into degrees and image lines."""
-    horizon = Horizon(
-        frame=frame.index, time_s=frame.time_s, state=track.state, observation=observation, file=frame.name
+    measured = observation.measurement
+    return Horizon(
+        frame=frame.index,
+        time_s=frame.time_s,
+        state=track.state,
+        observation=observation,
+        file=frame.name,
+        measured_line=None if measured is None else measured.up.line(camera.focal_px),
+        latency_ms=1e3 * (time.perf_counter() - frame.arrival_s) if frame.arrival_s else None,
+        **({} if track.estimate is None else _estimate(track.estimate, track.rate, camera.focal_px)),
     )
-    if observation.measurement is not None:
-        horizon = replace(horizon, measured_line=observation.measurement.up.line(camera.focal_px))
-    if track.estimate is None:
-        return horizon
-    roll_sd, pitch_sd = roll_pitch_sd_deg(track.estimate.up, track.estimate.covariance)
-    horizon = replace(
-        horizon,
-        up=track.estimate.up,
-        line=track.estimate.up.line(camera.focal_px),
-        roll_sd_deg=roll_sd,
-        pitch_sd_deg=pitch_sd,
-    )
-    if track.rate is None:
-        return horizon
-    roll_rate, pitch_rate = track.estimate.up.roll_pitch_jacobian() @ track.rate
-    return replace(horizon, roll_rate_dps=math.degrees(roll_rate), pitch_rate_dps=math.degrees(pitch_rate))
+
+
+def _estimate(estimate: Measurement, rate: NDArray[np.float64] | None, focal_px: float) -> dict[str, Any]:
+    """The fields of `Horizon` that exist only with an estimate."""
+    up = estimate.up
+    roll_sd, pitch_sd = estimate.sd_deg
+    fields = {"up": up, "line": up.line(focal_px), "roll_sd_deg": roll_sd, "pitch_sd_deg": pitch_sd}
+    if rate is not None:
+        roll_rate, pitch_rate = up.roll_pitch_jacobian() @ rate
+        fields |= {"roll_rate_dps": math.degrees(roll_rate), "pitch_rate_dps": math.degrees(pitch_rate)}
+    return fields

@@ -17,11 +17,11 @@ __all__ = ["MOTIONS", "Motion", "Path", "Pose", "make_path"]
 Motion = Literal["flight", "aerobatics", "boat", "rest"]
 MOTIONS: tuple[Motion, ...] = get_args(Motion)
 
-# (share of the duration, roll in degrees). Aerobatics rolls right through 360° in a tenth of the clip.
+# (share of the duration, roll in degrees). Aerobatics rolls through 360° in 0.17 of the clip, 2 s of 12 s.
 _FLIGHT = ((0, 0), (0.08, 0), (0.2, 35), (0.35, 40), (0.5, -30), (0.65, -40), (0.8, 15), (0.9, 0), (1, 0))
 _AEROBATICS = (
-    (0, 0), (0.08, 0), (0.18, 40), (0.3, 40), (0.42, -40), (0.5, -40), (0.58, 0), (0.62, 0), (0.72, 360),
-    (0.8, 360), (0.88, 405), (0.95, 360), (1, 360),
+    (0, 0), (0.08, 0), (0.18, 40), (0.3, 40), (0.42, -40), (0.5, -40), (0.58, 0), (0.62, 0), (0.79, 360),
+    (0.83, 360), (0.9, 400), (0.97, 360), (1, 360),
 )  # fmt: skip
 
 

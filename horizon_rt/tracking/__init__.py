@@ -18,13 +18,18 @@ from horizon_rt.tracking.kalman import SphereKalman
 
 __all__ = ["Filter", "NoFilter", "Track", "TrackFilter", "TrackSettings"]
 
+_TARGET = 1.1
+_MAX_EXCESS = 6.0
+_ADAPT_RATE = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class TrackSettings:
     """The filter's constants; times in s, angles in degrees."""
 
-    acceleration_dps2: float = 60.0
-    start_rate_dps: float = 60.0
+    acceleration_dps2: float = 15.0
+    max_agility: float = 40.0
+    start_rate_dps: float = 150.0
     gate_chi2: float = 18.4  # 1 in 10,000 true measurements lies outside (χ², two degrees of freedom)
     confirm_frames: int = 3
     coast_s: float = 2.0
@@ -75,6 +80,7 @@ class TrackFilter:
         self._time = 0.0
         self._accepted_at = -math.inf
         self._hits = 0
+        self._log_agility = 0.0
 
     def update(self, time_s: float, observation: Observation) -> Track:
         """Take in one frame's observation at its presentation time; times need not be regular."""
@@ -100,7 +106,7 @@ class TrackFilter:
         if not 0 <= step <= self.settings.max_gap_s:
             self._state, self._rival = "lost", None
             return
-        self._kalman.predict(step)
+        self._kalman.predict(step, math.exp(self._log_agility))
 
     def _start(self, time_s: float, measurement: Measurement) -> None:
         self._kalman = self._new_kalman()
@@ -109,7 +115,18 @@ class TrackFilter:
 
     def _passes(self, measurement: Measurement) -> bool:
         distance = self._kalman.innovation(measurement.up, measurement.covariance)
+        self._adapt(distance)
         return distance < self.settings.gate_chi2
+
+    def _adapt(self, distance: float) -> None:
+        """Let the process noise follow the motion: it grows while innovations are larger than expected.
+
+        An integrator on the normalised innovation (mean 1 when the filter is consistent); the target above
+        1 keeps the noise at its least while the camera rests.
+        """
+        excess = min(distance / 2, _MAX_EXCESS) - _TARGET
+        limit = math.log(self.settings.max_agility)
+        self._log_agility = min(max(self._log_agility + _ADAPT_RATE * excess, 0.0), limit)
 
     def _accept(self, time_s: float, measurement: Measurement) -> None:
         self._kalman.update(measurement.up, measurement.covariance)

@@ -22,6 +22,7 @@ __all__ = ["SphereKalman"]
 
 Array = NDArray[np.float64]
 _LEAST_VARIANCE = 1e-16  # rad²; keeps two exact measurements at one time apart from a division by zero
+_IDENTITY = np.eye(2)
 
 
 class SphereKalman:
@@ -48,9 +49,10 @@ class SphereKalman:
         self._covariance[:2, :2] = self._tangent(covariance)
         self._covariance[2, 2] = self._covariance[3, 3] = self._rate_variance
 
-    def predict(self, seconds: float) -> None:
-        """Move the state forward in time."""
-        _predict(self._frame, self._velocity, self._covariance, seconds, self._density)
+    def predict(self, seconds: float, agility: float = 1.0) -> None:
+        """Move the state forward in time, with the acceleration scaled by `agility`."""
+        density = self._density * agility * agility
+        _predict(self._frame, self._velocity, self._covariance, seconds, density)
 
     def innovation(self, up: UpVector, covariance: Array) -> float:
         """Squared Mahalanobis distance of a measurement from the state (χ², two degrees of freedom)."""
@@ -70,7 +72,7 @@ class SphereKalman:
     def covariance(self) -> Array:
         """Covariance of the up vector, (3, 3), rad²."""
         basis = self._frame[:, :2]
-        return np.einsum("ij,jk,lk->il", basis, self._covariance[:2, :2], basis)
+        return basis @ self._covariance[:2, :2] @ basis.T
 
     @property
     def rate(self) -> Array:
@@ -79,7 +81,7 @@ class SphereKalman:
 
     def _tangent(self, covariance: Array) -> Array:
         basis = self._frame[:, :2]
-        return np.einsum("ji,jk,kl->il", basis, covariance, basis) + _LEAST_VARIANCE * np.eye(2)
+        return basis.T @ covariance @ basis + _LEAST_VARIANCE * _IDENTITY
 
 
 @njit(cache=True, nogil=True)
