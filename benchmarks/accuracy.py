@@ -78,6 +78,10 @@ def frames(root: Path, name: str) -> Iterator[tuple[LabelledImage, Frame]]:
             yield labelled, Frame.from_bgr(cv2.imread(str(labelled.path), cv2.IMREAD_COLOR))
 
 
+def percentiles(values: list[float]) -> list[float] | None:
+    return [float(v) for v in np.percentile(values, [50, 95])] if values else None
+
+
 def judge_clips(root: Path, model: str | None, motion: str, seconds: float) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     every: list[float] = []
@@ -104,10 +108,10 @@ def judge_clips(root: Path, model: str | None, motion: str, seconds: float) -> d
         rows[panorama.name] = {
             "frames": len(clip),
             "availability": len(roll) / len(clip),
-            "roll_deg": [float(v) for v in np.percentile(roll, [50, 95])],
-            "pitch_deg": [float(v) for v in np.percentile(pitch, [50, 95])],
+            "roll_deg": percentiles(roll),
+            "pitch_deg": percentiles(pitch),
         } | coverage(ratios)
-    rows["all"] = {"roll_deg": [float(v) for v in np.percentile(every, [50, 95])]}
+    rows["all"] = {"roll_deg": percentiles(every)}
     return rows
 
 
@@ -128,7 +132,7 @@ def main() -> None:
             for e, path in worst:
                 print(f"    {e:.3f} {path.name}")
     for motion in ("flight", "aerobatics"):
-        result[f"panorama clips, {motion}"] = judge_clips(root, options.model, motion, 20.0)
+        result[f"panorama clips, {motion}"] = judge_clips(root, options.model, motion, 12.0)
         print(motion, json.dumps(result[f"panorama clips, {motion}"]), flush=True)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -39,12 +39,11 @@ def read_horizons(folder: Path) -> list[LabelledImage]:
     if not table.is_file():
         raise DatasetError(f"{folder} is no line dataset: it has no horizon.csv")
     try:
-        with table.open(newline="", encoding="utf-8-sig") as rows:
-            return [
-                _labelled(folder, table, number, row) for number, row in enumerate(csv.DictReader(rows), 2)
-            ]
+        with table.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.DictReader(lines))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{table} cannot be read: {error}") from error
+    return [_labelled(folder, table, number, row) for number, row in enumerate(rows, 2)]
 
 
 def _labelled(folder: Path, table: Path, number: int, row: dict[str, str]) -> LabelledImage:

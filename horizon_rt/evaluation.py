@@ -40,9 +40,7 @@ def line_error(estimate: HorizonLine | None, truth: HorizonLine, width: int, hei
     dy = abs(estimate.y_at(middle, width, height) - truth.y_at(middle, width, height))
     tilt = abs(wrap_degrees(truth.angle_deg))
     if 45 < tilt < 135:
-        ends = [
-            abs(_x_at(estimate, y, width, height) - _x_at(truth, y, width, height)) for y in (0, height - 1)
-        ]
+        ends = [abs(estimate.x_at(y, width, height) - truth.x_at(y, width, height)) for y in (0, height - 1)]
         e = max(ends) / width
     else:
         ends = [abs(estimate.y_at(x, width, height) - truth.y_at(x, width, height)) for x in (0, width - 1)]
@@ -50,13 +48,6 @@ def line_error(estimate: HorizonLine | None, truth: HorizonLine, width: int, hei
     if dphi > 90:  # the right line with the sky on the wrong side is no estimate
         e = 1.0
     return LineError(min(e, 1.0), dy if math.isfinite(dy) else None, dphi)
-
-
-def _x_at(line: HorizonLine, y: float, width: int, height: int) -> float:
-    nx, ny = line.normal
-    if abs(nx) < 1e-12:
-        return float("inf")
-    return (width - 1) / 2 - (ny * (y - (height - 1) / 2) + line.offset_px) / nx
 
 
 def summarise(errors: Sequence[LineError]) -> dict[str, float | int | list[float] | None]:

@@ -69,6 +69,11 @@ class UpVector:
         """Shape (3,), float64."""
         return np.array([self.x, self.y, self.z])
 
+    def isotropic_covariance(self, sd_deg: float) -> NDArray[np.float64]:
+        """Covariance (3, 3) in rad² of an error of this size in every direction of the tangent plane."""
+        u = self.as_array()
+        return math.radians(sd_deg) ** 2 * (np.eye(3) - np.outer(u, u))
+
     def angle_to(self, other: UpVector) -> float:
         """Angle between the two up vectors in degrees, [0, 180]."""
         a, b = self.as_array(), other.as_array()
@@ -148,6 +153,13 @@ class HorizonLine:
         if abs(ny) < 1e-12:
             return math.copysign(math.inf, self.offset_px)
         return (height - 1) / 2 - (nx * (x - (width - 1) / 2) + self.offset_px) / ny
+
+    def x_at(self, y: float, width: int, height: int) -> float:
+        """Column of the line at row `y`; ±inf for a level line."""
+        nx, ny = self.normal
+        if abs(nx) < 1e-12:
+            return math.copysign(math.inf, self.offset_px)
+        return (width - 1) / 2 - (ny * (y - (height - 1) / 2) + self.offset_px) / nx
 
     @classmethod
     def from_points(

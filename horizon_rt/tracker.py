@@ -16,7 +16,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Measurement, Observation
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.weights import SigmaScale
-from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter
+from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter, TrackSettings
 
 __all__ = ["HorizonTracker"]
 
@@ -63,7 +63,9 @@ class HorizonTracker:
         self._filter = self._new_filter()
 
     def _new_filter(self) -> Filter:
-        return NoFilter() if self._smooth == "none" else TrackFilter()
+        if self._smooth == "none":
+            return NoFilter()
+        return TrackFilter(TrackSettings(bias_deg=self._sigma.floor_deg))
 
     def _fitter_for(self, frame: Frame) -> HorizonFitter:
         fitter, size = self._fitter, (frame.width, frame.height)

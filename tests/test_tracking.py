@@ -95,10 +95,7 @@ def test_the_gate_refuses_a_single_outlier() -> None:
 def test_outliers_that_do_not_agree_with_each_other_never_take_over() -> None:
     track, now = _confirmed(5)
     for k, roll in enumerate([90, -90, 180, 60, -120, 30] * 3, 1):
-        if k % 2:
-            answer = track.update(now + k * 0.04, seen(roll))
-        else:
-            answer = track.update(now + k * 0.04, seen(5))
+        answer = track.update(now + k * 0.04, seen(roll if k % 2 else 5))
         assert abs(_roll(answer) - 5) < 1
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numpy.typing import NDArray
 
 from horizon_rt.camera import CameraModel
 from horizon_rt.fitting.boundary import agreement, crossings
@@ -52,15 +49,10 @@ class HorizonFitter:
         seen = inliers >= _MIN_INLIERS and span >= _MIN_SPAN * self._width and confidence >= _MIN_CONFIDENCE
         if not seen:
             return Observation(view=_view_without_horizon(sky), confidence=1.0 - confidence, sky_fraction=sky)
-        measurement = Measurement(
-            up=UpVector.from_vector(up), covariance=self._honest(covariance, up), inliers=inliers
-        )
+        estimate = UpVector.from_vector(up)
+        honest = self.sigma.scale**2 * covariance + estimate.isotropic_covariance(self.sigma.floor_deg)
+        measurement = Measurement(up=estimate, covariance=honest, inliers=inliers)
         return Observation(view="horizon", confidence=confidence, sky_fraction=sky, measurement=measurement)
-
-    def _honest(self, formal: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scale the formal covariance as measured, and add the floor in the tangent plane."""
-        floor = math.radians(self.sigma.floor_deg) ** 2
-        return self.sigma.scale**2 * formal + floor * (np.eye(3) - np.outer(up, up))
 
     def _prepare(self, letterbox: Letterbox, shape: tuple[int, ...]) -> None:
         if self._key == (letterbox, shape):

@@ -155,8 +155,8 @@ def _contiguous_rows(plane: Plane) -> Plane:
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _area(
-    plane: Any, columns: int, y0: Any, yw: Any, x0: Any, xw: Any, gain: float, bias: float, row: Any, out: Any,
-    unroll: Any,
+    plane: Any, columns: int, y0: Any, yw: Any, x0: Any, xw: Any, gain: float, bias: float, row: Any,
+    out: Any, unroll: Any,
 ) -> None:  # fmt: skip
     """Weighted rows into `row`, then weighted columns of it into a row of `out`.
 

@@ -35,6 +35,7 @@ class TrackSettings:
     coast_s: float = 2.0
     max_gap_s: float = 5.0
     reacquire_frames: int = 3
+    bias_deg: float = 0.0  # the part of a measurement's error that lasts, which no filter averages away
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,9 @@ class TrackFilter:
             return Track("lost", None, None)
         inliers = measurement.inliers if measurement is not None else 0
         kalman = self._kalman
-        estimate = Measurement(up=kalman.up, covariance=kalman.covariance, inliers=inliers)
+        up = kalman.up
+        covariance = kalman.covariance + up.isotropic_covariance(self.settings.bias_deg)
+        estimate = Measurement(up=up, covariance=covariance, inliers=inliers)
         return Track(self._state, estimate, kalman.rate)
 
     def _new_kalman(self) -> SphereKalman:

@@ -1,0 +1,82 @@
+"""Write docs/accuracy.md and docs/performance.md from the results: `python benchmarks/tables.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def triple(values: list[float] | None, digits: int) -> str:
+    return "–" if values is None else " / ".join(f"{v:.{digits}f}" for v in values)
+
+
+def accuracy(result: dict[str, Any]) -> str:
+    frames, sigma, clips = [], [], []
+    for name in ("flight", "thermal-sea", "scenes", "sea"):
+        row = result[name]
+        refused = f"{row['refused']} of {row['without_horizon']}" if "refused" in row else "–"
+        found = f"{row['found']} of {row['frames']}"
+        dy, dphi = triple(row["dy_px"], 2), triple(row["dphi_deg"], 3)
+        frames.append([name, found, f"{row['auc']:.1f}", dy, dphi, refused])
+        sigma.append(sigma_row(name, row))
+    for motion in ("flight", "aerobatics"):
+        for name, row in result[f"panorama clips, {motion}"].items():
+            available = percent(row["availability"]) if "availability" in row else ""
+            roll, pitch = triple(row["roll_deg"], 2), triple(row.get("pitch_deg"), 2)
+            clips.append([motion, name, available, roll, pitch])
+            if "within_2_sigma" in row:
+                sigma.append(sigma_row(f"{name}, {motion}", row))
+    return template("accuracy.md").format(
+        split="[weights/split.toml](../weights/split.toml)",
+        frames=table(["set", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "refused"], frames),
+        clips=table(["motion", "panorama", "availability", "roll 50/95 °", "pitch 50/95 °"], clips),
+        sigma=table(["set", "roll ±2σ", "pitch ±2σ", "roll error/σ", "pitch error/σ"], sigma),
+    )
+
+
+def sigma_row(name: str, row: dict[str, Any]) -> list[str]:
+    inside, median = row["within_2_sigma"], row["median_error_over_sigma"]
+    return [name, *(percent(v) for v in inside), *(f"{v:.2f}" for v in median)]
+
+
+def performance(result: dict[str, Any]) -> str:
+    rows = []
+    for stage, row in result["stages"].items():
+        budget = "" if row["budget_ms"] is None else f"{row['budget_ms']:g}"
+        rows.append([stage, budget, triple(row["quartiles_ms"], 3)])
+    return template("performance.md").format(
+        mbit=result["video_mbit_s"],
+        cpu=result["machine"]["cpu"],
+        cores=result["machine"]["cores"],
+        stages=table(["stage", "budget, ms", "quartiles, ms"], rows),
+        analysis=result["analysis_ms"],
+        ratio=result["analysis_over_decode"],
+        load=result["load_and_compile_s"],
+    )
+
+
+def template(name: str) -> str:
+    return (HERE / "templates" / name).read_text()
+
+
+def main() -> None:
+    results = HERE / "results"
+    (DOCS / "accuracy.md").write_text(accuracy(json.loads((results / "accuracy.json").read_text())))
+    (DOCS / "performance.md").write_text(performance(json.loads((results / "budgets.json").read_text())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The net: scripted against eager, shapes, and what the segmenter hands on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from horizon_rt.frame import Frame
+from horizon_rt.segmentation import Segmenter
+from horizon_rt.segmentation.compile import TorchScript, best_device
+from horizon_rt.segmentation.net import HorizonNet, NetSize
+
+
+def _net(seed: int = 0) -> HorizonNet:
+    """Random weights with batch statistics away from their start, so that folding them is tested."""
+    torch.manual_seed(seed)
+    net = HorizonNet(NetSize((8, 16, 32, 32), (1, 1), 1))
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)  # type: ignore[union-attr, operator]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr, operator]
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def backend() -> TorchScript:
+    return TorchScript(_net())
+
+
+SHAPES = [(192, 320), (224, 288), (256, 256), (32, 32), (32, 2048), (2048, 32), (320, 192), (64, 96)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_scripted_is_eager(backend: TorchScript, shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(2):
+        picture = rng.standard_normal((1, 3, *shape), np.float32)
+        logits, presence = backend(picture)
+        with torch.inference_mode():
+            mask, seen = _net()(torch.from_numpy(picture))
+        assert logits.shape == (shape[0] // 4, shape[1] // 4)
+        assert logits.dtype == np.float32
+        assert logits == pytest.approx(mask[0, 0].numpy(), abs=1e-4)
+        assert presence == pytest.approx(float(seen[0]), abs=1e-4)
+
+
+def test_compiling_leaves_the_callers_net_alone() -> None:
+    net = _net().train()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    TorchScript(net)
+    assert net.training
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+    assert net.head.weight.dtype == torch.float32
+
+
+def test_answers_are_not_overwritten_by_the_next_frame(backend: TorchScript) -> None:
+    first, _ = backend(np.zeros((1, 3, 32, 32), np.float32))
+    kept = first.copy()
+    backend(np.ones((1, 3, 32, 32), np.float32))
+    assert (first == kept).all()
+
+
+def test_a_batch_is_its_pictures_one_by_one() -> None:
+    pictures = torch.randn(3, 3, 64, 96)
+    with torch.inference_mode():
+        masks, presences = _net()(pictures)
+        for k in range(3):
+            mask, presence = _net()(pictures[k : k + 1])
+            assert torch.allclose(mask[0], masks[k], atol=1e-5)
+            assert torch.allclose(presence[0], presences[k], atol=1e-5)
+
+
+class _Fixed:
+    name = "fixed"
+
+    def __init__(self, presence: float) -> None:
+        self.presence = presence
+
+    def __call__(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
+        return np.zeros((picture.shape[2] // 4, picture.shape[3] // 4), np.float32), self.presence
+
+
+@pytest.mark.parametrize("logit", [-1e9, -3.0, 0.0, 2.0, 1e9])
+def test_presence_is_the_logistic_of_its_logit(logit: float) -> None:
+    segmentation = Segmenter(_Fixed(logit)).segment(Frame((np.zeros((90, 160), np.uint8),), 0, 0.0))
+    expected = 1 / (1 + math.exp(-max(min(logit, 700), -700)))
+    assert segmentation.presence == pytest.approx(expected, abs=1e-12)
+    assert segmentation.logits.shape == (48, 80)
+    assert segmentation.letterbox.scale == pytest.approx(2.0)
+
+
+def test_the_best_device_is_one_that_is_there() -> None:
+    assert best_device() == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_half_precision_on_the_gpu_is_close() -> None:
+    picture = np.random.default_rng(2).standard_normal((1, 3, 192, 320), np.float32)
+    here, there = TorchScript(_net())(picture), TorchScript(_net(), "cuda")(picture)
+    assert there[0] == pytest.approx(here[0], abs=0.05)
+    assert there[1] == pytest.approx(here[1], abs=0.05)
