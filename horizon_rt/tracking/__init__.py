@@ -113,6 +113,7 @@ class TrackFilter:
         self._kalman = self._new_kalman()
         self._kalman.start(measurement.up, measurement.covariance)
         self._state, self._hits, self._accepted_at, self._rival = "acquiring", 1, time_s, None
+        self._log_agility = 0.0
 
     def _passes(self, measurement: Measurement) -> bool:
         distance = self._kalman.innovation(measurement.up, measurement.covariance)
@@ -142,7 +143,7 @@ class TrackFilter:
             self._rival = TrackFilter(settings, is_rival=True)
         rival = self._rival
         if rival.update(time_s, observation).state == "tracking":
-            self._kalman, self._hits = rival._kalman, rival._hits
+            self._kalman, self._hits, self._log_agility = rival._kalman, rival._hits, rival._log_agility
             self._state, self._accepted_at, self._rival = "tracking", time_s, None
 
     def _age(self, time_s: float) -> None:
