@@ -189,3 +189,22 @@ def test_the_cost_of_a_frame_is_reported(capsys: pytest.CaptureFixture[str]) -> 
         costs.append(time.perf_counter() - start)
     with capsys.disabled():
         print(f"\n  fit + track + description: {1e3 * float(np.median(costs)):.3f} ms a frame")
+
+
+@pytest.mark.parametrize("smooth", ["causal", "none"])
+@pytest.mark.parametrize("grey", [False, True])
+def test_an_easy_sea_is_followed_by_the_shipped_net(smooth: str, grey: bool) -> None:
+    clip = make_clip(SyntheticOptions(kind="sea", size="640x360", seconds=4.0, seed=2))
+    tracker = HorizonTracker(smooth=smooth, device="cpu")  # type: ignore[arg-type]
+    for k in range(8):
+        frame, pose = clip.frame(k), clip.truth(k)
+        horizon = tracker.update(replace(frame, planes=frame.planes[:1]) if grey else frame)
+        assert horizon.view == "horizon"
+        assert degrees_between(_up(horizon), up_vector(pose.roll_deg, pose.pitch_deg)) < 2
+    assert horizon.state == "tracking"
+
+
+def test_without_a_filter_the_order_of_frames_does_not_matter() -> None:
+    tracker = _tracker(_Oracle(), smooth="none")
+    forwards = [tracker.update(_frame(k)).up for k in range(5)]
+    assert [tracker.update(_frame(k)).up for k in reversed(range(5))] == forwards[::-1]

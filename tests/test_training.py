@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -9,16 +10,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from synth_support import flat_scene
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.datasets import LabelledImage
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import HorizonLine
-from horizon_rt.segmentation.net import HorizonNet, NetSize
+from horizon_rt.segmentation.net import HorizonNet
 from horizon_rt.synth.panorama import Panorama
 from horizon_rt.training import loop, samples
-from horizon_rt.training.cache import open_cache
+from horizon_rt.training.cache import SHAPES, build_cache, open_cache
 
 SIZE = (192, 320)
 Label = tuple[float, float, float, float, float]
@@ -205,25 +208,6 @@ def _cache(folder: Path, count: int) -> None:
             images[k], labels[k] = samples.scene_sample(rng, size)
 
 
-def test_a_small_net_learns_a_few_samples_by_heart(tmp_path: Path) -> None:
-    """64 samples, one thread, some seconds: the loss falls to a third."""
-    _cache(tmp_path, 64)
-    images, labels = (torch.from_numpy(np.array(a)) for a in open_cache(tmp_path, SIZE))
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        torch.manual_seed(0)
-        net = HorizonNet(NetSize((8, 16, 32, 32), (1, 1), 1))
-        optimiser = torch.optim.AdamW(net.parameters(), lr=4e-3)
-        losses = []
-        for step in range(48):
-            pick = torch.arange(16) + 16 * (step % 4)
-            losses.append(loop._step(net, optimiser, images[pick].float(), labels[pick]))
-    finally:
-        torch.set_num_threads(before)
-    assert np.mean(losses[-4:]) < np.mean(losses[:4]) / 3
-
-
 def test_training_writes_weights_that_fit_the_net_and_a_log(tmp_path: Path) -> None:
     _cache(tmp_path, 4)
     out, before = tmp_path / "out" / "a.safetensors", torch.get_num_threads()
@@ -249,3 +233,117 @@ def test_random_attitudes_cover_everything_and_favour_level(clean: None) -> None
     lines = [u.line(camera.focal_px) for u in ups]
     seen = [line is not None and samples.visibility(line, 320, 192) == 1 for line in lines]
     assert np.mean(seen) > 0.7
+
+
+def _crossings(luma: np.ndarray, distance: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Distances from the line at which the picture passes 50 % between two pixels of a column."""
+    above, below = luma[:-1] - 0.5, luma[1:] - 0.5
+    found = (above * below < 0) & inner[:-1] & inner[1:]
+    share = above[found] / (above - below)[found]
+    return distance[:-1][found] + share * (distance[1:] - distance[:-1])[found]
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("line", [HorizonLine(17, 13.7), HorizonLine(-33, -8.2), HorizonLine(160, 4.4)])
+def test_the_edge_of_every_window_lies_on_its_line(tmp_path: Path, line: HorizonLine) -> None:
+    """Where columns and rows pass 50 %, in the middle of the window, where nothing is repeated."""
+    labelled, seen = _painted(tmp_path, line, 480, 300), 0
+    for seed in range(50):
+        size = list(SHAPES)[seed % 3]
+        image, label = samples.labelled_sample(labelled, np.random.default_rng(seed), size, spread_deg=40.0)
+        luma, distance = image[0] / 255, _distance(label, size)
+        inner = np.zeros(size, bool)
+        inner[size[0] // 6 : -size[0] // 6, size[1] // 6 : -size[1] // 6] = True
+        columns = _crossings(luma, distance, inner)
+        errors = np.concatenate([columns, _crossings(luma.T, distance.T, inner.T)])
+        seen += errors.size > 0
+        if errors.size:
+            assert np.abs(errors).max() < 1.0
+            assert abs(errors.mean()) < 0.1
+    assert seen > 35
+
+
+def _chord(line: HorizonLine, width: float, height: float) -> float:
+    """Length of the line inside a centred rectangle, by clipping (Liang and Barsky 1984)."""
+    nx, ny = line.normal
+    low, high = -math.inf, math.inf
+    for start, along, half in (
+        (-line.offset_px * nx, -ny, width / 2),
+        (-line.offset_px * ny, nx, height / 2),
+    ):
+        if abs(along) < 1e-12:
+            if abs(start) > half:
+                return 0.0
+            continue
+        enters, leaves = sorted(((-half - start) / along, (half - start) / along))
+        low, high = max(low, enters), min(high, leaves)
+    return max(0.0, high - low)
+
+
+@settings(max_examples=300, deadline=None)
+@given(angle=st.floats(-180, 180), offset=st.floats(-200, 200))
+def test_visibility_is_that_of_the_clipped_line(angle: float, offset: float) -> None:
+    line = HorizonLine(angle, offset)
+    outer, inner = _chord(line, 320, 192), _chord(line, 0.94 * 320, 0.94 * 192)
+    answer, step = samples.visibility(line, 320, 192), math.hypot(320, 192) / 400
+    if outer == 0:
+        assert answer == 0
+    elif outer > 2 * step and abs(inner - 0.2 * 320) > 2 * step:
+        assert answer == (1 if inner > 0.2 * 320 else -1)
+
+
+def test_training_lowers_the_loss_and_the_weights_on_disk_know_the_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole run on small pictures: its log, and the masks of the written net against half planes."""
+    shapes = {(64, 96): 0.6, (64, 64): 0.4}
+    monkeypatch.setattr(loop, "SHAPES", shapes)
+    _cache(tmp_path, 24)
+    out, before = tmp_path / "out" / "a.safetensors", torch.get_num_threads()
+    try:
+        loop.train([tmp_path], out=out, samples=8 * 250, batch=8, rate=4e-3, threads=1)
+    finally:
+        torch.set_num_threads(before)
+    log = [json.loads(row) for row in out.with_suffix(".jsonl").read_text().splitlines()]
+    assert [row["step"] for row in log] == [0, 50, 100, 150, 200, 249]
+    assert log[-1]["loss"] < log[0]["loss"] / 3
+    net = HorizonNet().eval()
+    net.load_state_dict(loop.load_file(out))
+    for size in shapes:
+        images, labels = (np.array(a) for a in open_cache(tmp_path, size))
+        with torch.no_grad():
+            mask, _ = net(loop.normalise(torch.from_numpy(images)))
+        for logits, label in zip(mask[:, 0].numpy(), labels, strict=True):
+            distance = _distance(tuple(label), size).reshape(size[0] // 4, 4, size[1] // 4, 4).mean((1, 3))
+            far = np.abs(distance) > 6
+            assert ((logits > 0) == (distance > 0))[far].mean() > 0.9
+
+
+def _labelled_set(folder: Path) -> None:
+    """A level horizon, and five pictures to be set aside that would fail if they were read."""
+    (folder / "images").mkdir(parents=True)
+    image = np.zeros((120, 200, 3), np.uint8)
+    image[:60] = 255
+    cv2.imwrite(str(folder / "images" / "keep.png"), image)
+    names = ["keep", *(f"aside{k}" for k in range(5))]
+    rows = [f"{name}.png,0,59.5,199,59.5,above" for name in names]
+    (folder / "horizon.csv").write_text("\n".join(["file,x1,y1,x2,y2,sky_side", *rows]) + "\n")
+
+
+def test_a_cache_is_filled_from_dataset_folders(tmp_path: Path) -> None:
+    names = ("flight", "thermal-sea", "scenes", "sea")
+    for name in names:
+        _labelled_set(tmp_path / name)
+    (tmp_path / "panorama" / "images").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "panorama" / "images" / "a.png"), np.full((32, 64, 3), 90, np.uint8))
+    (tmp_path / "panorama" / "panoramas.csv").write_text("file,terrain,horizon\na.png,sea,open\n")
+    split = tmp_path / "split.toml"
+    split.write_text("[set_aside]\n" + "".join(f'{name} = ["aside"]\n' for name in names))
+    build_cache(tmp_path / "cache", root=tmp_path, split=split, count=20, workers=1, seed=3)
+    for size, count in zip(SHAPES, (12, 4, 4), strict=True):
+        images, labels = open_cache(tmp_path / "cache", size)
+        assert (images.shape, images.dtype) == ((count, 3, *size), np.uint8)
+        assert (labels.shape, labels.dtype) == ((count, 5), np.float32)
+        assert np.hypot(labels[:, 0], labels[:, 1]) == pytest.approx(np.ones(count), abs=1e-5)
+        assert set(labels[:, 4]) <= {-1.0, 0.0, 1.0}
+        assert len({image.tobytes() for image in images}) == count
