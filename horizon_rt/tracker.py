@@ -43,13 +43,23 @@ class HorizonTracker:
 
         card = default_model(name=model)
         self.model = card.name
-        self.camera = camera
+        self._camera = camera
         self._sigma: SigmaScale = card.sigma
         self._smooth = smooth
         where = best_device() if device == "auto" else device
         self._segmenter = Segmenter(TorchScript(load_net(card), "cuda" if where == "cuda" else "cpu"))
         self._fitter: HorizonFitter | None = None
         self._filter: Filter = self._new_filter()
+
+    @property
+    def camera(self) -> CameraModel | None:
+        """The lens; None while it is still to be assumed. Setting it starts the track again."""
+        return self._camera
+
+    @camera.setter
+    def camera(self, camera: CameraModel | None) -> None:
+        self._camera, self._fitter = camera, None
+        self.reset()
 
     def update(self, frame: Frame) -> Horizon:
         """Analyse a frame; frames come in the order of their time."""
@@ -69,15 +79,14 @@ class HorizonTracker:
 
     def _fitter_for(self, frame: Frame) -> HorizonFitter:
         fitter, size = self._fitter, (frame.width, frame.height)
-        if fitter is None or (fitter.camera.width, fitter.camera.height) != size:
-            if self.camera is None:
-                self.camera = Pinhole.from_hfov(*size, DEFAULT_HFOV_DEG)
-            camera = self.camera
-            if (camera.width, camera.height) != size:
-                camera = camera.resized(*size)
-                self.reset()
-            self._fitter = fitter = HorizonFitter(camera, self._sigma)
-        return fitter
+        if fitter is not None and (fitter.camera.width, fitter.camera.height) == size:
+            return fitter
+        if fitter is not None:
+            self.reset()
+        self._camera = self._camera or Pinhole.from_hfov(*size, DEFAULT_HFOV_DEG)
+        same = (self._camera.width, self._camera.height) == size
+        self._fitter = HorizonFitter(self._camera if same else self._camera.resized(*size), self._sigma)
+        return self._fitter
 
 
 def describe(frame: Frame, observation: Observation, track: Track, camera: CameraModel) -> Horizon:

@@ -61,7 +61,6 @@ def test_the_heading_turns_the_view() -> None:
         assert bool(view[90, 160, 0] > 0.9) is lit
 
 
-@pytest.mark.xfail(strict=True, reason="panoramas are shown as in a mirror; see world_axes")
 def test_what_is_right_of_the_middle_is_right_of_the_middle() -> None:
     image = np.zeros((ROWS, 2 * ROWS, 3), np.uint8)
     image[:, ROWS + 20 : ROWS + 60] = 255

@@ -103,9 +103,6 @@ def test_the_heading_is_the_azimuth_of_the_view_axis(roll: float, pitch: float, 
     assert math.cos(math.atan2(east, north) - math.radians(heading)) == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the world is drawn as in a mirror: its east lies to the left of north"
-)
 def test_east_is_to_the_right_of_a_level_camera_that_looks_north() -> None:
     assert world_axes(UpVector.from_roll_pitch(0, 0), 0)[0] == pytest.approx([1, 0, 0], abs=1e-6)
 

@@ -116,7 +116,6 @@ def test_another_size_takes_the_lens_along_and_starts_the_track_again() -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the track is only forgotten where the lens has to be resized")
 def test_the_first_size_again_starts_the_track_again_too() -> None:
     tracker = _tracker(_Oracle())
     for k in range(5):

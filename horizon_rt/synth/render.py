@@ -37,10 +37,10 @@ def world_axes(up: UpVector, heading_deg: float) -> NDArray[np.float32]:
     )
     ahead = forward - u * (u @ forward)
     ahead /= np.linalg.norm(ahead)
-    side = np.cross(u, ahead)
+    side = np.cross(ahead, u)
     heading = math.radians(heading_deg)
     north = math.cos(heading) * ahead - math.sin(heading) * side
-    return np.stack([np.cross(u, north), u, north]).astype(np.float32)
+    return np.stack([np.cross(north, u), u, north]).astype(np.float32)
 
 
 def render(

@@ -19,7 +19,7 @@ from horizon_rt.tracking.kalman import SphereKalman
 __all__ = ["Filter", "NoFilter", "Track", "TrackFilter", "TrackSettings"]
 
 _TARGET = 1.1
-_MAX_EXCESS = 6.0
+_MAX_EXCESS = 4.0
 _ADAPT_RATE = 0.5
 
 
