@@ -25,6 +25,7 @@ from horizon_rt.synth.panorama import load_panoramas
 from horizon_rt.synth.trajectory import make_path
 from horizon_rt.tracker import HorizonTracker
 
+HEADINGS_DEG = (40.0, 220.0)
 SPLIT = Path(__file__).parents[1] / "weights" / "split.toml"
 
 
@@ -82,35 +83,37 @@ def percentiles(values: list[float]) -> list[float] | None:
     return [float(v) for v in np.percentile(values, [50, 95])] if values else None
 
 
+def judge_clip(clip: Clip, model: str | None) -> tuple[list[float], dict[str, Any]]:
+    tracker = HorizonTracker(clip.camera, model=model)
+    roll, pitch, ratios = [], [], []
+    for index in range(len(clip)):
+        horizon, truth = tracker.update(clip.frame(index)), clip.truth(index).up
+        if horizon.up is None or horizon.state not in ("tracking", "coasting"):
+            continue
+        roll.append(abs(wrap_degrees(horizon.up.roll_deg - truth.roll_deg)))
+        pitch.append(abs(horizon.up.pitch_deg - truth.pitch_deg))
+        ratios.append((roll[-1] / horizon.roll_sd_deg, pitch[-1] / horizon.pitch_sd_deg))
+    row = {
+        "frames": len(clip),
+        "availability": len(roll) / len(clip),
+        "roll_deg": percentiles(roll),
+        "pitch_deg": percentiles(pitch),
+    }
+    return roll, row | coverage(ratios)
+
+
 def judge_clips(root: Path, model: str | None, motion: str, seconds: float) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     every: list[float] = []
+    camera = Pinhole.from_hfov(640, 360, 70)
     for panorama in load_panoramas(root / "panorama"):
         if not (panorama.is_open and is_set_aside(SPLIT, "panorama", panorama.name)):
             continue
-        camera = Pinhole.from_hfov(640, 360, 70)
-        clip = Clip(
-            view=PanoramaView(panorama, 40.0),
-            path=make_path(motion, seconds, 1),
-            camera=camera,
-            duration_s=seconds,
-        )
-        tracker = HorizonTracker(camera, model=model)
-        roll, pitch, ratios = [], [], []
-        for index in range(len(clip)):
-            horizon, truth = tracker.update(clip.frame(index)), clip.truth(index).up
-            if horizon.up is None or horizon.state not in ("tracking", "coasting"):
-                continue
-            roll.append(abs(wrap_degrees(horizon.up.roll_deg - truth.roll_deg)))
-            pitch.append(abs(horizon.up.pitch_deg - truth.pitch_deg))
-            ratios.append((roll[-1] / horizon.roll_sd_deg, pitch[-1] / horizon.pitch_sd_deg))
-        every += roll
-        rows[panorama.name] = {
-            "frames": len(clip),
-            "availability": len(roll) / len(clip),
-            "roll_deg": percentiles(roll),
-            "pitch_deg": percentiles(pitch),
-        } | coverage(ratios)
+        for heading in HEADINGS_DEG:
+            path = make_path(motion, seconds, 1)
+            clip = Clip(view=PanoramaView(panorama, heading), path=path, camera=camera, duration_s=seconds)
+            roll, rows[f"{panorama.name}, {heading:.0f}°"] = judge_clip(clip, model)
+            every += roll
     rows["all"] = {"roll_deg": percentiles(every)}
     return rows
 

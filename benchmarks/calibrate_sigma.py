@@ -1,8 +1,8 @@
 """Find the scale and floor of sigma: `python benchmarks/calibrate_sigma.py`.
 
 To be run after installing the weights with scale 1 and floor 0.001. Formal sigmas and errors are
-collected on rendered frames of new seeds, with camera effects, and on the photographs of `scenes` that are
-set aside; flight, thermal-sea, sea and the panorama clips are left for the test.
+collected on rendered frames of new seeds, with camera effects; the photographs, the thermal frames and the
+panorama clips are left for the test.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ import argparse
 import itertools
 
 import numpy as np
-from accuracy import frames
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.datasets import data_root
 from horizon_rt.frame import Frame
-from horizon_rt.geometry import HorizonLine, UpVector, wrap_degrees
+from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.horizon import Measurement
 from horizon_rt.synth.clip import to_frame
 from horizon_rt.synth.occluders import random_occluders
@@ -49,14 +47,6 @@ def collect(count: int) -> Array:
         picture = render(random_scene(rng), camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
         rgb = random_sensor(random_occluders(picture, rng), rng)
         rows.append(errors(tracker, to_frame(rgb), camera, up))
-    root = data_root()
-    if root is not None:
-        for labelled, frame in frames(root, "scenes"):
-            if labelled.ends is not None:
-                size = frame.width, frame.height
-                camera = Pinhole.from_hfov(*size, 70)
-                line = HorizonLine.from_points(*labelled.ends, *size)
-                rows.append(errors(tracker, frame, camera, line.up_vector(camera.focal_px)))
     return np.array([row for row in rows if row is not None])
 
 

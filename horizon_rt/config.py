@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-__all__ = ["DEFAULT_HFOV_DEG", "Smoothing", "TrackOptions"]
+__all__ = ["DEFAULT_HFOV_DEG", "DeviceChoice", "Smoothing", "TrackOptions"]
 
 DEFAULT_HFOV_DEG = 70.0
 Smoothing = Literal["causal", "none"]
-SMOOTHINGS: tuple[Smoothing, ...] = get_args(Smoothing)
+DeviceChoice = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,4 +24,4 @@ class TrackOptions:
     hfov_deg: float | None = None
     model: str | None = None
     smooth: Smoothing = "causal"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: DeviceChoice = "auto"

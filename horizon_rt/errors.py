@@ -8,6 +8,7 @@ HorizonError
 ├── CameraModelError     a lens model or profile that is wrong or unreadable
 ├── CalibrationError     a calibration that did not succeed
 ├── WeightsError         a weights file that is missing or does not match its manifest
+├── DeviceError          a compute device that was asked for and is not there
 └── DatasetError         a dataset folder that does not follow the format
 """
 
@@ -18,6 +19,7 @@ __all__ = [
     "CameraModelError",
     "DatasetError",
     "DecodeError",
+    "DeviceError",
     "HorizonError",
     "OutputError",
     "SourceError",
@@ -56,6 +58,10 @@ class CalibrationError(HorizonError):
 
 class WeightsError(HorizonError):
     """A weights file is missing, damaged or does not match its manifest."""
+
+
+class DeviceError(HorizonError):
+    """A compute device was asked for and is not there."""
 
 
 class DatasetError(HorizonError):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import CameraModel, Pinhole
-from horizon_rt.config import DEFAULT_HFOV_DEG, Smoothing
+from horizon_rt.config import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Measurement, Observation
@@ -25,9 +25,10 @@ class HorizonTracker:
     """Finds and tracks the horizon in a sequence of frames.
 
     `camera` is the lens for the frames' size; without one, a centred pinhole with a horizontal field of
-    view of 70° is assumed at the first frame. A frame of another size takes the camera along, resized, and
-    starts the track again. `smooth='none'` treats each frame on its own. `model` names a shipped model,
-    `device` is 'auto', 'cpu' or 'cuda'. Raises WeightsError for weights that do not match their manifest.
+    view of 70° is assumed at the first frame. A frame of another size starts the track again, with
+    `CameraModel.for_size`. `smooth='none'` treats each frame on its own. `model` names a shipped model,
+    `device` is 'auto', 'cpu' or 'cuda'. Raises WeightsError for weights that do not match their manifest,
+    DeviceError where there is no CUDA device, ValueError for an unknown option.
     """
 
     def __init__(
@@ -36,18 +37,20 @@ class HorizonTracker:
         *,
         smooth: Smoothing = "causal",
         model: str | None = None,
-        device: str = "auto",
+        device: DeviceChoice = "auto",
     ) -> None:
         from horizon_rt.segmentation.compile import TorchScript, best_device
         from horizon_rt.segmentation.weights import default_model, load_net
 
+        if device not in get_args(DeviceChoice) or smooth not in get_args(Smoothing):
+            raise ValueError(f"device {device!r} or smooth {smooth!r} is unknown")
         card = default_model(name=model)
         self.model = card.name
         self._camera = camera
         self._sigma: SigmaScale = card.sigma
         self._smooth = smooth
         where = best_device() if device == "auto" else device
-        self._segmenter = Segmenter(TorchScript(load_net(card), "cuda" if where == "cuda" else "cpu"))
+        self._segmenter = Segmenter(TorchScript(load_net(card), where))
         self._fitter: HorizonFitter | None = None
         self._filter: Filter = self._new_filter()
 
@@ -85,7 +88,7 @@ class HorizonTracker:
             self.reset()
         self._camera = self._camera or Pinhole.from_hfov(*size, DEFAULT_HFOV_DEG)
         same = (self._camera.width, self._camera.height) == size
-        self._fitter = HorizonFitter(self._camera if same else self._camera.resized(*size), self._sigma)
+        self._fitter = HorizonFitter(self._camera if same else self._camera.for_size(*size), self._sigma)
         return self._fitter
 
 
@@ -98,17 +101,17 @@ def describe(frame: Frame, observation: Observation, track: Track, camera: Camer
         state=track.state,
         observation=observation,
         file=frame.name,
-        measured_line=None if measured is None else measured.up.line(camera.focal_px),
+        measured_line=None if measured is None else camera.line(measured.up),
         latency_ms=1e3 * (time.perf_counter() - frame.arrival_s) if frame.arrival_s else None,
-        **({} if track.estimate is None else _estimate(track.estimate, track.rate, camera.focal_px)),
+        **({} if track.estimate is None else _estimate(track.estimate, track.rate, camera)),
     )
 
 
-def _estimate(estimate: Measurement, rate: NDArray[np.float64] | None, focal_px: float) -> dict[str, Any]:
+def _estimate(estimate: Measurement, rate: NDArray[np.float64] | None, camera: CameraModel) -> dict[str, Any]:
     """The fields of `Horizon` that exist only with an estimate."""
     up = estimate.up
     roll_sd, pitch_sd = estimate.sd_deg
-    fields = {"up": up, "line": up.line(focal_px), "roll_sd_deg": roll_sd, "pitch_sd_deg": pitch_sd}
+    fields = {"up": up, "line": camera.line(up), "roll_sd_deg": roll_sd, "pitch_sd_deg": pitch_sd}
     if rate is not None:
         roll_rate, pitch_rate = up.roll_pitch_jacobian() @ rate
         fields |= {"roll_rate_dps": math.degrees(roll_rate), "pitch_rate_dps": math.degrees(pitch_rate)}

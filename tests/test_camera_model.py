@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from horizon_rt.camera import BrownConrady, Pinhole
 from horizon_rt.camera.brown import fold_radius
 from horizon_rt.errors import CameraModelError
+from horizon_rt.geometry import UpVector
 
 QUICK = settings(max_examples=80, deadline=None)
 
@@ -209,3 +210,34 @@ def test_the_field_of_view_includes_the_distortion() -> None:
     assert WIDE.hfov_deg > replace(WIDE, k1=0.0, k2=0.0).hfov_deg + 5
     folded = replace(WIDE, k1=-2.0)
     assert folded.hfov_deg == Pinhole(width=1280, height=720, fx=600, fy=600, cx=639.5, cy=359.5).hfov_deg
+
+
+@pytest.mark.parametrize(("roll", "pitch"), [(0, 0), (12, 5), (-40, -8), (170, 3), (90, 10)])
+def test_the_line_of_an_off_centre_lens_is_where_opencv_projects_the_horizon(
+    roll: float, pitch: float
+) -> None:
+    lens = Pinhole(width=640, height=480, fx=500, fy=530, cx=280, cy=300)
+    up = UpVector.from_roll_pitch(roll, pitch)
+    line = lens.line(up)
+    assert line is not None
+    u = up.as_array()
+    ahead = np.array([0, 0, 1.0]) - u * u[2]
+    side = np.cross(u, ahead)
+    far = np.stack([ahead + t * side for t in (-0.5, 0.0, 0.4)])
+    matrix = np.array([[500, 0, 280], [0, 530, 300], [0, 0, 1.0]])
+    points, _ = cv2.projectPoints(far, np.zeros(3), np.zeros(3), matrix, None)
+    for x, y in points.reshape(-1, 2):
+        assert line.signed_distance(x, y, 640, 480) == pytest.approx(0, abs=1e-6)
+    above, _ = cv2.projectPoints((far[1] + 0.01 * u)[None], np.zeros(3), np.zeros(3), matrix, None)
+    assert line.signed_distance(*above.reshape(2), 640, 480) > 0
+
+
+def test_a_guessed_lens_keeps_square_pixels_for_another_shape() -> None:
+    lens = Pinhole.from_hfov(640, 360, 70).for_size(360, 640)
+    assert (lens.fx, lens.cx, lens.cy) == pytest.approx((lens.fy, 179.5, 319.5))
+    assert lens.hfov_deg == pytest.approx(70)
+
+
+def test_a_measured_lens_is_resized() -> None:
+    lens = Pinhole(width=640, height=480, fx=500, fy=530, cx=280, cy=300)
+    assert lens.for_size(320, 240) == lens.resized(320, 240)

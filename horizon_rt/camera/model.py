@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.camera.brown import Coefficients, distort, fold_radius, undistort
 from horizon_rt.errors import CameraModelError
+from horizon_rt.geometry import HorizonLine, UpVector
 
 __all__ = ["BrownConrady", "CameraModel", "Pinhole"]
 
@@ -48,8 +49,12 @@ class CameraModel(Protocol):
         """Image points (N, 2) in px of rays (N, 3); NaN rows for rays that the lens does not see."""
         ...
 
-    def resized(self, width: int, height: int) -> Self:
-        """The same lens for an image resized to this size."""
+    def for_size(self, width: int, height: int) -> Self:
+        """The lens to use for pictures of another size from the same camera."""
+        ...
+
+    def line(self, up: UpVector) -> HorizonLine | None:
+        """The horizon of this up vector on the image without distortion; None straight up or down."""
         ...
 
 
@@ -108,6 +113,34 @@ class Pinhole:
             cx=(self.cx + 0.5) * sx - 0.5,
             cy=(self.cy + 0.5) * sy - 0.5,
         )
+
+    def for_size(self, width: int, height: int) -> Self:
+        """The lens to use for pictures of another size from the same camera.
+
+        An ideal lens (centred, square pixels, no distortion) is a guess of the field of view, which it keeps
+        for pictures of another shape; any other is resized.
+        """
+        ideal = Pinhole.from_hfov(self.width, self.height, self.hfov_deg)
+        if type(self) is Pinhole and np.allclose(self._intrinsics, ideal._intrinsics, rtol=1e-9):
+            return self.from_hfov(width, height, self.hfov_deg)
+        return self.resized(width, height)
+
+    def line(self, up: UpVector) -> HorizonLine | None:
+        """The horizon of this up vector on the image without distortion; None straight up or down.
+
+        From r·u = 0 with r = ((x − cx)/fx, (y − cy)/fy, 1).
+        """
+        nx, ny = up.x / self.fx, up.y / self.fy
+        norm = math.hypot(nx, ny)
+        if math.hypot(up.x, up.y) < 1e-9:
+            return None
+        centre = nx * ((self.width - 1) / 2 - self.cx) + ny * ((self.height - 1) / 2 - self.cy)
+        angle_deg = math.degrees(math.atan2(nx, -ny))
+        return HorizonLine(angle_deg=angle_deg, offset_px=(centre + up.z) / norm)
+
+    @property
+    def _intrinsics(self) -> tuple[float, float, float, float]:
+        return self.fx, self.fy, self.cx, self.cy
 
     def rays(self, points: Array) -> Array:
         """Unit rays (N, 3) of image points (N, 2)."""

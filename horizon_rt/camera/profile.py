@@ -65,8 +65,8 @@ class CameraProfile:
         model = self.model
         if (width, height) == (model.width, model.height):
             return self
-        if self.assumed and type(model) is Pinhole and width > 0 and height > 0:
-            return replace(self, model=Pinhole.from_hfov(width, height, model.hfov_deg))
+        if self.assumed and type(model) is Pinhole:
+            return replace(self, model=model.for_size(width, height))
         if abs(width * model.height / max(height * model.width, 1) - 1) > _ASPECT_TOLERANCE:
             raise CameraModelError(
                 f"camera profile {self.name!r} is for {model.width}x{model.height} and the video is "

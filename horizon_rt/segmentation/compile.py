@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from horizon_rt.errors import DeviceError
 from horizon_rt.segmentation.net import HorizonNet
 
 __all__ = ["Backend", "Device", "TorchScript", "best_device"]
@@ -47,6 +48,8 @@ class TorchScript:
     """
 
     def __init__(self, net: HorizonNet, device: Device = "cpu", *, threads: int = 1) -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise DeviceError("no CUDA device answers; use --device cpu")
         self.name = f"torchscript-{device}"
         self._device = torch.device(device)
         self._dtype = torch.float16 if device == "cuda" else torch.float32

@@ -81,7 +81,7 @@ class Overlay:
         """Draw onto the canvas; `size` is that of the picture when the canvas was padded to even."""
         width, height = size or (canvas.width, canvas.height)
         if (width, height) != (self._camera.width, self._camera.height):
-            self._fit(self._source_camera.resized(width, height))
+            self._fit(self._source_camera.for_size(width, height))
         colour, up = STATE_COLOURS[horizon.state], horizon.up
         away = None if up is None else self._instrument.draw(canvas, horizon, up, colour)
         self._state_text(canvas, horizon, colour, away)

@@ -27,18 +27,27 @@ def main() -> None:
     train.add_argument("--batch", type=int, default=32)
     train.add_argument("--rate", type=float, default=2e-3)
     train.add_argument("--threads", type=int, default=2)
+    presence = steps.add_parser("presence", help="fit the presence head again on frozen features")
+    presence.add_argument("caches", type=Path, nargs="+")
+    presence.add_argument("--init", type=Path, required=True)
+    presence.add_argument("--out", type=Path, required=True)
     options = vars(parser.parse_args())
-    if options.pop("step") == "cache":
+    step = options.pop("step")
+    if step == "cache":
         from horizon_rt.training.cache import build_cache
 
         root = data_root()
         if root is None:
             parser.error("no datasets found: set HORIZON_RT_DATA to their folder")
         build_cache(options.pop("folder"), root=root, **options)
-    else:
+    elif step == "train":
         from horizon_rt.training.loop import train as run
 
         run(**options)
+    else:
+        from horizon_rt.training.presence import fit_presence
+
+        fit_presence(**options)
 
 
 if __name__ == "__main__":

@@ -18,14 +18,21 @@ from numpy.typing import NDArray
 
 from horizon_rt.datasets import is_set_aside, read_horizons
 from horizon_rt.synth.panorama import load_panoramas
-from horizon_rt.training.samples import Sample, Size, labelled_sample, panorama_sample, scene_sample
+from horizon_rt.training.samples import (
+    Sample,
+    Size,
+    blank_sample,
+    labelled_sample,
+    panorama_sample,
+    scene_sample,
+)
 
 __all__ = ["SHAPES", "build_cache", "open_cache"]
 
 # Picture shapes (height, width) and their shares: 16:9, 4:3 and square sources at the same cost.
 SHAPES: dict[Size, float] = {(192, 320): 0.6, (224, 288): 0.2, (256, 256): 0.2}
 # Shares of the material that is not rendered; `scenes` and `sea` are photographs.
-SHARES = {"panorama": 0.38, "flight": 0.21, "thermal-sea": 0.17, "scenes": 0.18, "sea": 0.06}
+SHARES = {"panorama": 0.37, "flight": 0.2, "thermal-sea": 0.16, "scenes": 0.17, "sea": 0.06, "blank": 0.04}
 _CHUNK = 250
 
 Maker = Callable[[np.random.Generator, Size], Sample]
@@ -47,6 +54,7 @@ def _makers(root: Path, split: Path) -> dict[str, Maker]:
     panoramas = [p for p in load_panoramas(root / "panorama") if not is_set_aside(split, "panorama", p.name)]
     makers: dict[str, Maker] = {
         "rendered": scene_sample,
+        "blank": blank_sample,
         "panorama": lambda rng, size: panorama_sample(panoramas, rng, size),
     }
     for name in SHARES.keys() - makers.keys():

@@ -24,7 +24,15 @@ from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.scene import random_scene
 from horizon_rt.synth.sensor import random_sensor
 
-__all__ = ["Label", "Sample", "labelled_sample", "panorama_sample", "rgb_to_yuv", "scene_sample"]
+__all__ = [
+    "Label",
+    "Sample",
+    "blank_sample",
+    "labelled_sample",
+    "panorama_sample",
+    "rgb_to_yuv",
+    "scene_sample",
+]
 
 Label = tuple[float, float, float, float, float]
 Sample = tuple[NDArray[np.uint8], Label]
@@ -86,6 +94,21 @@ def scene_sample(rng: np.random.Generator, size: Size) -> Sample:
     up = random_attitude(rng, camera.hfov_deg, tame=scene.sea_level >= 0.999)
     image = render(scene, camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
     return _finish(image, rng), _label(up, camera, 1.0, None)
+
+
+def blank_sample(rng: np.random.Generator, size: Size) -> Sample:
+    """A picture of nothing: a covered lens, a gradient, soft or blocky texture, with any camera effect."""
+    height, width = size
+    grid = (int(rng.integers(1, 12)), int(rng.integers(1, 18)))
+    cells = rng.uniform(0, 1, (*grid, 3)).astype(np.float32) * np.float32(rng.choice([0.0, 0.1, 0.4, 1.0]))
+    soft = rng.random() < 0.6
+    method = cv2.INTER_CUBIC if soft else cv2.INTER_NEAREST
+    texture = cv2.resize(cells, (width, height), interpolation=method)
+    angle = rng.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    ramp = (x * np.cos(angle) + y * np.sin(angle)) * rng.choice([0.0, 0.0, 0.2])
+    image = texture.reshape(height, width, 3) + ramp[:, :, None] + rng.uniform(0, 1, 3)
+    return _finish(image.astype(np.float32), rng), (0.0, -1.0, 0.0, 0.0, 0.0)
 
 
 def panorama_sample(panoramas: Sequence[Panorama], rng: np.random.Generator, size: Size) -> Sample:
