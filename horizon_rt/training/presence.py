@@ -1,4 +1,4 @@
-"""Fit the presence head again on frozen features, with pictures of nothing among the samples.
+"""Fit the presence head again on frozen features, with many more pictures that show no horizon.
 
 The head is one linear layer, so this is a logistic regression. Frames whose horizon cannot be seen, because
 the strips on its two sides do not differ, are left out: they would teach that anything may hold a horizon.
@@ -15,16 +15,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from horizon_rt.datasets import data_root, is_set_aside, read_horizons
 from horizon_rt.segmentation.net import OUTPUT_STRIDE, HorizonNet
+from horizon_rt.segmentation.weights import weights_folder
 from horizon_rt.training.cache import SHAPES, open_cache
 from horizon_rt.training.loop import normalise, signed_distance
-from horizon_rt.training.samples import blank_sample
+from horizon_rt.training.samples import Sample, Size, beside_sample, blank_sample, scene_sample
 
 __all__ = ["fit_presence"]
 
 _BATCH = 32
-_SAMPLES_PER_STORE = 2400
-_BLANKS = 900
+_SAMPLES_PER_STORE = 1600
+_BLANKS = 300
 _LEAST_CONTRAST = 3.0  # of 255, between the strips on both sides of the horizon
 _PENALTY = 1e-3
 
@@ -65,9 +67,26 @@ def _batches(caches: list[Path]) -> Iterator[tuple[Tensor, Tensor]]:
                     torch.from_numpy(labels[i : i + _BATCH].copy()),
                 )
     for size in SHAPES:
-        for _ in range(_BLANKS // _BATCH):
-            blanks = [blank_sample(rng, size) for _ in range(_BATCH)]
-            yield torch.from_numpy(np.stack([b[0] for b in blanks])), torch.tensor([b[1] for b in blanks])
+        made = list(_without(rng, size))
+        for i in range(0, len(made), _BATCH):
+            pictures, truths = zip(*made[i : i + _BATCH], strict=True)
+            yield torch.from_numpy(np.stack(pictures)), torch.tensor(truths)
+
+
+def _without(rng: np.random.Generator, size: Size) -> Iterator[Sample]:
+    """Pictures without a horizon: of nothing, of sky or ground alone, rendered and cut out of photographs."""
+    for _ in range(_BLANKS):
+        yield blank_sample(rng, size)
+        yield scene_sample(rng, size, in_view=False)
+    root = data_root()
+    if root is None:
+        return
+    for name in ("flight", "scenes", "sea"):
+        for labelled in read_horizons(root / name):
+            if not is_set_aside(weights_folder() / "split.toml", name, labelled.path.name):
+                sample = beside_sample(labelled, rng, size)
+                if sample is not None:
+                    yield sample
 
 
 def _contrast(images: Tensor, labels: Tensor) -> Tensor:

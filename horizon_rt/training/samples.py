@@ -27,6 +27,7 @@ from horizon_rt.synth.sensor import random_sensor
 __all__ = [
     "Label",
     "Sample",
+    "beside_sample",
     "blank_sample",
     "labelled_sample",
     "panorama_sample",
@@ -87,11 +88,15 @@ def visibility(line: HorizonLine, width: int, height: int) -> float:
     return 1.0 if inside[1] > _MIN_VISIBLE else -1.0
 
 
-def scene_sample(rng: np.random.Generator, size: Size) -> Sample:
-    """A procedural scene at `size` (height, width)."""
+def scene_sample(rng: np.random.Generator, size: Size, *, in_view: bool = True) -> Sample:
+    """A procedural scene at `size` (height, width); without `in_view` only its sky or only its ground."""
     camera = Pinhole.from_hfov(size[1], size[0], rng.uniform(25, 100))
     scene = random_scene(rng)
     up = random_attitude(rng, camera.hfov_deg, tame=scene.sea_level >= 0.999)
+    if not in_view:
+        corner = np.degrees(np.arctan(np.hypot(*size) / 2 / camera.focal_px))
+        pitch = rng.choice([-1, 1]) * rng.uniform(min(corner + 4, 80), 85)
+        up = UpVector.from_roll_pitch(rng.normal(0, 25), float(pitch))
     image = render(scene, camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
     return _finish(image, rng), _label(up, camera, 1.0, None)
 
@@ -127,6 +132,23 @@ def panorama_sample(panoramas: Sequence[Panorama], rng: np.random.Generator, siz
 
 def _finish(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
     return rgb_to_yuv(random_sensor(random_occluders(image, rng), rng))
+
+
+def beside_sample(labelled: LabelledImage, rng: np.random.Generator, size: Size) -> Sample | None:
+    """A part of a labelled picture that is all sky or all ground; None where both are too small."""
+    if labelled.ends is None:
+        return None
+    image = cv2.imread(str(labelled.path), cv2.IMREAD_COLOR)
+    rows = image.shape[0]
+    top, bottom = min(labelled.ends[1::2]) - 0.06 * rows, max(labelled.ends[1::2]) + 0.06 * rows
+    parts = {1.0: image[: max(int(top), 0)], -1.0: image[max(int(bottom), 0) :]}
+    large = [side for side, part in parts.items() if part.shape[0] > 0.25 * rows]
+    if not large:
+        return None
+    side = float(rng.choice(large))
+    part = cv2.resize(parts[side], (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    rgb = part[:, :, ::-1].astype(np.float32) / np.float32(255)
+    return rgb_to_yuv(random_sensor(rgb, rng)), (0.0, -1.0, 1e4 * side, 1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
