@@ -55,7 +55,7 @@ def run_batch(
             results.append(result)
             bar.advance(files)
             console.print(_line(result), markup=False, highlight=False, soft_wrap=True)
-            if result.status == "interrupted":
+            if result.status == "interrupted" or (result.summary and result.summary.signalled):
                 break
     return results
 

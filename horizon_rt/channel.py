@@ -16,11 +16,13 @@ DEPTH = 3
 class Channel(Generic[T]):
     """A bounded queue between two threads that can end, fail or be cut off by its reader.
 
-    With `newest` it holds one item, and a put replaces an item that was not taken.
+    With `newest` it holds one item, and a put replaces an item that was not taken. `cut_short` becomes true
+    when the reader stops because of a cut, with items or the end still to come.
     """
 
     def __init__(self, *, newest: bool) -> None:
         self.dropped = 0
+        self.cut_short = False
         self._items: deque[T] = deque()
         self._depth, self._newest = (1 if newest else DEPTH), newest
         self._changed = threading.Condition()  # its lock is reentrant, so that a signal handler may cut
@@ -46,10 +48,12 @@ class Channel(Generic[T]):
             self._changed.notify_all()
 
     def cut(self) -> None:
-        """The reader wants no more."""
+        """The reader wants no more.
+
+        A signal handler may call it in the midst of the reader's step, so the items are the reader's to drop.
+        """
         with self._changed:
             self._cut = True
-            self._items.clear()
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[T]:
@@ -57,6 +61,9 @@ class Channel(Generic[T]):
             with self._changed:
                 self._changed.wait_for(lambda: self._items or self._ended or self._cut)
                 if self._cut or not self._items:
+                    complete = self._ended and not self._items and self._error is None
+                    self.cut_short = self._cut and not complete
+                    self._items.clear()
                     break
                 item = self._items.popleft()
                 self._changed.notify_all()

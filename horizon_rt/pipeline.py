@@ -37,13 +37,15 @@ _log = logging.getLogger(__name__)
 class RunSummary:
     """What a run did; `states` counts frames by state, `seconds` is wall time until the last frame.
 
-    `dropped` counts the frames of a run in real time that came too late to be shown.
+    `dropped` counts the frames of a run in real time that came too late to be shown. `interrupted` means that
+    a signal cut the run short, `signalled` that one came at all, if only after the last frame.
     """
 
     frames: int = 0
     dropped: int = 0
     seconds: float = 0.0
     interrupted: bool = False
+    signalled: bool = False
     states: dict[State, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -133,7 +135,7 @@ def run_pipeline(
     stages = _Stages(source, tracker, real_time=real_time)
 
     def stop() -> None:
-        summary.interrupted = True
+        summary.signalled = True
         stages.results.cut()
 
     with interrupts_call(stop), ExitStack() as stack:
@@ -142,6 +144,7 @@ def run_pipeline(
             stack.callback(sink.abort)  # without effect on a sink that is closed
         stages.start()
         _drain(stages.results, sinks, summary, on_frame)
+        summary.interrupted = stages.results.cut_short
         if not summary.interrupted or (keep_interrupted and summary.frames):
             for sink in reversed(sinks):
                 sink.close()

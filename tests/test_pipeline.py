@@ -9,6 +9,7 @@ import statistics
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -18,7 +19,7 @@ import pytest
 from sinks_support import horizon
 
 import horizon_rt
-from horizon_rt.channel import DEPTH
+from horizon_rt.channel import DEPTH, Channel
 from horizon_rt.config import TrackOptions
 from horizon_rt.errors import DecodeError, HorizonError, OutputError
 from horizon_rt.frame import Frame
@@ -299,6 +300,33 @@ def test_an_interrupted_run_can_keep_its_partial_names() -> None:
     sink = StubSink(on_write=after(5, signal.SIGINT))
     assert go(StubSource(10**6), StubTracker(), sink, keep_interrupted=False).interrupted
     assert sink.end == "aborted"
+
+
+def test_a_signal_while_sinks_close_does_not_spoil_a_whole_run() -> None:
+    class Closing(StubSink):
+        def _finish(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+            super()._finish()
+
+    sinks = StubSink(), Closing()
+    summary = go(StubSource(9), StubTracker(), *sinks, keep_interrupted=False)
+    assert (summary.frames, summary.interrupted, summary.signalled) == (9, False, True)
+    assert [sink.end for sink in sinks] == ["closed"] * 2
+
+
+def test_a_cut_in_the_midst_of_the_reader_s_step() -> None:
+    class Interrupted(deque[int]):
+        def popleft(self) -> int:
+            channel.cut()
+            return super().popleft()
+
+    channel = Channel[int](newest=False)
+    channel._items = Interrupted()
+    assert channel.put(1)
+    assert channel.put(2)
+    assert list(channel) == [1]
+    assert channel.cut_short
+    assert not channel.put(3)
 
 
 def test_a_second_signal_ends_a_sink_that_hangs() -> None:

@@ -43,7 +43,7 @@ def batch(
     jobs = find_inputs(inputs, out, overlay=overlay)
     results = run_batch(jobs, options, console, resume=resume)
     print_table(summary_table(results))
-    if any(result.status == "interrupted" for result in results):
+    if len(results) < len(jobs) or any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
