@@ -69,7 +69,7 @@ class Channel(Generic[T]):
                 self._changed.notify_all()
             yield item
             del item  # or it would live on while the next one is awaited
-        if self._error is not None and not self._cut:
+        if self._error is not None and not self.cut_short:
             raise self._error
 
 
