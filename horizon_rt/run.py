@@ -64,10 +64,12 @@ def camera_for(options: TrackOptions, info: SourceInfo) -> CameraProfile:
     return CameraProfile.from_hfov(info.width, info.height, options.hfov_deg or DEFAULT_HFOV_DEG)
 
 
-def make_tracker(options: TrackOptions, info: SourceInfo) -> HorizonTracker:
-    """A tracker for this source; pictures that stand alone are not filtered."""
+def make_tracker(
+    options: TrackOptions, info: SourceInfo, profile: CameraProfile | None = None
+) -> HorizonTracker:
+    """A tracker for this source and its lens; pictures that stand alone are not filtered."""
     return HorizonTracker(
-        camera_for(options, info).model,
+        (profile or camera_for(options, info)).model,
         smooth="none" if info.still else options.smooth,
         model=options.model,
         device=options.device,
@@ -104,8 +106,9 @@ def run(
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError."""
     with source, ExitStack() as opened:
         _check_targets(outputs, source.info)
-        tracker = make_tracker(options, source.info)
-        context = _context(source.info, camera_for(options, source.info), tracker.model)
+        profile = camera_for(options, source.info)
+        tracker = make_tracker(options, source.info, profile)
+        context = _context(source.info, profile, tracker.model)
         sinks = _open_sinks(outputs, context, source.info, opened)
         return run_pipeline(
             source,
@@ -128,12 +131,15 @@ def _context(info: SourceInfo, profile: CameraProfile, model: str) -> SinkContex
         version=__version__,
         assumed=(f"hfov {profile.model.hfov_deg:.4g}°",) if profile.assumed else (),
         still=info.still,
+        pictures=info.pictures,
     )
 
 
 def _check_targets(outputs: Outputs, info: SourceInfo) -> None:
     """Outputs replace what bears their name, which must be neither the source nor one another."""
     targets = outputs.paths
+    if outputs.telemetry.count("-") > 1:
+        raise OutputError("standard output is wanted for two outputs; give - once")
     for i, target in enumerate(targets):
         if info.kind in ("file", "images") and _same(target, Path(info.name)):
             raise OutputError(f"{target} is the source, which would be lost; give the output another name")

@@ -147,7 +147,13 @@ def test_unknown_extensions_are_refused_with_those_that_work(tmp_path: Path) -> 
 
 
 def test_pictures_keep_their_names_inside_the_folder(tmp_path: Path) -> None:
-    names = {"a.jpg": "a.jpg", "sub/b.JPEG": "sub/b.JPEG", "c.tif": "c.png", "../d.png": "d.png"}
+    names = {
+        "a.jpg": "a.jpg",
+        "sub/b.JPEG": "sub/b.JPEG",
+        "c.tif": "c.tif.png",
+        "../d.png": "d.png",
+        "c.png": "c.png",
+    }
     with ImageSink(tmp_path / "out", CONTEXT, Overlay(CONTEXT.camera)) as sink:
         for name in names:
             sink.write(frame(name=name, width=95, height=63), horizon())

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jsonschema
@@ -195,6 +196,16 @@ except OutputError as error:
         message = child.stderr.read()
     assert child.returncode == 0
     assert message.strip() == "cannot write telemetry to standard output: Broken pipe"
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs /dev/shm")
+def test_a_file_below_dev_is_written_by_its_extension() -> None:
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        TelemetrySink(f"{folder}/x.csv", context()).close()
+        assert Path(folder, "x.csv").read_text().startswith("frame,time_s,")
+        with pytest.raises(OutputError, match="unknown extension"):
+            TelemetrySink(f"{folder}/x", context())
+    TelemetrySink("/dev/null", context()).close()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

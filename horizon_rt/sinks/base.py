@@ -24,8 +24,9 @@ __all__ = ["PartialFile", "Sink", "SinkContext", "output_error"]
 class SinkContext:
     """What a sink may need when it opens.
 
-    `width` and `height` are those of the source in px; `frame_rate` is nominal, None for live or still
-    sources. `assumed` names what was guessed, such as 'hfov 70°'. `still` is true for folders of pictures.
+    `width` and `height` are those of the source in px; `frame_rate` is nominal, None where it is unknown and
+    for pictures. `assumed` names what was guessed, such as 'hfov 70°'. `still` is true for folders of
+    pictures, and `pictures` are their files.
     """
 
     source: str
@@ -37,6 +38,7 @@ class SinkContext:
     version: str = ""
     assumed: tuple[str, ...] = ()
     still: bool = False
+    pictures: tuple[Path, ...] = ()
 
 
 class Sink(ABC):

@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageSink"]
 
-_JPEG_SUFFIXES = (".jpg", ".jpeg")
+_KEPT_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class ImageSink(Sink):
     """Writes each picture with its overlay into a folder, under its own name.
 
-    JPEG stays JPEG, everything else becomes PNG; a frame without a name is `frame_000123.png`. Every picture
-    is whole or absent.
+    JPEG stays JPEG, everything else becomes PNG, `x.tif` as `x.tif.png`; a frame without a name is
+    `frame_000123.png`. Every picture is whole or absent, and none replaces a picture of the source.
     """
 
     def __init__(self, folder: Path | str, context: SinkContext, overlay: Overlay) -> None:
         """Make the folder; raises OutputError, also when it is that of the source."""
         self._folder, self._overlay = Path(folder), overlay
+        self._originals = {_identity(picture) for picture in context.pictures} - {None}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -37,17 +38,21 @@ class ImageSink(Sink):
         source = Path(context.source)
         home = source if source.is_dir() else source.parent
         if home.exists() and self._folder.samefile(home):
-            raise OutputError(f"overlays in {folder} would replace the pictures there; choose another folder")
+            raise self._would_replace()
 
     def path_for(self, frame: Frame) -> Path:
         """Where this frame's picture goes, always inside the folder."""
         parts = [p for p in Path(frame.name or "").parts if p not in ("..", "/", ".")]
         name = Path(*parts) if parts else Path(f"frame_{frame.index:06d}.png")
-        return self._folder / (name if name.suffix.lower() in _JPEG_SUFFIXES else name.with_suffix(".png"))
+        return self._folder / (
+            name if name.suffix.lower() in _KEPT_SUFFIXES else name.with_name(f"{name.name}.png")
+        )
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
         image = self._overlay.render(frame, horizon).to_bgr()[: frame.height, : frame.width]
         path = self.path_for(frame)
+        if _identity(path) in self._originals:
+            raise self._would_replace()
         file = PartialFile(path)
         try:
             file.write(cv2.imencode(path.suffix, image)[1].tobytes())
@@ -58,3 +63,16 @@ class ImageSink(Sink):
 
     def _finish(self) -> None:
         """Every picture is finished already."""
+
+    def _would_replace(self) -> OutputError:
+        return OutputError(
+            f"overlays in {self._folder} would replace the pictures there; choose another folder"
+        )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -120,10 +119,11 @@ class TelemetrySink(Sink):
 
 
 def _encoder(target: Path | str) -> _Encoder:
-    suffix = Path(target).suffix.lower()
-    if str(target) == "-" or suffix in (".jsonl", ".ndjson") or os.fspath(target).startswith("/dev/"):
-        return _JsonLines()
+    path = Path(target)
+    suffix = path.suffix.lower()
     if suffix == ".csv":
         return _Csv()
+    if str(target) == "-" or suffix in TELEMETRY_SUFFIXES or path.is_char_device() or path.is_fifo():
+        return _JsonLines()
     known = ", ".join(TELEMETRY_SUFFIXES)
     raise OutputError(f"cannot write telemetry to {target}: unknown extension {suffix!r}; use {known} or -")

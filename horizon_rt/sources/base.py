@@ -7,6 +7,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -28,7 +29,7 @@ class SourceInfo:
     is the average in Hz, `frame_count` what the container declares (for images: the number of files) and
     `duration_s` the declared length in seconds; each is None where it is unknown. `live` sources produce
     frames whether or not they are read. `still` means that each picture is on its own, so that nothing is
-    filtered over time.
+    filtered over time; `pictures` are then the files.
     """
 
     name: str
@@ -40,6 +41,7 @@ class SourceInfo:
     duration_s: float | None = None
     live: bool = False
     still: bool = False
+    pictures: tuple[Path, ...] = ()
 
 
 class Source(ABC):

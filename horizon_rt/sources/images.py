@@ -92,6 +92,7 @@ class ImageSource(Source):
             height=self._first.height,
             frame_count=len(paths),
             still=True,
+            pictures=tuple(paths),
         )
 
     def _next_frame(self) -> Frame | None:
