@@ -33,12 +33,15 @@ def find_inputs(inputs: Sequence[str], out: Path, *, overlay: bool = True) -> li
     """Expand files, folders and patterns into jobs with distinct names.
 
     A folder gives its videos and those of its subfolders; a folder that holds pictures is one input itself.
-    Hidden files, links to folders and the outputs of an earlier run are left out. What is named is taken
-    whatever its extension, as is what matches a pattern with an extension.
+    Hidden files, links to folders and the outputs of an earlier run are left out there. What is named is
+    taken whatever its extension, as is what matches a pattern with an extension; but an overlay named along
+    with its recording beside it, as a shell's pattern does, is left out.
 
     Raises SourceNotFound when nothing matches and OutputError when an output would replace an input.
     """
-    found = list(dict.fromkeys(p for text in inputs for p in _expand(text) if not _is_output(p)))
+    every = dict.fromkeys(path for text in inputs for path in _expand(text))
+    recordings = {name for path in every for name in (path, path.parent / path.stem)}
+    found = [path for path in every if not (_is_output(path) and _recording(path) in recordings)]
     if not found:
         raise SourceNotFound(f"no videos or pictures in {', '.join(inputs)}")
     jobs = [
@@ -57,6 +60,8 @@ def _expand(text: str) -> Iterator[Path]:
         yield path
     else:
         for match in map(Path, sorted(glob.glob(text, recursive=True))):
+            if _is_output(match):
+                continue
             if match.is_dir():
                 yield from _inside(match)
             elif match.suffix == path.suffix or match.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
@@ -75,16 +80,20 @@ def _inside(folder: Path) -> Iterator[Path]:
         if entry.is_dir():
             if not entry.is_symlink() and not _is_output(entry):
                 yield from _inside(entry)
-        elif entry.suffix.lower() in VIDEO_SUFFIXES:
+        elif entry.suffix.lower() in VIDEO_SUFFIXES and not _is_output(entry):
             yield entry
 
 
 def _is_output(path: Path) -> bool:
     """Whether it is an overlay of an earlier run: named as one, with the telemetry beside it."""
-    name = path.name.removesuffix(".mp4")
-    stem = name.removesuffix(".overlay")
-    telemetry = path.with_name(f"{stem}.jsonl")
-    return name != stem and (telemetry.exists() or telemetry.with_name(f"{stem}.jsonl.partial").exists())
+    stem = _recording(path)
+    telemetry = [stem.parent / f"{stem.name}{end}" for end in (".jsonl", ".jsonl.partial")]
+    return path.name.removesuffix(".mp4") != stem.name and any(file.exists() for file in telemetry)
+
+
+def _recording(path: Path) -> Path:
+    """What an overlay was made from, without its extension, where both lie in one folder."""
+    return path.parent / path.name.removesuffix(".mp4").removesuffix(".overlay")
 
 
 def _distinct_names(paths: Sequence[Path]) -> list[str]:

@@ -21,6 +21,7 @@ from horizon_rt.batch import run_batch
 from horizon_rt.config import TrackOptions
 from horizon_rt.errors import OutputError, SourceNotFound
 from horizon_rt.inputs import find_inputs
+from horizon_rt.sinks import TelemetrySink
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -238,8 +239,37 @@ def test_outputs_of_an_earlier_run_are_no_inputs(cli: RunCli, here: Callable[...
     names = {"a.jsonl", "a.overlay.mp4"}
     assert {path.name for path in Path(out).iterdir()} >= names
     assert {p.name for p in Path(".").rglob("*") if p.is_file()} == names | {"a.mkv", "x.txt"}
-    assert found("v/*", f"{out}/*.mp4", f"{out}/a.overlay.mp4", "v/a.mkv")[0] == "v/a.mkv a"
-    assert not [line for line in found("v/*.mkv", f"{out}/a.overlay.mp4") if "overlay" in line]
+    assert found("v/*", f"{out}/*.mp4", "v/a.mkv") == ["v/a.mkv a"]
+    assert found(f"{out}/a.overlay.mp4", out=Path("o")) == [f"{Path(out) / 'a.overlay.mp4'} a.overlay"]
+
+
+def test_a_named_overlay_is_taken_but_beside_its_recording(here: Callable[..., None]) -> None:
+    here("a.mp4", "a.overlay.mp4", "a.jsonl")
+    assert found("a.overlay.mp4") == ["a.overlay.mp4 a.overlay"]
+    assert found("*.mp4") == ["a.mp4 a"]
+    assert found("a.mp4", "a.overlay.mp4", out=Path(".")) == ["a.mp4 a"], "as a shell expands *.mp4"
+
+
+def test_pictures_in_the_working_folder(here: Callable[..., None]) -> None:
+    here("1.png")
+    assert found(".")[0].startswith(". ")
+
+
+def test_a_signal_after_the_last_frame_ends_the_batch_with_that_file_done(
+    cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = TelemetrySink._finish
+
+    def interrupted(sink: TelemetrySink) -> None:
+        signal.raise_signal(signal.SIGINT)
+        finish(sink)
+
+    monkeypatch.setattr(TelemetrySink, "_finish", interrupted)
+    clips = [write_horizon(tmp_path / f"{name}.mkv", 4) for name in "ab"]
+    done = cli("batch", *clips, "--out", tmp_path / "out", "--no-overlay")
+    assert done.code == 130
+    assert [line.split(" (")[0] for line in done.errors] == [f"done: {clips[0]}"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.jsonl"]
 
 
 def test_overlays_of_pictures_are_no_inputs(here: Callable[..., None]) -> None:
