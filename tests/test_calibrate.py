@@ -287,6 +287,8 @@ def test_the_command_writes_a_profile_from_a_folder_of_pictures(tmp_path: Path) 
     assert profile.name == "bench [1080p]"
     assert profile.model.fx == pytest.approx(TRUTH.fx, rel=0.01)
     assert "RMS" in result.output
+    assert "name\tbench [1080p]" in result.output.splitlines()
+    assert f"horizontal field of view\t{profile.model.hfov_deg:.1f}°" in result.output.splitlines()
 
 
 def test_the_command_prints_the_board(tmp_path: Path) -> None:

@@ -326,6 +326,7 @@ def test_the_command_lists_shows_and_converts(tmp_path: Path) -> None:
     run = CliRunner().invoke
     assert "hfov70" in run(app, ["list"]).output
     shown = run(app, ["show", "hfov90"]).output
+    assert "horizontal field of view\t90.0°" in shown.splitlines()
     assert "90.0°" in shown
     assert "yes" in shown
     source, out = _opencv_file(tmp_path / "a.yml", distortion=np.zeros(5)), tmp_path / "b.toml"

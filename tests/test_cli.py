@@ -22,6 +22,8 @@ import pytest
 from conftest import RunCli, horizon_luma, write_horizon
 from sources_support import av_frame, h264_clip, random_planes, write_clip
 
+from horizon_rt import run
+from horizon_rt.camera import load_profile
 from horizon_rt.cli import main
 from horizon_rt.cli.common import print_table
 from horizon_rt.errors import SourceNotFound
@@ -162,6 +164,28 @@ def test_pictures_stand_alone(cli: RunCli, pictures: Path, tmp_path: Path) -> No
         "b.jpg",
         "c.png",
     ]
+
+
+def test_a_lens_that_was_assumed_is_said_where_no_header_says_it(
+    cli: RunCli, clip: Path, tmp_path: Path
+) -> None:
+    line = "lens assumed: horizontal field of view 70°; give --hfov or --camera-profile"
+    table = ("--telemetry", tmp_path / "t.csv")
+    assert cli("track", clip, *table).errors[-1] == line
+    for more in (("--hfov", "70"), ("--camera-profile", "hfov70"), ("--telemetry", "-")):
+        assert line not in cli("track", clip, *table, *more).err
+
+
+def test_a_profile_is_read_once(cli: RunCli, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(run, "load_profile", lambda name: read.append(name) or load_profile(name))
+    assert cli("track", clip, "--camera-profile", "hfov90").code == 0
+    assert read == ["hfov90"]
+
+
+def test_a_live_source_has_its_nominal_rate_in_the_header(cli: RunCli) -> None:
+    done = cli("live", "lavfi:testsrc2=size=48x32:rate=20:duration=0.2", "--telemetry", "-", "--no-window")
+    assert json.loads(done.out.splitlines()[0])["frame_rate"] == 20
 
 
 def test_nothing_asked_for_is_said(cli: RunCli, clip: Path) -> None:
@@ -390,11 +414,28 @@ def test_the_source_is_never_replaced(cli: RunCli, tmp_path: Path, how: str) -> 
     assert not list(tmp_path.glob("*.partial"))
 
 
+@pytest.mark.parametrize("pattern", ["**/*.jpg", "*/*.jpg", "*.jpg"])
+def test_pictures_of_a_pattern_are_never_replaced(cli: RunCli, tmp_path: Path, pattern: str) -> None:
+    photos = tmp_path / "photos"
+    for name in ("a.jpg", "day/b.jpg", "day/day/b.jpg"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(photos / name), horizon_luma(96, 64))
+    before = {path: path.read_bytes() for path in photos.rglob("*.jpg")}
+    for folder in (photos, photos / "day"):
+        done = cli("track", photos / pattern, "--overlay", folder)
+        assert (done.code, "would replace" in done.err) in ((1, True), (0, False))
+        assert {path: path.read_bytes() for path in before} == before
+    assert cli("track", photos / "**/*.jpg", "--overlay", photos).code == 1
+
+
 def test_two_outputs_of_one_name(cli: RunCli, clip: Path, tmp_path: Path) -> None:
     done = cli("track", clip, "--telemetry", tmp_path / "t.csv", "--telemetry", f"{tmp_path}/./t.csv")
     assert done.code == 1
     assert "wanted for two outputs" in done.err
     assert cli("track", clip, "--telemetry", "/dev/null", "--telemetry", "/dev/null").code == 0
+    done = cli("track", clip, "--telemetry", "-", "--telemetry", "-")
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert "wanted for two outputs" in done.err
 
 
 def test_a_failed_run_keeps_the_earlier_output(cli: RunCli, clip: Path, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from horizon_rt.cli.common import lens_rows, print_table, say
 
 if TYPE_CHECKING:
     from horizon_rt.camera.calibration import Calibration
@@ -68,32 +70,27 @@ def calibrate(
 
 def _print_report(found: Calibration, out: Path) -> None:
     console = Console()
-    console.print(_views_table(found))
-    console.print(_lens_table(found))
+    print_table(_views_table(found))
+    print_table(_lens_table(found))
     for line in found.advice:
-        console.print(f"advice: {line}", markup=False, soft_wrap=True)
-    console.print(f"written: {out}", markup=False, soft_wrap=True)
+        say(console, f"advice: {line}")
+    say(console, f"written: {out}")
 
 
 def _views_table(found: Calibration) -> Table:
     table = Table("view", "RMS px", "distance mm", title=f"{len(found.views)} views used")
     for view in found.views:
         place = view.name or f"frame {view.index} at {view.time_s:.2f} s"
-        table.add_row(escape(place), f"{view.rms_px:.3f}", f"{view.distance_mm:.0f}")
+        table.add_row(Text(place), f"{view.rms_px:.3f}", f"{view.distance_mm:.0f}")
     return table
 
 
 def _lens_table(found: Calibration) -> Table:
-    model = found.profile.model
-    table = Table("quantity", "value", title=escape(found.profile.name))
-    table.add_row("image", f"{model.width}x{model.height} px")
+    table = Table("quantity", "value")
+    table.add_row("name", Text(found.profile.name))
     table.add_row("pictures searched, boards found", f"{found.looks}, {found.found}")
     table.add_row("RMS", f"{found.rms_px:.3f} px")
     table.add_row("part of the picture covered", f"{found.coverage:.0%}")
-    table.add_row("fx", f"{model.fx:.2f} ± {found.focal_sd_px[0]:.2f} px")
-    table.add_row("fy", f"{model.fy:.2f} ± {found.focal_sd_px[1]:.2f} px")
-    table.add_row("cx, cy", f"{model.cx:.2f}, {model.cy:.2f} px")
-    coefficients = ", ".join(f"{value:.5g}" for value in model.distortion)
-    table.add_row("k1, k2, p1, p2, k3", coefficients)
-    table.add_row("horizontal field of view", f"{model.hfov_deg:.1f}°")
+    for row in lens_rows(found.profile.model, found.focal_sd_px):
+        table.add_row(*row)
     return table

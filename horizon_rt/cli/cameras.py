@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from horizon_rt.cli.common import lens_rows, print_table
 
 if TYPE_CHECKING:
     from horizon_rt.camera.profile import CameraProfile
@@ -28,8 +29,8 @@ def list_profiles() -> None:
 
     table = Table("name", "field of view", "source")
     for profile in map(load_profile, profile_names()):
-        table.add_row(escape(profile.name), f"{profile.model.hfov_deg:.1f}°", escape(profile.source))
-    Console().print(table)
+        table.add_row(Text(profile.name), f"{profile.model.hfov_deg:.1f}°", Text(profile.source))
+    print_table(table)
 
 
 @app.command()
@@ -37,7 +38,7 @@ def show(profile: _Profile) -> None:
     """Show the numbers of a profile."""
     from horizon_rt.camera.profile import load_profile
 
-    Console().print(_table(load_profile(profile)))
+    print_table(_table(load_profile(profile)))
 
 
 @app.command()
@@ -49,14 +50,11 @@ def convert(source: _Profile, out: _Output) -> None:
 
 
 def _table(profile: CameraProfile) -> Table:
-    model = profile.model
-    table = Table("quantity", "value", title=escape(profile.name))
-    table.add_row("source", escape(profile.source))
+    table = Table("quantity", "value")
+    table.add_row("name", Text(profile.name))
+    table.add_row("source", Text(profile.source))
     table.add_row("assumed, not measured", "yes" if profile.assumed else "no")
     table.add_row("RMS of the calibration", "none" if profile.rms_px is None else f"{profile.rms_px:.3f} px")
-    table.add_row("image", f"{model.width}x{model.height} px")
-    table.add_row("fx, fy", f"{model.fx:.2f}, {model.fy:.2f} px")
-    table.add_row("cx, cy", f"{model.cx:.2f}, {model.cy:.2f} px")
-    table.add_row("k1, k2, p1, p2, k3", ", ".join(f"{value:.5g}" for value in model.distortion))
-    table.add_row("horizontal field of view", f"{model.hfov_deg:.1f}°")
+    for row in lens_rows(profile.model):
+        table.add_row(*row)
     return table

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from horizon_rt.camera import Pinhole
     from horizon_rt.config import TrackOptions
     from horizon_rt.horizon import Horizon
     from horizon_rt.pipeline import OnFrame, RunSummary
+    from horizon_rt.run import Outputs
     from horizon_rt.sources import SourceInfo
 
 __all__ = [
@@ -27,11 +29,13 @@ __all__ = [
     "Profile",
     "Smooth",
     "Smoothing",
+    "lens_rows",
     "options_from",
     "print_summary",
     "print_table",
     "progress",
     "say",
+    "say_lens",
     "status_line",
 ]
 
@@ -55,7 +59,8 @@ Profile = Annotated[
     str | None, typer.Option(help="Lens: a profile file, or a name of `horizon-rt cameras list`.")
 ]
 Hfov = Annotated[
-    float | None, typer.Option(min=1, max=179, help="Horizontal field of view in degrees [default: 70].")
+    float | None,
+    typer.Option(min=1, max=179, help="Horizontal field of view in degrees; 70 where nothing is known."),
 ]
 Model = Annotated[str | None, typer.Option(help="Model of the weights' manifest.")]
 Smooth = Annotated[Smoothing, typer.Option(help="Filter over time, or each frame on its own.")]
@@ -134,9 +139,34 @@ def print_summary(summary: RunSummary, outputs: list[Path], console: Console) ->
         say(console, f"written: {path}")
 
 
+def say_lens(options: TrackOptions, outputs: Outputs, console: Console) -> None:
+    """Say that the lens was assumed, where the only telemetry is tables, which have no header for it."""
+    from horizon_rt.config import DEFAULT_HFOV_DEG
+
+    tables = [Path(target).suffix.lower() == ".csv" for target in outputs.telemetry]
+    if options.camera_profile is None and options.hfov_deg is None and tables and all(tables):
+        say(
+            console,
+            f"lens assumed: horizontal field of view {DEFAULT_HFOV_DEG:g}°; give --hfov or --camera-profile",
+        )
+
+
 def say(console: Console, line: str) -> None:
     """Print one line as it is: no markup, no colours, no wrapping."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def lens_rows(model: Pinhole, focal_sd_px: tuple[float, float] | None = None) -> list[tuple[str, str]]:
+    """The numbers of a lens, each with its name."""
+    sd = ("", "") if focal_sd_px is None else tuple(f" ± {value:.2f}" for value in focal_sd_px)
+    return [
+        ("image", f"{model.width}x{model.height} px"),
+        ("fx", f"{model.fx:.2f}{sd[0]} px"),
+        ("fy", f"{model.fy:.2f}{sd[1]} px"),
+        ("cx, cy", f"{model.cx:.2f}, {model.cy:.2f} px"),
+        ("k1, k2, p1, p2, k3", ", ".join(f"{value:.5g}" for value in model.distortion)),
+        ("horizontal field of view", f"{model.hfov_deg:.1f}°"),
+    ]
 
 
 def print_table(table: Table) -> None:

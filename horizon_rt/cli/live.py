@@ -19,6 +19,7 @@ from horizon_rt.cli.common import (
     options_from,
     print_summary,
     say,
+    say_lens,
     status_line,
 )
 
@@ -26,7 +27,9 @@ __all__ = ["live"]
 
 
 def live(
-    source: Annotated[str, typer.Argument(help="Camera index, /dev/video0, file, lavfi:…, synth:…, or - .")],
+    source: Annotated[
+        str, typer.Argument(help="Camera index, /dev/video0, file, lavfi:…, synth:SCENE, or - for a pipe.")
+    ],
     telemetry: Annotated[
         list[str] | None,
         typer.Option(help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
@@ -64,6 +67,7 @@ def live(
         with status_line(console, quiet=window) as on_frame:
             summary = run(opened, options, outputs, real_time=True, on_frame=on_frame)
         print_summary(summary, outputs.paths, console)
+        say_lens(options, outputs, console)
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

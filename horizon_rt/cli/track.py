@@ -19,13 +19,16 @@ from horizon_rt.cli.common import (
     print_summary,
     progress,
     say,
+    say_lens,
 )
 
 __all__ = ["track"]
 
 
 def track(
-    source: Annotated[str, typer.Argument(help="Video file, folder or glob of pictures, synth:…, or - .")],
+    source: Annotated[
+        str, typer.Argument(help="Video file, folder or glob of pictures, synth:SCENE, or - for a pipe.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder for NAME.jsonl and NAME.overlay.mp4.")] = None,
     overlay: Annotated[
         Path | None, typer.Option(help="Overlay video to write; a folder when the source is pictures.")
@@ -57,6 +60,7 @@ def track(
     with progress(opened.info, console) as on_frame:
         summary = run(opened, options, outputs, on_frame=on_frame)
     print_summary(summary, outputs.paths, console)
+    say_lens(options, outputs, console)
     if not (outputs.paths or outputs.telemetry):
         say(console, "nothing was written; add --out DIR, --overlay FILE or --telemetry FILE")
     if summary.interrupted:
