@@ -42,10 +42,11 @@ class Channel(Generic[T]):
             return not self._cut
 
     def end(self, error: BaseException | None = None) -> None:
-        """No more items; `error` is raised in the reader after the last one."""
+        """No more items; `error` is raised in the reader after the last one. Without effect after a cut."""
         with self._changed:
-            self._ended, self._error = True, error
-            self._changed.notify_all()
+            if not self._cut:
+                self._ended, self._error = True, error
+                self._changed.notify_all()
 
     def cut(self) -> None:
         """The reader wants no more.

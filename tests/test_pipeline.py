@@ -329,6 +329,15 @@ def test_a_cut_in_the_midst_of_the_reader_s_step() -> None:
     assert not channel.put(3)
 
 
+@pytest.mark.parametrize("cut_first", [True, False])
+def test_only_an_end_before_the_cut_is_one(cut_first: bool) -> None:
+    channel = Channel[int](newest=False)
+    for step in (channel.cut, channel.end) if cut_first else (channel.end, channel.cut):
+        step()
+    assert list(channel) == []
+    assert channel.cut_short == cut_first
+
+
 def test_a_second_signal_ends_a_sink_that_hangs() -> None:
     sink = StubSink(on_write=after(5, signal.SIGINT, signal.SIGINT, pause_s=1.1))
     with pytest.raises(KeyboardInterrupt):
