@@ -14,12 +14,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+from machine import describe
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.datasets import LabelledImage, data_root, is_set_aside, read_horizons
 from horizon_rt.evaluation import LineError, line_error, summarise
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine, wrap_degrees
+from horizon_rt.segmentation.weights import default_model
 from horizon_rt.synth.clip import Clip, PanoramaView
 from horizon_rt.synth.panorama import load_panoramas
 from horizon_rt.synth.trajectory import make_path
@@ -127,7 +129,8 @@ def main() -> None:
     root = data_root()
     if root is None:
         parser.error("no datasets found: set HORIZON_RT_DATA to their folder")
-    result: dict[str, Any] = {}
+    card = default_model(name=options.model)
+    result: dict[str, Any] = {"machine": describe(), "model": {"name": card.name, "sha256": card.sha256}}
     for name in ("flight", "thermal-sea", "scenes", "sea"):
         result[name], worst = judge_frames(root, name, options.model)
         print(name, json.dumps(result[name]), flush=True)

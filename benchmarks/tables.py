@@ -40,6 +40,7 @@ def accuracy(result: dict[str, Any]) -> str:
             if "within_2_sigma" in row:
                 sigma.append(sigma_row(f"{name}, {motion}", row))
     return template("accuracy.md").format(
+        sha256=result["model"]["sha256"][:12],
         split="[weights/split.toml](../weights/split.toml)",
         frames=table(["set", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "refused"], frames),
         clips=table(["motion", "panorama", "availability", "roll 50/95 °", "pitch 50/95 °"], clips),

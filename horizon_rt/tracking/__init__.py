@@ -12,15 +12,19 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from horizon_rt.horizon import Measurement, Observation, State
 from horizon_rt.tracking.kalman import SphereKalman
+
+Array = NDArray[np.float64]
 
 __all__ = ["Filter", "NoFilter", "Track", "TrackFilter", "TrackSettings"]
 
 _TARGET = 1.1
 _MAX_EXCESS = 4.0
 _ADAPT_RATE = 0.5
+_SHARED = 0.9  # of the lasting error of neighbouring frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Track:
 
     state: State
     estimate: Measurement | None
-    rate: np.ndarray[tuple[int], np.dtype[np.float64]] | None
+    rate: Array | None
 
 
 class Filter(Protocol):
@@ -111,14 +115,19 @@ class TrackFilter:
 
     def _start(self, time_s: float, measurement: Measurement) -> None:
         self._kalman = self._new_kalman()
-        self._kalman.start(measurement.up, measurement.covariance)
+        self._kalman.start(measurement.up, self._noise(measurement))
         self._state, self._hits, self._accepted_at, self._rival = "acquiring", 1, time_s, None
         self._log_agility = 0.0
 
     def _passes(self, measurement: Measurement) -> bool:
-        distance = self._kalman.innovation(measurement.up, measurement.covariance)
+        distance = self._kalman.innovation(measurement.up, self._noise(measurement))
         self._adapt(distance)
         return distance < self.settings.gate_chi2
+
+    def _noise(self, measurement: Measurement) -> Array:
+        """Covariance of what is new in each frame: without most of the lasting part, which frames share."""
+        lasting = _SHARED * self.settings.bias_deg
+        return measurement.covariance - measurement.up.isotropic_covariance(lasting)
 
     def _adapt(self, distance: float) -> None:
         """Let the process noise follow the motion: it grows while innovations are larger than expected.
@@ -131,7 +140,7 @@ class TrackFilter:
         self._log_agility = min(max(self._log_agility + _ADAPT_RATE * excess, 0.0), limit)
 
     def _accept(self, time_s: float, measurement: Measurement) -> None:
-        self._kalman.update(measurement.up, measurement.covariance)
+        self._kalman.update(measurement.up, self._noise(measurement))
         self._hits += 1
         self._accepted_at, self._rival = time_s, None
         if self._hits >= self.settings.confirm_frames:
