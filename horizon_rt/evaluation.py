@@ -1,7 +1,7 @@
 """Metrics of single frames, named as the field names them.
 
 `dY` and `dphi` follow the protocol of the Singapore Maritime Dataset and Buoy sets; `e` and AUC that of
-Horizon Lines in the Wild (Workman et al. 2016) with the rule for steep lines of DESIGN section 7.
+Horizon Lines in the Wild (Workman et al. 2016) with the rule for steep lines of docs/conventions.md.
 """
 
 from __future__ import annotations
