@@ -100,7 +100,7 @@ def _line(result: Result) -> str:
     detail = result.reason
     if result.summary is not None:
         s = result.summary
-        detail = f"{s.frames} frames, {s.fps:.0f} frames/s, {100 * s.availability:.1f} % with a horizon"
+        detail = f"{s.frames} frames, {s.fps:.0f} frames/s, {100 * s.share_with_horizon:.1f} % with a horizon"
     return f"{result.status}: {result.job.source}" + (f" ({detail})" if detail else "")
 
 
@@ -115,6 +115,6 @@ def summary_table(results: Sequence[Result]) -> Table:
     table.columns[2].footer = str(sum(r.summary.frames for r in results if r.summary))
     for result in results:
         s = result.summary
-        cells = (str(s.frames), f"{s.fps:.0f}", f"{100 * s.availability:.1f} %") if s else ("", "", "")
+        cells = (str(s.frames), f"{s.fps:.0f}", f"{100 * s.share_with_horizon:.1f} %") if s else ("", "", "")
         table.add_row(Text(result.job.source.name), result.status, *cells)
     return table

@@ -42,6 +42,7 @@ class RunSummary:
     """
 
     frames: int = 0
+    with_horizon: int = 0
     dropped: int = 0
     seconds: float = 0.0
     interrupted: bool = False
@@ -55,15 +56,15 @@ class RunSummary:
         return self.frames / self.seconds if self.seconds > 0 else 0.0
 
     @property
-    def availability(self) -> float:
-        """Share of frames with an estimate (tracking or coasting), 0..1."""
-        known = self.states.get("tracking", 0) + self.states.get("coasting", 0)
-        return known / self.frames if self.frames else 0.0
+    def share_with_horizon(self) -> float:
+        """Share of frames that show a horizon, 0..1."""
+        return self.with_horizon / self.frames if self.frames else 0.0
 
     def count(self, horizon: Horizon) -> None:
         """Take in one frame."""
         self.frames += 1
         self.states[horizon.state] = self.states.get(horizon.state, 0) + 1
+        self.with_horizon += horizon.view == "horizon"
 
 
 class _Stages:

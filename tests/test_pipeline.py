@@ -161,7 +161,7 @@ def test_a_bounded_number_of_frames_is_alive(slow: str) -> None:
 def test_a_source_without_frames() -> None:
     sink = StubSink()
     summary = go(StubSource(0), StubTracker(), sink)
-    assert (summary.frames, summary.fps, summary.availability, sink.end) == (0, 0.0, 0.0, "closed")
+    assert (summary.frames, summary.fps, summary.share_with_horizon, sink.end) == (0, 0.0, 0.0, "closed")
 
 
 def test_a_sink_can_end_the_run() -> None:

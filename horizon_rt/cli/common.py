@@ -133,7 +133,8 @@ def print_summary(summary: RunSummary, outputs: list[Path], console: Console) ->
     dropped = f", {summary.dropped} dropped" if summary.dropped else ""
     speed = f"{summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped})"
     say(
-        console, f"{how}{summary.frames} frames in {speed}, {100 * summary.availability:.1f} % with a horizon"
+        console,
+        f"{how}{summary.frames} frames in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon",
     )
     for path in outputs if summary.frames else []:
         say(console, f"written: {path}")

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 __all__ = ["OUTPUT_STRIDE", "HorizonNet", "NetSize"]
 
 OUTPUT_STRIDE = 4
-INPUT_STRIDE = 32
 
 
 @dataclass(frozen=True, slots=True)
