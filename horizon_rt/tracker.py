@@ -87,8 +87,7 @@ class HorizonTracker:
         if fitter is not None:
             self.reset()
         self._camera = self._camera or Pinhole.from_hfov(*size, DEFAULT_HFOV_DEG)
-        same = (self._camera.width, self._camera.height) == size
-        self._fitter = HorizonFitter(self._camera if same else self._camera.for_size(*size), self._sigma)
+        self._fitter = HorizonFitter(self._camera.for_size(*size), self._sigma)
         return self._fitter
 
 

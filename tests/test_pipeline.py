@@ -379,7 +379,7 @@ def test_runs_leave_no_descriptor_open(clip: Path, tmp_path: Path) -> None:
 
 LADDER = (
     {"_version", "errors", "config", "geometry", "frame"},
-    {"horizon", "datasets", "channel", "interrupts", "messages"},
+    {"horizon", "colour", "datasets", "channel", "interrupts", "messages"},
     {"camera", "segmentation"},
     {"fitting"},
     {"tracking", "sources", "sinks", "synth"},

@@ -120,6 +120,8 @@ class Pinhole:
         An ideal lens (centred, square pixels, no distortion) is a guess of the field of view, which it keeps
         for pictures of another shape; any other is resized.
         """
+        if (width, height) == (self.width, self.height):
+            return self
         ideal = Pinhole.from_hfov(self.width, self.height, self.hfov_deg)
         if type(self) is Pinhole and np.allclose(self._intrinsics, ideal._intrinsics, rtol=1e-9):
             return self.from_hfov(width, height, self.hfov_deg)

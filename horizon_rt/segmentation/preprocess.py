@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from horizon_rt.colour import yuv_from_rgb
 from horizon_rt.frame import ColourMatrix, Frame, Plane
 
 __all__ = ["Letterbox", "Preprocessor", "input_size"]
@@ -25,7 +26,6 @@ _AREA = 256 * 256  # largest input, px; 320×192 for 16:9, 288×224 for 4:3, 256
 # Numbers of column taps that the kernel is compiled for; larger ones compile as they come.
 _TAPS = (2, 3, 6, 12, 24)
 _EPSILON = 1e-9
-_KR_KB = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +130,7 @@ def _taps(
 @lru_cache(maxsize=4)
 def _to_bt709(matrix: ColourMatrix) -> NDArray[np.float32]:
     """(3, 3) from YUV of another matrix to BT.709 YUV, both with chroma −0.5..0.5 (ITU-T H.273)."""
-    return (_yuv_from_rgb("bt709") @ np.linalg.inv(_yuv_from_rgb(matrix))).astype(np.float32)
-
-
-def _yuv_from_rgb(matrix: ColourMatrix) -> NDArray[np.float64]:
-    kr, kb = _KR_KB[matrix]
-    luma = np.array([kr, 1 - kr - kb, kb])
-    blue, red = (np.eye(3)[2] - luma) / (2 - 2 * kb), (np.eye(3)[0] - luma) / (2 - 2 * kr)
-    return np.stack([luma, blue, red])
+    return (yuv_from_rgb("bt709") @ np.linalg.inv(yuv_from_rgb(matrix))).astype(np.float32)
 
 
 def _contiguous_rows(plane: Plane) -> Plane:

@@ -7,26 +7,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.frame import ColourMatrix, Sampling
+from horizon_rt.colour import yuv_from_rgb
+from horizon_rt.frame import Sampling
 
 __all__ = ["Colour", "rgb_to_yuv", "yuv_to_bgr_matrix"]
 
 Colour = tuple[int, int, int]
-_LUMA: dict[ColourMatrix, tuple[float, float]] = {
-    "bt601": (0.299, 0.114),
-    "bt709": (0.2126, 0.0722),
-    "bt2020": (0.2627, 0.0593),
-}
 
 
 def _matrix(sampling: Sampling) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(3, 3) from RGB 0..255 to 8-bit YUV, and the offset (3,)."""
-    kr, kb = _LUMA[sampling.matrix]
-    luma = np.array([kr, 1 - kr - kb, kb])
-    blue = (np.array([0, 0, 1]) - luma) / (2 * (1 - kb))
-    red = (np.array([1, 0, 0]) - luma) / (2 * (1 - kr))
-    scale = (1.0, 1.0, 0.0) if sampling.full_range else (219 / 255, 224 / 255, 16.0)
-    return np.stack([luma * scale[0], blue * scale[1], red * scale[1]]), np.array([scale[2], 128.0, 128.0])
+    luma, chroma, black = (1.0, 1.0, 0.0) if sampling.full_range else (219 / 255, 224 / 255, 16.0)
+    matrix = np.array([[luma], [chroma], [chroma]]) * yuv_from_rgb(sampling.matrix)
+    return matrix, np.array([black, 128.0, 128.0])
 
 
 @lru_cache(maxsize=256)

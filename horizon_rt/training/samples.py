@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Pinhole
+from horizon_rt.colour import yuv_from_rgb
 from horizon_rt.datasets import LabelledImage
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import HorizonLine, UpVector
@@ -39,8 +40,7 @@ Label = tuple[float, float, float, float, float]
 Sample = tuple[NDArray[np.uint8], Label]
 Size = tuple[int, int]
 
-# RGB to full-range YUV, BT.709: rows Y, U, V.
-_YUV = np.array([[0.2126, 0.7152, 0.0722], [-0.1146, -0.3854, 0.5], [0.5, -0.4542, -0.0458]], np.float32)
+_YUV = yuv_from_rgb("bt709").astype(np.float32)
 # A line must cross at least this share of the picture's width to count as a horizon in view.
 _MIN_VISIBLE = 0.2
 
