@@ -5,24 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.synth.scene import Layer, Scene, random_scene
+from horizon_rt.synth.scene import Scene, random_scene
 
 BLACK, WHITE = np.zeros(3, np.float32), np.ones(3, np.float32)
 
 
 def flat_scene() -> Scene:
     """White sky on black ground, nothing else."""
-    nothing = Layer(kind=0, distance=1000.0, top=10.0, cover=0.0, grain=5.0, colour=BLACK)
     return random_scene(np.random.default_rng(0), "fields")._replace(
         zenith=WHITE,
         skyline=WHITE,
         sun_glow=0.0,
         cloud_cover=0.0,
+        bank=0.0,
+        shadows=0.0,
         stars=0.0,
         sea_level=0.0,
         ground=np.zeros((4, 3), np.float32),
         haze=BLACK,
-        layers=(nothing, nothing),
+        sand=BLACK,
+        layers=np.zeros((0, 8), np.float32),
     )
 
 

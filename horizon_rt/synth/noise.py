@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-__all__ = ["cell", "fractal1", "fractal2", "value1", "value2"]
+__all__ = ["cell", "fractal1", "value1", "value2"]
 
 _INV = np.float32(1.0 / 4294967296.0)
 
@@ -64,24 +64,5 @@ def fractal1(x: float, octaves: int, seed: int) -> float:
     for octave in range(octaves):
         total += amplitude * value1(x, seed + octave)
         x = x * 2.03 + 17.17
-        amplitude *= 0.5
-    return total
-
-
-@njit(cache=True, nogil=True)
-def fractal2(x: float, y: float, footprint: float, octaves: int, seed: int) -> float:
-    """Fractal noise without the octaves that are finer than `footprint` (same unit as x, y); about 0..1.
-
-    Octaves fade out as their wavelength nears two footprints, so distant ground does not alias.
-    """
-    total, amplitude = 0.0, 0.5
-    for octave in range(octaves):
-        fade = min(max(2.0 - 2.0 * footprint, 0.0), 1.0)
-        if fade <= 0.0:
-            total += amplitude  # the mean of this and all finer octaves together
-            break
-        total += amplitude * (0.5 + fade * (value2(x, y, seed + octave) - 0.5))
-        x, y = x * 2.03 + 5.3, y * 2.03 - 9.1
-        footprint *= 2.03
         amplitude *= 0.5
     return total

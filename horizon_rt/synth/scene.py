@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KINDS", "Layer", "Scene", "SceneKind", "random_scene"]
+__all__ = ["BLOCKS", "KINDS", "SMOOTH", "TREES", "Layer", "Scene", "SceneKind", "random_scene"]
 
 SceneKind = Literal["sea", "storm", "coast", "fields", "town", "desert", "snow", "mountains"]
 KINDS: tuple[SceneKind, ...] = get_args(SceneKind)
@@ -15,11 +15,12 @@ KINDS: tuple[SceneKind, ...] = get_args(SceneKind)
 Colour = NDArray[np.float32]
 
 SMOOTH, TREES, BLOCKS = 0, 1, 2
-_SHARES = [0.28, 0.1, 0.17, 0.17, 0.08, 0.07, 0.05, 0.08]
+_SHARES = [0.28, 0.12, 0.2, 0.14, 0.08, 0.06, 0.05, 0.07]
+_EARTH_RADIUS_M = 6.371e6
 
 
 class Layer(NamedTuple):
-    """A standing profile around the viewer (hills, trees, houses, islands, ships).
+    """A standing profile around the viewer (hills, trees, houses, islands, ships, near waves).
 
     `distance` and `top` in metres, `cover` the share of the azimuth that it fills, `grain` its features per
     radian, `kind` smooth (0), tree crowns (1) or blocks (2).
@@ -37,11 +38,14 @@ class Scene(NamedTuple):
     """Everything the renderer needs; colours are RGB 0..1, lengths in metres, directions in the world.
 
     The world has x east, y up, z north; the ground is the plane y = −height, so the horizon is exactly
-    y = 0. `sea_level` is the share of ground that is water: 1 all, 0 none, between a coast.
+    y = 0. `sea_level` is the share of ground that is water: 1 all, 0 none, between a coast, whose shore
+    falls off by `shelf`. `layers` (n, 8) holds a `Layer` a row, far ones first. `reach` is the distance
+    beyond which haze grows no further, `steepness` the standard deviation of the slope of the waves.
     """
 
     seed: int
     height: float
+    offset: NDArray[np.float64]
     zenith: Colour
     skyline: Colour
     sky_falloff: float
@@ -50,23 +54,47 @@ class Scene(NamedTuple):
     sun_glow: float
     cloud_cover: float
     cloud_scale: float
+    cloud_edge: float
     cloud_colour: Colour
     cloud_shade: Colour
+    bank: float
+    bank_top: float
+    bank_soft: float
+    bank_ragged: float
+    shadows: float
     stars: float
     sea_level: float
     coast_scale: float
+    shelf: float
     water: Colour
+    shallow: Colour
+    reflected: float
+    wind: NDArray[np.float64]
     wave_length: float
-    wave_contrast: float
+    steepness: float
     foam: float
+    foam_colour: Colour
     glitter: float
+    sand: Colour
     ground: NDArray[np.float32]
     patch: float
     patch_kind: int
     grain: float
     visibility: float
+    reach: float
     haze: Colour
-    layers: tuple[Layer, ...]
+    layers: NDArray[np.float32]
+
+    def record(self) -> NDArray[np.void]:
+        """All but the layers as one structured element, shape (1,): kernels get it by reference."""
+        values = {name: np.asarray(value) for name, value in self._asdict().items() if name != "layers"}
+        kinds = [
+            (name, np.int64 if v.dtype.kind == "i" else np.float64, v.shape) for name, v in values.items()
+        ]
+        out = np.zeros(1, np.dtype(kinds))
+        for name, value in values.items():
+            out[name] = value
+        return out
 
 
 _GROUNDS: dict[str, list[tuple[float, float, float]]] = {
@@ -81,6 +109,7 @@ _WATERS = [
     (0.05, 0.16, 0.28), (0.08, 0.25, 0.38), (0.10, 0.35, 0.40), (0.22, 0.30, 0.32), (0.30, 0.33, 0.33),
     (0.12, 0.20, 0.18), (0.35, 0.36, 0.30), (0.05, 0.08, 0.12), (0.15, 0.50, 0.55), (0.45, 0.48, 0.50),
 ]  # fmt: skip
+_SHALLOWS = [(0.15, 0.55, 0.55), (0.30, 0.60, 0.55), (0.20, 0.40, 0.42), (0.45, 0.45, 0.36)]
 # (zenith, skyline, sun) of a clear day, a milky one, overcast, dusk, dawn, dark storm, night.
 _SKIES = [
     ((0.20, 0.42, 0.78), (0.70, 0.82, 0.93), (1.0, 0.98, 0.9)),
@@ -106,72 +135,158 @@ def random_scene(rng: np.random.Generator, kind: SceneKind | None = None) -> Sce
     """A random scene of a kind (any kind if None); the same generator state gives the same scene."""
     if kind is None:
         kind = KINDS[rng.choice(len(KINDS), p=_SHARES)]
-    at_sea = kind in ("sea", "storm", "coast")
-    height = _log_uniform(rng, 2, 40) if kind in ("sea", "storm") else _log_uniform(rng, 3, 600)
+    height = _log_uniform(rng, 1.5, 40) if kind in ("sea", "storm") else _log_uniform(rng, 3, 600)
     sky = _SKIES[5 if kind == "storm" else int(rng.choice(7, p=[0.3, 0.2, 0.2, 0.1, 0.1, 0.06, 0.04]))]
     zenith, skyline = _jitter(rng, sky[0], 0.12), _jitter(rng, sky[1], 0.1)
     night = sky is _SKIES[6]
     light = 0.12 + 0.1 * rng.random() if night else float(np.mean(skyline)) ** 0.5 * rng.uniform(0.6, 1.1)
     name = {"coast": "beach", "mountains": "forest", "sea": "beach", "storm": "beach"}.get(kind, kind)
     ground = np.stack([_jitter(rng, c, 0.12) * light for c in _GROUNDS[name]]).astype(np.float32)
-    bearing, elevation = rng.uniform(-np.pi, np.pi), rng.uniform(-0.05, 0.9)
-    sun = (np.cos(elevation) * np.sin(bearing), np.sin(elevation), np.cos(elevation) * np.cos(bearing))
-    haze = skyline * np.float32(rng.uniform(0.9, 1.03))
+    parts = (
+        _sky(rng, skyline, np.array(sky[2], np.float32), night),
+        _water(rng, kind, height, skyline, light, night),
+        _land(rng, height, ground, light),
+        _air(rng, kind, height, skyline),
+    )
     return Scene(
         seed=int(rng.integers(1, 1 << 30)),
         height=height,
+        offset=rng.uniform(0, 1, 2),
         zenith=zenith,
         skyline=skyline,
-        sky_falloff=_log_uniform(rng, 1.0, 8.0),
-        sun=np.array(sun, np.float32),
-        sun_colour=np.array(sky[2], np.float32),
-        sun_glow=0.0 if night or rng.random() < 0.4 else rng.uniform(0.1, 0.9),
-        cloud_cover=float(np.clip(rng.normal(0.45, 0.3), 0, 1)),
-        cloud_scale=_log_uniform(rng, 0.3, 3.0),
-        cloud_colour=np.clip(_jitter(rng, skyline, 0.06) * np.float32(1.1), 0, 1).astype(np.float32),
-        cloud_shade=_jitter(rng, (float(skyline.mean()) * rng.uniform(0.45, 0.95),) * 3, 0.08),
-        stars=float(night) * rng.uniform(0, 1),
-        sea_level={"sea": 1.0, "storm": 1.0, "coast": rng.uniform(0.4, 0.85)}.get(
-            kind, rng.uniform(0.0, 0.35) if rng.random() < 0.3 else 0.0
-        ),
-        coast_scale=height * _log_uniform(rng, 5, 60),
-        water=(_jitter(rng, _WATERS[rng.integers(len(_WATERS))], 0.15) * np.float32(light)).astype(
-            np.float32
-        ),
-        wave_length=height * _log_uniform(rng, 0.1, 1.5) if at_sea else _log_uniform(rng, 1, 20),
-        wave_contrast=rng.uniform(0.5, 1.0) if kind == "storm" else _log_uniform(rng, 0.04, 0.8),
-        foam=rng.uniform(0.2, 0.6) if kind == "storm" else max(0.0, rng.normal(-0.05, 0.15)),
-        glitter=0.0 if night or rng.random() < 0.5 else rng.uniform(0.1, 1.2),
         ground=ground,
-        patch=height * _log_uniform(rng, 0.3, 6.0),
-        patch_kind=int(rng.integers(0, 3)),
-        grain=height * _log_uniform(rng, 0.02, 0.4),
-        visibility=height * _log_uniform(rng, 15, 2000),
-        haze=haze.astype(np.float32),
-        layers=_random_layers(rng, kind, height, ground, light),
+        layers=_random_layers(rng, kind, height, ground, light, parts[1]["water"]),
+        **{name: value for part in parts for name, value in part.items()},
     )
 
 
+def _sky(rng: np.random.Generator, skyline: Colour, sun_colour: Colour, night: bool) -> dict[str, Any]:
+    bearing, elevation = rng.uniform(-np.pi, np.pi), rng.uniform(-0.05, 0.9)
+    sun = (np.cos(elevation) * np.sin(bearing), np.sin(elevation), np.cos(elevation) * np.cos(bearing))
+    bank_top = _log_uniform(rng, 0.01, 0.25)
+    return {
+        "sky_falloff": _log_uniform(rng, 1.0, 8.0),
+        "sun": np.array(sun, np.float32),
+        "sun_colour": sun_colour,
+        "sun_glow": 0.0 if night or rng.random() < 0.4 else rng.uniform(0.1, 0.9),
+        "cloud_cover": float(np.clip(rng.normal(0.45, 0.3), 0, 1)),
+        "cloud_scale": _log_uniform(rng, 0.3, 3.0),
+        "cloud_edge": _log_uniform(rng, 1.5, 12.0),
+        "cloud_colour": np.clip(_jitter(rng, skyline, 0.06) * np.float32(1.1), 0, 1).astype(np.float32),
+        "cloud_shade": _jitter(rng, (float(skyline.mean()) * rng.uniform(0.45, 0.95),) * 3, 0.08),
+        "bank": rng.uniform(0.1, 0.9) if rng.random() < 0.35 else 0.0,
+        "bank_top": bank_top,
+        "bank_soft": bank_top * _log_uniform(rng, 0.01, 0.5),
+        "bank_ragged": _log_uniform(rng, 0.05, 2.0),
+        "stars": float(night) * rng.uniform(0, 1),
+    }
+
+
+def _water(
+    rng: np.random.Generator, kind: SceneKind, height: float, skyline: Colour, light: float, night: bool
+) -> dict[str, Any]:
+    water = _jitter(rng, _WATERS[rng.integers(len(_WATERS))], 0.15) * np.float32(light)
+    bearing = rng.uniform(-np.pi, np.pi)
+    storm, level = kind == "storm", {"sea": 1.0, "storm": 1.0, "coast": rng.uniform(0.25, 0.75)}
+    return {
+        "sea_level": level.get(kind, rng.uniform(0.1, 0.4) if rng.random() < 0.3 else 0.0),
+        "coast_scale": height * _log_uniform(rng, 2, 60),
+        "shelf": _log_uniform(rng, 8, 90),
+        "water": water.astype(np.float32),
+        "shallow": _jitter(rng, _SHALLOWS[rng.integers(len(_SHALLOWS))], 0.15) * np.float32(light),
+        "reflected": rng.uniform(0.75, 1.02),
+        "wind": np.array([np.cos(bearing), np.sin(bearing)]),
+        "wave_length": height * _log_uniform(rng, 0.1, 6.0) if height < 15 else _log_uniform(rng, 1.5, 60),
+        "steepness": rng.uniform(0.15, 0.35) if storm else _log_uniform(rng, 0.01, 0.25),
+        "foam": rng.uniform(0.3, 0.75) if storm else max(0.0, rng.normal(0.1, 0.2)),
+        "foam_colour": np.clip(skyline * np.float32(0.9) + 0.1 * light, 0, 1).astype(np.float32),
+        "glitter": 0.0 if night or rng.random() < 0.5 else rng.uniform(0.1, 1.2),
+    }
+
+
+def _land(
+    rng: np.random.Generator, height: float, ground: NDArray[np.float32], light: float
+) -> dict[str, Any]:
+    sand = _GROUNDS["beach"][rng.integers(2)] if rng.random() < 0.7 else (0.2, 0.19, 0.18)
+    return {
+        "sand": _jitter(rng, sand, 0.1) * np.float32(light),
+        "patch": height * _log_uniform(rng, 0.15, 6.0),
+        "patch_kind": int(rng.integers(0, 3)),
+        "grain": height * _log_uniform(rng, 0.02, 0.4),
+        "shadows": rng.uniform(0.1, 0.6) if rng.random() < 0.3 else 0.0,
+    }
+
+
+def _air(rng: np.random.Generator, kind: SceneKind, height: float, skyline: Colour) -> dict[str, Any]:
+    """Haze: mostly that of a clear or hazy day up to the horizon's distance, sometimes fog."""
+    fog = rng.random() < 0.2
+    return {
+        "visibility": height * _log_uniform(rng, 15, 300) if fog else _log_uniform(rng, 3e3, 2e5),
+        "reach": float(np.sqrt(2 * _EARTH_RADIUS_M * height)),
+        "haze": (skyline * np.float32(rng.uniform(0.9, 1.03))).astype(np.float32),
+    }
+
+
 def _random_layers(
-    rng: np.random.Generator, kind: SceneKind, height: float, ground: NDArray[np.float32], light: float
-) -> tuple[Layer, ...]:
-    """One far and one nearer layer, in this order; a layer without cover is not drawn."""
+    rng: np.random.Generator,
+    kind: SceneKind,
+    height: float,
+    ground: NDArray[np.float32],
+    light: float,
+    water: Colour,
+) -> NDArray[np.float32]:
+    """Far hills, nearer ones, things at the horizon, and at low heights the waves before it."""
+    chance = {"sea": 0.35, "storm": 0.15, "coast": 0.75, "mountains": 1.0, "town": 1.0}.get(kind, 0.6)
     layers = []
-    chance = {"sea": 0.35, "storm": 0.15, "coast": 0.7, "mountains": 1.0, "town": 1.0}.get(kind, 0.6)
     for nearness in (1.0, 0.25):
-        distance = height * _log_uniform(rng, 60, 1500) * nearness + 30
-        shape = int(rng.choice(3)) if kind != "town" else BLOCKS
-        rise = np.radians(_log_uniform(rng, 0.15, 9.0 if kind == "mountains" else 3.0))
-        grain = _log_uniform(rng, 2, 8) if shape == SMOOTH else _log_uniform(rng, 20, 200)
-        colour = _jitter(rng, ground[rng.integers(4)] if shape != BLOCKS else (0.5 * light,) * 3, 0.25)
-        layers.append(
-            Layer(
-                kind=shape,
-                distance=distance,
-                top=height * rng.uniform(0.3, 1.0) + distance * float(np.tan(rise)) * rng.uniform(0.3, 1),
-                cover=rng.uniform(0.15, 1.0) if rng.random() < chance * (0.5 + nearness / 2) else 0.0,
-                grain=grain,
-                colour=colour * np.float32(rng.uniform(0.5, 1.0)),
-            )
-        )
-    return tuple(layers)
+        if rng.random() < chance * (0.5 + nearness / 2):
+            layers.append(_hills(rng, kind, height, ground, light, nearness))
+    if kind in ("sea", "storm", "coast") and rng.random() < 0.35:
+        layers.append(_ships(rng, height, light))
+    if kind in ("sea", "storm") and height < 6 and rng.random() < 0.4:
+        layers.append(_waves(rng, height, water))
+    rows = [(*layer[:5], *layer.colour) for layer in layers]
+    return np.array(rows, np.float32).reshape(-1, 8)
+
+
+def _hills(
+    rng: np.random.Generator, kind: SceneKind, height: float, ground: NDArray[np.float32], light: float,
+    nearness: float,
+) -> Layer:  # fmt: skip
+    shape = int(rng.choice(3)) if kind != "town" else BLOCKS
+    distance = height * _log_uniform(rng, 60, 1500) * nearness + 30
+    rise = np.radians(_log_uniform(rng, 0.15, 9.0 if kind in ("mountains", "coast") else 3.0))
+    colour = _jitter(rng, ground[rng.integers(4)] if shape != BLOCKS else (0.5 * light,) * 3, 0.25)
+    return Layer(
+        kind=shape,
+        distance=distance,
+        top=height * rng.uniform(0.3, 1.0) + distance * float(np.tan(rise)) * rng.uniform(0.3, 1),
+        cover=rng.uniform(0.15, 1.0),
+        grain=_log_uniform(rng, 2, 8) if shape == SMOOTH else _log_uniform(rng, 20, 200),
+        colour=colour * np.float32(rng.uniform(0.5, 1.0)),
+    )
+
+
+def _ships(rng: np.random.Generator, height: float, light: float) -> Layer:
+    """Ships, buoys and platforms near the horizon."""
+    distance = height * _log_uniform(rng, 15, 400) + 50
+    return Layer(
+        kind=BLOCKS,
+        distance=distance,
+        top=height * rng.uniform(0.2, 1.2) + distance * float(np.radians(_log_uniform(rng, 0.1, 2.5))),
+        cover=rng.uniform(0.12, 0.4),
+        grain=_log_uniform(rng, 15, 250),
+        colour=_jitter(rng, (rng.uniform(0.05, 0.9) * light,) * 3, 0.2),
+    )
+
+
+def _waves(rng: np.random.Generator, height: float, water: Colour) -> Layer:
+    """Near crests that reach up to the horizon or a little over it, as a buoy or a small boat sees them."""
+    return Layer(
+        kind=SMOOTH,
+        distance=height * _log_uniform(rng, 6, 60),
+        top=height * rng.uniform(0.8, 1.5),
+        cover=rng.uniform(0.4, 1.0),
+        grain=_log_uniform(rng, 3, 14),
+        colour=water * np.float32(rng.uniform(0.8, 1.4)),
+    )

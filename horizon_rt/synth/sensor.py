@@ -1,18 +1,24 @@
 """From a clean picture to what a camera delivers: optics, exposure, noise, compression.
 
-Every effect takes and returns float32 RGB (height, width, 3), about 0..1, and leaves geometry alone, so
-that the truth of the picture still holds.
+Every effect takes float32 RGB (height, width, 3), about 0..1, and leaves geometry alone, so that the truth of
+the picture still holds.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any, NamedTuple
+
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Image", "jpeg", "noise", "random_sensor", "spray", "thermal", "to_uint8"]
+__all__ = ["Development", "Image", "develop", "jpeg", "random_sensor", "to_uint8"]
 
 Image = NDArray[np.float32]
+_CURVE = 1024  # steps of a tone curve
+_NOISE = 1 << 18
 
 
 def to_uint8(image: Image) -> NDArray[np.uint8]:
@@ -20,46 +26,113 @@ def to_uint8(image: Image) -> NDArray[np.uint8]:
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def random_sensor(image: Image, rng: np.random.Generator) -> NDArray[np.uint8]:
+def random_sensor(image: Image, rng: np.random.Generator, *, thermal: bool = False) -> NDArray[np.uint8]:
     """A random camera: each effect appears with its own chance; returns uint8 RGB."""
-    if rng.random() < 0.22:
-        image = thermal(image, rng)
-    elif rng.random() < 0.12:
-        image = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
-    image = _grade(image, rng)
-    for effect, chance in ((_vignette, 0.3), (_flare, 0.12), (spray, 0.08), (_blur, 0.35), (noise, 0.6)):
+    for effect, chance in ((_flare, 0.12), (_spray, 0.08), (_blur, 0.8 if thermal else 0.35)):
         if rng.random() < chance:
             image = effect(image, rng)
-    quantised = to_uint8(image)
+    film = _thermal if thermal else _grey if rng.random() < 0.12 else _colour
+    quantised = develop(image, film(rng))
     return jpeg(quantised, int(rng.integers(20, 95))) if rng.random() < 0.5 else quantised
 
 
-def thermal(image: Image, rng: np.random.Generator) -> Image:
-    """A thermal camera: grey, either polarity, little contrast, warm gradient, soft."""
-    grey = image @ rng.dirichlet((2, 2, 2)).astype(np.float32)
-    if rng.random() < 0.5:
-        grey = 1 - grey
-    grey = cv2.GaussianBlur(grey, (0, 0), rng.uniform(0.4, 1.2))
-    rows = np.linspace(-1, 1, grey.shape[0], dtype=np.float32)[:, None]
-    grey = 0.5 + (grey - grey.mean()) * rng.uniform(0.15, 0.9) + rows * rng.normal(0, 0.06)
-    return np.repeat(grey[:, :, None].astype(np.float32), 3, axis=2)
+class Development(NamedTuple):
+    """How light becomes numbers, in this order.
+
+    `mix` (3, 3) turns RGB into RGB; `vignette` darkens the corners by this share; `curve` (1024,) maps 0..1;
+    `slope` is added from the middle row to the bottom one; `noise` and `noise_colour` are standard deviations
+    common to the three channels and apart, in squares of `coarse` px, beginning at `start` of a fixed store.
+    """
+
+    mix: NDArray[np.float32]
+    vignette: float
+    curve: NDArray[np.float32]
+    slope: float
+    noise: float
+    noise_colour: float
+    coarse: int
+    start: int
 
 
-def _grade(image: Image, rng: np.random.Generator) -> Image:
-    """Exposure, contrast, gamma, white balance, saturation."""
-    grey = image.mean(axis=2, keepdims=True)
-    image = grey + (image - grey) * np.float32(rng.uniform(0.3, 1.5))
-    image = image * rng.normal(1, 0.06, 3).astype(np.float32) * np.float32(np.exp2(rng.normal(0, 0.5)))
-    image = np.clip(image, 0, 1) ** np.float32(np.exp2(rng.normal(0, 0.4)))
-    contrast = np.float32(rng.uniform(0.35, 1.3))
-    return image * contrast + (1 - contrast) * np.float32(rng.uniform(0.2, 0.8))
+def develop(image: Image, how: Development) -> NDArray[np.uint8]:
+    """Float32 RGB to uint8 RGB in one pass."""
+    out = np.empty(image.shape, np.uint8)
+    _develop(image, *how, _noise_store(), out)
+    return out
 
 
-def _vignette(image: Image, rng: np.random.Generator) -> Image:
+@lru_cache(maxsize=1)
+def _noise_store() -> NDArray[np.float32]:
+    return np.random.default_rng(3).standard_normal(_NOISE).astype(np.float32)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _develop(
+    image: Any, mix: Any, vignette: float, curve: Any, slope: float, noise: float, noise_colour: float,
+    coarse: int, start: int, store: Any, out: Any,
+) -> None:  # fmt: skip
     height, width = image.shape[:2]
-    y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    fall = 1 - rng.uniform(0.1, 0.6) * ((x * x + y * y) / 2) ** rng.uniform(0.8, 2)
-    return image * fall[:, :, None].astype(np.float32)
+    for row in range(height):
+        v = 2.0 * row / height - 1.0
+        for column in range(width):
+            u = 2.0 * column / width - 1.0
+            radius = 0.5 * (u * u + v * v)
+            light = (1.0 - vignette * radius * radius) * (_CURVE - 1)
+            index = (start + 4 * ((row // coarse) * width + column // coarse)) & (_NOISE - 4)
+            common = slope * v + noise * store[index]
+            r, g, b = image[row, column, 0], image[row, column, 1], image[row, column, 2]
+            for k in range(3):
+                value = (mix[k, 0] * r + mix[k, 1] * g + mix[k, 2] * b) * light
+                tone = curve[int(min(max(value, 0.0), _CURVE - 1.0))] + common
+                tone += noise_colour * store[index + 1 + k]
+                out[row, column, k] = int(min(max(tone * 255.0 + 0.5, 0.0), 255.0))
+
+
+def _random_development(
+    rng: np.random.Generator, mix: NDArray[np.floating[Any]], curve: NDArray[np.floating[Any]], slope: float
+) -> Development:
+    noise = 10 ** rng.uniform(-2.7, -1.4) if rng.random() < 0.6 else 0.0
+    return Development(
+        mix=mix.astype(np.float32),
+        vignette=rng.uniform(0.1, 0.7) if rng.random() < 0.3 else 0.0,
+        curve=curve.astype(np.float32),
+        slope=slope,
+        noise=noise,
+        noise_colour=0.4 * noise,
+        coarse=int(rng.integers(1, 3)),
+        start=4 * int(rng.integers(_NOISE // 4)),
+    )
+
+
+def _ramp() -> NDArray[np.float64]:
+    return np.linspace(0, 1, _CURVE)
+
+
+def _colour(rng: np.random.Generator) -> Development:
+    """Exposure, saturation, white balance, gamma, contrast."""
+    saturation = rng.uniform(0.3, 1.6)
+    mix = saturation * np.eye(3) + (1 - saturation) / 3
+    mix = mix * (rng.normal(1, 0.06, 3) * np.exp2(rng.normal(0, 0.5)))[:, None]
+    return _random_development(rng, mix, _tones(rng), 0.0)
+
+
+def _grey(rng: np.random.Generator) -> Development:
+    """A monochrome camera."""
+    weights = rng.dirichlet((2, 2, 2)) * np.exp2(rng.normal(0, 0.5))
+    return _random_development(rng, np.tile(weights, (3, 1)), _tones(rng), 0.0)
+
+
+def _tones(rng: np.random.Generator) -> NDArray[np.float64]:
+    contrast = rng.uniform(0.35, 1.3)
+    return _ramp() ** np.exp2(rng.normal(0, 0.4)) * contrast + (1 - contrast) * rng.uniform(0.2, 0.8)
+
+
+def _thermal(rng: np.random.Generator) -> Development:
+    """A thermal camera: grey, either polarity, little contrast, warmer towards one edge."""
+    weights = rng.dirichlet((2, 2, 2))
+    contrast = rng.uniform(0.15, 0.9) * rng.choice([-1, 1])
+    curve = 0.5 + (_ramp() - rng.uniform(0.3, 0.7)) * contrast
+    return _random_development(rng, np.tile(weights, (3, 1)), curve, float(rng.normal(0, 0.06)))
 
 
 def _flare(image: Image, rng: np.random.Generator) -> Image:
@@ -75,7 +148,7 @@ def _flare(image: Image, rng: np.random.Generator) -> Image:
     return image + ghosts + np.float32(rng.uniform(0, 0.15))
 
 
-def spray(image: Image, rng: np.random.Generator) -> Image:
+def _spray(image: Image, rng: np.random.Generator) -> Image:
     """Drops on the lens: round patches that show a blurred picture."""
     height, width = image.shape[:2]
     blurred = cv2.GaussianBlur(image, (0, 0), 0.02 * width)
@@ -97,17 +170,6 @@ def _blur(image: Image, rng: np.random.Generator) -> Image:
     ends = [tuple(int(v) for v in np.round((5 + s * tip) * 16)) for s in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0, 1, cv2.LINE_AA, shift=4)
     return cv2.filter2D(image, -1, kernel / kernel.sum())
-
-
-def noise(image: Image, rng: np.random.Generator) -> Image:
-    """Gaussian noise, partly common to the three colours, sometimes coarse."""
-    height, width = image.shape[:2]
-    sigma, coarse = rng.uniform(0.003, 0.05), int(rng.integers(1, 3))
-    size = (height // coarse + 1, width // coarse + 1)
-    grain = rng.standard_normal((*size, 1), np.float32) + 0.5 * rng.standard_normal((*size, 3), np.float32)
-    if coarse > 1:
-        grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
-    return image + grain[:height, :width].astype(np.float32) * np.float32(sigma)
 
 
 def jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
