@@ -1,150 +1,214 @@
-"""The training loop of the default net: AdamW, warm-up and cosine, an exponential average of the weights."""
+"""The training loop: mixed precision on a GPU, a running mean of the weights, checkpoints to go on from."""
 
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from horizon_rt.segmentation.net import OUTPUT_STRIDE, HorizonNet
-from horizon_rt.training.cache import SHAPES, open_cache
+from horizon_rt.errors import TrainingError
+from horizon_rt.training.batches import Batch, Batches, augment, load
+from horizon_rt.training.losses import make_loss
+from horizon_rt.training.recipe import Recipe
+from horizon_rt.training.schedules import make_optimiser, make_schedule
 
-__all__ = ["loss_function", "normalise", "target_mask", "train"]
+__all__ = ["Evaluate", "Precision", "Settings", "Trainer", "normalise"]
 
-_WARM_UP = 0.03
-_AVERAGE = 0.998
-_BAND_PX = 10.0
+Precision = Literal["float32", "bfloat16", "float16"]
+# Called with a net in evaluation mode; gives numbers to log, of which 'loss' is what early stopping watches.
+Evaluate = Callable[[nn.Module], dict[str, float]]
+OnStep = Callable[[int, float], None]
+_CLIP = 1.0
+_LOG_EVERY = 50
 
 
 def normalise(yuv: Tensor) -> Tensor:
-    """uint8 YUV (n, 3, h, w) to net input, the same as `preprocess` computes for a frame."""
+    """YUV (n, 3, h, w) in 0..255 to net input, the same as `preprocess` computes for a frame."""
     x = yuv.float() / 255
     luma = x[:, :1]
     deviation, mean = torch.std_mean(luma, dim=(1, 2, 3), keepdim=True, correction=0)
     return torch.cat([(luma - mean) / (deviation + 0.02), 4 * (x[:, 1:] - 128 / 255)], dim=1)
 
 
-def signed_distance(labels: Tensor, height: int, width: int) -> Tensor:
-    """Distance in px of every output cell's centre from the horizon, positive in the sky."""
-    half = (OUTPUT_STRIDE - 1) / 2
-    y = torch.arange(height // OUTPUT_STRIDE) * OUTPUT_STRIDE + half - (height - 1) / 2
-    x = torch.arange(width // OUTPUT_STRIDE) * OUTPUT_STRIDE + half - (width - 1) / 2
-    nx, ny, d = (labels[:, i, None, None, None] for i in range(3))
-    return nx * x[None, None, None, :] + ny * y[None, None, :, None] + d
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where and how a run is carried out; none of it changes what the run is, but for rounding.
+
+    `evaluate_every` is in steps; training stops early after `patience` evaluations without a lower loss
+    (0: never).
+    """
+
+    folder: Path
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Precision = "float32"
+    threads: int = 2
+    workers: int = 1
+    evaluate_every: int = 500
+    patience: int = 0
+    resume: bool = False
 
 
-def target_mask(distance: Tensor) -> Tensor:
-    """Share of an output cell that lies above the horizon, from its centre's distance in px."""
-    return (distance / OUTPUT_STRIDE + 0.5).clamp(0, 1)
+@dataclass
+class Trainer:
+    """Trains a net on batches; `average` (a state dict) holds the mean of its weights that is the result."""
 
+    net: nn.Module
+    recipe: Recipe
+    settings: Settings
+    step: int = 0
+    best: float = float("inf")
+    since_best: int = 0
+    average: dict[str, Tensor] = field(init=False)
+    _optimiser: torch.optim.Optimizer = field(init=False)
+    _scaler: torch.amp.GradScaler = field(init=False)
+    _generator: torch.Generator = field(init=False)
+    _running: float = float("nan")
 
-def loss_function(mask: Tensor, presence: Tensor, labels: Tensor, size: tuple[int, int]) -> Tensor:
-    """Weighted cross-entropy of the mask, heavier near the horizon, plus that of the presence."""
-    distance = signed_distance(labels, *size)
-    weight = labels[:, 3, None, None, None] * (1 + 3 * torch.exp(-((distance / _BAND_PX) ** 2)))
-    pixel = F.binary_cross_entropy_with_logits(mask, target_mask(distance), reduction="none")
-    asked = (labels[:, 4] >= 0).float()
-    seen = F.binary_cross_entropy_with_logits(presence, labels[:, 4].clamp(0, 1), reduction="none")
-    return (pixel * weight).sum() / weight.sum().clamp(min=1) + 0.1 * (seen * asked).mean()
+    def __post_init__(self) -> None:
+        recipe, device = self.recipe, self.settings.device
+        torch.set_num_threads(self.settings.threads)
+        self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._loss = make_loss(recipe.loss)
+        self._optimiser = make_optimiser(
+            self.net, recipe.optimiser, rate=recipe.rate, weight_decay=recipe.weight_decay
+        )
+        self._schedule = make_schedule(
+            self._optimiser, recipe.schedule, steps=recipe.steps, warm_up=int(recipe.warm_up * recipe.steps)
+        )
+        self._scaler = torch.amp.GradScaler(device, enabled=self.settings.precision == "float16")
+        self._generator = torch.Generator().manual_seed(recipe.seed)
+        self.average = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
+        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        if self.settings.resume:
+            self._restore()
+        else:
+            self._log_path.unlink(missing_ok=True)
 
+    @property
+    def _checkpoint(self) -> Path:
+        return self.settings.folder / "checkpoint.pt"
 
-def augment(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mirror, gamma and colour of a normalised-to-be uint8 batch; the truth follows the mirror."""
-    if torch.rand((), generator=generator) < 0.5:
-        images = images.flip(3)
-        labels = labels * torch.tensor([-1.0, 1, 1, 1, 1])
-    n = images.shape[0]
-    x = images.float() / 255
-    gamma = torch.exp2(0.5 * torch.randn(n, 1, 1, 1, generator=generator))
-    colour = (
-        torch.rand(n, 2, 1, 1, generator=generator)
-        * 1.6
-        * (torch.rand(n, 1, 1, 1, generator=generator) > 0.15)
-    )
-    luma = x[:, :1].clamp(0, 1) ** gamma
-    chroma = (x[:, 1:] - 128 / 255) * colour + 128 / 255
-    return (torch.cat([luma, chroma], dim=1) * 255).clamp(0, 255), labels
+    @property
+    def _log_path(self) -> Path:
+        return self.settings.folder / "log.jsonl"
 
+    def run(self, batches: Batches, evaluate: Evaluate, on_step: OnStep = lambda step, loss: None) -> bool:
+        """Train to the end of the recipe, or until the loss of the evaluations stays; whether it got there."""
+        start = time.monotonic()
+        steps = range(self.step, self.recipe.steps)
+        for batch in load(batches, steps, workers=self.settings.workers):
+            loss = self._learn(batch)
+            self._running = loss if self._running != self._running else 0.98 * self._running + 0.02 * loss
+            self.step += 1
+            on_step(self.step, self._running)
+            if self.step % _LOG_EVERY == 0:
+                self._log({"loss": self._running, "rate": self.rate, "s": time.monotonic() - start})
+            if self.step % self.settings.evaluate_every == 0 or self.step == self.recipe.steps:
+                self._observe(evaluate)
+                if 0 < self.settings.patience <= self.since_best:
+                    return False
+        return True
 
-def batches(folders: list[Path], size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless random batches, each of one picture shape; shapes in proportion to their samples."""
-    rng = np.random.default_rng(seed)
-    stores = [open_cache(folder, shape) for folder in folders for shape in SHAPES]
-    shares = np.array([len(labels) for _, labels in stores], float)
-    while True:
-        images, labels = stores[rng.choice(len(stores), p=shares / shares.sum())]
-        pick = np.sort(rng.choice(len(labels), size, replace=False))
-        yield torch.from_numpy(images[pick]), torch.from_numpy(labels[pick])
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return float(self._optimiser.param_groups[0]["lr"])
 
+    def averaged(self) -> nn.Module:
+        """A net in evaluation mode with the mean weights; the trained net goes on untouched."""
+        from copy import deepcopy
 
-def _rate(progress: float) -> float:
-    if progress < _WARM_UP:
-        return progress / _WARM_UP
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
+        net = deepcopy(self.net).eval()
+        net.load_state_dict(self.average)
+        return net
 
+    def _learn(self, batch: Batch) -> float:
+        device, precision = self.settings.device, self.settings.precision
+        self.net.train()
+        images, covers = augment(batch, self._generator)
+        picture = normalise(images.to(device)).contiguous(memory_format=torch.channels_last)
+        low = torch.bfloat16 if precision == "bfloat16" else torch.float16
+        with torch.autocast(device, dtype=low, enabled=precision != "float32"):
+            mask, presence = self.net(picture)
+        loss = self._loss_of(mask.float(), presence.float(), covers.to(device), batch)
+        self._optimiser.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.unscale_(self._optimiser)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), _CLIP)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        self._schedule.step()
+        self._follow()
+        value = float(loss.detach())
+        if value != value:
+            raise TrainingError(f"the loss is no number at step {self.step}; try a lower --rate")
+        return value
 
-def train(
-    caches: list[Path],
-    *,
-    out: Path,
-    init: Path | None = None,
-    samples: int,
-    batch: int,
-    rate: float,
-    threads: int,
-    seed: int = 0,
-) -> None:
-    """Train the default net and write its averaged weights to `out` (safetensors), a log beside it."""
-    torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    net = HorizonNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if init is not None:
-        net.load_state_dict(load_file(init))
-    average = {k: v.clone().float() for k, v in net.state_dict().items()}
-    optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.02)
-    generator = torch.Generator().manual_seed(seed)
-    stream, steps, start, running = batches(caches, batch, seed), samples // batch, time.monotonic(), 0.0
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.with_suffix(".jsonl").open("a") as log:
-        for step in range(steps):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * _rate(step / steps)
-            images, labels = augment(*next(stream), generator)
-            loss = _step(net, optimiser, images, labels)
-            _follow(average, net, min(_AVERAGE, (1 + step) / (10 + step)))
-            running = loss if step == 0 else 0.98 * running + 0.02 * loss
-            if step % 50 == 0 or step == steps - 1:
-                seconds = time.monotonic() - start
-                print(
-                    json.dumps({"step": step, "of": steps, "loss": running, "s": seconds}),
-                    file=log,
-                    flush=True,
-                )
-            if step % 500 == 499 or step == steps - 1:
-                save_file({k: v.contiguous() for k, v in average.items()}, out)
+    def _loss_of(self, mask: Tensor, presence: Tensor, covers: Tensor, batch: Batch) -> Tensor:
+        weight = batch.weights.to(mask.device)[:, None, None, None]
+        truth = batch.presences.to(mask.device)
+        asked = (truth >= 0).float()
+        seen = F.binary_cross_entropy_with_logits(presence, truth.clamp(0, 1), reduction="none")
+        return self._loss(mask, covers, weight) + self.recipe.presence_weight * (seen * asked).mean()
 
+    @torch.no_grad()
+    def _follow(self) -> None:
+        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        for name, value in self.net.state_dict().items():
+            self.average[name].lerp_(value.float(), 1 - decay)
 
-def _step(net: HorizonNet, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> float:
-    net.train()
-    x = normalise(images).contiguous(memory_format=torch.channels_last)
-    mask, presence = net(x)
-    loss = loss_function(mask, presence, labels, (images.shape[2], images.shape[3]))
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-    optimiser.step()
-    return float(loss.detach())
+    def _observe(self, evaluate: Evaluate) -> None:
+        found = evaluate(self.averaged())
+        self._log({"evaluation": found})
+        self._schedule.observe(found["loss"])
+        self.since_best = 0 if found["loss"] < self.best else self.since_best + 1
+        self.best = min(self.best, found["loss"])
+        self._save()
 
+    def _log(self, entry: dict[str, Any]) -> None:
+        with self._log_path.open("a", encoding="utf-8") as log:
+            print(json.dumps({"step": self.step, "of": self.recipe.steps, **entry}), file=log)
 
-@torch.no_grad()
-def _follow(average: dict[str, Tensor], net: HorizonNet, decay: float) -> None:
-    for name, value in net.state_dict().items():
-        average[name].lerp_(value.float(), 1 - decay)
+    def _save(self) -> None:
+        state = {
+            "step": self.step,
+            "best": self.best,
+            "since_best": self.since_best,
+            "recipe": {name: str(value) for name, value in asdict(self.recipe).items()},
+            "net": self.net.state_dict(),
+            "average": self.average,
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "generator": self._generator.get_state(),
+        }
+        partial = self._checkpoint.with_suffix(".pt.partial")
+        torch.save(state, partial)
+        partial.replace(self._checkpoint)
+
+    def _restore(self) -> None:
+        try:
+            state = torch.load(self._checkpoint, weights_only=True)
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            raise TrainingError(f"{self._checkpoint} is no usable checkpoint: {error}") from error
+        changed = [k for k, v in asdict(self.recipe).items() if state["recipe"].get(k) != str(v)]
+        if changed:
+            raise TrainingError(
+                f"{self._checkpoint} is of a run with another {changed[0]}; give --out another folder"
+            )
+        self.step, self.best, self.since_best = state["step"], state["best"], state["since_best"]
+        self.net.load_state_dict(state["net"])
+        self.average = state["average"]
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._scaler.load_state_dict(state["scaler"])
+        self._generator.set_state(state["generator"])

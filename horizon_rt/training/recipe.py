@@ -1,0 +1,80 @@
+"""What a training run is: net, ingredients and their shares, loss, optimiser, schedule. A TOML file holds one."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from horizon_rt.errors import DatasetError
+
+__all__ = ["PROCEDURAL", "Recipe", "read_recipe"]
+
+# Ingredients that need no data, and their shares of a run without any.
+PROCEDURAL = {
+    "rendered-sea": 0.3,
+    "rendered-coast": 0.2,
+    "rendered-land": 0.25,
+    "out-of-view": 0.12,
+    "closed-in": 0.05,
+    "room": 0.04,
+    "blank": 0.04,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to train a net.
+
+    `shares` gives the parts of the ingredients without data (`PROCEDURAL`), `data` those of dataset folders
+    (a path, or a name below the data root), `real_sky` and `beside` the parts of scenes under the skies of
+    the panoramas, and of labelled pictures cut to their sky or ground alone. Parts need not add up to 1.
+    `split` names the files of the datasets that are kept for validation. `warm_up` is a share of the run,
+    `average` the decay of the mean of the weights that is kept.
+    """
+
+    net: str = "small"
+    loss: str = "edge-bce"
+    presence_weight: float = 0.15
+    optimiser: str = "adamw"
+    rate: float = 2e-3
+    weight_decay: float = 0.02
+    schedule: str = "cosine"
+    warm_up: float = 0.03
+    samples: int = 400_000
+    batch: int = 32
+    average: float = 0.998
+    seed: int = 0
+    shares: dict[str, float] = field(default_factory=lambda: dict(PROCEDURAL))
+    data: dict[str, float] = field(default_factory=dict)
+    real_sky: float = 0.0
+    beside: float = 0.0
+    split: Path | None = None
+
+    def __post_init__(self) -> None:
+        unknown = self.shares.keys() - PROCEDURAL.keys()
+        if unknown:
+            raise DatasetError(f"no ingredient '{sorted(unknown)[0]}'; there are: {', '.join(PROCEDURAL)}")
+        parts = [*self.shares.values(), *self.data.values(), self.real_sky, self.beside]
+        if min(parts, default=0) < 0 or sum(parts) <= 0:
+            raise DatasetError(f"the parts of a recipe are 0 or more and not all 0, got {parts}")
+        if self.samples < 1 or self.batch < 1:
+            raise DatasetError(f"samples and batch are 1 or more, got {self.samples} and {self.batch}")
+
+    @property
+    def steps(self) -> int:
+        """Batches of the run."""
+        return max(1, self.samples // self.batch)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from a TOML file whose keys are the fields of `Recipe`; raises DatasetError."""
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "split" in table:
+            table["split"] = path.parent / table["split"]
+        return Recipe(**table)
+    except (OSError, ValueError, TypeError) as error:
+        names = ", ".join(f.name for f in fields(Recipe))
+        raise DatasetError(f"{path} is no usable recipe: {error}; its keys are {names}") from error

@@ -1,0 +1,175 @@
+"""How a net does on labelled pictures that it is not trained on: loss, overlap and horizon errors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from horizon_rt.camera import Pinhole
+from horizon_rt.config import DEFAULT_HFOV_DEG
+from horizon_rt.datasets import LabelledImage
+from horizon_rt.evaluation import LineError, line_error, summarise
+from horizon_rt.fitting import HorizonFitter
+from horizon_rt.frame import Frame
+from horizon_rt.geometry import HorizonLine
+from horizon_rt.horizon import Observation
+from horizon_rt.segmentation import Segmentation
+from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.segmentation.preprocess import Letterbox, Preprocessor
+from horizon_rt.segmentation.weights import SigmaScale
+from horizon_rt.training.losses import Loss
+
+__all__ = ["Prediction", "Validation"]
+
+_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A picture as the net sees it, with its truth: `cover` and `inside` are (1, h/4, w/4) float32."""
+
+    name: str
+    path: Path
+    size: tuple[int, int]
+    picture: NDArray[np.float32]
+    letterbox: Letterbox
+    truth: HorizonLine | None
+    cover: NDArray[np.float32]
+    inside: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a net made of a picture; `error` is None where there is no horizon to be found."""
+
+    path: Path
+    truth: HorizonLine | None
+    observation: Observation
+    line: HorizonLine | None
+    error: LineError | None
+
+    @property
+    def badness(self) -> float:
+        """The horizon error e, 0..1; a false alarm counts 1, a right refusal 0."""
+        return self.error.e if self.error is not None else float(self.line is not None)
+
+
+class Validation:
+    """Labelled pictures by dataset, read once; a call judges a net on them."""
+
+    def __init__(self, pictures: dict[str, Sequence[LabelledImage]], loss: Loss) -> None:
+        preprocess = Preprocessor()
+        self._loss = loss
+        self._cases = [
+            _case(name, labelled, preprocess) for name, some in pictures.items() for labelled in some
+        ]
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    def __call__(self, net: nn.Module) -> dict[str, float]:
+        """Loss, Dice and by dataset the AUC, the median tilt error, and the refusals, in percent."""
+        losses, dices, predictions = [], [], defaultdict(list)
+        for case, (mask, presence) in zip(self._cases, self._run(net), strict=True):
+            losses.append(self._loss_of(case, mask, presence))
+            if case.truth is not None:
+                dices.append(_dice(case, mask))
+            predictions[case.name].append(_predict(case, mask, presence))
+        found = {"loss": float(np.mean(losses)), "dice": float(np.mean(dices)) if dices else float("nan")}
+        for name, some in predictions.items():
+            found |= {f"{name}/{key}": value for key, value in _metrics(some).items()}
+        return found
+
+    def predictions(self, net: nn.Module) -> list[Prediction]:
+        """One for each picture, the worst first."""
+        results = (_predict(case, *logits) for case, logits in zip(self._cases, self._run(net), strict=True))
+        return sorted(results, key=lambda prediction: -prediction.badness)
+
+    def _run(self, net: nn.Module) -> list[tuple[Tensor, Tensor]]:
+        """Mask logits (1, h/4, w/4) and presence logit of every case, on the CPU."""
+        device = next(net.parameters()).device
+        groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for i, case in enumerate(self._cases):
+            groups[case.picture.shape].append(i)
+        results: dict[int, tuple[Tensor, Tensor]] = {}
+        with torch.inference_mode():
+            for members in groups.values():
+                for chunk in (members[i : i + _BATCH] for i in range(0, len(members), _BATCH)):
+                    batch = torch.from_numpy(np.stack([self._cases[i].picture for i in chunk])).to(device)
+                    outputs = net(batch.contiguous(memory_format=torch.channels_last))
+                    masks, presences = (output.float().cpu() for output in outputs)
+                    results |= dict(zip(chunk, zip(masks, presences, strict=True), strict=True))
+        return [results[i] for i in range(len(self._cases))]
+
+    def _loss_of(self, case: _Case, mask: Tensor, presence: Tensor) -> float:
+        seen = torch.tensor(float(case.truth is not None))
+        loss = 0.1 * F.binary_cross_entropy_with_logits(presence, seen)
+        if case.truth is not None:
+            cover, inside = torch.from_numpy(case.cover), torch.from_numpy(case.inside)
+            loss = loss + self._loss(mask[None], cover[None], inside[None])
+        return float(loss)
+
+
+def _case(name: str, labelled: LabelledImage, preprocess: Preprocessor) -> _Case:
+    frame = Frame.from_bgr(cv2.imread(str(labelled.path), cv2.IMREAD_COLOR))
+    width, height = frame.width, frame.height
+    letterbox = preprocess(frame)
+    picture = preprocess.input[0].copy()
+    rows, columns = (n // OUTPUT_STRIDE for n in picture.shape[1:])
+    y, x = np.mgrid[:rows, :columns] * float(OUTPUT_STRIDE) + (OUTPUT_STRIDE - 1) / 2
+    points = letterbox.to_picture(np.stack([x.ravel(), y.ravel()], axis=1))
+    inside = ((points >= -0.5) & (points <= np.array([width, height]) - 0.5)).all(axis=1)
+    truth, cover = None, np.zeros(len(points))
+    if labelled.ends is not None:
+        truth = HorizonLine.from_points(*labelled.ends, width, height, sky_above=labelled.sky_above)
+        origin, (nx, ny) = truth.signed_distance(0, 0, width, height), truth.normal
+        distance = (points @ np.array([nx, ny]) + origin) * letterbox.scale
+        cover = np.clip(distance / OUTPUT_STRIDE + 0.5, 0, 1)
+    grids = (grid.reshape(1, rows, columns).astype(np.float32) for grid in (cover, inside))
+    return _Case(name, labelled.path, (width, height), picture, letterbox, truth, *grids)
+
+
+def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:
+    camera = Pinhole.from_hfov(*case.size, DEFAULT_HFOV_DEG)
+    fitter = HorizonFitter(camera, SigmaScale(1.0, 0.1))
+    seen = float(torch.sigmoid(presence))
+    observation = fitter.fit(Segmentation(mask[0].contiguous().numpy(), seen, case.letterbox))
+    found = observation.measurement
+    line = None if found is None else camera.line(found.up)
+    error = None if case.truth is None else line_error(line, case.truth, *case.size)
+    return Prediction(case.path, case.truth, observation, line, error)
+
+
+def _dice(case: _Case, mask: Tensor) -> float:
+    inside = case.inside > 0.5
+    sky, truth = (mask.numpy() > 0)[inside], (case.cover > 0.5)[inside]
+    total = int(sky.sum()) + int(truth.sum())
+    return 2 * int((sky & truth).sum()) / total if total else 1.0
+
+
+def _metrics(predictions: Iterable[Prediction]) -> dict[str, float]:
+    errors, refused = [], []
+    for prediction in predictions:
+        if prediction.error is None:
+            refused.append(prediction.line is None)
+        else:
+            errors.append(prediction.error)
+    found: dict[str, float] = {}
+    if errors:
+        summary = summarise(errors)
+        found["auc"] = float(summary["auc"])  # type: ignore[arg-type]
+        found["found"] = 100.0 * float(np.mean([error.dphi_deg is not None for error in errors]))
+        if summary["dphi_deg"]:
+            found["dphi"] = summary["dphi_deg"][1]  # type: ignore[index]
+    if refused:
+        found["refused"] = 100.0 * float(np.mean(refused))
+    return found
