@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["OUTPUT_STRIDE", "HorizonNet", "NetSize"]
+__all__ = ["OUTPUT_STRIDE", "HorizonNet", "NetSize", "conv"]
 
 OUTPUT_STRIDE = 4
 
@@ -28,10 +28,13 @@ class NetSize:
     heads: int = 4
 
 
-def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def conv(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, dilation: int = 1
+) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU; 'same' padding."""
+    padding = dilation * (kernel // 2)
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
