@@ -26,9 +26,10 @@ class HorizonTracker:
 
     `camera` is the lens for the frames' size; without one, a centred pinhole with a horizontal field of
     view of 70° is assumed at the first frame. A frame of another size starts the track again, with
-    `CameraModel.for_size`. `smooth='none'` treats each frame on its own. `model` names a shipped model,
-    `device` is 'auto', 'cpu' or 'cuda'. Raises WeightsError for weights that do not match their manifest,
-    DeviceError where there is no CUDA device, ValueError for an unknown option.
+    `CameraModel.for_size`. `smooth='none'` treats each frame on its own. `model` is a shipped model or a
+    path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda'. Raises WeightsError for weights
+    that do not match their manifest, DeviceError where there is no CUDA device, ValueError for an unknown
+    option.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class HorizonTracker:
         self._sigma: SigmaScale = card.sigma
         self._smooth = smooth
         where = best_device() if device == "auto" else device
-        self._segmenter = Segmenter(TorchScript(load_net(card), where))
+        self._segmenter = Segmenter(TorchScript(load_net(card), where), input_area_px=card.input_area_px)
         self._fitter: HorizonFitter | None = None
         self._filter: Filter = self._new_filter()
 

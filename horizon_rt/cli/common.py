@@ -62,7 +62,9 @@ Hfov = Annotated[
     float | None,
     typer.Option(min=1, max=179, help="Horizontal field of view in degrees; 70 where nothing is known."),
 ]
-Model = Annotated[str | None, typer.Option(help="Model of the weights' manifest.")]
+Model = Annotated[
+    str | None, typer.Option(help="A shipped model, or the folder of a trained one: PATH or PATH:NAME.")
+]
 Smooth = Annotated[Smoothing, typer.Option(help="Filter over time, or each frame on its own.")]
 Device = Annotated[DeviceChoice, typer.Option(help="Where the net runs.")]
 

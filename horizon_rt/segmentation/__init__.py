@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.frame import Frame
-from horizon_rt.segmentation.preprocess import Letterbox, Preprocessor
+from horizon_rt.segmentation.preprocess import INPUT_AREA_PX, Letterbox, Preprocessor
 
 if TYPE_CHECKING:
     from horizon_rt.segmentation.compile import Backend
@@ -33,9 +33,9 @@ class Segmentation:
 class Segmenter:
     """Preprocess and net, one frame at a time; not for use by several threads at once."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, input_area_px: int = INPUT_AREA_PX) -> None:
         self.backend = backend
-        self.preprocess = Preprocessor()
+        self.preprocess = Preprocessor(input_area_px)
 
     def segment(self, frame: Frame) -> Segmentation:
         """Run the net on a frame."""

@@ -15,9 +15,9 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from horizon_rt.errors import DeviceError
-from horizon_rt.segmentation.net import HorizonNet
 
 __all__ = ["Backend", "Device", "TorchScript", "best_device"]
 
@@ -47,7 +47,7 @@ class TorchScript:
     Without `optimize_for_inference`: measured, the frozen channels-last graph is faster (2.1 against 3.0 ms).
     """
 
-    def __init__(self, net: HorizonNet, device: Device = "cpu", *, threads: int = 1) -> None:
+    def __init__(self, net: nn.Module, device: Device = "cpu", *, threads: int = 1) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise DeviceError("no CUDA device answers; use --device cpu")
         self.name = f"torchscript-{device}"

@@ -61,6 +61,8 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
+        if channels % heads:
+            raise ValueError(f"{channels} channels cannot be shared by {heads} attention heads")
         self.heads = heads
         self.position = nn.Linear(2, channels)
         self.norm = nn.LayerNorm(channels)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from horizon_rt.colour import yuv_from_rgb
 from horizon_rt.frame import ColourMatrix, Frame, Plane
 
-__all__ = ["Letterbox", "Preprocessor", "input_size"]
+__all__ = ["INPUT_AREA_PX", "Letterbox", "Preprocessor", "input_size"]
 
 _STRIDE = 32
-_AREA = 256 * 256  # largest input, px; 320×192 for 16:9, 288×224 for 4:3, 256×256 for a square
+INPUT_AREA_PX = 256 * 256  # 320×192 for 16:9, 288×224 for 4:3, 256×256 for a square
 # Numbers of column taps that the kernel is compiled for; larger ones compile as they come.
 _TAPS = (2, 3, 6, 12, 24)
 _EPSILON = 1e-9
@@ -42,11 +42,11 @@ class Letterbox:
 
 
 @lru_cache(maxsize=64)
-def input_size(width: int, height: int) -> tuple[int, int]:
-    """Net input (height, width) of a picture: the multiples of 32 that show it largest within the budget."""
+def input_size(width: int, height: int, area_px: int = INPUT_AREA_PX) -> tuple[int, int]:
+    """Net input (height, width) of a picture: the multiples of 32 that show it largest within `area_px`."""
     best, answer = 0.0, (_STRIDE, _STRIDE)
-    for w in range(_STRIDE, _AREA // _STRIDE + 1, _STRIDE):
-        for h in range(_STRIDE, _AREA // w + 1, _STRIDE):
+    for w in range(_STRIDE, area_px // _STRIDE + 1, _STRIDE):
+        for h in range(_STRIDE, area_px // w + 1, _STRIDE):
             scale = min(w / width, h / height)
             if scale > best * 1.001 or (scale > best * 0.999 and w * h < answer[0] * answer[1]):
                 best, answer = scale, (h, w)
@@ -57,16 +57,17 @@ class Preprocessor:
     """Makes the input of one net from frames of any size and sampling; reuses its buffers.
 
     `input` is float32 (1, 3, h, w), overwritten by every call: standardised luma (zero mean; deviation
-    1 for all but the flattest pictures) and chroma times 4.
+    1 for all but the flattest pictures) and chroma times 4. `area_px` is the largest h·w, at least 1024.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, area_px: int = INPUT_AREA_PX) -> None:
+        self._area_px = area_px
         self.input: NDArray[np.float32] = np.empty((1, 3, 0, 0), np.float32)
         self._row = np.empty(0, np.float32)
 
     def __call__(self, frame: Frame) -> Letterbox:
         """Fill `input` from a frame and return where the picture lies in it."""
-        height, width = input_size(frame.width, frame.height)
+        height, width = input_size(frame.width, frame.height, self._area_px)
         if self.input.shape[2:] != (height, width):
             self.input = np.empty((1, 3, height, width), np.float32)
         box = _letterbox(frame.width, frame.height, width, height)

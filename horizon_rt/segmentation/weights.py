@@ -1,46 +1,33 @@
-"""Shipped models: `weights/manifest.toml` says what each file is; a file that does not match is refused."""
+"""Models on disk: a manifest says what each weights file is; a file that does not match is refused."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from horizon_rt.errors import WeightsError
+from horizon_rt.segmentation import manifest
+from horizon_rt.segmentation.manifest import ModelCard, SigmaScale
+from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Mapping
 
-    from horizon_rt.segmentation.net import HorizonNet
+    from torch import Tensor, nn
 
-__all__ = ["ModelCard", "SigmaScale", "default_model", "load_net", "weights_folder"]
+    from horizon_rt.segmentation.net import NetSize
 
-
-@dataclass(frozen=True, slots=True)
-class SigmaScale:
-    """How the fit's formal covariance becomes honest, measured on data that was not trained on.
-
-    The standard deviation is `scale` times the formal one, and at least `floor_deg` in each direction.
-    """
-
-    scale: float
-    floor_deg: float
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """An entry of the manifest."""
-
-    name: str
-    path: Path
-    sha256: str
-    channels: tuple[int, int, int, int]
-    blocks: tuple[int, int]
-    attention: int
-    sigma: SigmaScale
+__all__ = [
+    "ModelCard",
+    "SigmaScale",
+    "default_model",
+    "load_net",
+    "new_net",
+    "shipped_models",
+    "weights_folder",
+    "write_manifest",
+]
 
 
 def weights_folder() -> Path:
@@ -50,59 +37,79 @@ def weights_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "weights"
 
 
-def default_model(manifest: Path | None = None, name: str | None = None) -> ModelCard:
-    """The manifest's entry of this name (its default if None); raises WeightsError."""
-    manifest = manifest or weights_folder() / "manifest.toml"
-    try:
-        table = tomllib.loads(manifest.read_text(encoding="utf-8"))
-        name = table["default"] if name is None else name
-        if name not in table["model"]:
-            raise WeightsError(f"no model '{name}' in {manifest}; there are: {', '.join(table['model'])}")
-        return _card(manifest.parent, name, table["model"][name])
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{manifest} is no usable manifest: {error}") from error
+def shipped_models() -> tuple[str, ...]:
+    """Names of the shipped models; raises WeightsError where their manifest is damaged."""
+    return tuple(manifest.read(weights_folder() / manifest.FILE).models)
 
 
-def _card(folder: Path, name: str, entry: dict[str, Any]) -> ModelCard:
-    a, b, c, d = _counts(entry["net"]["channels"])
-    e, f = _counts(entry["net"]["blocks"])
-    (attention,) = _counts([entry["net"]["attention"]])
-    return ModelCard(
-        name=name,
-        path=folder / entry["file"],
-        sha256=entry["sha256"],
-        channels=(a, b, c, d),
-        blocks=(e, f),
-        attention=attention,
-        sigma=SigmaScale(_positive(entry["sigma"]["scale"]), _positive(entry["sigma"]["floor_deg"])),
+def default_model(path: Path | None = None, name: str | None = None) -> ModelCard:
+    """The entry `name` of the manifest at `path`, its default if None.
+
+    Without a path, `name` is a shipped model, or where there is none of that name, a manifest or its folder:
+    PATH for its default, PATH:NAME for another. Raises WeightsError.
+    """
+    if path is not None:
+        return _entry(path, name)
+    shipped = weights_folder() / manifest.FILE
+    if name is None or name in manifest.read(shipped).models:
+        return _entry(shipped, name)
+    found = _manifest_at(name)
+    if found is not None:
+        return _entry(found)
+    place, _, entry = name.rpartition(":")
+    found = _manifest_at(place)
+    if found is not None:
+        return _entry(found, entry)
+    raise WeightsError(
+        f"there is no model {name[:200]!a}; there are: {', '.join(shipped_models())}, "
+        f"or a folder with a {manifest.FILE}"
     )
 
 
-def _counts(values: Any) -> list[int]:
-    if not all(type(value) is int and 0 <= value <= 4096 for value in values):
-        raise ValueError(f"sizes of a net are whole numbers, got {values}")
-    return list(values)
+def _manifest_at(text: str) -> Path | None:
+    """The manifest that a folder or a file is, if there is one."""
+    if not text:
+        return None
+    path = Path(text)
+    try:
+        found = path / manifest.FILE if path.is_dir() else path
+        return found if found.is_file() or path.is_dir() else None
+    except (OSError, ValueError):
+        return None
 
 
-def _positive(value: Any) -> float:
-    number = float(value)
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"sigma's scale and floor_deg are above 0, got {value}")
-    return number
+def _entry(path: Path, name: str | None = None) -> ModelCard:
+    """The card of an entry, the default if None."""
+    found = manifest.read(path)
+    if name is not None and name not in found.models:
+        raise WeightsError(f"no model {name!a} in {path}; there are: {', '.join(found.models)}")
+    return manifest.card(path, found.default if name is None else name, found)
 
 
-def load_net(card: ModelCard) -> HorizonNet:
+def new_net(spec: str | NetSize) -> nn.Module:
+    """A freshly initialised net: by its name in the zoo, or the default net of these sizes.
+
+    Raises WeightsError for an unknown name and ValueError for sizes that do not fit each other.
+    """
+    from horizon_rt.segmentation.net import HorizonNet
+    from horizon_rt.segmentation.zoo import build_net
+
+    return build_net(spec) if isinstance(spec, str) else HorizonNet(spec)
+
+
+def load_net(card: ModelCard) -> nn.Module:
     """The net with its weights; raises WeightsError if the file is absent or not the one of the manifest."""
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    from horizon_rt.segmentation.net import HorizonNet, NetSize
-
     data = _read(card)
     try:
-        net = HorizonNet(NetSize(card.channels, card.blocks, card.attention))
+        # Without memory at first, so that sizes made up by a manifest cost none.
+        with torch.device("meta"):
+            net = new_net(card.net)
         _fill(net, load(data))
-    except (RuntimeError, ValueError, AssertionError, SafetensorError) as error:
+    except (RuntimeError, ValueError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise WeightsError(f"{card.path} does not fit the net of its manifest: {reason}") from error
     return net
@@ -121,9 +128,49 @@ def _read(card: ModelCard) -> bytes:
     return data
 
 
-def _fill(net: HorizonNet, values: dict[str, Tensor]) -> None:
-    """Load the values; only batch normalisation's counters, which inference never reads, may be absent."""
-    missing, unknown = net.load_state_dict({k: v.float() for k, v in values.items()}, strict=False)
-    wrong = [*(k for k in missing if not k.endswith(".num_batches_tracked")), *unknown]
+def _fill(net: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Take over the values; only counters of batch normalisation, which inference ignores, may be absent."""
+    own = net.state_dict()
+    counters = {k: own[k].new_zeros((), device="cpu") for k in own if k.endswith(".num_batches_tracked")}
+    wrong = [*(own.keys() - counters.keys() - values.keys()), *(values.keys() - own.keys())]
     if wrong:
-        raise ValueError(f"missing or unknown: {', '.join(wrong[:4])}")
+        raise ValueError(f"missing or unknown: {', '.join(sorted(wrong)[:4])}")
+    given = {key: value.to(own[key].dtype) for key, value in values.items()}
+    net.load_state_dict(counters | given, assign=True)
+
+
+def write_manifest(
+    folder: Path,
+    name: str,
+    net: str | NetSize,
+    state: Mapping[str, Tensor],
+    sigma: SigmaScale,
+    facts: Mapping[str, object],
+    *,
+    input_area_px: int = INPUT_AREA_PX,
+    default: bool = False,
+) -> ModelCard:
+    """Write NAME.safetensors and its entry in the folder's manifest, and return what was written.
+
+    Other entries stay. The first entry of a folder is its default, a later one with `default`. `facts` are
+    further keys of the entry: text, numbers, booleans, and lists and tables of them. Raises WeightsError for
+    what a manifest cannot say, and OutputError where the files cannot be written.
+    """
+    from safetensors.torch import save
+
+    values = {k: v.detach().cpu().contiguous() for k, v in state.items()}
+    data = save({k: v for k, v in values.items() if not k.endswith(".num_batches_tracked")})
+    return manifest.add(
+        folder,
+        name,
+        {
+            "file": f"{name}.safetensors",
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "net": manifest.net_entry(net),
+            "input_area_px": input_area_px,
+            "sigma": {"scale": sigma.scale, "floor_deg": sigma.floor_deg},
+            **facts,
+        },
+        data,
+        default=default,
+    )

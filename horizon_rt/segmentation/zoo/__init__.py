@@ -22,7 +22,7 @@ from horizon_rt.segmentation.zoo.unet import UNet
 __all__ = ["NETS", "build_net"]
 
 _SIZES = {
-    "nano": NetSize((8, 24, 64, 96), (1, 1), 1),
+    "nano": NetSize((8, 24, 48, 96), (1, 1), 1),
     "small": NetSize(),
     "base": NetSize((24, 96, 192, 256), (2, 3), 2),
 }

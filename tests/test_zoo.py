@@ -1,0 +1,174 @@
+"""The nets: published sizes, the contract of shapes, TorchScript against eager, gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from horizon_rt.errors import WeightsError
+from horizon_rt.segmentation.compile import TorchScript
+from horizon_rt.segmentation.net import HorizonNet, NetSize
+from horizon_rt.segmentation.zoo import NETS, build_net
+from horizon_rt.segmentation.zoo.contract import MaskAndPresence
+from horizon_rt.segmentation.zoo.encoders import VGG16, MobileNetV2, ResNet18
+from horizon_rt.segmentation.zoo.fcn import FCN8s, FCN32s
+from horizon_rt.segmentation.zoo.unet import UNet
+
+SHAPES = [(128, 256), (192, 320), (224, 288), (256, 256), (256, 128)]
+SMALL_INPUT = (64, 96)
+# Those of 134 M parameters are run with less of them.
+NARROW = {"fcn32s": FCN32s, "fcn8s": FCN8s}
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def on_meta(name: str) -> nn.Module:
+    with torch.device("meta"):
+        return build_net(name)
+
+
+def test_the_names() -> None:
+    light = {"nano", "small", "base"}
+    assert set(NETS) == light | {
+        *("fcn32s", "fcn8s", "unet-small", "unet", "segnet", "pspnet", "deeplabv3plus")
+    }
+    with pytest.raises(WeightsError, match=r"no net 'resnet'.*nano.*deeplabv3plus"):
+        build_net("resnet")
+
+
+def test_small_is_the_net_of_the_shipped_weights() -> None:
+    small = build_net("small").state_dict()
+    assert {k: v.shape for k, v in small.items()} == {
+        k: v.shape for k, v in HorizonNet(NetSize()).state_dict().items()
+    }
+
+
+# --- numbers of parameters
+
+
+def test_vgg16_has_the_published_features() -> None:
+    assert parameters(VGG16(batch_norm=False)) == 14_714_688
+    convolutions = [m for m in VGG16(batch_norm=True).modules() if isinstance(m, nn.Conv2d)]
+    assert len(convolutions) == 13
+    # A bias a channel less, two numbers of batch normalisation a channel more.
+    assert parameters(VGG16(batch_norm=True)) == 14_714_688 + sum(m.out_channels for m in convolutions)
+
+
+def test_resnet18_has_the_published_parameters() -> None:
+    assert parameters(ResNet18()) == 11_176_512
+    assert parameters(ResNet18()) + 512 * 1000 + 1000 == 11_689_512
+
+
+def test_mobilenet_v2_has_the_published_features() -> None:
+    last = 320 * 1280 + 2 * 1280  # the pointwise layer to 1280 channels, which serves classification alone
+    assert parameters(MobileNetV2()) + last == 2_223_872
+
+
+def test_fcn_is_vgg16_with_conv6_and_conv7() -> None:
+    conv6, conv7 = 512 * 4096 * 7 * 7 + 4096, 4096 * 4096 + 4096
+    body = on_meta("fcn32s").body
+    assert parameters(body) == 14_714_688 + conv6 + conv7 + 4096 + 1  # the paper says 134 M
+    skips = (512 + 1) + (256 + 1) + 2 * 4 * 4
+    assert parameters(on_meta("fcn8s").body) == parameters(body) + skips
+
+
+def test_unet_has_the_published_parameters() -> None:
+    assert parameters(on_meta("unet").body) == pytest.approx(31.0e6, abs=0.05e6)
+    assert parameters(on_meta("unet-small").body) == pytest.approx(0.53e6, abs=0.005e6)
+
+
+def test_unet_is_its_closed_form() -> None:
+    def twice(a: int, b: int) -> int:
+        return 9 * a * b + 9 * b * b + 4 * b
+
+    fine, middle, coarse = 5, 7, 11
+    down = twice(3, fine) + twice(fine, middle) + twice(middle, coarse)
+    up = 4 * coarse * middle + middle + twice(2 * middle, middle)
+    up += 4 * middle * fine + fine + twice(2 * fine, fine)
+    assert parameters(UNet((fine, middle, coarse))) == down + up + fine + 1
+
+
+def test_segnet_is_vgg16_and_its_mirror_image() -> None:
+    pairs = [(64, 64), (128, 64), (128, 128), (256, 128), (256, 256), (256, 256)]
+    pairs += [(512, 256), *[(512, 512)] * 5]
+    decoder = sum(9 * a * b + 2 * b for a, b in pairs) + 9 * 64 + 1
+    # The published count for 12 classes is 29.45 M.
+    assert parameters(on_meta("segnet").body) == parameters(VGG16(batch_norm=True)) + decoder
+    assert parameters(on_meta("segnet").body) == pytest.approx(29.45e6, rel=2e-3)
+
+
+# --- the contract
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_shapes_of_the_contract(name: str) -> None:
+    net = on_meta(name)
+    for height, width in SHAPES:
+        mask, presence = net(torch.empty(2, 3, height, width, device="meta"))
+        assert mask.shape == (2, 1, height // 4, width // 4)
+        assert presence.shape == (2,)
+
+
+def _statistics_away_from_their_start(net: nn.Module) -> None:
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)  # type: ignore[union-attr, operator]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_net_trains_compiles_and_takes_pictures_one_by_one(name: str) -> None:
+    """One test for all three, as building the large nets takes most of the time."""
+    torch.manual_seed(0)
+    net = MaskAndPresence(NARROW[name](32)) if name in NARROW else build_net(name)
+    _every_parameter_is_trained(net.train())
+    net.zero_grad(set_to_none=True)
+    _statistics_away_from_their_start(net.eval())
+    pictures = torch.randn(2, 3, *SMALL_INPUT)
+    with torch.inference_mode():
+        masks, presences = net(pictures)
+        mask, presence = net(pictures[1:])
+    scale = float(masks.abs().max())
+    assert mask[0].numpy() == pytest.approx(masks[1].numpy(), abs=1e-4 * scale)
+    assert float(presence[0]) == pytest.approx(float(presences[1]), abs=1e-4 * scale)
+    scripted, seen = TorchScript(net)(pictures[1:].numpy())
+    assert scripted == pytest.approx(masks[1, 0].numpy(), abs=1e-4 * scale)
+    assert seen == pytest.approx(float(presences[1]), abs=1e-4 * max(1.0, abs(float(presences[1]))))
+    assert np.ptp(scripted) > 0
+
+
+def _every_parameter_is_trained(net: nn.Module) -> None:
+    mask, presence = net(torch.randn(2, 3, *SMALL_INPUT))
+    (F.softplus(mask).mean() + F.softplus(presence).mean()).backward()
+    for key, parameter in net.named_parameters():
+        assert parameter.grad is not None, key
+        assert torch.isfinite(parameter.grad).all(), key
+        assert parameter.grad.abs().max() > 0, key
+
+
+def test_fcn8s_starts_as_the_bilinear_interpolation_of_its_coarsest_scores() -> None:
+    torch.manual_seed(0)
+    net = FCN8s(1)
+    net.encoder, net.classifier, net.score = _Coarse(), nn.Identity(), nn.Conv2d(1, 1, 1)
+    nn.init.ones_(net.score.weight)
+    nn.init.zeros_(net.score.bias)
+    logits, coarse = net(torch.empty(0))
+    expected = F.interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False)
+    # Two doublings are not quite one quadrupling, and the transposed convolution sees zeros beyond the edge.
+    twice = F.interpolate(
+        F.interpolate(coarse, scale_factor=2.0, mode="bilinear"), scale_factor=2.0, mode="bilinear"
+    )
+    assert torch.allclose(logits[..., 3:-3, 3:-3], twice[..., 3:-3, 3:-3], atol=1e-6)
+    assert (logits - expected)[..., 3:-3, 3:-3].abs().max() < 0.2 * coarse.abs().max()
+
+
+class _Coarse(nn.Module):
+    def forward(self, picture: torch.Tensor) -> list[torch.Tensor]:
+        coarse = torch.randn(1, 1, 4, 6)
+        zeros = [torch.zeros(1, channels, 1, 1) for channels in (64, 128)]
+        return [*zeros, torch.zeros(1, 256, 16, 24), torch.zeros(1, 512, 8, 12), coarse]
