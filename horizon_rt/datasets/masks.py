@@ -16,8 +16,11 @@ _ENTRY = re.compile(r"(sky|void)=(\d{1,3}),(\d{1,3}),(\d{1,3})")
 _MASK_ENDS = ("", "_L")  # CamVid: 0001TP_006690.png and 0001TP_006690_L.png
 
 
-def parse_palette(entries: Sequence[str]) -> dict[str, Colours]:
-    """`sky=R,G,B` and `void=R,G,B`, repeatable, as keywords of `open_mask_folder`; raises DatasetError."""
+def parse_palette(entries: Sequence[str]) -> tuple[Colours, Colours]:
+    """The colours of the sky and of what does not count, of `sky=R,G,B` and `void=R,G,B` entries.
+
+    Raises DatasetError.
+    """
     palette: dict[str, list[tuple[int, int, int]]] = {"sky": [], "void": []}
     for entry in entries:
         match = _ENTRY.fullmatch(entry.strip())
@@ -27,7 +30,7 @@ def parse_palette(entries: Sequence[str]) -> dict[str, Colours]:
         palette[match[1]].append((r, g, b))
     if palette["void"] and not palette["sky"]:
         raise DatasetError("a palette needs the colour of the sky, such as sky=128,128,128")
-    return {name: tuple(colours) for name, colours in palette.items()}
+    return tuple(palette["sky"]), tuple(palette["void"])
 
 
 def open_mask_folder(images: Path, masks: Path, *, sky: Colours = (), void: Colours = ()) -> PictureSet:

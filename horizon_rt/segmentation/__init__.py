@@ -35,8 +35,7 @@ class Segmentation:
         box, (rows, columns) = self.letterbox, self.logits.shape
         across = _linear_weights(width, columns, box.scale, box.left)
         down = _linear_weights(height, rows, box.scale, box.top)
-        logits: NDArray[np.float32] = down @ self.logits @ across.T
-        return logits
+        return np.asarray(down @ self.logits @ across.T, np.float32)
 
 
 @lru_cache(maxsize=16)
