@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 from machine import describe
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.datasets import LabelledImage, data_root, is_set_aside, read_horizons
-from horizon_rt.evaluation import LineError, line_error, summarise
-from horizon_rt.frame import Frame
-from horizon_rt.geometry import HorizonLine, wrap_degrees
+from horizon_rt.datasets import data_root, is_set_aside, open_dataset
+from horizon_rt.evaluation import AttitudeError, summarise_uncertainty
+from horizon_rt.evaluation.lines import percentiles
+from horizon_rt.evaluation.results import Evaluation
+from horizon_rt.evaluation.runner import EvalOptions, evaluate
+from horizon_rt.geometry import wrap_degrees
 from horizon_rt.segmentation.weights import default_model
 from horizon_rt.synth.clip import Clip, PanoramaView
 from horizon_rt.synth.panorama import load_panoramas
@@ -31,77 +30,35 @@ HEADINGS_DEG = (40.0, 220.0)
 SPLIT = Path(__file__).parents[1] / "weights" / "split.toml"
 
 
-def judge_frames(root: Path, name: str, model: str | None) -> tuple[dict[str, Any], list[tuple[float, Path]]]:
-    tracker = HorizonTracker(smooth="none", model=model)
-    errors: list[LineError] = []
-    worst: list[tuple[float, Path]] = []
-    refused = without = 0
-    ratios: list[tuple[float, float]] = []
-    for labelled, frame in frames(root, name):
-        tracker.camera = None
-        horizon = tracker.update(frame)
-        if labelled.ends is None:
-            without += 1
-            refused += horizon.up is None
-            continue
-        truth = HorizonLine.from_points(
-            *labelled.ends, frame.width, frame.height, sky_above=labelled.sky_above
-        )
-        error = line_error(horizon.line, truth, frame.width, frame.height)
-        errors.append(error)
-        worst.append((error.e, labelled.path))
-        if horizon.up is not None:
-            true_up = truth.up_vector(Pinhole.from_hfov(frame.width, frame.height, 70).focal_px)
-            ratios.append(
-                (
-                    wrap_degrees(horizon.up.roll_deg - true_up.roll_deg) / horizon.roll_sd_deg,
-                    (horizon.up.pitch_deg - true_up.pitch_deg) / horizon.pitch_sd_deg,
-                )
-            )
-    row = summarise(errors) | coverage(ratios)
-    if without:
-        row |= {"without_horizon": without, "refused": refused}
-    return row, sorted(worst, reverse=True)[:12]
-
-
-def coverage(ratios: list[tuple[float, float]]) -> dict[str, Any]:
-    z = np.abs(np.array(ratios).reshape(-1, 2))
-    if len(z) == 0:
-        return {}
-    return {
-        "within_1_sigma": [float(v) for v in (z <= 1).mean(axis=0)],
-        "within_2_sigma": [float(v) for v in (z <= 2).mean(axis=0)],
-        "median_error_over_sigma": [float(v) for v in np.median(z, axis=0)],
-    }
-
-
-def frames(root: Path, name: str) -> Iterator[tuple[LabelledImage, Frame]]:
-    for labelled in read_horizons(root / name):
-        if is_set_aside(SPLIT, name, labelled.path.name):
-            yield labelled, Frame.from_bgr(cv2.imread(str(labelled.path), cv2.IMREAD_COLOR))
-
-
-def percentiles(values: list[float]) -> list[float] | None:
-    return [float(v) for v in np.percentile(values, [50, 95])] if values else None
+def judge_frames(root: Path, name: str, tracker: HorizonTracker) -> tuple[dict[str, Any], Evaluation]:
+    options = EvalOptions(keep=lambda file: is_set_aside(SPLIT, name, file))
+    found = evaluate(open_dataset(root / name), tracker, options)
+    summary = found.summary()
+    row = (summary.lines or {}) | (summary.uncertainty or {})
+    refusal = summary.refusal or {}
+    if refusal.get("without_horizon"):
+        row |= {"without_horizon": refusal["without_horizon"], "refused": refusal["refused"]}
+    return row, found
 
 
 def judge_clip(clip: Clip, model: str | None) -> tuple[list[float], dict[str, Any]]:
     tracker = HorizonTracker(clip.camera, model=model)
-    roll, pitch, ratios = [], [], []
+    errors = []
     for index in range(len(clip)):
         horizon, truth = tracker.update(clip.frame(index)), clip.truth(index).up
         if horizon.up is None or horizon.state not in ("tracking", "coasting"):
             continue
-        roll.append(abs(wrap_degrees(horizon.up.roll_deg - truth.roll_deg)))
-        pitch.append(abs(horizon.up.pitch_deg - truth.pitch_deg))
-        ratios.append((roll[-1] / horizon.roll_sd_deg, pitch[-1] / horizon.pitch_sd_deg))
+        roll = wrap_degrees(horizon.up.roll_deg - truth.roll_deg)
+        pitch = horizon.up.pitch_deg - truth.pitch_deg
+        errors.append(AttitudeError(roll, pitch, horizon.roll_sd_deg, horizon.pitch_sd_deg))
+    rolls = [abs(error.roll_deg) for error in errors]
     row = {
         "frames": len(clip),
-        "availability": len(roll) / len(clip),
-        "roll_deg": percentiles(roll),
-        "pitch_deg": percentiles(pitch),
+        "availability": len(errors) / len(clip),
+        "roll_deg": percentiles(rolls, (50, 95)),
+        "pitch_deg": percentiles([abs(error.pitch_deg) for error in errors], (50, 95)),
     }
-    return roll, row | coverage(ratios)
+    return rolls, row | summarise_uncertainty(errors)
 
 
 def judge_clips(root: Path, model: str | None, motion: str, seconds: float) -> dict[str, Any]:
@@ -116,7 +73,7 @@ def judge_clips(root: Path, model: str | None, motion: str, seconds: float) -> d
             clip = Clip(view=PanoramaView(panorama, heading), path=path, camera=camera, duration_s=seconds)
             roll, rows[f"{panorama.name}, {heading:.0f}°"] = judge_clip(clip, model)
             every += roll
-    rows["all"] = {"roll_deg": percentiles(every)}
+    rows["all"] = {"roll_deg": percentiles(every, (50, 95))}
     return rows
 
 
@@ -131,12 +88,13 @@ def main() -> None:
         parser.error("no datasets found: set HORIZON_RT_DATA to their folder")
     card = default_model(name=options.model)
     result: dict[str, Any] = {"machine": describe(), "model": {"name": card.name, "sha256": card.sha256}}
+    tracker = HorizonTracker(model=options.model)
     for name in ("flight", "thermal-sea", "scenes", "sea"):
-        result[name], worst = judge_frames(root, name, options.model)
+        result[name], found = judge_frames(root, name, tracker)
         print(name, json.dumps(result[name]), flush=True)
         if options.worst:
-            for e, path in worst:
-                print(f"    {e:.3f} {path.name}")
+            for frame in found.worst[:12]:
+                print(f"    {frame.score:.3f} {frame.name}")
     for motion in ("flight", "aerobatics"):
         result[f"panorama clips, {motion}"] = judge_clips(root, options.model, motion, 12.0)
         print(motion, json.dumps(result[f"panorama clips, {motion}"]), flush=True)

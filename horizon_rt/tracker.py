@@ -14,7 +14,7 @@ from horizon_rt.config import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Measurement, Observation
-from horizon_rt.segmentation import Segmenter
+from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter, TrackSettings
 
@@ -65,10 +65,17 @@ class HorizonTracker:
         self._camera, self._fitter = camera, None
         self.reset()
 
-    def update(self, frame: Frame) -> Horizon:
-        """Analyse a frame; frames come in the order of their time."""
+    def segment(self, frame: Frame) -> Segmentation:
+        """The mask of a frame alone, to look at or to hand to `update`; it leaves the track as it is."""
+        return self._segmenter.segment(frame)
+
+    def update(self, frame: Frame, segmentation: Segmentation | None = None) -> Horizon:
+        """Analyse a frame; frames come in the order of their time.
+
+        `segmentation` is that of this frame, where the caller has it from `segment`.
+        """
         fitter = self._fitter_for(frame)
-        observation = fitter.fit(self._segmenter.segment(frame))
+        observation = fitter.fit(segmentation or self._segmenter.segment(frame))
         track = self._filter.update(frame.time_s, observation)
         return describe(frame, observation, track, fitter.camera)
 

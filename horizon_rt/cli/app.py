@@ -12,6 +12,7 @@ from horizon_rt.cli.calibrate import calibrate
 from horizon_rt.cli.cameras import app as cameras
 from horizon_rt.cli.demo import demo
 from horizon_rt.cli.doctor import doctor
+from horizon_rt.cli.eval import evaluate
 from horizon_rt.cli.live import live
 from horizon_rt.cli.track import track
 
@@ -20,6 +21,7 @@ __all__ = ["app"]
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 for verb in (live, track, batch, demo, calibrate, doctor):
     app.command()(verb)
+app.command("eval")(evaluate)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")
 
 

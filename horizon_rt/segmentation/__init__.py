@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,24 @@ class Segmentation:
     logits: NDArray[np.float32]
     presence: float
     letterbox: Letterbox
+
+    def picture_logits(self, width: int, height: int) -> NDArray[np.float32]:
+        """Logits (height, width) of every pixel of the picture, bilinear between the cells' centres."""
+        box, (rows, columns) = self.letterbox, self.logits.shape
+        across = _linear_weights(width, columns, box.scale, box.left)
+        down = _linear_weights(height, rows, box.scale, box.top)
+        return np.asarray(down @ self.logits @ across.T, np.float32)
+
+
+@lru_cache(maxsize=16)
+def _linear_weights(size: int, cells: int, scale: float, margin: float) -> NDArray[np.float32]:
+    """(size, cells): how much of each cell of the net's output belongs to each picture pixel on one axis."""
+    from horizon_rt.segmentation.net import OUTPUT_STRIDE
+
+    at = ((np.arange(size) + 0.5) * scale + margin) / OUTPUT_STRIDE - 0.5
+    at = np.clip(at, 0, cells - 1)
+    weights = 1 - np.abs(at[:, None] - np.arange(cells))
+    return np.clip(weights, 0, None).astype(np.float32)
 
 
 class Segmenter:

@@ -18,7 +18,7 @@ from horizon_rt.frame import Frame, Plane, Sampling
 from horizon_rt.sources.base import Source, SourceInfo
 from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
 
-__all__ = ["ImageSource", "natural_key", "open_images"]
+__all__ = ["ImageSource", "natural_key", "open_images", "read_frame"]
 
 # As stored, grey or colour, 8 or 16 bits; unlike IMREAD_UNCHANGED these apply the EXIF orientation.
 _READ_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
@@ -131,6 +131,14 @@ def _load(path: Path) -> Plane:
     if image.dtype == np.uint16:
         return image.astype(np.uint16, copy=False)
     raise ValueError(f"samples are {image.dtype}; save it with 8 or 16 bits")
+
+
+def read_frame(path: Path, *, index: int = 0) -> Frame:
+    """One picture file as a frame named after it, as `ImageSource` reads it; raises DecodeError."""
+    try:
+        return replace(frame_from_image(_load(path), index=index), name=path.name)
+    except (OSError, ValueError, cv2.error) as error:
+        raise DecodeError(f"{path}: the picture cannot be read ({_reason(error)})") from error
 
 
 def frame_from_image(image: Plane, *, index: int) -> Frame:

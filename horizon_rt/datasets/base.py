@@ -1,0 +1,227 @@
+"""What every dataset gives: frames with labels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.errors import DatasetError, SourceError
+from horizon_rt.geometry import UpVector
+
+if TYPE_CHECKING:
+    from horizon_rt.camera import Pinhole
+    from horizon_rt.frame import Frame
+
+__all__ = [
+    "Clip",
+    "Dataset",
+    "Example",
+    "Keep",
+    "Label",
+    "LabelledFrame",
+    "MaskFile",
+    "PictureSet",
+    "TruthKind",
+    "VideoSet",
+]
+
+TruthKind = Literal["line", "mask", "attitude"]
+Keep = Callable[[str], bool]
+Ends = tuple[float, float, float, float]
+Colours = tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskFile:
+    """A picture of the truth: grey, 128 and more above the horizon, or with RGB colours of the sky side.
+
+    Pixels of a `void` colour do not count.
+    """
+
+    path: Path
+    sky: Colours = ()
+    void: Colours = ()
+
+    def read(self, width: int, height: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+        """The sky side and, with void colours, what counts; (height, width). Raises DatasetError."""
+        image = _read_picture(self.path, colour=bool(self.sky))
+        if image.shape[:2] != (height, width):
+            rows, columns = image.shape[:2]
+            raise DatasetError(f"{self.path} is {columns}x{rows}, but its picture is {width}x{height}")
+        if not self.sky:
+            return image >= 128, None
+        return _among(image, self.sky), ~_among(image, self.void) if self.void else None
+
+
+def _read_picture(path: Path, *, colour: bool) -> NDArray[np.uint8]:
+    import cv2
+
+    try:
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
+    except (OSError, cv2.error) as error:
+        raise DatasetError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    if image is None:
+        raise DatasetError(f"{path} is no picture, or damaged")
+    return image.astype(np.uint8, copy=False)
+
+
+def _among(bgr: NDArray[np.uint8], colours: Colours) -> NDArray[np.bool_]:
+    packed = (bgr.astype(np.uint32) * (1, 256, 65536)).sum(axis=2)
+    return np.isin(packed, [65536 * r + 256 * g + b for r, g, b in colours])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What is known of a frame.
+
+    `in_view` says whether a horizon shows, None where nobody said. `ends` are two points (x1, y1, x2, y2) of
+    the horizon in px, with `centred` relative to the middle of the picture and y up. `up` is the attitude,
+    `mask` the file of the mask.
+    """
+
+    in_view: bool | None = None
+    ends: Ends | None = None
+    sky_above: bool = True
+    centred: bool = False
+    up: UpVector | None = None
+    mask: MaskFile | None = None
+
+    def ends_in(self, width: int, height: int) -> Ends | None:
+        """The two points in px of a picture of this size, x right and y down from the top left pixel."""
+        if self.ends is None or not self.centred:
+            return self.ends
+        x1, y1, x2, y2 = self.ends
+        cx, cy = (width - 1) / 2, (height - 1) / 2
+        return cx + x1, cy - y1, cx + x2, cy - y2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A picture file with its label; `time_s` orders the pictures of a recording."""
+
+    path: Path
+    label: Label | None
+    scene: str
+    time_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A video file with the labels of its frames by index."""
+
+    path: Path
+    labels: Mapping[int, Label]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledFrame:
+    """A frame, its label (None: not judged), its file within the dataset, and the recording it belongs to.
+
+    `sequence` is empty for pictures that stand alone.
+    """
+
+    frame: Frame
+    label: Label | None
+    file: str
+    scene: str
+    sequence: str = ""
+
+
+class Dataset(ABC):
+    """Frames with truth; the labels are read when it is opened, the pictures one by one.
+
+    `camera` is the lens, where the dataset knows it. `still` pictures stand alone; other frames follow one
+    another in time.
+    """
+
+    def __init__(self, *, name: str, truth: TruthKind, still: bool, camera: Pinhole | None = None) -> None:
+        self.name, self.truth, self.still, self.camera = name, truth, still, camera
+
+    @abstractmethod
+    def frames(self, keep: Keep | None = None) -> Iterator[LabelledFrame]:
+        """All frames, or those of files whose name `keep` accepts; raises DatasetError or SourceError."""
+
+    @abstractmethod
+    def count(self, keep: Keep | None = None) -> int:
+        """How many labels those frames have, for the progress."""
+
+
+class PictureSet(Dataset):
+    """Picture files, each with its label."""
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        *,
+        name: str,
+        truth: TruthKind,
+        still: bool = True,
+        camera: Pinhole | None = None,
+    ) -> None:
+        super().__init__(name=name, truth=truth, still=still, camera=camera)
+        self.examples = tuple(examples)
+
+    def frames(self, keep: Keep | None = None) -> Iterator[LabelledFrame]:
+        """See `Dataset`."""
+        from horizon_rt.sources.images import read_frame
+
+        for index, example in enumerate(self._kept(keep)):
+            try:
+                frame = read_frame(example.path, index=index)
+            except SourceError as error:
+                raise DatasetError(str(error)) from error
+            if not self.still:
+                frame = replace(frame, time_s=example.time_s)
+            yield LabelledFrame(
+                frame=frame,
+                label=example.label,
+                file=example.path.name,
+                scene=example.scene,
+                sequence="" if self.still else self.name,
+            )
+
+    def count(self, keep: Keep | None = None) -> int:
+        """See `Dataset`."""
+        return len(self._kept(keep))
+
+    def _kept(self, keep: Keep | None) -> list[Example]:
+        return [e for e in self.examples if keep is None or keep(e.path.name)]
+
+
+class VideoSet(Dataset):
+    """Videos with the truth of their frames; frames without a label are read but not judged."""
+
+    def __init__(
+        self, clips: Sequence[Clip], *, name: str, truth: TruthKind, scene: str, camera: Pinhole | None = None
+    ) -> None:
+        super().__init__(name=name, truth=truth, still=False, camera=camera)
+        self.clips, self.scene = tuple(clips), scene
+
+    def frames(self, keep: Keep | None = None) -> Iterator[LabelledFrame]:
+        """See `Dataset`."""
+        from horizon_rt.sources import open_source
+
+        for clip in self._kept(keep):
+            with open_source(clip.path) as source:
+                for frame in source:
+                    yield LabelledFrame(
+                        frame=frame,
+                        label=clip.labels.get(frame.index),
+                        file=clip.path.name,
+                        scene=self.scene,
+                        sequence=clip.path.name,
+                    )
+
+    def count(self, keep: Keep | None = None) -> int:
+        """See `Dataset`."""
+        return sum(len(clip.labels) for clip in self._kept(keep))
+
+    def _kept(self, keep: Keep | None) -> list[Clip]:
+        return [clip for clip in self.clips if keep is None or keep(clip.path.name)]

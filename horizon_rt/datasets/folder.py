@@ -1,0 +1,128 @@
+"""Dataset folders of this project.
+
+NAME/dataset.toml   name, scene (sea|land|air|…), optional hfov_deg (the lens of a video)
+NAME/horizon.csv    file,x1,y1,x2,y2,sky_side and optional scene; pictures in images/, masks in masks/
+NAME/attitude.csv   frame,time_s,roll_deg,pitch_deg of video/clip.mp4
+NAME/masks/         255 above the horizon, one for each picture of images/
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from horizon_rt.datasets.base import Clip, Dataset, Example, Label, MaskFile, PictureSet, VideoSet
+from horizon_rt.datasets.masks import mask_examples
+from horizon_rt.datasets.text import finite, parse_rows, read_toml
+from horizon_rt.errors import DatasetError
+from horizon_rt.geometry import UpVector
+
+__all__ = ["LabelledImage", "open_folder", "read_attitudes", "read_horizons"]
+
+_SIDES = {"above": True, "below": False}
+_LARGEST_ANGLE = {"roll_deg": 360.0, "pitch_deg": 90.0}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """A picture with the end points of its horizon in px, or None where it shows no horizon.
+
+    `scene` is that of the picture, where its table has one.
+    """
+
+    path: Path
+    ends: tuple[float, float, float, float] | None
+    sky_above: bool = True
+    scene: str | None = None
+
+
+def read_horizons(folder: Path) -> list[LabelledImage]:
+    """The labelled pictures of a dataset folder, in the order of its table; raises DatasetError."""
+    table = folder / "horizon.csv"
+    if not table.is_file():
+        raise DatasetError(f"{folder} is no line dataset: it has no horizon.csv")
+    return parse_rows(table, lambda row: _labelled(folder, row))
+
+
+def _labelled(folder: Path, row: dict[str, Any]) -> LabelledImage:
+    path = folder / "images" / row["file"]
+    scene = (row.get("scene") or "").strip() or None
+    values = [row[name].strip() for name in ("x1", "y1", "x2", "y2")]
+    if not any(values):
+        return LabelledImage(path, None, scene=scene)
+    return LabelledImage(path, _ends(values), _SIDES[row["sky_side"].strip()], scene)
+
+
+def _ends(values: list[str]) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = (float(value) for value in values)
+    if not all(map(math.isfinite, (x1, y1, x2, y2))) or (x1, y1) == (x2, y2):
+        raise ValueError(f"two distinct points are needed, got {', '.join(values)}")
+    return x1, y1, x2, y2
+
+
+def read_attitudes(table: Path) -> dict[int, Label]:
+    """Labels by frame index of an attitude.csv; rows without angles are left out. Raises DatasetError."""
+    return {frame: label for frame, label in parse_rows(table, _attitude) if label is not None}
+
+
+def _attitude(row: dict[str, Any]) -> tuple[int, Label | None]:
+    frame = int(row["frame"])
+    if not (row["roll_deg"].strip() or row["pitch_deg"].strip()):
+        return frame, None
+    angles = {name: finite(row[name]) for name in _LARGEST_ANGLE}
+    for name, largest in _LARGEST_ANGLE.items():
+        if abs(angles[name]) > largest:
+            raise ValueError(f"{name} lies within ±{largest:g}, got {angles[name]:g}")
+    return frame, Label(up=UpVector.from_roll_pitch(angles["roll_deg"], angles["pitch_deg"]))
+
+
+def open_folder(folder: Path) -> Dataset:
+    """A dataset folder of this project, whatever truth it has; raises DatasetError."""
+    about = read_toml(folder / "dataset.toml") if (folder / "dataset.toml").exists() else {}
+    name, scene = (str(about.get(key, default)) for key, default in (("name", folder.name), ("scene", "any")))
+    if (folder / "horizon.csv").exists():
+        return PictureSet(_line_examples(folder, scene), name=name, truth="line")
+    if (folder / "attitude.csv").exists():
+        labels = read_attitudes(folder / "attitude.csv")
+        clip = Clip(path=_video(folder), labels=labels)
+        return _attitude_set(clip, folder, name, scene, about.get("hfov_deg"))
+    if (folder / "masks").is_dir():
+        examples = mask_examples(folder / "images", folder / "masks", scene=scene)
+        return PictureSet(examples, name=name, truth="mask")
+    raise DatasetError(f"{folder} is no dataset: it has no horizon.csv, no attitude.csv and no masks/")
+
+
+def _line_examples(folder: Path, scene: str) -> list[Example]:
+    examples = []
+    for image in read_horizons(folder):
+        mask = folder / "masks" / f"{image.path.stem}.png"
+        label = Label(
+            in_view=image.ends is not None,
+            ends=image.ends,
+            sky_above=image.sky_above,
+            mask=MaskFile(path=mask) if mask.exists() else None,
+        )
+        examples.append(Example(path=image.path, label=label, scene=image.scene or scene))
+    return examples
+
+
+def _video(folder: Path) -> Path:
+    found = sorted((folder / "video").glob("clip.*"))
+    if len(found) != 1:
+        raise DatasetError(f"{folder}/video must hold one clip, such as clip.mp4; it holds {len(found)}")
+    return found[0]
+
+
+def _attitude_set(clip: Clip, folder: Path, name: str, scene: str, hfov_deg: Any) -> VideoSet:
+    if hfov_deg is None:
+        return VideoSet([clip], name=name, truth="attitude", scene=scene)
+    from horizon_rt.camera import Pinhole
+    from horizon_rt.sources import open_source
+
+    if not (isinstance(hfov_deg, (int, float)) and 0 < hfov_deg < 180):
+        raise DatasetError(f"{folder / 'dataset.toml'}: hfov_deg lies between 0 and 180, got {hfov_deg!r}")
+    with open_source(clip.path) as source:
+        camera = Pinhole.from_hfov(source.info.width, source.info.height, hfov_deg)
+    return VideoSet([clip], name=name, truth="attitude", scene=scene, camera=camera)

@@ -1,0 +1,36 @@
+"""Where the datasets lie, and what is set aside from training."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+
+from horizon_rt.errors import DatasetError
+
+__all__ = ["data_root", "is_set_aside"]
+
+
+def data_root() -> Path | None:
+    """Folder of the datasets: HORIZON_RT_DATA, else `../shared/data` beside a checkout; None if absent."""
+    given = os.environ.get("HORIZON_RT_DATA")
+    root = Path(given) if given else Path(__file__).parents[3] / "shared" / "data"
+    return root if root.is_dir() else None
+
+
+def is_set_aside(split: Path, dataset: str, name: str) -> bool:
+    """Whether a split file (`[set_aside]` name prefixes by dataset) keeps this file from training.
+
+    Raises DatasetError for a split file that cannot be read: training on what was to be set aside would
+    spoil every figure.
+    """
+    return name.startswith(_prefixes(split, dataset))
+
+
+@lru_cache(maxsize=64)
+def _prefixes(split: Path, dataset: str) -> tuple[str, ...]:
+    try:
+        return tuple(tomllib.loads(split.read_text(encoding="utf-8"))["set_aside"].get(dataset, []))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DatasetError(f"{split} is no usable split: {error}") from error

@@ -1,0 +1,188 @@
+"""What is judged: a model that runs now, or the telemetry of a run that is finished."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.camera import BrownConrady, Pinhole
+from horizon_rt.datasets import LabelledFrame
+from horizon_rt.errors import CameraModelError, DatasetError
+from horizon_rt.geometry import HorizonLine, UpVector
+from horizon_rt.horizon import View
+from horizon_rt.sinks.records import SCHEMA
+
+if TYPE_CHECKING:
+    from horizon_rt.frame import Frame
+    from horizon_rt.tracker import HorizonTracker
+
+__all__ = ["Estimate", "Estimator", "TelemetryEstimator", "TrackerEstimator"]
+
+_WITH_ESTIMATE = ("tracking", "coasting")
+_LENSES: dict[str, type[Pinhole]] = {lens.__name__: lens for lens in (Pinhole, BrownConrady)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What was said of a frame; `up` and the rest are None where there was no estimate.
+
+    `logits` of 'above the horizon' (height, width) are there where the net ran just now.
+    """
+
+    view: View
+    up: UpVector | None = None
+    line: HorizonLine | None = None
+    roll_sd_deg: float | None = None
+    pitch_sd_deg: float | None = None
+    logits: NDArray[np.float32] | None = None
+
+
+class Estimator(Protocol):
+    """Something that says where the horizon is; `camera` is its lens, None to take that of the dataset."""
+
+    name: str
+    camera: Pinhole | None
+
+    def covers(self, labelled: LabelledFrame) -> bool:
+        """Whether it says anything of this recording."""
+        ...
+
+    def restart(self) -> None:
+        """Forget what was before, as another recording begins."""
+        ...
+
+    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+        """The estimate for a frame: of the filter, or of the frame alone."""
+        ...
+
+
+class TrackerEstimator:
+    """A tracker that runs now; its own lens is replaced by that of the dataset."""
+
+    def __init__(self, tracker: HorizonTracker, name: str | None = None) -> None:
+        self.name = name or tracker.model
+        self.camera: Pinhole | None = None
+        self._tracker = tracker
+
+    def covers(self, labelled: LabelledFrame) -> bool:
+        """Always."""
+        return True
+
+    def restart(self) -> None:
+        """See `Estimator`."""
+        self._tracker.reset()
+
+    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+        """See `Estimator`."""
+        if self._tracker.camera != camera:
+            self._tracker.camera = camera
+        segmentation = self._tracker.segment(frame)
+        horizon = self._tracker.update(frame, segmentation)
+        logits = segmentation.picture_logits(frame.width, frame.height)
+        measured = horizon.observation.measurement
+        if not filtered and measured is not None:
+            roll_sd, pitch_sd = measured.sd_deg
+            return Estimate(
+                view=horizon.view,
+                up=measured.up,
+                line=horizon.measured_line,
+                roll_sd_deg=roll_sd,
+                pitch_sd_deg=pitch_sd,
+                logits=logits,
+            )
+        if not filtered or horizon.state not in _WITH_ESTIMATE:
+            return Estimate(view=horizon.view, logits=logits)
+        return Estimate(
+            view=horizon.view,
+            up=horizon.up,
+            line=horizon.line,
+            roll_sd_deg=horizon.roll_sd_deg,
+            pitch_sd_deg=horizon.pitch_sd_deg,
+            logits=logits,
+        )
+
+
+class TelemetryEstimator:
+    """JSON lines of a finished run (schema horizon-rt/1), with the lens of their header.
+
+    Pictures are found by their file name, frames of a video by their index. Raises DatasetError for a file
+    that is no such telemetry.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name, self._path = path.stem, path
+        records = _read_records(path)
+        if not records or records[0].get("schema") != SCHEMA:
+            raise DatasetError(f"{path} is no telemetry: its first line is no header of schema {SCHEMA}")
+        self.camera: Pinhole | None = _camera(path, records[0])
+        self.source = Path(str(records[0].get("source", ""))).name
+        self.files = {str(r["file"]): r for r in records[1:] if "file" in r}
+        self._frames = {r.get("frame"): r for r in records[1:] if "file" not in r}
+
+    def covers(self, labelled: LabelledFrame) -> bool:
+        """Whether these are its pictures, or the video that its header names."""
+        return bool(self.files) if labelled.frame.name is not None else self.source == labelled.file
+
+    def restart(self) -> None:
+        """Nothing to forget."""
+
+    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+        """See `Estimator`; a frame that the run does not tell of has no estimate."""
+        record = self._frames.get(frame.index) if frame.name is None else self.files.get(frame.name)
+        if record is None:
+            return Estimate(view="unknown")
+        try:
+            return _estimate(record, filtered=filtered)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DatasetError(
+                f"{self._path}, frame {frame.index}: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _read_records(path: Path) -> list[dict[str, Any]]:
+    records = []
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise DatasetError(f"{path}, line {number}: an object is needed")
+                records.append(record)
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{path}, line {len(records) + 1}: {error}") from error
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
+    return records
+
+
+def _camera(path: Path, header: dict[str, Any]) -> Pinhole:
+    try:
+        camera = header["camera"]
+        lens = _LENSES[camera["model"]]
+        return lens(**{field.name: camera[field.name] for field in fields(lens)})
+    except (KeyError, TypeError, ValueError, CameraModelError) as error:
+        raise DatasetError(f"{path}: its header has no lens that is known here: {error}") from error
+
+
+def _estimate(record: dict[str, Any], *, filtered: bool) -> Estimate:
+    view = record["view"]
+    if view not in get_args(View):
+        raise ValueError(f"unknown view {view!r}")
+    values = record if filtered else record["measured"]
+    given = values is not None and (not filtered or record["state"] in _WITH_ESTIMATE)
+    if not given or values["roll_deg"] is None:
+        return Estimate(view=view)
+    numbers = {name: float(values[name]) for name in ("roll_deg", "pitch_deg", "roll_sd_deg", "pitch_sd_deg")}
+    line = values["angle_deg"], values["offset_px"]
+    return Estimate(
+        view=view,
+        up=UpVector.from_roll_pitch(numbers["roll_deg"], numbers["pitch_deg"]),
+        line=None if None in line else HorizonLine(float(line[0]), float(line[1])),
+        roll_sd_deg=numbers["roll_sd_deg"],
+        pitch_sd_deg=numbers["pitch_sd_deg"],
+    )

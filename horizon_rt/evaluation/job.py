@@ -1,0 +1,152 @@
+"""From a user's wishes to evaluations: datasets, models and finished runs put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from horizon_rt.camera import load_profile
+from horizon_rt.config import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
+from horizon_rt.datasets import Dataset, is_set_aside, open_dataset, open_mask_folder, parse_palette
+from horizon_rt.datasets.base import Keep
+from horizon_rt.datasets.detect import Format
+from horizon_rt.errors import DatasetError
+from horizon_rt.evaluation.estimators import Estimator, TelemetryEstimator, TrackerEstimator
+from horizon_rt.evaluation.results import Evaluation
+from horizon_rt.evaluation.runner import EvalOptions, evaluate
+from horizon_rt.evaluation.tables import dataset_groups, make_tables, rich_table, scene_groups
+from horizon_rt.tracker import HorizonTracker
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["EvalJob", "EvalReport", "Part"]
+
+Part = Literal["set-aside", "training", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class EvalReport:
+    """The evaluations of a job, and what was asked for, in words."""
+
+    evaluations: tuple[Evaluation, ...]
+    settings: Mapping[str, str]
+
+    def tables(self) -> list[Table]:
+        """For the terminal: by dataset, then by type of scene."""
+        by_dataset = make_tables(dataset_groups(self.evaluations), "dataset")
+        by_scene = make_tables(scene_groups(self.evaluations), "scene")
+        return [rich_table(table) for table in (*by_dataset, *by_scene)]
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write report.html, report.md and report.json; raises OutputError."""
+        from horizon_rt.evaluation.report import write_report
+
+        return write_report(folder, self.evaluations, self.settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalJob:
+    """What `horizon-rt eval` was asked for.
+
+    `mask_folders` are pictures and masks of one more dataset. Without models and telemetry the shipped model
+    is judged. `part` chooses by the `split` file.
+    """
+
+    datasets: tuple[Path, ...]
+    models: tuple[str, ...] = ()
+    telemetry: tuple[Path, ...] = ()
+    split: Path | None = None
+    part: Part = "set-aside"
+    format: Format | None = None
+    mask_folders: tuple[Path, Path] | None = None
+    palette: tuple[str, ...] = ()
+    smooth: Smoothing = "causal"
+    camera_profile: str | None = None
+    hfov_deg: float | None = None
+    device: DeviceChoice = "auto"
+
+    def run(self, console: Console) -> EvalReport:
+        """Judge everything, with a progress bar on a terminal; raises HorizonError."""
+        datasets, estimators = self._open_datasets(), self._estimators()
+        profile = None if self.camera_profile is None else load_profile(self.camera_profile)
+        evaluations = []
+        for dataset in datasets:
+            options = EvalOptions(
+                profile=profile, hfov_deg=self.hfov_deg, smooth=self.smooth, keep=self._keep(dataset)
+            )
+            for estimator in estimators:
+                with _progress(dataset, estimator, options.keep, console) as on_frame:
+                    evaluations.append(evaluate(dataset, estimator, options, on_frame=on_frame))
+        return EvalReport(_judged(evaluations, datasets, estimators), self._settings(datasets, estimators))
+
+    def _open_datasets(self) -> list[Dataset]:
+        datasets = [open_dataset(path, self.format) for path in self.datasets]
+        if self.mask_folders is not None:
+            sky, void = parse_palette(self.palette)
+            datasets.append(open_mask_folder(*self.mask_folders, sky=sky, void=void))
+        return datasets
+
+    def _estimators(self) -> list[Estimator]:
+        names: Sequence[str | None] = self.models or ((None,) if not self.telemetry else ())
+        trackers = (HorizonTracker(model=name, device=self.device) for name in names)
+        models = [TrackerEstimator(t, name) for t, name in zip(trackers, names, strict=True)]
+        return [*models, *(TelemetryEstimator(path) for path in self.telemetry)]
+
+    def _keep(self, dataset: Dataset) -> Keep | None:
+        split = self.split
+        if split is None or self.part == "all":
+            return None
+        wanted = self.part == "set-aside"
+        return lambda file: is_set_aside(split, dataset.name, file) == wanted
+
+    def _settings(self, datasets: Sequence[Dataset], estimators: Sequence[Estimator]) -> dict[str, str]:
+        lens = f"horizontal field of view {self.hfov_deg or DEFAULT_HFOV_DEG:g}°"
+        if self.camera_profile is not None:
+            lens = f"profile {self.camera_profile}"
+        elif self.hfov_deg is None:
+            lens += " assumed where dataset and telemetry have none"
+        part = "all frames"
+        if self.split is not None and self.part != "all":
+            part = f"{self.part}, by {self.split.name}"
+        return {
+            "datasets": ", ".join(dataset.name for dataset in datasets),
+            "models": ", ".join(estimator.name for estimator in estimators),
+            "part": part,
+            "filter": f"{self.smooth} for videos; pictures one by one",
+            "lens": lens,
+        }
+
+
+def _judged(
+    evaluations: Sequence[Evaluation], datasets: Sequence[Dataset], estimators: Sequence[Estimator]
+) -> tuple[Evaluation, ...]:
+    """Those with frames; raises DatasetError for a dataset or a run that has none."""
+    kept = tuple(e for e in evaluations if e.rows)
+    for kind, names, seen in (
+        ("dataset", [d.name for d in datasets], {e.dataset for e in kept}),
+        ("model or telemetry", [e.name for e in estimators], {e.model for e in kept}),
+    ):
+        for name in names:
+            if name not in seen:
+                raise DatasetError(f"{kind} {name}: no frame to judge; check --split, --part and the names")
+    return kept
+
+
+@contextmanager
+def _progress(
+    dataset: Dataset, estimator: Estimator, keep: Keep | None, console: Console
+) -> Iterator[Callable[[], None] | None]:
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(escape(f"{dataset.name}, {estimator.name}"), total=dataset.count(keep))
+        yield lambda: bar.advance(task)

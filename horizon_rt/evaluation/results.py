@@ -1,0 +1,144 @@
+"""What an evaluation found: a row for each frame, and all metric families summed up from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from typing import Any
+
+from horizon_rt.datasets import TruthKind
+from horizon_rt.evaluation.lines import LineError, summarise
+from horizon_rt.evaluation.masks import MaskCounts
+from horizon_rt.evaluation.refusal import summarise_refusal
+from horizon_rt.evaluation.sequences import AttitudeError, summarise_attitude, summarise_sequences
+from horizon_rt.evaluation.uncertainty import summarise_uncertainty
+from horizon_rt.evaluation.worst import WorstFrame
+
+__all__ = ["Evaluation", "FrameRow", "Masks", "Summary", "join"]
+
+Numbers = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameRow:
+    """One judged frame.
+
+    `in_view` is None where nobody said whether a horizon shows; `reported` says whether one was. `error` is
+    None without a horizon in view, `attitude` also without an estimate. `iou` is that of the net's sky side.
+    """
+
+    file: str
+    frame: int
+    time_s: float
+    scene: str
+    truth: TruthKind
+    sequence: str = ""
+    in_view: bool | None = None
+    reported: bool = False
+    error: LineError | None = None
+    attitude: AttitudeError | None = None
+    iou: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Pixel counts of the net's mask and of the fitted half plane."""
+
+    net: MaskCounts = field(default_factory=MaskCounts)
+    half_plane: MaskCounts = field(default_factory=MaskCounts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The metric families over some frames; None where no frame has the truth for one."""
+
+    frames: int
+    lines: Numbers | None = None
+    sequences: Numbers | None = None
+    attitude: Numbers | None = None
+    uncertainty: Numbers | None = None
+    mask: Numbers | None = None
+    half_plane: Numbers | None = None
+    refusal: Numbers | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One model on one dataset: rows in the order of the frames, mask counts by scene, the worst frames."""
+
+    dataset: str
+    model: str
+    rows: tuple[FrameRow, ...]
+    masks: Mapping[str, Masks]
+    worst: tuple[WorstFrame, ...] = ()
+
+    @property
+    def scenes(self) -> list[str]:
+        """The scene types, sorted."""
+        return sorted({row.scene for row in self.rows})
+
+    def summary(self, scene: str | None = None) -> Summary:
+        """All metric families, over one type of scene or over all."""
+        return join([self], scene)
+
+    def records(self) -> list[Numbers]:
+        """The rows as plain values, for JSON."""
+        return [asdict(row) for row in self.rows]
+
+
+def join(evaluations: Sequence[Evaluation], scene: str | None = None) -> Summary:
+    """Sum up over datasets: frames of this type of scene, or all."""
+    chosen = [[row for row in e.rows if scene in (None, row.scene)] for e in evaluations]
+    rows = [row for part in chosen for row in part]
+    judged = [row.error for row in rows if row.error is not None]
+    return Summary(
+        frames=len(rows),
+        lines=summarise(judged) if judged else None,
+        sequences=_sequences(chosen),
+        attitude=_attitude(rows),
+        uncertainty=summarise_uncertainty(_attitudes(rows)) or None,
+        refusal=_refusal(rows),
+        **_mask_summaries(evaluations, scene),
+    )
+
+
+def _sequences(chosen: Sequence[Sequence[FrameRow]]) -> Numbers | None:
+    runs = [
+        [row.error for row in run if row.error is not None]
+        for rows in chosen
+        for sequence, run in groupby(rows, key=lambda row: row.sequence)
+        if sequence
+    ]
+    return summarise_sequences(runs) if any(runs) else None
+
+
+def _attitudes(rows: Sequence[FrameRow]) -> list[AttitudeError]:
+    return [row.attitude for row in rows if row.attitude is not None]
+
+
+def _attitude(rows: Sequence[FrameRow]) -> Numbers | None:
+    exact = [row for row in rows if row.truth == "attitude"]
+    return summarise_attitude(_attitudes(exact), len(exact)) if exact else None
+
+
+def _refusal(rows: Sequence[FrameRow]) -> Numbers | None:
+    told = [(row.in_view, row.reported) for row in rows if row.in_view is not None]
+    return summarise_refusal(told) if told else None
+
+
+def _mask_summaries(evaluations: Sequence[Evaluation], scene: str | None) -> dict[str, Numbers | None]:
+    total = Masks()
+    for evaluation in evaluations:
+        for name, masks in evaluation.masks.items():
+            if scene in (None, name):
+                total.net.add(masks.net)
+                total.half_plane.add(masks.half_plane)
+    named = {"mask": total.net, "half_plane": total.half_plane}
+    return {name: _mask_numbers(counts, name) if counts.frames else None for name, counts in named.items()}
+
+
+def _mask_numbers(counts: MaskCounts, name: str) -> Numbers:
+    """A half plane has sides but no scores, and so no ROC curve."""
+    numbers = counts.summary()
+    return numbers if name == "mask" else {key: v for key, v in numbers.items() if key != "auc_roc"}

@@ -1,0 +1,193 @@
+"""Judge a model, or a finished run, on a dataset."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from horizon_rt.camera import CameraProfile, Pinhole
+from horizon_rt.config import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
+from horizon_rt.datasets import Dataset, LabelledFrame
+from horizon_rt.datasets.base import Keep
+from horizon_rt.evaluation.estimators import Estimate, Estimator, TrackerEstimator
+from horizon_rt.evaluation.lines import line_error
+from horizon_rt.evaluation.masks import MaskCounts
+from horizon_rt.evaluation.results import Evaluation, FrameRow, Masks
+from horizon_rt.evaluation.sequences import AttitudeError
+from horizon_rt.evaluation.truth import Truth, above, resolve
+from horizon_rt.evaluation.worst import WorstFrame, WorstFrames, thumbnail
+from horizon_rt.geometry import wrap_degrees
+from horizon_rt.tracker import HorizonTracker
+
+__all__ = ["EvalOptions", "evaluate", "model_estimator"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalOptions:
+    """How to judge.
+
+    The lens is `profile`, else `hfov_deg`, else the dataset's own, else 70°. `smooth='none'` takes each frame
+    on its own; otherwise videos are filtered, and pictures that stand alone never. `keep` chooses files by
+    name.
+    """
+
+    profile: CameraProfile | None = None
+    hfov_deg: float | None = None
+    smooth: Smoothing = "causal"
+    keep: Keep | None = None
+
+
+def model_estimator(model: str | None = None, device: DeviceChoice = "auto") -> TrackerEstimator:
+    """A model by its name or path; raises WeightsError or DeviceError."""
+    return TrackerEstimator(HorizonTracker(model=model, device=device))
+
+
+def evaluate(
+    dataset: Dataset,
+    model: HorizonTracker | Estimator | str | Path | None = None,
+    options: EvalOptions | None = None,
+    *,
+    on_frame: Callable[[], None] | None = None,
+) -> Evaluation:
+    """Judge a tracker, a model by its name or path (the shipped one if None), or any `Estimator`.
+
+    `on_frame` is called after each judged frame. Memory grows by a row a frame, not by pictures. Raises
+    HorizonError.
+    """
+    return _Judge(dataset, _estimator(model), options or EvalOptions()).run(on_frame)
+
+
+def _estimator(model: HorizonTracker | Estimator | str | Path | None) -> Estimator:
+    if isinstance(model, HorizonTracker):
+        return TrackerEstimator(model)
+    if model is None or isinstance(model, (str, Path)):
+        return model_estimator(None if model is None else str(model))
+    return model
+
+
+class _Judge:
+    """One run over one dataset."""
+
+    def __init__(self, dataset: Dataset, estimator: Estimator, options: EvalOptions) -> None:
+        self._dataset, self._estimator, self._options = dataset, estimator, options
+        self._filtered = options.smooth == "causal" and not dataset.still
+        self._masks: defaultdict[str, Masks] = defaultdict(Masks)
+        self._worst = WorstFrames()
+        self._lens = lru_cache(maxsize=32)(self._camera_for)
+
+    def run(self, on_frame: Callable[[], None] | None) -> Evaluation:
+        rows: list[FrameRow] = []
+        sequence: str | None = None
+        for labelled in self._dataset.frames(self._options.keep):
+            if not self._estimator.covers(labelled):
+                continue
+            if labelled.sequence != sequence:
+                self._estimator.restart()
+                sequence = labelled.sequence
+            row = self._judge(labelled)
+            if row is not None:
+                rows.append(row)
+                if on_frame is not None:
+                    on_frame()
+        return Evaluation(
+            dataset=self._dataset.name,
+            model=self._estimator.name,
+            rows=tuple(rows),
+            masks=dict(self._masks),
+            worst=self._worst.sorted(),
+        )
+
+    def _camera_for(self, width: int, height: int) -> Pinhole:
+        options = self._options
+        if self._estimator.camera is not None:
+            return self._estimator.camera.for_size(width, height)
+        if options.profile is not None:
+            return options.profile.fit_to(width, height).model
+        if options.hfov_deg is None and self._dataset.camera is not None:
+            return self._dataset.camera.for_size(width, height)
+        return Pinhole.from_hfov(width, height, options.hfov_deg or DEFAULT_HFOV_DEG)
+
+    def _judge(self, labelled: LabelledFrame) -> FrameRow | None:
+        """The row of a frame; one without a label only moves the filter on."""
+        frame = labelled.frame
+        camera = self._lens(frame.width, frame.height)
+        estimate = self._estimator.estimate(frame, camera, filtered=self._filtered)
+        if labelled.label is None:
+            return None
+        truth = resolve(labelled.label, camera)
+        row = self._row(labelled, truth, estimate, self._count_pixels(labelled, truth, estimate, camera))
+        self._keep_if_bad(row, labelled, truth, estimate, camera)
+        return row
+
+    def _row(self, labelled: LabelledFrame, truth: Truth, estimate: Estimate, iou: float | None) -> FrameRow:
+        frame = labelled.frame
+        error = None
+        if truth.in_view and truth.line is not None:
+            error = line_error(estimate.line, truth.line, frame.width, frame.height)
+        return FrameRow(
+            file=labelled.file,
+            frame=frame.index,
+            time_s=frame.time_s,
+            scene=labelled.scene,
+            truth=self._dataset.truth,
+            sequence=labelled.sequence,
+            in_view=truth.in_view,
+            reported=estimate.view == "horizon" if truth.in_view is False else estimate.up is not None,
+            error=error,
+            attitude=_attitude_error(truth, estimate),
+            iou=iou,
+        )
+
+    def _count_pixels(
+        self, labelled: LabelledFrame, truth: Truth, estimate: Estimate, camera: Pinhole
+    ) -> float | None:
+        """Add the frame to the mask counts of its scene; the IoU of the net's sky side."""
+        sides = truth.sides(camera)
+        if sides is None:
+            return None
+        masks, (sky, valid) = self._masks[labelled.scene], sides
+        if estimate.up is not None and truth.in_view is not False:
+            masks.half_plane.update_sides(above(estimate.up, camera), sky, valid)
+        if estimate.logits is None:
+            return None
+        counts = MaskCounts()
+        counts.update(estimate.logits, sky, valid)
+        masks.net.add(counts)
+        iou = counts.summary()["iou"]
+        return None if iou is None else float(iou)
+
+    def _keep_if_bad(
+        self, row: FrameRow, labelled: LabelledFrame, truth: Truth, estimate: Estimate, camera: Pinhole
+    ) -> None:
+        score, note = _badness(row)
+        if not self._worst.wants(score):
+            return
+        sides = truth.sides(camera) if truth.up is None else None
+        picture = thumbnail(
+            labelled.frame, camera, truth.up, estimate.up, None if sides is None else sides[0]
+        )
+        name = f"{row.file}, frame {row.frame}" if row.file == row.sequence else row.file
+        self._worst.add(WorstFrame(score=score, name=name, note=note, jpeg=picture))
+
+
+def _attitude_error(truth: Truth, estimate: Estimate) -> AttitudeError | None:
+    up, roll_sd, pitch_sd = estimate.up, estimate.roll_sd_deg, estimate.pitch_sd_deg
+    if up is None or truth.up is None or roll_sd is None or pitch_sd is None:
+        return None
+    return AttitudeError(
+        wrap_degrees(up.roll_deg - truth.up.roll_deg), up.pitch_deg - truth.up.pitch_deg, roll_sd, pitch_sd
+    )
+
+
+def _badness(row: FrameRow) -> tuple[float, str]:
+    """How bad a frame is, 0..1, and why in words."""
+    if row.in_view is False:
+        return (1.0, "a horizon where there is none") if row.reported else (0.0, "")
+    if row.error is None:
+        return (0.0, "") if row.iou is None else (1 - row.iou, f"IoU {row.iou:.3f}")
+    if row.error.dphi_deg is None:
+        return 1.0, "no estimate"
+    return row.error.e, f"e {row.error.e:.3f}, dphi {row.error.dphi_deg:.2f}°"
