@@ -9,7 +9,8 @@ HorizonError
 ├── CalibrationError     a calibration that did not succeed
 ├── WeightsError         a weights file that is missing or does not match its manifest
 ├── DeviceError          a compute device that was asked for and is not there
-└── DatasetError         a dataset folder that does not follow the format
+├── DatasetError         a dataset folder that does not follow the format
+└── TrainingError        a training run that is described wrongly
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = [
     "OutputError",
     "SourceError",
     "SourceNotFound",
+    "TrainingError",
     "WeightsError",
 ]
 
@@ -66,3 +68,7 @@ class DeviceError(HorizonError):
 
 class DatasetError(HorizonError):
     """A dataset folder does not follow the format."""
+
+
+class TrainingError(HorizonError):
+    """A training run is described wrongly."""
