@@ -164,7 +164,7 @@ def limit(n): resource.setrlimit(resource.RLIMIT_FSIZE, (n, n))
 late = sys.argv[2] == "True"
 if not late: limit(300_000)
 for i in range(100 if late else 1000): sink.write(noisy_frame(i), horizon(i))
-if late: limit(sink._file.path.stat().st_size + 100)
+if late: limit(sink._writer.path.stat().st_size + 100)
 sink.close()
 """
     done = run_python(code, tmp_path / f"v.{suffix}", str(while_closing))
