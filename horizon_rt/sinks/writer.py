@@ -93,7 +93,9 @@ class VideoWriter:
             raise self._failure(error) from error
 
     def _picture(self, canvas: Canvas, stream: VideoStream, time_s: float) -> av.VideoFrame:
-        picture = av.VideoFrame.from_numpy_buffer(canvas.buffer, "yuv420p")
+        # Without a copy, PyAV 18 takes the height for the multiple of 4 below and misplaces the chroma.
+        wrap = av.VideoFrame.from_ndarray if canvas.height % 4 else av.VideoFrame.from_numpy_buffer
+        picture = wrap(canvas.buffer, "yuv420p")
         base = stream.codec_context.time_base
         self._last_pts = max(round(time_s / base), self._last_pts + 1)
         picture.pts, picture.time_base = self._last_pts, base
