@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import atan, degrees, hypot
@@ -98,7 +97,7 @@ class Still:
         return np.where(distance > 0, 255, 0).astype(np.uint8)
 
 
-class Stills(Sequence[Still]):
+class Stills:
     """Pictures by their number; each can be made on its own, in any thread, and is the same every time."""
 
     def __init__(self, options: StillOptions, count: int) -> None:
@@ -112,7 +111,7 @@ class Stills(Sequence[Still]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> Still:  # type: ignore[override]
+    def __getitem__(self, index: int) -> Still:
         """Render a picture; raises DatasetError for a panorama that cannot be read."""
         if not 0 <= index < self._count:
             raise IndexError(index)
