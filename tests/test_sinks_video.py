@@ -6,6 +6,7 @@ import itertools
 import logging
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import av
@@ -15,7 +16,8 @@ from sinks_support import context, ffprobe, frame, frame_times, horizon, noisy_f
 
 from horizon_rt.errors import OutputError
 from horizon_rt.frame import Frame, Sampling
-from horizon_rt.sinks import Overlay, VideoSink
+from horizon_rt.sinks import Canvas, Overlay, VideoSink
+from horizon_rt.sinks.writer import VideoWriter
 
 CONTEXT = context()
 pytestmark = pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe")
@@ -110,6 +112,21 @@ def test_h264_of_even_size(tmp_path: Path) -> None:
     assert float(str(answer["duration"])) == pytest.approx(0.1, abs=1e-3)
 
 
+@pytest.mark.parametrize("height", [88, 90])
+def test_every_row_and_chroma_sample_stays_in_its_place(tmp_path: Path, height: int) -> None:
+    """Half the height may be odd."""
+    canvas = Canvas(64, height)
+    planes = (canvas.y, canvas.u, canvas.v)
+    for plane, slope in zip(planes, (2, 3, -3), strict=True):
+        plane[:] = (128 + slope * (np.arange(len(plane)) - len(plane) // 2))[:, None]
+    writer = VideoWriter(tmp_path / "v.mp4", frame_rate=25)
+    writer.write(canvas, 0.0)
+    writer.close()
+    command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "v.mp4"), "-f", "rawvideo", "-"]
+    decoded = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.uint8)
+    assert np.abs(decoded.astype(int) - canvas.buffer.ravel()).max() <= 6
+
+
 def test_later_frames_of_another_size_are_fitted_in(tmp_path: Path) -> None:
     with sink(path := tmp_path / "v.mkv") as video:
         video.write(frame(0, luma=150), horizon(roll=None))
@@ -139,7 +156,8 @@ def test_the_file_is_a_plain_mp4_once_closed(tmp_path: Path) -> None:
 def test_a_killed_run_leaves_a_playable_file(tmp_path: Path) -> None:
     code = """
 from sinks_support import *
-from horizon_rt.sinks import Overlay, VideoSink
+from horizon_rt.sinks import Canvas, Overlay, VideoSink
+from horizon_rt.sinks.writer import VideoWriter
 import os, signal
 sink = VideoSink(sys.argv[1], context(), Overlay(context().camera))
 for i in range(120): sink.write(frame(i), horizon(i))
@@ -158,13 +176,14 @@ def test_a_full_disk_leaves_a_playable_partial_file(tmp_path: Path, suffix: str,
     code = """
 import resource
 from sinks_support import *
-from horizon_rt.sinks import Overlay, VideoSink
+from horizon_rt.sinks import Canvas, Overlay, VideoSink
+from horizon_rt.sinks.writer import VideoWriter
 sink = VideoSink(sys.argv[1], context(), Overlay(context().camera))
 def limit(n): resource.setrlimit(resource.RLIMIT_FSIZE, (n, n))
 late = sys.argv[2] == "True"
 if not late: limit(300_000)
 for i in range(100 if late else 1000): sink.write(noisy_frame(i), horizon(i))
-if late: limit(sink._file.path.stat().st_size + 100)
+if late: limit(sink._writer.path.stat().st_size + 100)
 sink.close()
 """
     done = run_python(code, tmp_path / f"v.{suffix}", str(while_closing))

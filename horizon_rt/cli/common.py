@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -29,8 +29,10 @@ __all__ = [
     "Profile",
     "Smooth",
     "Smoothing",
+    "count_progress",
     "lens_rows",
     "options_from",
+    "parse_size",
     "print_summary",
     "print_table",
     "progress",
@@ -90,6 +92,17 @@ def options_from(
     )
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height of a --size; a usage error for anything else."""
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        width = height = 0
+    if width < 1 or height < 1:
+        raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'")
+    return width, height
+
+
 @contextmanager
 def progress(info: SourceInfo, console: Console) -> Iterator[OnFrame | None]:
     """A Rich progress bar over the frames of a source on a terminal; nothing elsewhere."""
@@ -111,6 +124,17 @@ def progress(info: SourceInfo, console: Console) -> Iterator[OnFrame | None]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(escape(Path(info.name).name or info.name), total=expected_frames(info), state="")
         yield lambda _frame, horizon: bar.update(task, advance=1, state=horizon.state)
+
+
+@contextmanager
+def count_progress(total: int, what: str, console: Console) -> Iterator[Callable[[], object]]:
+    """A Rich progress bar on a terminal, nothing elsewhere; call what it gives after each of `total`."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
 
 
 @contextmanager

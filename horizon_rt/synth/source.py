@@ -21,7 +21,6 @@ from horizon_rt.synth.trajectory import MOTIONS, Motion, make_path
 
 __all__ = ["SyntheticOptions", "SyntheticSource", "make_clip", "open_synthetic"]
 
-_AHEAD = 3  # frames rendered ahead, by two threads
 _DEFAULT_MOTION: dict[str, Motion] = {"sea": "boat", "storm": "boat"}
 
 
@@ -107,9 +106,9 @@ def _view(options: SyntheticOptions) -> View:
 
 
 class SyntheticSource(Source):
-    """Renders a clip ahead of the reader; `clip` has the truth."""
+    """Renders a clip ahead of the reader, in `threads` threads; `clip` has the truth."""
 
-    def __init__(self, clip: Clip, name: str) -> None:
+    def __init__(self, clip: Clip, name: str, *, threads: int = 2) -> None:
         super().__init__()
         self.clip = clip
         self.info = SourceInfo(
@@ -121,12 +120,13 @@ class SyntheticSource(Source):
             frame_count=len(clip),
             duration_s=len(clip) / clip.frame_rate,
         )
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="render")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="render")
+        self._ahead = threads + 1
         self._pending: deque[Future[Frame]] = deque()
         self._submitted = 0
 
     def _next_frame(self) -> Frame | None:
-        while len(self._pending) < _AHEAD and self._submitted < len(self.clip):
+        while len(self._pending) < self._ahead and self._submitted < len(self.clip):
             self._pending.append(self._pool.submit(self.clip.frame, self._submitted))
             self._submitted += 1
         if not self._pending:
