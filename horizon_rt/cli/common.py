@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
     from rich.table import Table
 
     from horizon_rt.camera import Pinhole
@@ -39,6 +41,7 @@ __all__ = [
     "say",
     "say_lens",
     "status_line",
+    "training_progress",
 ]
 
 
@@ -135,6 +138,38 @@ def count_progress(total: int, what: str, console: Console) -> Iterator[Callable
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def training_progress(console: Console) -> Iterator[Callable[[str, int, int, float], None]]:
+    """A Rich bar on a terminal, a plain line at every twentieth elsewhere; takes what, step, steps, loss."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if not console.is_terminal:
+        yield lambda what, step, steps, loss: _plain_step(console, what, step, steps, loss)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console) as bar:
+
+        def on_step(what: str, step: int, steps: int, loss: float) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=steps, loss="")
+            text = "" if math.isnan(loss) else f"loss {loss:.4f}"
+            bar.update(tasks[what], completed=step, loss=text)
+
+        yield on_step
+
+
+def _plain_step(console: Console, what: str, step: int, steps: int, loss: float) -> None:
+    if 20 * step // steps != 20 * (step - 1) // steps:
+        say(console, f"{what} {step}/{steps}" + ("" if math.isnan(loss) else f", loss {loss:.4f}"))
 
 
 @contextmanager

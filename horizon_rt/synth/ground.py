@@ -16,8 +16,8 @@ __all__ = ["ground_colour"]
 
 @njit(cache=True, nogil=True, fastmath=True)
 def ground_colour(
-    scene: Any, patterns: Any, waves: Any, x: float, y: float, z: float, pixel: float, east: float, north: float,
-    time_s: float, colour: Any,
+    scene: Any, patterns: Any, waves: Any, x: float, y: float, z: float, pixel: float, east: float,
+    north: float, time_s: float, colour: Any,
 ) -> None:  # fmt: skip
     """Fill `colour` for the ray (x east, y up, z north), y < 0, from `scene.height` above (east, north)."""
     distance = scene.height / -y
@@ -58,10 +58,10 @@ def _light(
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _water(
-    scene: Any, patterns: Any, waves: Any, gx: float, gz: float, x: float, y: float, z: float, footprint: float,
-    depth: float, time_s: float, colour: Any,
+    scene: Any, patterns: Any, waves: Any, gx: float, gz: float, x: float, y: float, z: float,
+    footprint: float, depth: float, time_s: float, colour: Any,
 ) -> None:  # fmt: skip
-    """Facets that mirror the sky by Schlick's Fresnel term (1994), and the light that comes out of the water."""
+    """Facets mirror the sky by Schlick's Fresnel term (1994); the rest is light out of the water."""
     tile = WAVES * scene.wave_length
     c, s = scene.wind[0], scene.wind[1]
     drift = 0.09 * time_s * math.sqrt(scene.wave_length) / WAVES / scene.wave_length

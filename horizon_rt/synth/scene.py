@@ -237,10 +237,11 @@ def _random_layers(
 ) -> NDArray[np.float32]:
     """Far hills, nearer ones, things at the horizon, and at low heights the waves before it."""
     chance = {"sea": 0.35, "storm": 0.15, "coast": 0.75, "mountains": 1.0, "town": 1.0}.get(kind, 0.6)
-    layers = []
-    for nearness in (1.0, 0.25):
-        if rng.random() < chance * (0.5 + nearness / 2):
-            layers.append(_hills(rng, kind, height, ground, light, nearness))
+    layers = [
+        _hills(rng, kind, height, ground, light, nearness)
+        for nearness in (1.0, 0.25)
+        if rng.random() < chance * (0.5 + nearness / 2)
+    ]
     if kind in ("sea", "storm", "coast") and rng.random() < 0.35:
         layers.append(_ships(rng, height, light))
     if kind in ("sea", "storm") and height < 6 and rng.random() < 0.4:

@@ -15,7 +15,7 @@ __all__ = ["sky_colour", "toward_zenith"]
 
 @njit(cache=True, nogil=True, fastmath=True, inline="always")
 def toward_zenith(scene: Any, elevation: float) -> float:
-    """How far a clear sky has gone from its colour at the horizon to that at the zenith; sine of elevation."""
+    """Share of the zenith's colour in a clear sky at the sine of an elevation; the rest is the skyline's."""
     return 1.0 - math.exp(-elevation * scene.sky_falloff)
 
 

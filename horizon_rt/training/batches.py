@@ -1,4 +1,4 @@
-"""Batches of training samples: any batch can be made on its own, so a run can stop, go on, and be repeated."""
+"""Batches of training samples: any can be made on its own, so a run can stop, go on, and be repeated."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _quiet_worker(_number: int) -> None:
 
 
 def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mirror, gamma and colour: float pictures 0..255 (n, 3, h, w), and their covers 0..1 (n, 1, h/4, w/4)."""
+    """Mirror, gamma and colour: pictures 0..255 (n, 3, h, w) and covers 0..1 (n, 1, h/4, w/4), float32."""
     images, covers = batch.images, batch.covers
     if torch.rand((), generator=generator) < 0.5:
         images, covers = images.flip(3), covers.flip(2)

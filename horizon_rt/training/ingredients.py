@@ -84,7 +84,7 @@ def scenes_of(kinds: Sequence[SceneKind]) -> Ingredient:
 
 
 def real_sky(panoramas: Sequence[Panorama], kinds: Sequence[SceneKind]) -> Ingredient:
-    """Procedural scenes under the skies of panoramas, brought down to the horizon where a skyline hides it."""
+    """Procedural scenes under the skies of panoramas, brought down to the horizon over a skyline."""
 
     def make(rng: np.random.Generator, size: Size) -> list[Sample]:
         panorama = panoramas[int(rng.integers(len(panoramas)))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,12 +20,13 @@ from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.schedules import make_optimiser, make_schedule
 
-__all__ = ["Evaluate", "Precision", "Settings", "Trainer", "normalise"]
+__all__ = ["Evaluate", "OnLog", "Precision", "Settings", "Trainer", "normalise"]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 # Called with a net in evaluation mode; gives numbers to log, of which 'loss' is what early stopping watches.
 Evaluate = Callable[[nn.Module], dict[str, float]]
 OnStep = Callable[[int, float], None]
+OnLog = Callable[[int, dict[str, float]], None]
 _CLIP = 1.0
 _LOG_EVERY = 50
 
@@ -62,10 +64,12 @@ class Trainer:
     net: nn.Module
     recipe: Recipe
     settings: Settings
+    on_log: OnLog | None = None
     step: int = 0
     best: float = float("inf")
     since_best: int = 0
     average: dict[str, Tensor] = field(init=False)
+    best_average: dict[str, Tensor] | None = None
     _optimiser: torch.optim.Optimizer = field(init=False)
     _scaler: torch.amp.GradScaler = field(init=False)
     _generator: torch.Generator = field(init=False)
@@ -100,7 +104,7 @@ class Trainer:
         return self.settings.folder / "log.jsonl"
 
     def run(self, batches: Batches, evaluate: Evaluate, on_step: OnStep = lambda step, loss: None) -> bool:
-        """Train to the end of the recipe, or until the loss of the evaluations stays; whether it got there."""
+        """Train to the end of the recipe, or until evaluations get no better; whether it got to the end."""
         start = time.monotonic()
         steps = range(self.step, self.recipe.steps)
         for batch in load(batches, steps, workers=self.settings.workers):
@@ -109,7 +113,8 @@ class Trainer:
             self.step += 1
             on_step(self.step, self._running)
             if self.step % _LOG_EVERY == 0:
-                self._log({"loss": self._running, "rate": self.rate, "s": time.monotonic() - start})
+                seconds = round(time.monotonic() - start, 2)
+                self._log({"loss": self._running, "rate": self.rate, "s": seconds})
             if self.step % self.settings.evaluate_every == 0 or self.step == self.recipe.steps:
                 self._observe(evaluate)
                 if 0 < self.settings.patience <= self.since_best:
@@ -123,10 +128,16 @@ class Trainer:
 
     def averaged(self) -> nn.Module:
         """A net in evaluation mode with the mean weights; the trained net goes on untouched."""
-        from copy import deepcopy
+        return self._with(self.average)
 
+    def result(self) -> nn.Module:
+        """The outcome: the last mean weights, or with early stopping those of the best evaluation."""
+        best = self.best_average if self.settings.patience else None
+        return self._with(best or self.average)
+
+    def _with(self, weights: dict[str, Tensor]) -> nn.Module:
         net = deepcopy(self.net).eval()
-        net.load_state_dict(self.average)
+        net.load_state_dict(weights)
         return net
 
     def _learn(self, batch: Batch) -> float:
@@ -166,17 +177,22 @@ class Trainer:
 
     def _observe(self, evaluate: Evaluate) -> None:
         found = evaluate(self.averaged())
-        self._log({"evaluation": found})
+        self._log({"evaluation": found}, found)
         self._schedule.observe(found["loss"])
-        self.since_best = 0 if found["loss"] < self.best else self.since_best + 1
-        self.best = min(self.best, found["loss"])
-        self._save()
+        self.since_best += 1
+        if found["loss"] < self.best:
+            self.best, self.since_best = found["loss"], 0
+            self.best_average = {k: v.clone() for k, v in self.average.items()}
+        self.save()
 
-    def _log(self, entry: dict[str, Any]) -> None:
+    def _log(self, entry: dict[str, Any], values: dict[str, float] | None = None) -> None:
+        if self.on_log is not None:
+            self.on_log(self.step, values or entry)
         with self._log_path.open("a", encoding="utf-8") as log:
             print(json.dumps({"step": self.step, "of": self.recipe.steps, **entry}), file=log)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the checkpoint that `resume` goes on from."""
         state = {
             "step": self.step,
             "best": self.best,
@@ -184,6 +200,7 @@ class Trainer:
             "recipe": {name: str(value) for name, value in asdict(self.recipe).items()},
             "net": self.net.state_dict(),
             "average": self.average,
+            "best_average": self.best_average,
             "optimiser": self._optimiser.state_dict(),
             "schedule": self._schedule.state_dict(),
             "scaler": self._scaler.state_dict(),
@@ -207,7 +224,7 @@ class Trainer:
             )
         self.step, self.best, self.since_best = state["step"], state["best"], state["since_best"]
         self.net.load_state_dict(state["net"])
-        self.average = state["average"]
+        self.average, self.best_average = state["average"], state["best_average"]
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["schedule"])
         self._scaler.load_state_dict(state["scaler"])

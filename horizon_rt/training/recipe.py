@@ -1,4 +1,4 @@
-"""What a training run is: net, ingredients and their shares, loss, optimiser, schedule. A TOML file holds one."""
+"""What a training run is made of: net, ingredients, loss, optimiser, schedule; a TOML file holds it."""
 
 from __future__ import annotations
 

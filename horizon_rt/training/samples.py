@@ -32,8 +32,8 @@ class Sample(NamedTuple):
 
     `image` (3, h, w) uint8 is full-range BT.709 YUV as the preprocess stage delivers it; `cover` (h/4, w/4)
     uint8 the share of each output cell that lies above the horizon, in 255ths; `weight` that of the mask in
-    the loss; `presence` whether a horizon is in view: 1, 0, or −1 for 'do not ask'; `tags` what was done to the
-    picture, a sum of `TAGS`.
+    the loss; `presence` whether a horizon is in view: 1, 0, or −1 for 'do not ask'; `tags` what was done to
+    the picture, a sum of `TAGS`.
     """
 
     image: NDArray[np.uint8]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,7 +14,6 @@ from torch.nn import functional as F
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG
-from horizon_rt.datasets import LabelledImage
 from horizon_rt.evaluation import LineError, line_error, summarise
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
@@ -27,6 +24,7 @@ from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.segmentation.preprocess import Letterbox, Preprocessor
 from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.training.losses import Loss
+from horizon_rt.training.pictures import Picture, load
 
 __all__ = ["Prediction", "Validation"]
 
@@ -35,15 +33,15 @@ _BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A picture as the net sees it, with its truth: `cover` and `inside` are (1, h/4, w/4) float32."""
+    """A picture as the net sees it; `cover` (None without a horizon) and `inside` are (1, h/4, w/4)."""
 
     name: str
-    path: Path
+    source: Picture
     size: tuple[int, int]
     picture: NDArray[np.float32]
     letterbox: Letterbox
     truth: HorizonLine | None
-    cover: NDArray[np.float32]
+    cover: NDArray[np.float32] | None
     inside: NDArray[np.float32]
 
 
@@ -51,7 +49,7 @@ class _Case:
 class Prediction:
     """What a net made of a picture; `error` is None where there is no horizon to be found."""
 
-    path: Path
+    picture: Picture
     truth: HorizonLine | None
     observation: Observation
     line: HorizonLine | None
@@ -66,11 +64,11 @@ class Prediction:
 class Validation:
     """Labelled pictures by dataset, read once; a call judges a net on them."""
 
-    def __init__(self, pictures: dict[str, Sequence[LabelledImage]], loss: Loss) -> None:
+    def __init__(self, pictures: dict[str, list[Picture]], loss: Loss) -> None:
         preprocess = Preprocessor()
         self._loss = loss
         self._cases = [
-            _case(name, labelled, preprocess) for name, some in pictures.items() for labelled in some
+            _case(name, picture, preprocess) for name, some in pictures.items() for picture in some
         ]
 
     def __len__(self) -> int:
@@ -81,7 +79,7 @@ class Validation:
         losses, dices, predictions = [], [], defaultdict(list)
         for case, (mask, presence) in zip(self._cases, self._run(net), strict=True):
             losses.append(self._loss_of(case, mask, presence))
-            if case.truth is not None:
+            if case.cover is not None:
                 dices.append(_dice(case, mask))
             predictions[case.name].append(_predict(case, mask, presence))
         found = {"loss": float(np.mean(losses)), "dice": float(np.mean(dices)) if dices else float("nan")}
@@ -111,31 +109,33 @@ class Validation:
         return [results[i] for i in range(len(self._cases))]
 
     def _loss_of(self, case: _Case, mask: Tensor, presence: Tensor) -> float:
-        seen = torch.tensor(float(case.truth is not None))
+        seen = torch.tensor(float(case.cover is not None))
         loss = 0.1 * F.binary_cross_entropy_with_logits(presence, seen)
-        if case.truth is not None:
+        if case.cover is not None:
             cover, inside = torch.from_numpy(case.cover), torch.from_numpy(case.inside)
             loss = loss + self._loss(mask[None], cover[None], inside[None])
         return float(loss)
 
 
-def _case(name: str, labelled: LabelledImage, preprocess: Preprocessor) -> _Case:
-    frame = Frame.from_bgr(cv2.imread(str(labelled.path), cv2.IMREAD_COLOR))
-    width, height = frame.width, frame.height
-    letterbox = preprocess(frame)
-    picture = preprocess.input[0].copy()
-    rows, columns = (n // OUTPUT_STRIDE for n in picture.shape[1:])
+def _case(name: str, picture: Picture, preprocess: Preprocessor) -> _Case:
+    image, line, sky, _ = load(picture)
+    height, width = image.shape[:2]
+    letterbox = preprocess(Frame.from_bgr(image))
+    shown = preprocess.input[0].copy()
+    rows, columns = (n // OUTPUT_STRIDE for n in shown.shape[1:])
     y, x = np.mgrid[:rows, :columns] * float(OUTPUT_STRIDE) + (OUTPUT_STRIDE - 1) / 2
     points = letterbox.to_picture(np.stack([x.ravel(), y.ravel()], axis=1))
     inside = ((points >= -0.5) & (points <= np.array([width, height]) - 0.5)).all(axis=1)
-    truth, cover = None, np.zeros(len(points))
-    if labelled.ends is not None:
-        truth = HorizonLine.from_points(*labelled.ends, width, height, sky_above=labelled.sky_above)
-        origin, (nx, ny) = truth.signed_distance(0, 0, width, height), truth.normal
-        distance = (points @ np.array([nx, ny]) + origin) * letterbox.scale
-        cover = np.clip(distance / OUTPUT_STRIDE + 0.5, 0, 1)
-    grids = (grid.reshape(1, rows, columns).astype(np.float32) for grid in (cover, inside))
-    return _Case(name, labelled.path, (width, height), picture, letterbox, truth, *grids)
+    cover = None
+    if line is not None:
+        origin, normal = line.signed_distance(0, 0, width, height), np.array(line.normal)
+        distance = (points @ normal + origin) * letterbox.scale
+        cover = np.clip(distance / OUTPUT_STRIDE + 0.5, 0, 1).reshape(1, rows, columns).astype(np.float32)
+    elif sky is not None:
+        nearest = np.clip(np.round(points).astype(int), 0, np.array([width, height]) - 1)
+        cover = (sky[nearest[:, 1], nearest[:, 0]] > 127).reshape(1, rows, columns).astype(np.float32)
+    inner = inside.reshape(1, rows, columns).astype(np.float32)
+    return _Case(name, picture, (width, height), shown, letterbox, line, cover, inner)
 
 
 def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:
@@ -146,10 +146,11 @@ def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:
     found = observation.measurement
     line = None if found is None else camera.line(found.up)
     error = None if case.truth is None else line_error(line, case.truth, *case.size)
-    return Prediction(case.path, case.truth, observation, line, error)
+    return Prediction(case.source, case.truth, observation, line, error)
 
 
 def _dice(case: _Case, mask: Tensor) -> float:
+    assert case.cover is not None
     inside = case.inside > 0.5
     sky, truth = (mask.numpy() > 0)[inside], (case.cover > 0.5)[inside]
     total = int(sky.sum()) + int(truth.sum())

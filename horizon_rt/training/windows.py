@@ -1,50 +1,41 @@
-"""Random windows of labelled pictures: rotation, scale, perspective and mirror carry the truth along exactly."""
+"""Random windows of pictures: rotation, scale, perspective and mirror carry the truth along exactly."""
 
 from __future__ import annotations
-
-from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.datasets import LabelledImage
-from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import HorizonLine
+from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.training.pictures import Loaded, Picture, load_small
 from horizon_rt.training.samples import HalfPlane, Sample, Size, finish
 
-__all__ = ["beside_sample", "labelled_sample"]
+__all__ = ["beside_sample", "window_sample"]
 
-_KEPT_PX = 800  # the longer side of a picture that is kept in memory
 _FADED = 0.15
+_OCCLUDED = 0.3
+_PURE = 0.02  # share of the window that both sides of a mask take at least where a horizon is in view
 
 
-@lru_cache(maxsize=600)
-def _picture(path: Path) -> tuple[NDArray[np.uint8], float]:
-    """A picture (BGR) no larger than training windows need, and how much it was reduced."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DatasetError(f"cannot read {path}")
-    scale = min(1.0, _KEPT_PX / max(image.shape[:2]))
-    if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return image, scale
-
-
-def labelled_sample(
-    labelled: LabelledImage, rng: np.random.Generator, size: Size, *, spread_deg: float = 12.0
+def window_sample(
+    picture: Picture, rng: np.random.Generator, size: Size, *, spread_deg: float = 12.0
 ) -> Sample:
-    """A random rotated, scaled and slightly tilted window of a labelled picture, with camera effects."""
-    image, scale = _picture(labelled.path)
-    shape = (int(image.shape[0]), int(image.shape[1]))
-    matrix = _random_window(rng, shape, size, spread_deg)
+    """A random rotated, scaled and slightly tilted window of a picture, with camera effects."""
+    loaded = load_small(picture)
+    image = loaded.image
+    matrix = _random_window(rng, (image.shape[0], image.shape[1]), size, spread_deg)
     shrink = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     if shrink > 1.5:
         image = cv2.GaussianBlur(image, (0, 0), 0.4 * shrink)
     rgb = _warp(image, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
-    plane = _window_plane(labelled, shape, scale, matrix, size)
-    return finish(rgb, plane, rng, occluders=0.3, faded=_FADED)
+    if loaded.line is not None:
+        plane = _window_plane(loaded.line, (image.shape[0], image.shape[1]), matrix, size)
+        return finish(rgb, plane, rng, occluders=_OCCLUDED, faded=_FADED)
+    if loaded.sky is not None:
+        cover, presence = _window_cover(loaded, matrix, size)
+        return finish(rgb, None, rng, cover=cover, presence=presence, occluders=_OCCLUDED)
+    return finish(rgb, None, rng, presence=0.0 if loaded.seen is False else -1.0, occluders=_OCCLUDED)
 
 
 def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: Size) -> NDArray[np.uint8]:
@@ -80,30 +71,37 @@ def _random_window(
     return np.vstack([np.column_stack([a, centre]), [0, 0, 1]]) @ window
 
 
-def _window_plane(
-    labelled: LabelledImage, source: Size, scale: float, matrix: NDArray[np.float64], size: Size
-) -> HalfPlane | None:
+def _window_plane(line: HorizonLine, source: Size, matrix: NDArray[np.float64], size: Size) -> HalfPlane:
     """The line in the window: lines are covectors, so it is the matrix's transpose times the line."""
-    if labelled.ends is None:
-        return None
-    rows, columns = source
-    ends = (np.array(labelled.ends) + 0.5) * scale - 0.5
-    line = HorizonLine.from_points(*ends.tolist(), columns, rows, sky_above=labelled.sky_above)
-    origin = line.signed_distance(0, 0, columns, rows)
+    origin = line.signed_distance(0, 0, source[1], source[0])
     nx, ny, c = matrix.T @ np.array([*line.normal, origin])
     norm = float(np.hypot(nx, ny))
     middle = nx * (size[1] - 1) / 2 + ny * (size[0] - 1) / 2 + c
     return HalfPlane(float(nx / norm), float(ny / norm), float(middle / norm))
 
 
-def beside_sample(labelled: LabelledImage, rng: np.random.Generator, size: Size) -> Sample | None:
-    """A part of a labelled picture that is all sky or all ground; None where both are too small."""
-    if labelled.ends is None:
+def _window_cover(loaded: Loaded, matrix: NDArray[np.float64], size: Size) -> tuple[NDArray[np.uint8], float]:
+    """The mask in the window as `Sample.cover`, and the presence of a border in it."""
+    assert loaded.sky is not None
+    cells = (size[1] // OUTPUT_STRIDE, size[0] // OUTPUT_STRIDE)
+    cover = cv2.resize(_warp(loaded.sky, matrix, size), cells, interpolation=cv2.INTER_AREA)
+    share = float(cover.mean()) / 255
+    if loaded.seen is False or not 0 < share < 1:
+        return cover, 0.0
+    return cover, 1.0 if _PURE < share < 1 - _PURE else -1.0
+
+
+def beside_sample(picture: Picture, rng: np.random.Generator, size: Size) -> Sample | None:
+    """A part of a picture that is all sky or all ground; None where both are too small."""
+    image, line, _, _ = load_small(picture)
+    if line is None:
         return None
-    image, scale = _picture(labelled.path)
-    rows, heights = image.shape[0], [scale * y for y in labelled.ends[1::2]]
+    rows, columns = image.shape[:2]
+    heights = [line.y_at(x, columns, rows) for x in (0, columns - 1)]
+    if not np.isfinite(heights).all():
+        return None
     top, bottom = min(heights) - 0.06 * rows, max(heights) + 0.06 * rows
-    parts = {True: image[: max(int(top), 0)], False: image[max(int(bottom), 0) :]}
+    parts = {True: image[: int(np.clip(top, 0, rows))], False: image[int(np.clip(bottom, 0, rows)) :]}
     large = [above for above, part in parts.items() if part.shape[0] > 0.25 * rows]
     if not large:
         return None
@@ -113,5 +111,5 @@ def beside_sample(labelled: LabelledImage, rng: np.random.Generator, size: Size)
     rgb = cv2.resize(window, (size[1], size[0]), interpolation=cv2.INTER_AREA)[:, :, ::-1]
     if rng.random() < 0.5:
         rgb = rgb[:, ::-1]
-    plane = HalfPlane.everywhere(sky=above == labelled.sky_above)
+    plane = HalfPlane.everywhere(sky=above == (abs(line.angle_deg) < 90))
     return finish(rgb.astype(np.float32) / np.float32(255), plane, rng, presence=0.0)

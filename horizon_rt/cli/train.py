@@ -1,0 +1,95 @@
+"""`horizon-rt train`: train a net, or improve one with one's own pictures."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["train"]
+
+
+class PrecisionChoice(StrEnum):
+    """Choices of --precision."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+class TrainDevice(StrEnum):
+    """Choices of --device."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def train(
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET[=PART]", help="Dataset, and its part of the samples; repeatable."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the model, the log and the report.")] = Path(
+        "runs/train"
+    ),
+    init: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Start from this model, by its name or path.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Recipe (TOML), such as that of the shipped models.")
+    ] = None,
+    net: Annotated[str | None, typer.Option(help="Net to train; `horizon-rt inspect` lists them.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the model in its manifest.")] = "model",
+    samples: Annotated[int | None, typer.Option(min=1, help="Samples of the run.")] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="Samples of a step.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    loss: Annotated[str | None, typer.Option(help="Loss of the mask, such as edge-bce or bce+dice.")] = None,
+    optimiser: Annotated[str | None, typer.Option(help="sgd, nesterov, adam or adamw.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine, step or plateau.")] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="Split file of what is set aside; else the last fifth is.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of samples made once; filled where it is empty.")
+    ] = None,
+    cache_samples: Annotated[int, typer.Option(min=100, help="Samples of a new cache.")] = 20_000,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Stop after this many evaluations without a better one; 0 never.")
+    ] = 0,
+    evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between evaluations.")] = 250,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that make samples.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the training step on a CPU.")] = 1,
+    precision: Annotated[
+        PrecisionChoice | None, typer.Option(help="float16 on a GPU unless given, else float32.")
+    ] = None,
+    device: Annotated[TrainDevice, typer.Option(help="Where to train.")] = TrainDevice.auto,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard events, too.")
+    ] = False,
+) -> None:
+    """Train a net on datasets, rendered scenes and panoramas, or fine-tune a model on your own pictures."""
+    from rich.console import Console
+
+    from horizon_rt.cli.common import say, training_progress
+    from horizon_rt.training.run import make_job
+
+    changes = {
+        "net": net, "samples": samples, "batch": batch, "rate": rate, "loss": loss, "optimiser": optimiser,
+        "schedule": schedule, "split": split, "seed": seed,
+    }  # fmt: skip
+    job = make_job(
+        out=out, name=name, data=data or [], init=init, recipe_file=recipe, changes=changes, cache=cache,
+        cache_samples=cache_samples, patience=patience, evaluate_every=evaluate_every, resume=resume,
+        workers=workers, threads=threads, precision=None if precision is None else precision.value,
+        device=device.value, tensorboard=tensorboard,
+    )  # fmt: skip
+    console = Console(stderr=True)
+    with training_progress(console) as on_step:
+        outcome = job.run(on_step)
+    for line in outcome.lines():
+        say(console, line)

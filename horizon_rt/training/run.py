@@ -1,0 +1,235 @@
+"""A whole training run: material, net, loop, and the model and report that come out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from horizon_rt.errors import DatasetError, TrainingError
+from horizon_rt.segmentation.weights import (
+    ModelCard,
+    SigmaScale,
+    default_model,
+    load_net,
+    new_net,
+    write_manifest,
+)
+from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
+from horizon_rt.training.cache import build_cache
+from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
+from horizon_rt.training.losses import make_loss
+from horizon_rt.training.pictures import Picture, dataset_path, open_pictures, thinned
+from horizon_rt.training.recipe import Recipe, read_recipe
+from horizon_rt.training.report import write_report
+from horizon_rt.training.validation import Validation
+
+__all__ = ["Job", "Outcome", "make_job", "recipe_for"]
+
+# Of a model that was never calibrated; see docs/accuracy.md.
+_SIGMA = SigmaScale(scale=5.0, floor_deg=0.3)
+_VALIDATED = 150  # pictures of a dataset that the evaluations use
+# A short run that starts from trained weights, and the part of it that the user's own data gets.
+_FINE_TUNING = {"samples": 8000, "rate": 4e-4, "warm_up": 0.1, "average": 0.98}
+_OWN_SHARE = 1.0
+
+
+def recipe_for(
+    file: Path | None,
+    data: list[str],
+    *,
+    fine_tuning: bool,
+    changes: Mapping[str, object],
+) -> Recipe:
+    """The recipe of a file, or the usual one; with datasets (PATH or PATH=PART) and changed fields.
+
+    Raises DatasetError.
+    """
+    recipe = read_recipe(file) if file is not None else Recipe()
+    if file is None and fine_tuning:
+        recipe = replace(recipe, **_FINE_TUNING)  # type: ignore[arg-type]
+    own = dict(_part(text) for text in data)
+    known = {f.name for f in fields(Recipe)}
+    given = {name: value for name, value in changes.items() if value is not None and name in known}
+    return replace(recipe, data=recipe.data | own, **given)  # type: ignore[arg-type]
+
+
+def _part(text: str) -> tuple[str, float]:
+    path, _, part = text.rpartition("=")
+    try:
+        return (path, float(part)) if path else (text, _OWN_SHARE)
+    except ValueError:
+        raise DatasetError(f"--data takes PATH or PATH=PART, such as footage=0.5, got '{text}'") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run left behind; `before` and `after` are the first and the last evaluation."""
+
+    model: ModelCard
+    report: Path
+    before: dict[str, float]
+    after: dict[str, float]
+    finished: bool
+
+    def lines(self) -> list[str]:
+        """What to tell the user."""
+        changes = [
+            f"{name}: {value:.4g} -> {self.after[name]:.4g}"
+            for name, value in self.before.items()
+            if name in self.after
+        ]
+        ended = [] if self.finished else ["stopped early: the evaluations got no better"]
+        folder = self.model.path.parent
+        return [
+            *ended,
+            *changes,
+            f"written: {self.model.path}",
+            f"written: {self.report}",
+            f"use: --model {folder}",
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A run of `recipe` under `settings`.
+
+    `init` is a model to start from by name or path, which also decides the net. `cache` holds samples made
+    once (`cache_samples` of them, if it is not there yet); without one they are made on the fly.
+    """
+
+    recipe: Recipe
+    settings: Settings
+    name: str
+    init: str | None = None
+    cache: Path | None = None
+    cache_samples: int = 20_000
+    tensorboard: bool = False
+
+    def run(self, on_step: Callable[[str, int, int, float], None]) -> Outcome:
+        """Train; `on_step` gets what is done, the step, their number, and the loss.
+
+        Raises DatasetError, TrainingError, WeightsError or OutputError. An interrupt leaves a checkpoint.
+        """
+        card = None if self.init is None else default_model(name=self.init)
+        net = new_net(self.recipe.net) if card is None else load_net(card)
+        recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net))
+        pictures = self._set_aside()
+        validation = Validation(pictures, make_loss(recipe.loss))
+        batches = self._batches(recipe, on_step)
+        trainer = Trainer(net, recipe, self.settings, on_log=self._events())
+        before = validation(trainer.averaged()) if len(validation) else {}
+        try:
+            finished = trainer.run(
+                batches,
+                validation if len(validation) else _nothing,
+                lambda step, loss: on_step("training", step, recipe.steps, loss),
+            )
+        except KeyboardInterrupt:
+            trainer.save()
+            raise
+        result = trainer.result()
+        written = write_manifest(
+            self.settings.folder,
+            self.name,
+            recipe.net if card is None else card.net,
+            result.state_dict(),
+            _SIGMA if card is None else card.sigma,
+            {"trained": f"{trainer.step * recipe.batch} samples", "seed": recipe.seed},
+            default=True,
+        )
+        after = validation(result) if len(validation) else {}
+        report = write_report(self.settings.folder, self.name, recipe, validation.predictions(result))
+        return Outcome(written, report, before, after, finished)
+
+    def _events(self) -> OnLog | None:
+        """Writes the log as TensorBoard events, too; raises TrainingError where that is not installed."""
+        if not self.tensorboard:
+            return None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise TrainingError("--tensorboard needs it: pip install 'horizon-rt[tensorboard]'") from error
+        writer = SummaryWriter(str(self.settings.folder / "events"))
+
+        def write(step: int, values: dict[str, float]) -> None:
+            for name, value in values.items():
+                writer.add_scalar(name, value, step)
+            writer.flush()
+
+        return write
+
+    def _set_aside(self) -> dict[str, list[Picture]]:
+        paths = [dataset_path(name) for name in self.recipe.data]
+        sets = {
+            path.stem: open_pictures(path, self.recipe.split)[1]
+            for path in paths
+            if not (path / "panoramas.csv").is_file()
+        }
+        return {name: thinned(pictures, _VALIDATED) for name, pictures in sets.items() if pictures}
+
+    def _batches(self, recipe: Recipe, on_step: Callable[[str, int, int, float], None]) -> Batches:
+        if self.cache is None:
+            return LiveBatches(recipe)
+        if not (self.cache / "cache.json").exists():
+            build_cache(
+                self.cache,
+                recipe,
+                count=self.cache_samples,
+                workers=max(1, self.settings.workers),
+                on_progress=lambda done, count: on_step("making samples", done, count, float("nan")),
+            )
+        return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed)
+
+
+def _nothing(_net: nn.Module) -> dict[str, float]:
+    return {"loss": float("nan")}
+
+
+def make_job(
+    *,
+    out: Path,
+    name: str,
+    data: list[str],
+    init: str | None,
+    recipe_file: Path | None,
+    changes: Mapping[str, object],
+    device: Literal["auto", "cpu", "cuda"],
+    precision: Precision | None,
+    evaluate_every: int,
+    patience: int,
+    resume: bool,
+    workers: int,
+    threads: int,
+    cache: Path | None,
+    cache_samples: int,
+    tensorboard: bool,
+) -> Job:
+    """A job from what a user can say; raises DatasetError, or TrainingError where there is no such device."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("no CUDA device answers; use --device cpu")
+    where: Literal["cpu", "cuda"] = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    recipe = recipe_for(recipe_file, data, fine_tuning=init is not None, changes=changes)
+    settings = Settings(
+        folder=out,
+        device=where,
+        precision=precision or ("float16" if where == "cuda" else "float32"),
+        threads=threads,
+        workers=workers,
+        evaluate_every=min(evaluate_every, recipe.steps),
+        patience=patience,
+        resume=resume,
+    )
+    return Job(
+        recipe=recipe,
+        settings=settings,
+        name=name,
+        init=init,
+        cache=cache,
+        cache_samples=cache_samples,
+        tensorboard=tensorboard,
+    )
