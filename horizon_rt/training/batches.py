@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from horizon_rt.training.cache import SHAPES, Store, cached_ingredients, draw, open_cache
+from horizon_rt.training.cache import SHAPES, Store, cache_facts, draw, open_cache
 from horizon_rt.training.ingredients import Ingredient
 from horizon_rt.training.materials import make_ingredients
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.samples import TAGS
+from horizon_rt.training.samples import TAGS, Size
 
 __all__ = ["Batch", "Batches", "CachedBatches", "LiveBatches", "augment", "load"]
 
@@ -41,8 +41,8 @@ class Batches(Protocol):
 class LiveBatches(Dataset[Batch]):
     """Samples made on the fly; for use in worker processes, which read the material once each."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self._recipe = recipe
+    def __init__(self, recipe: Recipe, shapes: Mapping[Size, float] = SHAPES) -> None:
+        self._recipe, self._shapes = recipe, dict(shapes)
         self._made: dict[str, tuple[Ingredient, float]] | None = None
 
     def __getitem__(self, index: int) -> Batch:
@@ -50,7 +50,7 @@ class LiveBatches(Dataset[Batch]):
         if self._made is None:
             self._made = make_ingredients(self._recipe)
         rng = np.random.default_rng((self._recipe.seed, index))
-        size = list(SHAPES)[int(rng.choice(len(SHAPES), p=list(SHAPES.values())))]
+        size = list(self._shapes)[int(rng.choice(len(self._shapes), p=list(self._shapes.values())))]
         samples, _ = draw(rng, self._made, size, self._recipe.batch)
         images, covers, weights, presences, _ = zip(*samples, strict=True)
         return Batch(
@@ -70,9 +70,10 @@ class CachedBatches(Dataset[Batch]):
         self._batch, self._seed = batch, seed
         self._stores: list[tuple[Store, np.ndarray]] = []
         for folder in folders:
-            barred = [cached_ingredients(folder).index(n) for n in without if n not in TAGS]
+            names, shapes = cache_facts(folder)
+            barred = [names.index(n) for n in without if n not in TAGS]
             tags = sum(TAGS[name] for name in without if name in TAGS)
-            for size in SHAPES:
+            for size in shapes:
                 store = open_cache(folder, size)
                 kept = ~np.isin(store.labels[:, 2], barred) & ((store.labels[:, 3].astype(int) & tags) == 0)
                 if kept.sum() >= batch:

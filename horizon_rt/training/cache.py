@@ -9,7 +9,7 @@ CACHE/192x320.labels.npy   (n, 4) float32: weight, presence, ingredient, tags
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -26,7 +26,7 @@ from horizon_rt.training.materials import make_ingredients
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import Sample, Size
 
-__all__ = ["SHAPES", "Store", "build_cache", "cached_ingredients", "draw", "open_cache"]
+__all__ = ["SHAPES", "Store", "build_cache", "cache_facts", "draw", "open_cache"]
 
 # Picture shapes (height, width) and their shares: 16:9, 4:3 and square sources at the same cost.
 SHAPES: dict[Size, float] = {(192, 320): 0.6, (224, 288): 0.2, (256, 256): 0.2}
@@ -63,10 +63,11 @@ def open_cache(folder: Path, size: Size, *, writable: bool = False) -> Store:
         raise DatasetError(f"{folder} is no complete cache of samples: {error}") from error
 
 
-def cached_ingredients(folder: Path) -> list[str]:
-    """Names of the ingredients, in the order of their numbers in the labels."""
+def cache_facts(folder: Path) -> tuple[list[str], list[Size]]:
+    """Names of the ingredients in the order of their numbers, and the shapes; raises DatasetError."""
     try:
-        return list(json.loads((folder / "cache.json").read_text(encoding="utf-8"))["ingredients"])
+        facts = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
+        return list(facts["ingredients"]), [(int(h), int(w)) for h, w in facts["shapes"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{folder} is no complete cache of samples: {error}") from error
 
@@ -117,12 +118,16 @@ def build_cache(
     *,
     count: int,
     workers: int = 2,
+    shapes: Mapping[Size, float] = SHAPES,
     on_progress: Callable[[int, int], None] = lambda done, count: None,
 ) -> None:
-    """Fill `folder` with about `count` samples; the same recipe, seed and count give the same samples."""
+    """Fill `folder` with about `count` samples of these shapes, in these shares.
+
+    The same recipe, seed and count give the same samples.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     chunks: list[_Chunk] = []
-    for size, share in SHAPES.items():
+    for size, share in shapes.items():
         n = max(1, round(count * share))
         cells = (size[0] // OUTPUT_STRIDE, size[1] // OUTPUT_STRIDE)
         kinds = ((n, 3, *size), np.uint8), ((n, *cells), np.uint8), ((n, 4), np.float32)
@@ -136,5 +141,6 @@ def build_cache(
         for filled in pool.map(_fill, chunks):
             done += filled
             on_progress(done, count)
-    facts = {"ingredients": list(make_ingredients(recipe)), "seed": recipe.seed, "count": done}
+    names = list(make_ingredients(recipe))
+    facts = {"ingredients": names, "shapes": list(shapes), "seed": recipe.seed, "count": done}
     (folder / "cache.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

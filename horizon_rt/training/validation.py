@@ -21,7 +21,7 @@ from horizon_rt.geometry import HorizonLine
 from horizon_rt.horizon import Observation
 from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
-from horizon_rt.segmentation.preprocess import Letterbox, Preprocessor
+from horizon_rt.segmentation.preprocess import INPUT_AREA_PX, Letterbox, Preprocessor
 from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.training.losses import Loss
 from horizon_rt.training.pictures import Picture, load
@@ -64,8 +64,10 @@ class Prediction:
 class Validation:
     """Labelled pictures by dataset, read once; a call judges a net on them."""
 
-    def __init__(self, pictures: dict[str, list[Picture]], loss: Loss) -> None:
-        preprocess = Preprocessor()
+    def __init__(
+        self, pictures: dict[str, list[Picture]], loss: Loss, *, input_area_px: int = INPUT_AREA_PX
+    ) -> None:
+        preprocess = Preprocessor(input_area_px)
         self._loss = loss
         self._cases = [
             _case(name, picture, preprocess) for name, some in pictures.items() for picture in some

