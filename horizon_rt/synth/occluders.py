@@ -21,6 +21,7 @@ def random_occluders(image: Image, rng: np.random.Generator) -> Image:
         (_bars, 0.14),
         (_objects, 0.18),
         (_propeller, 0.05),
+        (_span, 0.06),
         (_caption, 0.12),
         (_frame, 0.05),
     ):
@@ -69,7 +70,7 @@ def _objects(image: Image, rng: np.random.Generator) -> None:
     height, width = image.shape[:2]
     for _ in range(int(rng.integers(1, 4))):
         centre = rng.uniform(0, 1, 2) * (width, height)
-        spread = np.exp(rng.uniform(np.log(0.01), np.log(0.15))) * width
+        spread = np.exp(rng.uniform(np.log(0.01), np.log(0.25))) * width
         points = centre + rng.normal(0, 1, (int(rng.integers(3, 8)), 2)) * (
             spread,
             spread * rng.uniform(0.3, 1.5),
@@ -86,6 +87,22 @@ def _propeller(image: Image, rng: np.random.Generator) -> None:
         size = (int(0.7 * width), int(rng.uniform(0.01, 0.06) * width))
         cv2.ellipse(layer, (int(hub[0]), int(hub[1])), size, angle, 0, 360, _colour(rng), -1, cv2.LINE_AA)
     image += (layer - image) * np.float32(rng.uniform(0.1, 0.6))
+
+
+def _span(image: Image, rng: np.random.Generator) -> None:
+    """A bridge, pier or railing: a straight deck across the picture, with posts."""
+    height, width = image.shape[:2]
+    colour, thickness = _colour(rng), int(np.exp(rng.uniform(np.log(2), np.log(0.12 * height))))
+    ends = np.array([[-0.1 * width, 0], [rng.uniform(0.3, 1.1) * width, 0]])
+    ends[:, 1] = rng.uniform(0.2, 0.9) * height + rng.normal(0, 0.08, 2) * height
+    if rng.random() < 0.5:
+        ends[:, 0] = width - ends[:, 0]
+    start, end = (tuple(int(v) for v in p * 16) for p in ends)
+    cv2.line(image, start, end, colour, thickness, cv2.LINE_AA, shift=4)
+    down, wide = rng.uniform(0.05, 0.6) * height, max(1, int(thickness * rng.uniform(0.2, 1.2)))
+    for share in np.linspace(0, 1, int(rng.integers(1, 9))):
+        x, y = ends[0] + (ends[1] - ends[0]) * share
+        cv2.line(image, (int(x), int(y)), (int(x), int(y + down)), colour, wide, cv2.LINE_AA)
 
 
 def _caption(image: Image, rng: np.random.Generator) -> None:

@@ -17,6 +17,7 @@ Colour = NDArray[np.float32]
 SMOOTH, TREES, BLOCKS = 0, 1, 2
 _SHARES = [0.28, 0.12, 0.2, 0.14, 0.08, 0.06, 0.05, 0.07]
 _EARTH_RADIUS_M = 6.371e6
+_HEADLANDS = {"coast": 0.55, "sea": 0.12, "mountains": 0.3}  # how often land runs out on one side
 
 
 class Layer(NamedTuple):
@@ -242,10 +243,16 @@ def _random_layers(
         for nearness in (1.0, 0.25)
         if rng.random() < chance * (0.5 + nearness / 2)
     ]
+    if kind in ("coast", "sea", "mountains") and rng.random() < _HEADLANDS[kind]:
+        layers += [_headland(rng, height, ground) for _ in range(int(rng.integers(1, 3)))]
+    if kind == "town":
+        layers += [_houses(rng, height, light) for _ in range(int(rng.integers(0, 4)))]
     if kind in ("sea", "storm", "coast") and rng.random() < 0.35:
         layers.append(_ships(rng, height, light))
     if kind in ("sea", "storm") and height < 6 and rng.random() < 0.4:
         layers.append(_waves(rng, height, water))
+    if kind not in ("sea", "storm") and height < 80 and rng.random() < 0.25:
+        layers.append(_foreground(rng, height, ground))
     rows = [(*layer[:5], *layer.colour) for layer in layers]
     return np.array(rows, np.float32).reshape(-1, 8)
 
@@ -265,6 +272,44 @@ def _hills(
         cover=rng.uniform(0.15, 1.0),
         grain=_log_uniform(rng, 2, 8) if shape == SMOOTH else _log_uniform(rng, 20, 200),
         colour=colour * np.float32(rng.uniform(0.5, 1.0)),
+    )
+
+
+def _headland(rng: np.random.Generator, height: float, ground: NDArray[np.float32]) -> Layer:
+    """Land that runs out before the horizon on one side and stands far above it."""
+    distance = height * _log_uniform(rng, 8, 120) + 20
+    return Layer(
+        kind=int(rng.choice([SMOOTH, TREES])),
+        distance=distance,
+        top=height + distance * float(np.tan(np.radians(_log_uniform(rng, 1.5, 25)))),
+        cover=rng.uniform(0.2, 0.5),
+        grain=_log_uniform(rng, 1, 12),
+        colour=_jitter(rng, ground[rng.integers(4)], 0.3) * np.float32(rng.uniform(0.3, 1.0)),
+    )
+
+
+def _houses(rng: np.random.Generator, height: float, light: float) -> Layer:
+    """One of the rings of houses of a town, some of them towers."""
+    distance = height * _log_uniform(rng, 3, 60) + 20
+    return Layer(
+        kind=BLOCKS,
+        distance=distance,
+        top=height * rng.uniform(0.4, 1.3) + distance * float(np.tan(np.radians(rng.uniform(0, 4)))),
+        cover=rng.uniform(0.4, 1.0),
+        grain=_log_uniform(rng, 12, 120),
+        colour=_jitter(rng, (rng.uniform(0.2, 0.8) * light,) * 3, 0.2),
+    )
+
+
+def _foreground(rng: np.random.Generator, height: float, ground: NDArray[np.float32]) -> Layer:
+    """Dunes, rocks or grass right before the camera, which hide part of the horizon."""
+    return Layer(
+        kind=int(rng.choice([SMOOTH, TREES])),
+        distance=height * _log_uniform(rng, 1.5, 12),
+        top=height * rng.uniform(0.5, 1.5),
+        cover=rng.uniform(0.2, 0.9),
+        grain=_log_uniform(rng, 1, 20),
+        colour=_jitter(rng, ground[rng.integers(4)], 0.3),
     )
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "closed_in",
     "out_of_view",
     "panorama_view_sample",
+    "patchwork",
     "random_attitude",
     "real_sky",
     "room",
@@ -157,6 +158,29 @@ def closed_in(rng: np.random.Generator, size: Size) -> list[Sample]:
     up = UpVector.from_roll_pitch(rng.normal(0, 12), rng.normal(0, camera.hfov_deg / 6))
     image = render(scene, camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
     return [finish(image, half_plane(up, camera), rng, weight=0.0, presence=0.0)]
+
+
+def patchwork(rng: np.random.Generator, size: Size) -> list[Sample]:
+    """Two grounds from above on both sides of a border that runs across the picture like a horizon."""
+    first, second = (_ground_alone(rng, size) for _ in range(2))
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    angle, bend = rng.normal(0, 25), rng.normal(0, 0.06)
+    nx, ny = np.sin(np.radians(angle)), -np.cos(np.radians(angle))
+    u, v = (x - size[1] / 2) / size[1], (y - rng.uniform(0.2, 0.8) * size[0]) / size[0]
+    wave = bend * np.sin(2 * np.pi * rng.uniform(0.3, 2) * u + rng.uniform(0, 6))
+    share = np.clip((nx * u + ny * v + wave) * size[0] / _log_uniform(rng, 1, 12) + 0.5, 0, 1)
+    return [finish(second + (first - second) * share[:, :, None], None, rng, presence=0.0)]
+
+
+def _ground_alone(rng: np.random.Generator, size: Size) -> Image:
+    camera = _random_camera(rng, size, 40.0)
+    up = UpVector.from_roll_pitch(rng.uniform(-180, 180), float(rng.uniform(-89, -60)))
+    rays = camera_rays(camera)
+    return render(random_scene(rng), rays, up, heading_deg=rng.uniform(0, 360))
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def room(rng: np.random.Generator, size: Size) -> list[Sample]:

@@ -24,6 +24,7 @@ _PROCEDURAL: dict[str, Ingredient] = {
     "rendered-land": making.scenes_of(("fields", "fields", "town", "desert", "snow", "mountains")),
     "out-of-view": making.out_of_view,
     "closed-in": making.closed_in,
+    "patchwork": making.patchwork,
     "room": making.room,
     "blank": making.blank,
 }

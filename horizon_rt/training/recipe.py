@@ -18,6 +18,7 @@ PROCEDURAL = {
     "rendered-land": 0.25,
     "out-of-view": 0.12,
     "closed-in": 0.05,
+    "patchwork": 0.02,
     "room": 0.04,
     "blank": 0.04,
 }

@@ -54,6 +54,7 @@ class Prediction:
     observation: Observation
     line: HorizonLine | None
     error: LineError | None
+    dice: float | None
 
     @property
     def badness(self) -> float:
@@ -77,14 +78,12 @@ class Validation:
         return len(self._cases)
 
     def __call__(self, net: nn.Module) -> dict[str, float]:
-        """Loss, Dice and by dataset the AUC, the median tilt error, and the refusals, in percent."""
-        losses, dices, predictions = [], [], defaultdict(list)
+        """The loss, and by dataset Dice, AUC, the median tilt error, and finds and refusals in percent."""
+        losses, predictions = [], defaultdict(list)
         for case, (mask, presence) in zip(self._cases, self._run(net), strict=True):
             losses.append(self._loss_of(case, mask, presence))
-            if case.cover is not None:
-                dices.append(_dice(case, mask))
             predictions[case.name].append(_predict(case, mask, presence))
-        found = {"loss": float(np.mean(losses)), "dice": float(np.mean(dices)) if dices else float("nan")}
+        found = {"loss": float(np.mean(losses))}
         for name, some in predictions.items():
             found |= {f"{name}/{key}": value for key, value in _metrics(some).items()}
         return found
@@ -148,25 +147,27 @@ def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:
     found = observation.measurement
     line = None if found is None else camera.line(found.up)
     error = None if case.truth is None else line_error(line, case.truth, *case.size)
-    return Prediction(case.source, case.truth, observation, line, error)
+    dice = None if case.cover is None else _dice(case, case.cover, mask)
+    return Prediction(case.source, case.truth, observation, line, error, dice)
 
 
-def _dice(case: _Case, mask: Tensor) -> float:
-    assert case.cover is not None
+def _dice(case: _Case, cover: NDArray[np.float32], mask: Tensor) -> float:
     inside = case.inside > 0.5
-    sky, truth = (mask.numpy() > 0)[inside], (case.cover > 0.5)[inside]
+    sky, truth = (mask.numpy() > 0)[inside], (cover > 0.5)[inside]
     total = int(sky.sum()) + int(truth.sum())
     return 2 * int((sky & truth).sum()) / total if total else 1.0
 
 
 def _metrics(predictions: Iterable[Prediction]) -> dict[str, float]:
-    errors, refused = [], []
+    errors, refused, dices = [], [], []
     for prediction in predictions:
+        if prediction.dice is not None:
+            dices.append(prediction.dice)
         if prediction.error is None:
             refused.append(prediction.line is None)
         else:
             errors.append(prediction.error)
-    found: dict[str, float] = {}
+    found = {"dice": float(np.mean(dices))} if dices else {}
     if errors:
         summary = summarise(errors)
         found["auc"] = float(summary["auc"])  # type: ignore[arg-type]
