@@ -78,10 +78,12 @@ def _indent(code: str) -> str:
 def test_help_names_every_verb(cli: RunCli) -> None:
     done = cli("--help")
     assert (done.code, done.err) == (0, "")
-    assert all(f" {verb} " in done.out for verb in ("live", "track", "batch", "demo", "calibrate", "doctor"))
+    assert all(
+        f" {verb} " in done.out for verb in ("live", "track", "batch", "demo", "eval", "calibrate", "doctor")
+    )
 
 
-@pytest.mark.parametrize("verb", ["live", "track", "batch", "demo", "calibrate", "cameras", "doctor"])
+@pytest.mark.parametrize("verb", ["live", "track", "batch", "demo", "eval", "calibrate", "cameras", "doctor"])
 def test_help_of_a_verb(cli: RunCli, verb: str) -> None:
     assert cli(verb, "--help").code == 0
 
