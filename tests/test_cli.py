@@ -75,17 +75,19 @@ def _indent(code: str) -> str:
     return "\n".join("    " + line for line in code.splitlines())
 
 
+VERBS = (
+    "live", "track", "batch", "demo", "train", "label", "eval", "inspect", "export", "synth", "calibrate",
+    "cameras", "doctor",
+)  # fmt: skip
+
+
 def test_help_names_every_verb(cli: RunCli) -> None:
     done = cli("--help")
     assert (done.code, done.err) == (0, "")
-    assert all(
-        f" {verb} " in done.out for verb in ("live", "track", "batch", "demo", "synth", "calibrate", "doctor")
-    )
+    assert all(f" {verb} " in done.out for verb in VERBS)
 
 
-@pytest.mark.parametrize(
-    "verb", ["live", "track", "batch", "demo", "synth", "calibrate", "cameras", "doctor"]
-)
+@pytest.mark.parametrize("verb", VERBS)
 def test_help_of_a_verb(cli: RunCli, verb: str) -> None:
     assert cli(verb, "--help").code == 0
 

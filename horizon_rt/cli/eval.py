@@ -74,6 +74,7 @@ def evaluate(
     console = Console(stderr=True)
     job = EvalJob(
         datasets=tuple(datasets or ()),
+        out=out,
         models=tuple(model or ()),
         telemetry=tuple(telemetry or ()),
         split=split,
@@ -89,5 +90,5 @@ def evaluate(
     report = job.run(console)
     for table in report.tables():
         print_table(table)
-    for path in report.write(out) if out is not None else []:
+    for path in report.files:
         say(console, f"written: {path}")

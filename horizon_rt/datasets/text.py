@@ -54,8 +54,8 @@ def parse_rows(path: Path, parse: Callable[[Row], T]) -> list[T]:
     return parsed
 
 
-def finite(text: str) -> float:
-    """A finite number; raises ValueError for what is none."""
+def finite(text: str | float) -> float:
+    """A finite number; raises ValueError for what is none (OverflowError, TypeError as `float` does)."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"a finite number is needed, got {text!r}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.camera import BrownConrady, Pinhole
 from horizon_rt.datasets import LabelledFrame
+from horizon_rt.datasets.text import finite
 from horizon_rt.errors import CameraModelError, DatasetError
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import View
@@ -110,35 +111,37 @@ class TrackerEstimator:
 class TelemetryEstimator:
     """JSON lines of a finished run (schema horizon-rt/1), with the lens of their header.
 
-    Pictures are found by their file name, frames of a video by their index. Raises DatasetError for a file
-    that is no such telemetry.
+    Pictures are found by their file name, frames of a video by their index. Pictures that the run does not
+    tell of are not judged; such frames of its video count as lost. Raises DatasetError for a file that is no
+    such telemetry.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.name, self._path = path.stem, path
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        self.name, self._path = name or path.stem, path
         records = _read_records(path)
         if not records or records[0].get("schema") != SCHEMA:
             raise DatasetError(f"{path} is no telemetry: its first line is no header of schema {SCHEMA}")
         self.camera: Pinhole | None = _camera(path, records[0])
-        self.source = Path(str(records[0].get("source", ""))).name
-        self.files = {str(r["file"]): r for r in records[1:] if "file" in r}
+        self._source = Path(str(records[0].get("source", ""))).name
+        self._files = {str(r["file"]): r for r in records[1:] if "file" in r}
         self._frames = {r.get("frame"): r for r in records[1:] if "file" not in r}
 
     def covers(self, labelled: LabelledFrame) -> bool:
         """Whether these are its pictures, or the video that its header names."""
-        return bool(self.files) if labelled.frame.name is not None else self.source == labelled.file
+        by_name = labelled.frame.name is not None
+        return labelled.frame.name in self._files if by_name else self._source == labelled.file
 
     def restart(self) -> None:
         """Nothing to forget."""
 
     def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
         """See `Estimator`; a frame that the run does not tell of has no estimate."""
-        record = self._frames.get(frame.index) if frame.name is None else self.files.get(frame.name)
+        record = self._frames.get(frame.index) if frame.name is None else self._files.get(frame.name)
         if record is None:
             return Estimate(view="unknown")
         try:
             return _estimate(record, filtered=filtered)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DatasetError(
                 f"{self._path}, frame {frame.index}: {type(error).__name__}: {error}"
             ) from error
@@ -177,12 +180,16 @@ def _estimate(record: dict[str, Any], *, filtered: bool) -> Estimate:
     given = values is not None and (not filtered or record["state"] in _WITH_ESTIMATE)
     if not given or values["roll_deg"] is None:
         return Estimate(view=view)
-    numbers = {name: float(values[name]) for name in ("roll_deg", "pitch_deg", "roll_sd_deg", "pitch_sd_deg")}
+    roll, pitch, roll_sd, pitch_sd = (
+        finite(values[name]) for name in ("roll_deg", "pitch_deg", "roll_sd_deg", "pitch_sd_deg")
+    )
+    if min(roll_sd, pitch_sd) <= 0:
+        raise ValueError(f"a sigma is above 0, got {roll_sd:g} and {pitch_sd:g}")
     line = values["angle_deg"], values["offset_px"]
     return Estimate(
         view=view,
-        up=UpVector.from_roll_pitch(numbers["roll_deg"], numbers["pitch_deg"]),
-        line=None if None in line else HorizonLine(float(line[0]), float(line[1])),
-        roll_sd_deg=numbers["roll_sd_deg"],
-        pitch_sd_deg=numbers["pitch_sd_deg"],
+        up=UpVector.from_roll_pitch(roll, pitch),
+        line=None if None in line else HorizonLine(finite(line[0]), finite(line[1])),
+        roll_sd_deg=roll_sd,
+        pitch_sd_deg=pitch_sd,
     )

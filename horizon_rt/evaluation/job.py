@@ -18,6 +18,7 @@ from horizon_rt.evaluation.estimators import Estimator, TelemetryEstimator, Trac
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, rich_table, scene_groups
+from horizon_rt.sinks.base import output_error
 from horizon_rt.tracker import HorizonTracker
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ Part = Literal["set-aside", "training", "all"]
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """The evaluations of a job, and what was asked for, in words."""
+    """The evaluations of a job, what was asked for in words, and the files that were written."""
 
     evaluations: tuple[Evaluation, ...]
     settings: Mapping[str, str]
+    files: tuple[Path, ...] = ()
 
     def tables(self) -> list[Table]:
         """For the terminal: by dataset, then by type of scene."""
@@ -42,22 +44,17 @@ class EvalReport:
         by_scene = make_tables(scene_groups(self.evaluations), "scene")
         return [rich_table(table) for table in (*by_dataset, *by_scene)]
 
-    def write(self, folder: Path) -> list[Path]:
-        """Write report.html, report.md and report.json; raises OutputError."""
-        from horizon_rt.evaluation.report import write_report
-
-        return write_report(folder, self.evaluations, self.settings)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalJob:
     """What `horizon-rt eval` was asked for.
 
     `mask_folders` are pictures and masks of one more dataset. Without models and telemetry the shipped model
-    is judged. `part` chooses by the `split` file.
+    is judged. `part` chooses by the `split` file. The report goes into the folder `out`.
     """
 
     datasets: tuple[Path, ...]
+    out: Path | None = None
     models: tuple[str, ...] = ()
     telemetry: tuple[Path, ...] = ()
     split: Path | None = None
@@ -72,6 +69,8 @@ class EvalJob:
 
     def run(self, console: Console) -> EvalReport:
         """Judge everything, with a progress bar on a terminal; raises HorizonError."""
+        if self.out is not None:
+            _make_folder(self.out)  # before the work, which would be in vain
         datasets, estimators = self._open_datasets(), self._estimators()
         profile = None if self.camera_profile is None else load_profile(self.camera_profile)
         evaluations = []
@@ -82,7 +81,16 @@ class EvalJob:
             for estimator in estimators:
                 with _progress(dataset, estimator, options.keep, console) as on_frame:
                     evaluations.append(evaluate(dataset, estimator, options, on_frame=on_frame))
-        return EvalReport(_judged(evaluations, datasets, estimators), self._settings(datasets, estimators))
+        judged = _judged(evaluations, datasets, estimators)
+        settings = self._settings(datasets, estimators)
+        return EvalReport(judged, settings, self._write(judged, settings))
+
+    def _write(self, judged: tuple[Evaluation, ...], settings: Mapping[str, str]) -> tuple[Path, ...]:
+        if self.out is None:
+            return ()
+        from horizon_rt.evaluation.report import write_report
+
+        return tuple(write_report(self.out, judged, settings))
 
     def _open_datasets(self) -> list[Dataset]:
         datasets = [open_dataset(path, self.format) for path in self.datasets]
@@ -95,7 +103,10 @@ class EvalJob:
         names: Sequence[str | None] = self.models or ((None,) if not self.telemetry else ())
         trackers = (HorizonTracker(model=name, device=self.device) for name in names)
         models = [TrackerEstimator(t, name) for t, name in zip(trackers, names, strict=True)]
-        return [*models, *(TelemetryEstimator(path) for path in self.telemetry)]
+        stems = [path.stem for path in self.telemetry]
+        clash = len(set(stems)) < len(stems)
+        runs = [TelemetryEstimator(path, str(path) if clash else None) for path in self.telemetry]
+        return [*models, *runs]
 
     def _keep(self, dataset: Dataset) -> Keep | None:
         split = self.split
@@ -120,6 +131,13 @@ class EvalJob:
             "filter": f"{self.smooth} for videos; pictures one by one",
             "lens": lens,
         }
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
 
 
 def _judged(

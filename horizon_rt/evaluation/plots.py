@@ -83,7 +83,7 @@ def _series(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, str, st
 
 
 def _histograms(evaluations: Sequence[Evaluation]) -> Plot | None:
-    figure = Figure(figsize=(9.2, 3.1))
+    figure = Figure(figsize=(9.2, 3.4))
     left, right = figure.subplots(1, 2)
     drawn = False
     for e, label, colour, style in _series(evaluations):
@@ -96,7 +96,7 @@ def _histograms(evaluations: Sequence[Evaluation]) -> Plot | None:
                 drawn = True
     left.set(xlabel="dY, px", ylabel="share of frames, %", title="Error at the middle column")
     right.set(xlabel="dphi, °", title="Error of the tilt")
-    left.legend(*left.get_legend_handles_labels(), loc="upper left")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=4)
     for axes in (left, right):
         axes.margins(y=0.06)
         axes.set_ylim(0, None)
@@ -111,14 +111,13 @@ def _histogram(
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1] * (1 - 1e-9)), edges)
     share = 100 * counts / counts.sum()
     axes.stairs(share, edges, color=colour, linestyle=style, linewidth=1.7, label=label)
-    axes.stairs(share, edges, color=colour, fill=True, alpha=0.07)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlim(edges[0], edges[-1])
 
 
 def _cumulative(evaluations: Sequence[Evaluation]) -> Plot | None:
-    figure = Figure(figsize=(9.2, 3.4))
+    figure = Figure(figsize=(9.2, 3.7))
     axes = figure.subplots()
     drawn = False
     for e, label, colour, style in _series(evaluations):
@@ -129,13 +128,13 @@ def _cumulative(evaluations: Sequence[Evaluation]) -> Plot | None:
             axes.step(edges, share, where="post", color=colour, linestyle=style, lw=1.8, label=label)
             drawn = True
     axes.set(xlim=(0, AUC_LIMIT), ylim=(0, 101), xlabel="horizon error e", ylabel="frames below, %")
-    axes.legend(loc="lower right")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=4)
     caption = "Share of frames with a horizon whose error is below e; the area under a curve is its AUC."
     return _plot(figure, "Cumulative error", caption) if drawn else None
 
 
 def _calibration(evaluations: Sequence[Evaluation]) -> Plot | None:
-    figure = Figure(figsize=(9.2, 4.0))
+    figure = Figure(figsize=(9.2, 4.4))
     panels = figure.subplots(1, 2, sharey=True)
     drawn = False
     for e, label, colour, style in _series(evaluations):
@@ -155,7 +154,7 @@ def _calibration(evaluations: Sequence[Evaluation]) -> Plot | None:
             axes.text(at - 1, 2, f"{k}σ", ha="right", alpha=0.8)
         axes.set(xlim=(0, 100), ylim=(0, 101), xlabel="meant, %", title=f"Sigma of {name}")
     panels[0].set_ylabel("found within, %")
-    panels[0].legend(loc="upper left")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     caption = (
         "Share of true values within a multiple of sigma against the share of a normal distribution. "
         "Below the diagonal sigma is too small."

@@ -170,6 +170,7 @@ class _Judge:
             labelled.frame, camera, truth.up, estimate.up, None if sides is None else sides[0]
         )
         name = f"{row.file}, frame {row.frame}" if row.file == row.sequence else row.file
+        name = f"{self._dataset.name}: {name}"
         self._worst.add(WorstFrame(score=score, name=name, note=note, jpeg=picture))
 
 

@@ -129,15 +129,15 @@ _LINES = _Family(
     "Lines",
     "dY: error in px at the middle column; dphi: that of the tilt in degrees; both over the frames with an "
     "estimate (percentiles; mean ± standard deviation). AUC: area under the cumulative horizon error up to "
-    "0.25 of the height, in percent; a frame without an estimate counts as wrong (Horizon Lines in the Wild).",
+    "0.25 of the height, in percent; a frame without an estimate counts 1 (Horizon Lines in the Wild).",
     lambda summary: summary.lines,
     {
         "found": _share("found", "frames"),
         "AUC": _one("auc", 1),
-        "dY 25/50/95": _three("dy_px", 2),
-        "dY mean": _spread("dy_mean_px", "dy_sd_px", 2),
-        "dphi 25/50/95": _three("dphi_deg", 3),
-        "dphi mean": _spread("dphi_mean_deg", "dphi_sd_deg", 3),
+        "dY 25/50/95, px": _three("dy_px", 2),
+        "mean, px": _spread("dy_mean_px", "dy_sd_px", 2),
+        "dphi 25/50/95, °": _three("dphi_deg", 3),
+        "mean, °": _spread("dphi_mean_deg", "dphi_sd_deg", 3),
     },
 )
 _MASK_CELLS = {
@@ -167,8 +167,8 @@ _ATTITUDE = _Family(
     lambda summary: summary.attitude,
     {
         "available %": _one("availability", 1, 100),
-        "roll 25/50/95": _three("roll_deg", 2),
-        "pitch 25/50/95": _three("pitch_deg", 2),
+        "roll 25/50/95, °": _three("roll_deg", 2),
+        "pitch 25/50/95, °": _three("pitch_deg", 2),
     },
 )
 _SEQUENCES = _Family(
