@@ -30,7 +30,9 @@ __all__ = [
     "Smooth",
     "Smoothing",
     "lens_rows",
+    "net_input_size",
     "options_from",
+    "picture_size",
     "print_summary",
     "print_table",
     "progress",
@@ -88,6 +90,25 @@ def options_from(
         smooth=smooth.value,
         device=device.value,
     )
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """Width and height in px of WIDTHxHEIGHT; a usage error for anything else."""
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        width = height = 0
+    if width < 1 or height < 1:
+        raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'")
+    return width, height
+
+
+def net_input_size(text: str) -> tuple[int, int]:
+    """As `picture_size`, for the input of a net."""
+    width, height = picture_size(text)
+    if width % 32 or height % 32 or max(width, height) > 2048:
+        raise typer.BadParameter(f"a net input has sides of multiples of 32 up to 2048 px, got '{text}'")
+    return width, height
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from horizon_rt.cli.common import (
     Smooth,
     Smoothing,
     options_from,
+    picture_size,
     print_summary,
     say,
     say_lens,
@@ -56,7 +57,7 @@ def live(
     from horizon_rt.sources import open_source
 
     options = options_from(camera_profile, hfov, model, smooth, device)
-    wished = _parse_size(size)
+    wished = None if size is None else picture_size(size)
     console = Console(stderr=True)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
         opened = open_in_background(lambda: open_source(source, size=wished, frame_rate=fps))
@@ -68,15 +69,3 @@ def live(
             summary = run(opened, options, outputs, real_time=True, on_frame=on_frame)
         print_summary(summary, outputs.paths, console)
         say_lens(options, outputs, console)
-
-
-def _parse_size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    try:
-        width, height = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        width = height = 0
-    if width < 1 or height < 1:
-        raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'")
-    return width, height
