@@ -33,6 +33,7 @@ __all__ = [
     "Smoothing",
     "count_progress",
     "lens_rows",
+    "net_input_size",
     "options_from",
     "parse_size",
     "print_summary",
@@ -103,6 +104,14 @@ def parse_size(text: str) -> tuple[int, int]:
         width = height = 0
     if width < 1 or height < 1:
         raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'")
+    return width, height
+
+
+def net_input_size(text: str) -> tuple[int, int]:
+    """As `parse_size`, for the input of a net."""
+    width, height = parse_size(text)
+    if width % 32 or height % 32 or max(width, height) > 2048:
+        raise typer.BadParameter(f"a net input has sides of multiples of 32 up to 2048 px, got '{text}'")
     return width, height
 
 

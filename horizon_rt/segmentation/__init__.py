@@ -59,5 +59,9 @@ class Segmenter:
     def segment(self, frame: Frame) -> Segmentation:
         """Run the net on a frame."""
         letterbox = self.preprocess(frame)
-        logits, presence = self.backend(self.preprocess.input)
+        return self.segment_input(self.preprocess.input, letterbox)
+
+    def segment_input(self, picture: NDArray[np.float32], letterbox: Letterbox) -> Segmentation:
+        """Run the net on a net input (1, 3, h, w) as `Preprocessor` makes it."""
+        logits, presence = self.backend(picture)
         return Segmentation(logits, float(1 / (1 + np.exp(-np.clip(presence, -30, 30)))), letterbox)

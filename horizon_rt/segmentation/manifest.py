@@ -156,6 +156,8 @@ def net_entry(net: str | NetSize) -> object:
 
 def add(folder: Path, name: str, entry: Mapping[str, object], weights: bytes, *, default: bool) -> ModelCard:
     """Put an entry and its weights file into a folder; see `weights.write_manifest`."""
+    from horizon_rt.sinks.base import write_whole
+
     path = folder / FILE
     if not _NAME.fullmatch(name):
         raise WeightsError(f"a model's name is made of letters, digits, dots, _ and -, got {name!a}")
@@ -167,21 +169,9 @@ def add(folder: Path, name: str, entry: Mapping[str, object], weights: bytes, *,
         _parse(text.encode())
     except ValueError as error:
         raise WeightsError(f"{path} cannot hold the facts of {name}: {error}") from error
-    _write(checked.path, weights)
-    _write(path, text.encode())
+    write_whole(checked.path, weights)
+    write_whole(path, text.encode())
     return checked
-
-
-def _write(path: Path, data: bytes) -> None:
-    from horizon_rt.sinks.base import PartialFile
-
-    file = PartialFile(path)
-    try:
-        file.write(data)
-    except OSError as error:
-        file.close()
-        raise file.failure(error) from error
-    file.commit()
 
 
 def _render(found: Manifest) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from horizon_rt.errors import OutputError
-from horizon_rt.sinks.base import PartialFile, Sink, SinkContext, output_error
+from horizon_rt.sinks.base import Sink, SinkContext, output_error, write_whole
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
@@ -53,13 +53,7 @@ class ImageSink(Sink):
         path = self.path_for(frame)
         if _identity(path) in self._originals:
             raise self._would_replace()
-        file = PartialFile(path)
-        try:
-            file.write(cv2.imencode(path.suffix, image)[1].tobytes())
-        except OSError as error:
-            file.close()
-            raise file.failure(error) from error
-        file.commit()
+        write_whole(path, cv2.imencode(path.suffix, image)[1].tobytes())
 
     def _finish(self) -> None:
         """Every picture is finished already."""

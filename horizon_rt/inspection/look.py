@@ -1,0 +1,138 @@
+"""One model and the pictures that it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from horizon_rt.camera import Pinhole
+from horizon_rt.config import DEFAULT_HFOV_DEG
+from horizon_rt.fitting import HorizonFitter
+from horizon_rt.frame import Frame
+from horizon_rt.geometry import HorizonLine, UpVector
+from horizon_rt.inspection.attribution import (
+    Cell,
+    EffectiveField,
+    Occlusion,
+    cell_at_horizon,
+    cell_gradient,
+    effective_field,
+    occlude,
+)
+from horizon_rt.inspection.complexity import (
+    ReceptiveField,
+    count_flops,
+    count_parameters,
+    receptive_field,
+)
+from horizon_rt.segmentation import Segmentation, Segmenter
+from horizon_rt.segmentation.compile import TorchScript
+from horizon_rt.segmentation.weights import ModelCard, default_model, load_net, new_net, shipped_models
+from horizon_rt.segmentation.zoo import NETS
+from horizon_rt.sources import open_source
+
+__all__ = ["Inspection", "Look", "inspect_model"]
+
+_FRAMES_PER_SOURCE = 4
+_RENDERED = tuple(
+    f"synth:{kind}?size=640x360&seconds=1&fps=1&seed=3" for kind in ("sea", "coast", "fields", "mountains")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a model sees in one picture; without a horizon in it, only the picture.
+
+    `gradient` (h, w) is that of the cell at the horizon by the net input.
+    """
+
+    name: str
+    frame: Frame
+    segmentation: Segmentation
+    up: UpVector | None = None
+    line: HorizonLine | None = None
+    cell: Cell | None = None
+    gradient: NDArray[np.float64] | None = None
+    occlusion: Occlusion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The numbers of a net for an input of `width` × `height` px, and what its weights look at.
+
+    Without weights `looks` is empty. `field` is None where no picture shows a horizon.
+    """
+
+    name: str
+    width: int
+    height: int
+    parameters: int
+    flops: int
+    receptive: ReceptiveField
+    looks: tuple[Look, ...] = ()
+    field: EffectiveField | None = None
+
+
+def inspect_model(model: str, sources: Iterable[str] = (), *, width: int, height: int) -> Inspection:
+    """Inspect a net of the zoo by its name, or a model with weights (`weights.default_model`).
+
+    `width` and `height`, multiples of 32, are the net input for the numbers; pictures keep their own aspect.
+    Without sources, scenes are rendered. Raises WeightsError and SourceError.
+    """
+    untrained = model in NETS and model not in shipped_models()
+    card = None if untrained else default_model(name=model)
+    net = new_net(model) if card is None else load_net(card)
+    looks = () if card is None else tuple(_looks(net, card, sources or _RENDERED))
+    seen = [(look.gradient, look.cell) for look in looks if look.gradient is not None and look.cell]
+    return Inspection(
+        name=model,
+        width=width,
+        height=height,
+        parameters=count_parameters(net),
+        flops=count_flops(net, height, width),
+        receptive=receptive_field(net, height, width),
+        looks=looks,
+        field=effective_field(*zip(*seen, strict=True)) if seen else None,
+    )
+
+
+def _looks(net: nn.Module, card: ModelCard, sources: Iterable[str]) -> Iterator[Look]:
+    segmenter = Segmenter(TorchScript(net), input_area_px=card.input_area_px)
+    for spec in sources:
+        with open_source(spec) as source:
+            for frame in islice(source, _FRAMES_PER_SOURCE):
+                yield _look(net, card, segmenter, frame, _title(spec, frame))
+
+
+def _title(spec: str, frame: Frame) -> str:
+    if frame.name is not None:
+        return frame.name
+    return f"{Path(spec.partition('?')[0]).name}, frame {frame.index}"
+
+
+def _look(net: nn.Module, card: ModelCard, segmenter: Segmenter, frame: Frame, name: str) -> Look:
+    camera = Pinhole.from_hfov(frame.width, frame.height, DEFAULT_HFOV_DEG)
+    fitter = HorizonFitter(camera, card.sigma)
+    segmentation = segmenter.segment(frame)
+    picture = segmenter.preprocess.input.copy()
+    measurement = fitter.fit(segmentation).measurement
+    line = None if measurement is None else camera.line(measurement.up)
+    if measurement is None or line is None:
+        return Look(name, frame, segmentation)
+    cell = cell_at_horizon(segmentation, line, frame.width, frame.height)
+    return Look(
+        name=name,
+        frame=frame,
+        segmentation=segmentation,
+        up=measurement.up,
+        line=line,
+        cell=cell,
+        gradient=None if cell is None else cell_gradient(net, picture, cell),
+        occlusion=occlude(segmenter, fitter, picture, segmentation),
+    )
