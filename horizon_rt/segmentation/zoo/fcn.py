@@ -59,14 +59,14 @@ class FCN8s(Body):
 
 
 class _Dense(nn.Conv2d):
-    """A convolution of a few cells with very many weights, as one product of matrices.
+    """A 'same' convolution of a few cells with very many weights, as one product of matrices.
 
     Its gradient takes 0.1 s a picture of 64×128 on a CPU where that of the convolution takes 4 s.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, inputs, h, w) to (n, outputs, h, w)."""
-        columns = F.unfold(x, self.kernel_size, padding=self.padding)
+        columns = F.unfold(x, self.kernel_size, padding=self.kernel_size[0] // 2)
         product = F.linear(columns.transpose(1, 2), self.weight.flatten(1), self.bias)
         return product.transpose(1, 2).reshape(x.shape[0], -1, x.shape[2], x.shape[3])
 
