@@ -31,6 +31,7 @@ def ground_colour(
         u, v = gx / tile + scene.offset[0], gz / tile + scene.offset[1]
         coast = 0.85 * look_up(patterns, CLOUDS, u, v, footprint / tile)
         coast += 0.15 * look_up(patterns, ROUGH, 2.7 * u, 2.7 * v, 2.7 * footprint / tile)
+        coast += min(max(scene.shore[0] * gx + scene.shore[1] * gz, -1.0), 1.0)
         depth = (scene.sea_level - coast) * scene.shelf
     elif scene.sea_level <= 0.0:
         depth = -1e3
@@ -154,7 +155,7 @@ def _land(
     tone = 0.55 + 0.9 * look_up(patterns, ROUGH, gx / tile, gz / tile, footprint / tile)
     if edge < 0.04 and fade > 0.5:
         tone *= 1.35
-    bare = math.exp(0.5 * depth) if depth > -20.0 else 0.0
+    bare = math.exp(0.2 * depth) if depth > -50.0 else 0.0
     if depth > -0.6:
         tone *= 0.75
     for k in range(3):

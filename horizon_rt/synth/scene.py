@@ -39,9 +39,10 @@ class Scene(NamedTuple):
     """Everything the renderer needs; colours are RGB 0..1, lengths in metres, directions in the world.
 
     The world has x east, y up, z north; the ground is the plane y = −height, so the horizon is exactly
-    y = 0. `sea_level` is the share of ground that is water: 1 all, 0 none, between a coast, whose shore
-    falls off by `shelf`. `layers` (n, 8) holds a `Layer` a row, far ones first. `reach` is the distance
-    beyond which haze grows no further, `steepness` the standard deviation of the slope of the waves.
+    y = 0. `sea_level` is the share of ground that is water: 1 all, 0 none, between a coast, whose ground rises
+    along `shore` (east and north, by metre) and falls off into the water by `shelf`. `layers` (n, 8) holds a
+    `Layer` a row, far ones first. `reach` is the distance beyond which haze grows no further, `steepness` the
+    standard deviation of the slope of the waves.
     """
 
     seed: int
@@ -66,6 +67,7 @@ class Scene(NamedTuple):
     stars: float
     sea_level: float
     coast_scale: float
+    shore: NDArray[np.float64]
     shelf: float
     water: Colour
     shallow: Colour
@@ -136,7 +138,8 @@ def random_scene(rng: np.random.Generator, kind: SceneKind | None = None) -> Sce
     """A random scene of a kind (any kind if None); the same generator state gives the same scene."""
     if kind is None:
         kind = KINDS[rng.choice(len(KINDS), p=_SHARES)]
-    height = _log_uniform(rng, 1.5, 40) if kind in ("sea", "storm") else _log_uniform(rng, 3, 600)
+    low = kind in ("sea", "storm") or (kind == "coast" and rng.random() < 0.5)
+    height = _log_uniform(rng, 1.5, 40) if low else _log_uniform(rng, 3, 600)
     sky = _SKIES[5 if kind == "storm" else int(rng.choice(7, p=[0.3, 0.2, 0.2, 0.1, 0.1, 0.06, 0.04]))]
     zenith, skyline = _jitter(rng, sky[0], 0.12), _jitter(rng, sky[1], 0.1)
     night = sky is _SKIES[6]
@@ -192,6 +195,7 @@ def _water(
     return {
         "sea_level": level.get(kind, rng.uniform(0.1, 0.4) if rng.random() < 0.3 else 0.0),
         "coast_scale": height * _log_uniform(rng, 2, 60),
+        "shore": _shore(rng, kind, height),
         "shelf": _log_uniform(rng, 8, 90),
         "water": water.astype(np.float32),
         "shallow": _jitter(rng, _SHALLOWS[rng.integers(len(_SHALLOWS))], 0.15) * np.float32(light),
@@ -203,6 +207,13 @@ def _water(
         "foam_colour": np.clip(skyline * np.float32(0.9) + 0.1 * light, 0, 1).astype(np.float32),
         "glitter": 0.0 if night or rng.random() < 0.5 else rng.uniform(0.1, 1.2),
     }
+
+
+def _shore(rng: np.random.Generator, kind: SceneKind, height: float) -> NDArray[np.float64]:
+    """Mostly a shore that runs one way, with the open sea on its other side; else islands and lakes."""
+    bearing, steepness = rng.uniform(-np.pi, np.pi), _log_uniform(rng, 0.002, 0.2) / height
+    straight = kind == "coast" and rng.random() < 0.65
+    return straight * steepness * np.array([np.sin(bearing), np.cos(bearing)])
 
 
 def _land(
