@@ -39,10 +39,10 @@ class Scene(NamedTuple):
     """Everything the renderer needs; colours are RGB 0..1, lengths in metres, directions in the world.
 
     The world has x east, y up, z north; the ground is the plane y = −height, so the horizon is exactly
-    y = 0. `sea_level` is the share of ground that is water: 1 all, 0 none, between a coast, whose ground rises
-    along `shore` (east and north, by metre) and falls off into the water by `shelf`. `layers` (n, 8) holds a
-    `Layer` a row, far ones first. `reach` is the distance beyond which haze grows no further, `steepness` the
-    standard deviation of the slope of the waves.
+    y = 0. `sea_level` is the share of ground that is water: 1 all, 0 none, between a coast, whose ground
+    rises along `shore` (east and north, by metre) and falls off into the water by `shelf`. `layers` (n, 8)
+    holds a `Layer` a row, far ones first. `reach` is the distance beyond which haze grows no further,
+    `steepness` the standard deviation of the slope of the waves.
     """
 
     seed: int
