@@ -136,8 +136,8 @@ _LINES = _Family(
         "AUC": _one("auc", 1),
         "dY 25/50/95, px": _three("dy_px", 2),
         "mean, px": _spread("dy_mean_px", "dy_sd_px", 2),
-        "dphi 25/50/95, °": _three("dphi_deg", 3),
-        "mean, °": _spread("dphi_mean_deg", "dphi_sd_deg", 3),
+        "dphi 25/50/95, °": _three("dphi_deg", 2),
+        "mean, °": _spread("dphi_mean_deg", "dphi_sd_deg", 2),
     },
 )
 _MASK_CELLS = {
@@ -202,13 +202,13 @@ _REFUSAL = _Family(
 
 
 def rich_table(table: Table) -> RichTable:
-    """For the terminal; the first column is headed by the title."""
+    """For the terminal: the first column is headed by the title, and numbers stand close together."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    rich = RichTable(title=table.title, title_justify="left")
+    rich = RichTable()
     for index, head in enumerate((table.title.lower(), *table.head[1:])):
-        rich.add_column(head, justify="left" if index == 0 else "right")
+        rich.add_column(head, justify="left" if index == 0 or head == "model" else "right", overflow="fold")
     for row in table.rows:
-        rich.add_row(*map(Text, row))
+        rich.add_row(*(Text(cell.replace(" / ", "/").replace(" ± ", "±")) for cell in row))
     return rich
