@@ -13,6 +13,7 @@ from horizon_rt.cli.cameras import app as cameras
 from horizon_rt.cli.demo import demo
 from horizon_rt.cli.doctor import doctor
 from horizon_rt.cli.eval import evaluate
+from horizon_rt.cli.export import export
 from horizon_rt.cli.inspect import inspect
 from horizon_rt.cli.live import live
 from horizon_rt.cli.synth import synth
@@ -22,7 +23,7 @@ from horizon_rt.cli.train import train
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-for verb in (live, track, batch, demo, train, inspect, synth, calibrate, doctor):
+for verb in (live, track, batch, demo, train, inspect, export, synth, calibrate, doctor):
     app.command()(verb)
 app.command("eval")(evaluate)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")

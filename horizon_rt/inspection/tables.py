@@ -51,4 +51,4 @@ def _angles(look: Look) -> tuple[str, str]:
 def _turn(look: Look) -> tuple[str, str]:
     if look.occlusion is None:
         return "", ""
-    return f"{look.occlusion.largest_deg:.2f}°", f"{look.occlusion.lost_share:.0%}"
+    return f"{look.occlusion.largest_deg:.2f}°", f"{look.occlusion.lost_share:.1%}"

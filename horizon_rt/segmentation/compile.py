@@ -6,6 +6,7 @@ the presence logit. Other backends (torch.export, ONNX) take their place beside 
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from torch import nn
 
 from horizon_rt.errors import DeviceError
 
-__all__ = ["Backend", "Device", "TorchScript", "best_device"]
+__all__ = ["Backend", "Device", "TorchScript", "best_device", "script_bytes"]
 
 Device = Literal["cpu", "cuda"]
 # The profiling executor of TorchScript settles after this many calls of one shape.
@@ -73,6 +74,14 @@ class TorchScript:
                 self._warm.add(picture.shape)
             mask, presence = self._graph(tensor)
             return mask[0, 0].float().cpu().numpy(), float(presence[0])
+
+
+def script_bytes(net: nn.Module) -> bytes:
+    """The TorchScript file of a net in its state, for `torch.jit.load`."""
+    buffer = io.BytesIO()
+    with _deprecated_jit():
+        torch.jit.save(torch.jit.freeze(torch.jit.script(net)), buffer)
+    return buffer.getvalue()
 
 
 @contextmanager
