@@ -1,13 +1,9 @@
-"""Plots of an evaluation as SVG that takes its colours from the page, so that it is readable on dark, too."""
+"""Plots of an evaluation."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -18,50 +14,16 @@ from numpy.typing import NDArray
 from horizon_rt.evaluation.lines import AUC_LIMIT
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.uncertainty import normalised_errors
+from horizon_rt.pages.plot import INK, SERIES, STYLE, Plot, make_plot
 
-__all__ = ["Plot", "make_plots"]
+__all__ = ["make_plots"]
 
 Array = NDArray[np.float64]
-# Colours that stand for the page's own; no plot uses them otherwise.
-_INK, _RULE = "#010203", "#040506"
-_PAGE = {_INK: "var(--ink)", _RULE: "var(--rule)"}
-_SERIES = ("#2a7de1", "#e8710a", "#12a06b", "#b145d6", "#d63a5e", "#8a8f00", "#00a3b4", "#8d6e4c")
-_STYLE: Any = {
-    "axes.edgecolor": _RULE,
-    "axes.grid": True,
-    "axes.labelcolor": _INK,
-    "axes.labelsize": 10,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "figure.constrained_layout.use": True,
-    "font.family": "sans-serif",
-    "font.size": 9.5,
-    "grid.color": _RULE,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "text.color": _INK,
-    "xtick.color": _RULE,
-    "xtick.labelcolor": _INK,
-    "ytick.color": _RULE,
-    "ytick.labelcolor": _INK,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A figure with its caption; `svg` is an element to put into a page."""
-
-    title: str
-    caption: str
-    svg: str
 
 
 def make_plots(evaluations: Sequence[Evaluation]) -> list[Plot]:
     """Error histograms, the cumulative error and the calibration of sigma, where there is truth for them."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         plots = [_histograms(evaluations), _cumulative(evaluations), _calibration(evaluations)]
     return [plot for plot in plots if plot is not None]
 
@@ -75,7 +37,7 @@ def _series(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, str, st
         (
             e,
             e.dataset if len(models) == 1 else f"{e.dataset}, {e.model}",
-            _SERIES[datasets.index(e.dataset) % len(_SERIES)],
+            SERIES[datasets.index(e.dataset) % len(SERIES)],
             styles[models.index(e.model) % len(styles)],
         )
         for e in evaluations
@@ -101,7 +63,7 @@ def _histograms(evaluations: Sequence[Evaluation]) -> Plot | None:
         axes.margins(y=0.06)
         axes.set_ylim(0, None)
     caption = "Frames with an estimate; bins of a quarter of a decade, what lies beyond is in the outer bins."
-    return _plot(figure, "Error histograms", caption) if drawn else None
+    return make_plot(figure, "Error histograms", caption) if drawn else None
 
 
 def _histogram(
@@ -130,7 +92,7 @@ def _cumulative(evaluations: Sequence[Evaluation]) -> Plot | None:
     axes.set(xlim=(0, AUC_LIMIT), ylim=(0, 101), xlabel="horizon error e", ylabel="frames below, %")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=4)
     caption = "Share of frames with a horizon whose error is below e; the area under a curve is its AUC."
-    return _plot(figure, "Cumulative error", caption) if drawn else None
+    return make_plot(figure, "Cumulative error", caption) if drawn else None
 
 
 def _calibration(evaluations: Sequence[Evaluation]) -> Plot | None:
@@ -147,10 +109,10 @@ def _calibration(evaluations: Sequence[Evaluation]) -> Plot | None:
                 axes.plot(nominal, inside, color=colour, linestyle=style, lw=1.8, label=label)
             drawn = True
     for axes, name in zip(panels, ("roll", "pitch"), strict=True):
-        axes.plot([0, 100], [0, 100], color=_INK, lw=0.9, ls=(0, (2, 3)))
+        axes.plot([0, 100], [0, 100], color=INK, lw=0.9, ls=(0, (2, 3)))
         for k in (1, 2):
             at = 100 * math.erf(k / math.sqrt(2))
-            axes.axvline(at, color=_INK, lw=0.5, alpha=0.5)
+            axes.axvline(at, color=INK, lw=0.5, alpha=0.5)
             axes.text(at - 1, 2, f"{k}σ", ha="right", alpha=0.8)
         axes.set(xlim=(0, 100), ylim=(0, 101), xlabel="meant, %", title=f"Sigma of {name}")
     panels[0].set_ylabel("found within, %")
@@ -159,17 +121,4 @@ def _calibration(evaluations: Sequence[Evaluation]) -> Plot | None:
         "Share of true values within a multiple of sigma against the share of a normal distribution. "
         "Below the diagonal sigma is too small."
     )
-    return _plot(figure, "Calibration of sigma", caption) if drawn else None
-
-
-def _plot(figure: Figure, title: str, caption: str) -> Plot:
-    # Ids of several pictures in one page must differ.
-    with rc_context({"svg.hashsalt": title}):
-        figure.savefig(text := io.StringIO(), format="svg", transparent=True, metadata={"Date": None})
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :]
-    prefix = re.sub(r"\W+", "-", title.lower())
-    svg = re.sub(r'( id="|url\(#|xlink:href="#)', rf"\g<1>{prefix}-", svg)
-    for colour, variable in _PAGE.items():
-        svg = svg.replace(colour, variable)
-    return Plot(title, caption, re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL))
+    return make_plot(figure, "Calibration of sigma", caption) if drawn else None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from horizon_rt._version import __version__
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.tables import Table, dataset_groups, make_tables, scene_groups
 from horizon_rt.evaluation.worst import ESTIMATE_RGB, TRUTH_RGB, WorstFrame
-from horizon_rt.sinks.base import PartialFile
+from horizon_rt.pages import embedded, render_page
+from horizon_rt.sinks.base import write_whole
 
 __all__ = ["as_html", "as_json", "as_markdown", "write_report"]
 
@@ -32,18 +31,8 @@ def write_report(folder: Path, evaluations: Sequence[Evaluation], settings: Mapp
         "report.html": as_html(evaluations, settings),
     }
     for name, text in texts.items():
-        _write(folder / name, text)
+        write_whole(folder / name, text.encode("utf-8", "backslashreplace"))
     return [folder / name for name in texts]
-
-
-def _write(path: Path, text: str) -> None:
-    file = PartialFile(path)
-    try:
-        file.write(text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        file.close()
-        raise file.failure(error) from error
-    file.commit()
 
 
 def as_json(evaluations: Sequence[Evaluation], settings: Mapping[str, str]) -> str:
@@ -96,24 +85,18 @@ def _worst(evaluations: Sequence[Evaluation]) -> dict[str, list[WorstFrame]]:
 
 def as_html(evaluations: Sequence[Evaluation], settings: Mapping[str, str]) -> str:
     """One page that needs nothing else: tables, plots, and the worst frames as pictures."""
-    from jinja2 import Environment, PackageLoader
-
     from horizon_rt.evaluation.plots import make_plots
 
-    loader = PackageLoader("horizon_rt.evaluation")
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True)
-    page: dict[str, Any] = {
-        "settings": settings,
-        "version": __version__,
-        "sections": dict(_sections(evaluations)),
-        "plots": make_plots(evaluations),
-        "worst": {m: [_tile(frame) for frame in frames] for m, frames in _worst(evaluations).items()},
-        "truth_colour": f"rgb{TRUTH_RGB}",
-        "estimate_colour": f"rgb{ESTIMATE_RGB}",
-    }
-    return environment.get_template("report.html").render(page)
+    return render_page(
+        "evaluation.html",
+        settings=settings,
+        sections=dict(_sections(evaluations)),
+        plots=make_plots(evaluations),
+        worst={m: [_tile(frame) for frame in frames] for m, frames in _worst(evaluations).items()},
+        truth_colour=f"rgb{TRUTH_RGB}",
+        estimate_colour=f"rgb{ESTIMATE_RGB}",
+    )
 
 
 def _tile(frame: WorstFrame) -> dict[str, str]:
-    data = base64.b64encode(frame.jpeg).decode()
-    return {"name": frame.name, "note": frame.note, "source": f"data:image/jpeg;base64,{data}"}
+    return {"name": frame.name, "note": frame.note, "source": embedded(frame.jpeg, "jpeg")}

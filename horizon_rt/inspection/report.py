@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jinja2 import Environment
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from horizon_rt.inspection.attribution import EffectiveField
 from horizon_rt.inspection.look import Inspection, Look
 from horizon_rt.inspection.tables import LOOK_COLUMNS, look_rows, number_rows
+from horizon_rt.pages import render_page
 from horizon_rt.sinks.base import write_whole
 from horizon_rt.sinks.canvas import Canvas
 
@@ -43,16 +43,12 @@ def write_report(found: Inspection, folder: Path) -> list[Path]:
 
 
 def _page(found: Inspection) -> str:
-    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    return (
-        Environment(autoescape=True)
-        .from_string(template)
-        .render(
-            found=found,
-            numbers=number_rows(found),
-            columns=LOOK_COLUMNS,
-            looks=[(f"inspect-{i:02d}.png", row) for i, row in enumerate(look_rows(found), 1)],
-        )
+    return render_page(
+        "inspection.html",
+        found=found,
+        numbers=number_rows(found),
+        columns=LOOK_COLUMNS,
+        looks=[(f"inspect-{i:02d}.png", row) for i, row in enumerate(look_rows(found), 1)],
     )
 
 

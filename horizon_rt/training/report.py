@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import base64
+import io
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG
 from horizon_rt.errors import TrainingError
 from horizon_rt.evaluation.worst import ESTIMATE_RGB, TRUTH_RGB, thumbnail
 from horizon_rt.frame import Frame
+from horizon_rt.pages import embedded, render_page
+from horizon_rt.pages.plot import SERIES, STYLE, Plot, make_plot
+from horizon_rt.sinks.base import write_whole
 from horizon_rt.training.pictures import load
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.validation import Prediction
@@ -51,46 +58,63 @@ def read_log(path: Path) -> Curves:
 
 
 def write_report(folder: Path, name: str, recipe: Recipe, predictions: Sequence[Prediction]) -> Path:
-    """Write curves.png and report.html, which holds it, into the folder of a run; returns the page."""
-    from jinja2 import Environment, PackageLoader
-
-    picture = folder / "curves.png"
-    _draw_curves(read_log(folder / "log.jsonl"), picture)
-    environment = Environment(loader=PackageLoader("horizon_rt.training"), autoescape=True, trim_blocks=True)
-    page: dict[str, Any] = {
-        "name": name,
-        "recipe": {k: v for k, v in asdict(recipe).items() if v is not None},
-        "curves": _embedded(picture.read_bytes(), "png"),
-        "best": [_tile(p) for p in predictions[::-1][:_SHOWN]],
-        "worst": [_tile(p) for p in predictions[:_SHOWN]],
-        "count": len(predictions),
-        "truth_colour": f"rgb{TRUTH_RGB}",
-        "estimate_colour": f"rgb{ESTIMATE_RGB}",
-    }
+    """Write curves.png and report.html into the folder of a run; returns the page. Raises OutputError."""
+    plots = _draw_curves(read_log(folder / "log.jsonl"), folder / "curves.png")
+    count = len(predictions)
+    page = render_page(
+        "training.html",
+        name=name,
+        recipe=_facts(recipe),
+        plots=plots,
+        sheets={
+            f"Worst of {count} pictures set aside": [_tile(p) for p in predictions[:_SHOWN]],
+            f"Best of {count} pictures set aside": [_tile(p) for p in predictions[::-1][:_SHOWN]],
+        },
+        truth_colour=f"rgb{TRUTH_RGB}",
+        estimate_colour=f"rgb{ESTIMATE_RGB}",
+    )
     path = folder / "report.html"
-    path.write_text(environment.get_template("training.html").render(page), encoding="utf-8")
+    write_whole(path, page.encode())
     return path
 
 
-def _draw_curves(curves: Curves, path: Path) -> None:
-    from matplotlib.figure import Figure
+def _facts(recipe: Recipe) -> dict[str, str]:
+    values = {f.name.replace("_", " "): getattr(recipe, f.name) for f in fields(recipe)}
+    return {
+        name: ", ".join(f"{k} {v:g}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        for name, value in values.items()
+        if value
+    }
 
+
+def _draw_curves(curves: Curves, path: Path) -> list[Plot]:
+    """One picture of all curves at `path`, and a plot each for the page."""
     groups = {
         title: {n: c for n, c in curves.items() if n.rpartition("/")[2] == key}
         for key, title in _PLOTS.items()
     }
-    groups = {title: lines for title, lines in groups.items() if lines}
-    rows = max(1, -(-len(groups) // 2))
-    figure = Figure(figsize=(11, 3.2 * rows), layout="constrained", dpi=110)
-    for index, (title, lines) in enumerate(groups.items(), 1):
-        axes = figure.add_subplot(rows, 2, index)
-        for name, (steps, values) in lines.items():
-            axes.plot(steps, values, label=name, linewidth=1.3, marker="." if len(steps) < 30 else "")
-        axes.set_title(title, loc="left", fontsize=11)
-        axes.set_xlabel("step")
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False, fontsize=8)
-    figure.savefig(path)
+    drawn = {title: lines for title, lines in groups.items() if lines}
+    with rc_context(STYLE):
+        together = Figure(figsize=(9.2, 3.2 * max(1, len(drawn))))
+        plots = []
+        for index, (title, lines) in enumerate(drawn.items(), 1):
+            _draw(together.add_subplot(len(drawn), 1, index), lines, title)
+            alone = Figure(figsize=(9.2, 3.4))
+            _draw(alone.subplots(), lines)
+            plots.append(make_plot(alone, title, ""))
+        picture = io.BytesIO()
+        with rc_context({"text.color": "black", "axes.labelcolor": "black"}):
+            together.savefig(picture, format="png", dpi=110)
+    write_whole(path, picture.getvalue())
+    return plots
+
+
+def _draw(axes: Axes, lines: Curves, title: str = "") -> None:
+    for (name, (steps, values)), colour in zip(lines.items(), cycle(SERIES), strict=False):
+        label = name.rpartition("/")[0] or "set aside"
+        axes.plot(steps, values, label=label, color=colour, lw=1.5, marker="." if len(steps) < 30 else "")
+    axes.set(xlabel="step", title=title)
+    axes.legend()
 
 
 def _tile(prediction: Prediction) -> dict[str, str]:
@@ -103,7 +127,7 @@ def _tile(prediction: Prediction) -> dict[str, str]:
     return {
         "name": prediction.picture.path.name,
         "note": _note(prediction),
-        "source": _embedded(jpeg, "jpeg"),
+        "source": embedded(jpeg, "jpeg"),
     }
 
 
@@ -114,7 +138,3 @@ def _note(prediction: Prediction) -> str:
     if prediction.error.dphi_deg is None:
         return f"not found, {confidence}"
     return f"e {prediction.error.e:.3f}, tilt {prediction.error.dphi_deg:.2f}°, {confidence}"
-
-
-def _embedded(data: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

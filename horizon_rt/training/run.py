@@ -25,7 +25,6 @@ from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.pictures import Picture, dataset_path, open_pictures, thinned
 from horizon_rt.training.recipe import Recipe, read_recipe
-from horizon_rt.training.report import write_report
 from horizon_rt.training.validation import Validation
 
 __all__ = ["Job", "Outcome", "make_job", "recipe_for"]
@@ -143,6 +142,8 @@ class Job:
             default=True,
         )
         after = validation(result) if len(validation) else {}
+        from horizon_rt.training.report import write_report
+
         report = write_report(self.settings.folder, self.name, recipe, validation.predictions(result))
         return Outcome(written, report, before, after, finished)
 
