@@ -20,7 +20,7 @@ lint: $(STAMP)
 
 # The tests that need these tools are skipped where they are not installed.
 system-tools:
-	apt-get update -qq && apt-get install -y -qq ffmpeg xvfb xdotool imagemagick
+	apt-get update -qq && apt-get install -y -qq ffmpeg xvfb xdotool imagemagick chromium chromium-driver
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
