@@ -1,37 +1,98 @@
-"""Put trained weights into the shipped manifest: `install_weights.py NAME FILE --scale S --floor DEG`."""
+"""Ship a trained model: `python benchmarks/install_weights.py NAME RUN [--default]`.
+
+Its sigma is set on rendered frames of new seeds with camera effects: errors are compared with the formal
+sigmas of the fit. The photographs, the thermal frames and the panorama clips are left for the test.
+"""
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import tempfile
 from pathlib import Path
 
-from safetensors.torch import load_file
+import numpy as np
+from numpy.typing import NDArray
 
-from horizon_rt.segmentation.weights import SigmaScale, weights_folder, write_manifest
+from horizon_rt.camera import Pinhole
+from horizon_rt.frame import Frame
+from horizon_rt.geometry import UpVector, wrap_degrees
+from horizon_rt.segmentation.weights import (
+    ModelCard,
+    SigmaScale,
+    default_model,
+    load_net,
+    weights_folder,
+    write_manifest,
+)
+from horizon_rt.synth.clip import to_frame
+from horizon_rt.synth.occluders import random_occluders
+from horizon_rt.synth.render import camera_rays, render
+from horizon_rt.synth.scene import random_scene
+from horizon_rt.synth.sensor import random_sensor
+from horizon_rt.tracker import HorizonTracker
+
+Array = NDArray[np.float64]
+_FORMAL = SigmaScale(1.0, 0.001)
+
+
+def errors(tracker: HorizonTracker, frame: Frame, camera: Pinhole, truth: UpVector) -> list[float] | None:
+    """Errors of roll and pitch and their formal sigmas, in degrees."""
+    tracker.camera = camera
+    found = tracker.update(frame).observation.measurement
+    if found is None:
+        return None
+    roll = wrap_degrees(found.up.roll_deg - truth.roll_deg)
+    return [abs(roll), abs(found.up.pitch_deg - truth.pitch_deg), *found.sd_deg]
+
+
+def collect(tracker: HorizonTracker, count: int) -> Array:
+    """One row of `errors` for each frame in which a horizon was found."""
+    rng, rows = np.random.default_rng(987), []
+    for _ in range(count):
+        camera = Pinhole.from_hfov(640, 360, rng.uniform(40, 90))
+        up = UpVector.from_roll_pitch(rng.normal(0, 12), rng.normal(0, camera.hfov_deg / 10))
+        picture = render(random_scene(rng), camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
+        rgb = random_sensor(random_occluders(picture, rng), rng, thermal=rng.random() < 0.22)
+        rows.append(errors(tracker, to_frame(rgb), camera, up))
+    return np.array([row for row in rows if row is not None])
+
+
+def coverage(rows: Array, sigma: SigmaScale) -> tuple[float, float]:
+    """Share of roll and pitch errors within one and two sigma."""
+    z = rows[:, :2] / np.sqrt((sigma.scale * rows[:, 2:]) ** 2 + sigma.floor_deg**2)
+    return float((z <= 1).mean()), float((z <= 2).mean())
+
+
+def calibrate(card: ModelCard, count: int) -> SigmaScale:
+    """The scale and floor that come nearest to 68.3 and 95.4 % within one and two sigma."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_manifest(Path(folder), card.name, card.net, load_net(card).state_dict(), _FORMAL, {})
+        rows = collect(HorizonTracker(smooth="none", model=folder), count)
+
+    def misfit(sigma: SigmaScale) -> float:
+        one, two = coverage(rows, sigma)
+        return abs(one - 0.683) + 2 * abs(two - 0.954)
+
+    grid = itertools.product(np.geomspace(1, 30, 40), np.geomspace(0.02, 0.6, 30))
+    best = min((SigmaScale(round(float(s), 2), round(float(f), 3)) for s, f in grid), key=misfit)
+    print(f"{len(rows)} frames, medians of errors and formal sigmas: {np.median(rows, axis=0).round(3)}")
+    print(f"{best}: within 1 and 2 sigma {coverage(rows, best)}")
+    return best
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--scale", type=float, required=True)
-    parser.add_argument("--floor", type=float, required=True)
-    parser.add_argument("--presence-shift", type=float, default=0.0, help="added to the presence logit")
+    parser.add_argument("run", help="folder of the training run")
     parser.add_argument("--facts", default="", help="what it was trained on")
-    parser.add_argument("--net", default="small", help="its name in the zoo")
+    parser.add_argument("--count", type=int, default=400, help="frames for the sigma")
     parser.add_argument("--default", action="store_true", help="make it the default")
     options = parser.parse_args()
-    state = load_file(options.file)
-    state["presence.bias"] += options.presence_shift
-    write_manifest(
-        weights_folder(),
-        options.name,
-        options.net,
-        state,
-        SigmaScale(options.scale, options.floor),
-        {"presence_shift": options.presence_shift, "trained": options.facts, "split": "split.toml"},
-        default=options.default,
-    )
+    card = default_model(name=options.run)
+    facts = {"trained": options.facts, "split": "split.toml"}
+    sigma, state = calibrate(card, options.count), load_net(card).state_dict()
+    write_manifest(weights_folder(), options.name, card.net, state, sigma, facts, default=options.default)
 
 
 if __name__ == "__main__":

@@ -202,8 +202,7 @@ def _about_clip(out: Path, options: SyntheticOptions, panorama: Path | None, cli
         "truth": "attitude",
         "frames": len(clip),
         "frame_rate": clip.frame_rate,
-        "image": {"width": clip.camera.width, "height": clip.camera.height},
-        "lens": {"model": "pinhole", "hfov_deg": options.hfov},
+        "hfov_deg": options.hfov,
     }
 
 
