@@ -96,15 +96,20 @@ class _Linear(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        options = kwargs or {}
         if func in (F.relu, F.hardtanh):
             return args[0]
         if func is F.max_pool2d:
-            return F.avg_pool2d(*args[:4])
+            return _mean(*args, **options)
         if func is F.max_pool2d_with_indices:
-            return F.avg_pool2d(*args[:4]), func(*args, **(kwargs or {}))[1]
+            return _mean(*args, **options), func(*args, **options)[1]
         if func is F.max_unpool2d:
             return _copied(*args[:3])
-        return func(*args, **(kwargs or {}))
+        return func(*args, **options)
+
+
+def _mean(x: Tensor, window: int, stride: int | None = None, padding: int = 0, **_options: Any) -> Tensor:
+    return F.avg_pool2d(x, window, stride, padding)
 
 
 def _copied(x: Tensor, _places: Tensor, window: list[int]) -> Tensor:

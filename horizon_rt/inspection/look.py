@@ -13,6 +13,7 @@ from torch import nn
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG
+from horizon_rt.errors import WeightsError
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine, UpVector
@@ -85,8 +86,7 @@ def inspect_model(model: str, sources: Iterable[str] = (), *, width: int, height
     `width` and `height`, multiples of 32, are the net input for the numbers; pictures keep their own aspect.
     Without sources, scenes are rendered. Raises WeightsError and SourceError.
     """
-    untrained = model in NETS and model not in shipped_models()
-    card = None if untrained else default_model(name=model)
+    card = _card(model)
     net = new_net(model) if card is None else load_net(card)
     looks = () if card is None else tuple(_looks(net, card, sources or _RENDERED))
     seen = [(look.gradient, look.cell) for look in looks if look.gradient is not None and look.cell]
@@ -100,6 +100,16 @@ def inspect_model(model: str, sources: Iterable[str] = (), *, width: int, height
         looks=looks,
         field=effective_field(*zip(*seen, strict=True)) if seen else None,
     )
+
+
+def _card(model: str) -> ModelCard | None:
+    """Of a model with weights; None for a net of the zoo, unless a shipped model bears its name."""
+    if model in NETS and model not in shipped_models():
+        return None
+    try:
+        return default_model(name=model)
+    except WeightsError as error:
+        raise WeightsError(f"{error}; without weights: {', '.join(NETS)}") from error
 
 
 def _looks(net: nn.Module, card: ModelCard, sources: Iterable[str]) -> Iterator[Look]:

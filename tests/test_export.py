@@ -1,0 +1,79 @@
+"""Exported nets: loaded by PyTorch alone in a process of its own, they give the same logits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import RunCli
+
+from horizon_rt.errors import OutputError
+from horizon_rt.segmentation.export import export_net
+from horizon_rt.segmentation.weights import default_model, load_net
+from horizon_rt.segmentation.zoo import build_net
+
+# Loads every file of a folder and keeps the answers to the picture that lies there.
+READER = """
+import sys, pathlib, torch
+folder = pathlib.Path(sys.argv[1])
+picture, answers = torch.load(folder / "picture"), {}
+for path in sorted([*folder.glob("*.ts"), *folder.glob("*.PT"), *folder.glob("*.pt2")]):
+    exported = path.suffix == ".pt2"
+    net = torch.export.load(path).module() if exported else torch.jit.load(path)
+    with torch.no_grad():
+        answers[path.name] = net(picture.half() if "half" in path.name else picture)
+assert "horizon_rt" not in sys.modules
+torch.save(answers, folder / "answers")
+"""
+
+
+def test_exported_nets_answer_the_same_in_a_fresh_process(tmp_path: Path, cli: RunCli) -> None:
+    torch.manual_seed(0)
+    picture, net = torch.randn(1, 3, 64, 96), build_net("nano").eval()
+    for name in ("a.PT", "half.ts", "half.pt2"):
+        export_net(net, tmp_path / name, width=96, height=64, half=name.startswith("half"))
+    for name in ("light.ts", "light.pt2"):
+        assert cli("export", "light", tmp_path / name, "--size", "96x64").code == 0
+    torch.save(picture, tmp_path / "picture")
+    command = [sys.executable, "-I", "-W", "ignore", "-c", READER, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    answers = torch.load(tmp_path / "answers")
+    assert len(answers) == 5
+    with torch.inference_mode():
+        expected = {"light": load_net(default_model()).eval()(picture), "a": net(picture)}
+    for name, (mask, presence) in answers.items():
+        right = expected["light" if name.startswith("light") else "a"]
+        half = name.startswith("half")
+        assert mask.dtype == presence.dtype == (torch.float16 if half else torch.float32)
+        tolerance = (0.02 if half else 1e-5) * float(right[0].abs().max())
+        assert torch.allclose(mask.float(), right[0], atol=tolerance), name
+        assert torch.allclose(presence.float(), right[1], atol=max(tolerance, 1e-5)), name
+
+
+def test_exporting_leaves_the_net_alone(tmp_path: Path) -> None:
+    net = build_net("nano").train()
+    export_net(net, tmp_path / "a.ts", width=64, height=32, half=True)
+    assert net.training
+    assert all(p.dtype == torch.float32 and p.requires_grad for p in net.parameters())
+
+
+@pytest.mark.parametrize("name", ["a.onnx", "a", "a.pt3", ".pt"])
+def test_unknown_suffixes_are_refused_in_one_line(tmp_path: Path, cli: RunCli, name: str) -> None:
+    with pytest.raises(OutputError, match=r"\.ts, \.pt.*\.pt2"):
+        export_net(build_net("nano"), tmp_path / name, width=64, height=32)
+    done = cli("export", "light", tmp_path / name)
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_models_and_odd_sizes_are_refused(tmp_path: Path, cli: RunCli) -> None:
+    done = cli("export", "nano", tmp_path / "a.ts")
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert "no model 'nano'" in done.errors[0]
+    assert cli("export", "light", tmp_path / "a.ts", "--size", "100").code == 2
+    assert cli("export", "light", tmp_path / "a.ts", "--size", "96x100").code == 2
+    assert not list(tmp_path.iterdir())
