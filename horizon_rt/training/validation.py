@@ -78,7 +78,7 @@ class Validation:
         return len(self._cases)
 
     def __call__(self, net: nn.Module) -> dict[str, float]:
-        """The loss, and by dataset Dice, AUC, the median tilt error, and finds and refusals in percent."""
+        """The loss, and by dataset Dice, IoU, AUC, the median tilt error, and finds and refusals in percent."""
         losses, predictions = [], defaultdict(list)
         for case, (mask, presence) in zip(self._cases, self._run(net), strict=True):
             losses.append(self._loss_of(case, mask, presence))
@@ -167,7 +167,10 @@ def _metrics(predictions: Iterable[Prediction]) -> dict[str, float]:
             refused.append(prediction.line is None)
         else:
             errors.append(prediction.error)
-    found = {"dice": float(np.mean(dices))} if dices else {}
+    found: dict[str, float] = {}
+    if dices:
+        shares = np.array(dices)
+        found |= {"dice": float(shares.mean()), "iou": float((shares / (2 - shares)).mean())}
     if errors:
         summary = summarise(errors)
         found["auc"] = float(summary["auc"])  # type: ignore[arg-type]
