@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint system-tools clean
+.PHONY: demo test lint zoo system-tools clean
 
 demo: $(STAMP)
 	$(BIN)/horizon-rt demo
@@ -17,6 +17,12 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The table of all nets in docs/zoo.md: sizes and speeds, and each trained alike. Takes an hour on a CPU.
+zoo: $(STAMP)
+	$(BIN)/python benchmarks/nets.py --json benchmarks/results/nets.json
+	$(BIN)/python benchmarks/training.py nets --json benchmarks/results/zoo.json
+	$(BIN)/python benchmarks/tables.py
 
 # The tests that need these tools are skipped where they are not installed.
 system-tools:

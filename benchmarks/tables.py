@@ -1,4 +1,4 @@
-"""Write docs/accuracy.md and docs/performance.md from the results: `python benchmarks/tables.py`."""
+"""Write docs/accuracy.md, performance.md and zoo.md from the results: `python benchmarks/tables.py`."""
 
 from __future__ import annotations
 
@@ -69,6 +69,50 @@ def performance(result: dict[str, Any]) -> str:
     )
 
 
+def comparisons(
+    nets: dict[str, Any], zoo: dict[str, Any], losses: dict[str, Any], ingredients: dict[str, Any]
+) -> str:
+    trained = {row["name"]: row["figures"] for row in zoo["runs"]}
+    rows = []
+    for net in nets["nets"]:
+        found = trained.get(net["name"], {})
+        scores = [
+            number(found.get(f"thermal-sea/{key}"), digits)
+            for key, digits in (("dice", 4), ("iou", 4), ("dphi", 2), ("auc", 1))
+        ]
+        gpu = "not measured" if "cuda_ms" not in net else f"{net['cuda_ms'][0][1]:.2f}"
+        field = "whole" if net["field_px"] is None else str(net["field_px"])
+        size = [f"{net['parameters'] / 1e6:.2f}", f"{net['flops'] / 1e9:.2f}", field]
+        rows.append([net["name"], *size, *(f"{q[1]:.1f}" for q in net["cpu_ms"]), gpu, *scores])
+    head = ["net", "parameters, M", "GFLOPs", "field, px", "CPU 256×128, ms", "CPU 320×192, ms", "GPU, ms"]
+    return template("zoo.md").format(
+        cpu=nets["machine"]["cpu"],
+        nets=table([*head, "Dice", "IoU", "dphi, °", "AUC"], rows),
+        losses=table(["loss", *SCORES], [score_row(run) for run in losses["runs"]]),
+        ingredients=table(["without", *SCORES], [score_row(run) for run in ingredients["runs"]]),
+    )
+
+
+SCORES = {
+    "flight AUC": ("flight/auc", 1),
+    "thermal-sea AUC": ("thermal-sea/auc", 1),
+    "scenes AUC": ("scenes/auc", 1),
+    "sea AUC": ("sea/auc", 1),
+    "flight dphi, °": ("flight/dphi", 2),
+    "thermal-sea dphi, °": ("thermal-sea/dphi", 2),
+    "scenes refused, %": ("scenes/refused", 0),
+    "scenes found, %": ("scenes/found", 0),
+}
+
+
+def score_row(run: dict[str, Any]) -> list[str]:
+    return [run["name"], *(number(run["figures"].get(key), digits) for key, digits in SCORES.values())]
+
+
+def number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
 def template(name: str) -> str:
     return (HERE / "templates" / name).read_text()
 
@@ -76,6 +120,10 @@ def template(name: str) -> str:
 def main() -> None:
     results = HERE / "results"
     (DOCS / "accuracy.md").write_text(accuracy(json.loads((results / "accuracy.json").read_text())))
+    parts = ("nets", "zoo", "losses", "ingredients")
+    (DOCS / "zoo.md").write_text(
+        comparisons(*(json.loads((results / f"{part}.json").read_text()) for part in parts))
+    )
     (DOCS / "performance.md").write_text(performance(json.loads((results / "budgets.json").read_text())))
 
 

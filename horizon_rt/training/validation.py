@@ -78,7 +78,7 @@ class Validation:
         return len(self._cases)
 
     def __call__(self, net: nn.Module) -> dict[str, float]:
-        """The loss, and by dataset Dice, IoU, AUC, the median tilt error, and finds and refusals in percent."""
+        """The loss; by dataset Dice, IoU, AUC, the median tilt error, finds and refusals in percent."""
         losses, predictions = [], defaultdict(list)
         for case, (mask, presence) in zip(self._cases, self._run(net), strict=True):
             losses.append(self._loss_of(case, mask, presence))
