@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from machine import describe
 
 from horizon_rt.camera import Pinhole
@@ -19,14 +20,19 @@ from horizon_rt.evaluation import AttitudeError, summarise_uncertainty
 from horizon_rt.evaluation.lines import percentiles
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
-from horizon_rt.geometry import wrap_degrees
+from horizon_rt.frame import Frame
+from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.segmentation.weights import default_model
-from horizon_rt.synth.clip import Clip, PanoramaView
-from horizon_rt.synth.panorama import load_panoramas
+from horizon_rt.synth.clip import Clip, PanoramaView, to_frame
+from horizon_rt.synth.panorama import load_panoramas, panorama_view
+from horizon_rt.synth.render import camera_rays
+from horizon_rt.synth.room import random_room
+from horizon_rt.synth.sensor import Image, to_uint8
 from horizon_rt.synth.trajectory import make_path
 from horizon_rt.tracker import HorizonTracker
 
 HEADINGS_DEG = (40.0, 220.0)
+VIEWS = 60  # of each kind without a horizon
 SPLIT = Path(__file__).parents[1] / "weights" / "split.toml"
 
 
@@ -77,6 +83,44 @@ def judge_clips(root: Path, model: str | None, motion: str, seconds: float) -> d
     return rows
 
 
+def without_horizon(root: Path) -> dict[str, list[tuple[Frame, Pinhole]]]:
+    """Frames that show no horizon, by kind; none of the panoramas is trained on, none of the seeds is."""
+    rng, camera = np.random.default_rng(555), Pinhole.from_hfov(640, 360, 70)
+    rays = camera_rays(camera)
+    aside = [p for p in load_panoramas(root / "panorama") if is_set_aside(SPLIT, "panorama", p.name)]
+    frames: dict[str, list[tuple[Frame, Pinhole]]] = {}
+
+    def add(kind: str, image: Image) -> None:
+        frames.setdefault(kind, []).append((to_frame(to_uint8(image)), camera))
+
+    for _ in range(VIEWS):
+        level = UpVector.from_roll_pitch(rng.normal(0, 8), rng.normal(0, 6))
+        for pitch, kind in ((65.0, "sky only"), (-65.0, "ground only, top-down")):
+            up = UpVector.from_roll_pitch(
+                rng.uniform(-180, 180), pitch + rng.uniform(-5, 20) * np.sign(pitch)
+            )
+            panorama = [p for p in aside if p.is_open][int(rng.integers(3))]
+            add(kind, panorama_view(panorama, rays, up, heading_deg=rng.uniform(0, 360)))
+        for terrain in ("forest", "urban"):
+            hidden = [p for p in aside if not p.is_open and p.terrain.replace("snow", "forest") == terrain]
+            panorama = hidden[int(rng.integers(len(hidden)))]
+            add(terrain, panorama_view(panorama, rays, level, heading_deg=rng.uniform(0, 360)))
+        add("indoor, rendered", random_room(rng, rays, level, heading_deg=rng.uniform(0, 360)))
+    return frames
+
+
+def judge_refusal(root: Path, model: str | None) -> dict[str, Any]:
+    """How many of them are refused, by kind."""
+    tracker, rows = HorizonTracker(smooth="none", model=model), {}
+    for kind, frames in without_horizon(root).items():
+        refused = 0
+        for frame, camera in frames:
+            tracker.camera = camera
+            refused += tracker.update(frame).up is None
+        rows[kind] = {"frames": len(frames), "refused": refused}
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model")
@@ -95,6 +139,8 @@ def main() -> None:
         if options.worst:
             for frame in found.worst[:12]:
                 print(f"    {frame.score:.3f} {frame.name}")
+    result["without a horizon"] = judge_refusal(root, options.model)
+    print("without a horizon", json.dumps(result["without a horizon"]), flush=True)
     for motion in ("flight", "aerobatics"):
         result[f"panorama clips, {motion}"] = judge_clips(root, options.model, motion, 12.0)
         print(motion, json.dumps(result[f"panorama clips, {motion}"]), flush=True)

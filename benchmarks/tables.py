@@ -39,7 +39,11 @@ def accuracy(result: dict[str, Any]) -> str:
             clips.append([motion, name, available, roll, pitch])
             if "within_2_sigma" in row:
                 sigma.append(sigma_row(f"{name}, {motion}", row))
+    refusals = [
+        [kind, f"{row['refused']} of {row['frames']}"] for kind, row in result["without a horizon"].items()
+    ]
     return template("accuracy.md").format(
+        refusals=table(["pictures without a horizon", "refused"], refusals),
         sha256=result["model"]["sha256"][:12],
         split="[weights/split.toml](../weights/split.toml)",
         frames=table(["set", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "refused"], frames),
