@@ -30,6 +30,7 @@ __all__ = [
     "random_attitude",
     "real_sky",
     "room",
+    "scene_picture",
     "scenes_of",
 ]
 
@@ -75,13 +76,21 @@ def scenes_of(kinds: Sequence[SceneKind]) -> Ingredient:
     """Procedural scenes of these kinds."""
 
     def make(rng: np.random.Generator, size: Size) -> list[Sample]:
-        scene = random_scene(rng, kinds[int(rng.integers(len(kinds)))])
-        camera = _random_camera(rng, size)
-        up = random_attitude(rng, camera.hfov_deg, tame=scene.sea_level >= 0.999)
-        image = render(scene, camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
-        return _twice(image, half_plane(up, camera), rng, faded=_FADED)
+        image, plane = scene_picture(kinds, rng, size)
+        return _twice(image, plane, rng, faded=_FADED)
 
     return make
+
+
+def scene_picture(
+    kinds: Sequence[SceneKind], rng: np.random.Generator, size: Size
+) -> tuple[Image, HalfPlane]:
+    """A procedural scene of one of these kinds, and its sky."""
+    scene = random_scene(rng, kinds[int(rng.integers(len(kinds)))])
+    camera = _random_camera(rng, size)
+    up = random_attitude(rng, camera.hfov_deg, tame=scene.sea_level >= 0.999)
+    image = render(scene, camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
+    return image, half_plane(up, camera)
 
 
 def real_sky(panoramas: Sequence[Panorama], kinds: Sequence[SceneKind]) -> Ingredient:

@@ -9,11 +9,13 @@ import numpy as np
 from horizon_rt.datasets import is_set_aside
 from horizon_rt.errors import DatasetError
 from horizon_rt.synth.panorama import Panorama, load_panoramas
+from horizon_rt.synth.scene import SceneKind
 from horizon_rt.training import ingredients as making
+from horizon_rt.training.covered import hide_part
 from horizon_rt.training.ingredients import Ingredient
-from horizon_rt.training.pictures import Picture, dataset_path, open_pictures
+from horizon_rt.training.pictures import Picture, dataset_path, open_pictures, thinned
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.samples import Sample, Size
+from horizon_rt.training.samples import Sample, Size, finish
 from horizon_rt.training.windows import beside_sample, window_sample
 
 __all__ = ["make_ingredients"]
@@ -28,6 +30,7 @@ _PROCEDURAL: dict[str, Ingredient] = {
     "room": making.room,
     "blank": making.blank,
 }
+_GROUNDS = 40  # pictures of each dataset whose ground hides horizons
 # Spread of the roll given to windows of data whose larger tilts exceed the last number, and of other data.
 _AIRBORNE_DEG, _LEVEL_DEG, _BANKED_DEG = 40.0, 15.0, 10.0
 
@@ -37,6 +40,7 @@ def make_ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
     made = {name: (_PROCEDURAL[name], share) for name, share in recipe.shares.items()}
     panoramas: list[Panorama] = []
     pictures: list[Picture] = []
+    grounds: list[Picture] = []
     for name, share in recipe.data.items():
         path = dataset_path(name)
         if (path / "panoramas.csv").is_file():
@@ -47,10 +51,12 @@ def make_ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
             if not training:
                 raise DatasetError(f"{path} has no picture for training: all are set aside by {recipe.split}")
             pictures += training
+            grounds += thinned(training, _GROUNDS)
             made[path.stem] = _windows(training, _spread_deg(training)), share
     if panoramas:
         made["real-sky"] = making.real_sky(panoramas, ("sea", "sea", "storm", "coast")), recipe.real_sky
     if pictures:
+        made["covered"] = _covered(grounds), recipe.covered
         made["beside"] = _beside(pictures), recipe.beside
     total = sum(share for _, share in made.values())
     return {name: (make, share / total) for name, (make, share) in made.items() if share > 0}
@@ -77,6 +83,22 @@ def _windows(pictures: list[Picture], spread_deg: float) -> Ingredient:
     def make(rng: np.random.Generator, size: Size) -> list[Sample]:
         chosen = pictures[int(rng.integers(len(pictures)))]
         return [window_sample(chosen, rng, size, spread_deg=spread_deg)]
+
+    return make
+
+
+def _covered(pictures: list[Picture]) -> Ingredient:
+    """Rendered scenes, or windows of pictures with a line, behind the ground of other pictures."""
+    kinds: tuple[SceneKind, ...] = ("sea", "sea", "coast", "fields", "town", "mountains")
+    lined = [picture for picture in pictures if picture.label.ends is not None]
+
+    def make(rng: np.random.Generator, size: Size) -> list[Sample]:
+        if lined and rng.random() < 0.5:
+            chosen = lined[int(rng.integers(len(lined)))]
+            return [window_sample(chosen, rng, size, spread_deg=_LEVEL_DEG, hiding=pictures)]
+        image, plane = making.scene_picture(kinds, rng, size)
+        hidden, presence = hide_part(image, plane, pictures, rng)
+        return [finish(hidden, plane, rng, presence=presence)]
 
     return make
 

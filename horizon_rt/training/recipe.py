@@ -29,8 +29,9 @@ class Recipe:
     """How to train a net.
 
     `shares` gives the parts of the ingredients without data (`PROCEDURAL`), `data` those of dataset folders
-    (a path, or a name below the data root), `real_sky` and `beside` the parts of scenes under the skies of
-    the panoramas, and of labelled pictures cut to their sky or ground alone. Parts need not add up to 1.
+    (a path, or a name below the data root), `real_sky` that of scenes under the skies of the panoramas,
+    `covered` that of pictures partly hidden by the ground of others, and `beside` that of labelled pictures
+    cut to their sky or ground alone. Parts need not add up to 1.
     `split` names the files of the datasets that are kept for validation. `warm_up` is a share of the run,
     `average` the decay of the mean of the weights that is kept.
     """
@@ -50,6 +51,7 @@ class Recipe:
     shares: dict[str, float] = field(default_factory=lambda: dict(PROCEDURAL))
     data: dict[str, float] = field(default_factory=dict)
     real_sky: float = 0.0
+    covered: float = 0.0
     beside: float = 0.0
     split: Path | None = None
 
@@ -57,7 +59,7 @@ class Recipe:
         unknown = self.shares.keys() - PROCEDURAL.keys()
         if unknown:
             raise DatasetError(f"no ingredient '{sorted(unknown)[0]}'; there are: {', '.join(PROCEDURAL)}")
-        parts = [*self.shares.values(), *self.data.values(), self.real_sky, self.beside]
+        parts = [*self.shares.values(), *self.data.values(), self.real_sky, self.covered, self.beside]
         if min(parts, default=0) < 0 or sum(parts) <= 0:
             raise DatasetError(f"the parts of a recipe are 0 or more and not all 0, got {parts}")
         if self.samples < 1 or self.batch < 1:

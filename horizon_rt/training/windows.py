@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.training.covered import hide_part
 from horizon_rt.training.pictures import Loaded, Picture, load_small
 from horizon_rt.training.samples import HalfPlane, Sample, Size, finish
 
@@ -19,9 +22,17 @@ _PURE = 0.02  # share of the window that both sides of a mask take at least wher
 
 
 def window_sample(
-    picture: Picture, rng: np.random.Generator, size: Size, *, spread_deg: float = 12.0
+    picture: Picture,
+    rng: np.random.Generator,
+    size: Size,
+    *,
+    spread_deg: float = 12.0,
+    hiding: Sequence[Picture] = (),
 ) -> Sample:
-    """A random rotated, scaled and slightly tilted window of a picture, with camera effects."""
+    """A random rotated, scaled and slightly tilted window of a picture, with camera effects.
+
+    Part of a horizon given as a line may be hidden by the grounds of the pictures in `hiding`.
+    """
     loaded = load_small(picture)
     image = loaded.image
     matrix = _random_window(rng, (image.shape[0], image.shape[1]), size, spread_deg)
@@ -31,7 +42,10 @@ def window_sample(
     rgb = _warp(image, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
     if loaded.line is not None:
         plane = _window_plane(loaded.line, (image.shape[0], image.shape[1]), matrix, size)
-        return finish(rgb, plane, rng, occluders=_OCCLUDED, faded=_FADED)
+        presence = None
+        if hiding:
+            rgb, presence = hide_part(rgb, plane, hiding, rng)
+        return finish(rgb, plane, rng, presence=presence, occluders=_OCCLUDED, faded=_FADED)
     if loaded.sky is not None:
         cover, presence = _window_cover(loaded, matrix, size)
         return finish(rgb, None, rng, cover=cover, presence=presence, occluders=_OCCLUDED)
