@@ -12,13 +12,14 @@ from horizon_rt.cli.calibrate import calibrate
 from horizon_rt.cli.cameras import app as cameras
 from horizon_rt.cli.demo import demo
 from horizon_rt.cli.doctor import doctor
+from horizon_rt.cli.label import label
 from horizon_rt.cli.live import live
 from horizon_rt.cli.track import track
 
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-for verb in (live, track, batch, demo, calibrate, doctor):
+for verb in (live, track, batch, demo, calibrate, label, doctor):
     app.command()(verb)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")
 
