@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.geometry import HorizonLine, wrap_degrees
@@ -120,12 +121,10 @@ class _Profiles:
     def strongest(self, gradient: Array, reach_px: float) -> tuple[tuple[float, float], float]:
         """Offsets of the best line at the first and last station, and the sign of its gradient."""
         limit = float(np.median(np.abs(gradient).max(axis=0)))  # so that one ship does not outshine the rest
-        clipped = np.clip(gradient, -limit, limit)
-        candidates = np.arange(-reach_px, reach_px + _STEP / 2, _STEP)
-        first, last = (a.ravel() for a in np.meshgrid(candidates, candidates))
-        scores = self._at(clipped, first, last).mean(axis=1)
-        best = int(np.abs(scores).argmax())
-        return (float(first[best]), float(last[best])), math.copysign(1.0, scores[best])
+        middle, reach = len(self.offsets) // 2, round(reach_px / _STEP)
+        first, last, score = _strongest(np.clip(gradient, -limit, limit), middle - reach, middle + reach)
+        ends = float(self.offsets[first]), float(self.offsets[last])
+        return ends, math.copysign(1.0, score)
 
     def edge_width(self, gradient: Array, ends: tuple[float, float]) -> float | None:
         """Full width in px at which the mean gradient along a line has fallen; None where there is no edge.
@@ -194,6 +193,22 @@ class _Profiles:
             wrap_degrees(self.line.angle_deg - math.degrees(turn)),
             (self.line.offset_px - float(where[0])) * math.cos(turn),
         )
+
+
+@njit(cache=True, nogil=True)
+def _strongest(gradient: Any, low: int, high: int) -> tuple[int, int, float]:
+    """Rows low..high of both ends of the straight line with the largest absolute sum of gradients."""
+    stations = gradient.shape[1]
+    best_first, best_last, best = low, low, 0.0
+    for first in range(low, high + 1):
+        for last in range(low, high + 1):
+            slope = (last - first) / (stations - 1)
+            score = 0.0
+            for k in range(stations):
+                score += gradient[int(first + slope * k + 0.5), k]
+            if abs(score) > abs(best):
+                best_first, best_last, best = first, last, score
+    return best_first, best_last, best
 
 
 def _sample(luma: NDArray[np.uint8], line: HorizonLine, along: Array, offsets: Array) -> Array:

@@ -28,7 +28,7 @@ export function drawStage(canvas, view, editor, picture) {
   if (editor.first) drawFirst(context, view, editor);
   else if (line && span(line, size)) {
     if (!editor.saved && editor.origin === "tracker") drawBand(context, view, editor);
-    strokeLine(context, view, editor);
+    stroke(context, ends(view, line, size), colourOf(editor), 1.6, editor.saved ? [] : [9, 6]);
     drawSky(context, view, editor);
     for (const handle of editor.handles) drawHandle(context, view.toStage(handle), colourOf(editor), editor.saved);
   }
@@ -52,17 +52,17 @@ function path(context, points) {
   points.forEach((p, i) => (i ? context.lineTo(p.x, p.y) : context.moveTo(p.x, p.y)));
 }
 
-function strokeLine(context, view, editor) {
+/** A line that can be seen on bright and on dark ground. */
+function stroke(context, points, colour, width = 1.6, dash = []) {
   context.save();
-  path(context, ends(view, editor.line, editor.size));
-  context.lineCap = "butt";
-  context.lineWidth = 3.5;
-  context.strokeStyle = SHADOW;
-  if (!editor.saved) context.setLineDash([9, 6]);
-  context.stroke();
-  context.lineWidth = 1.6;
-  context.strokeStyle = colourOf(editor);
-  context.stroke();
+  context.lineJoin = context.lineCap = dash.length ? "butt" : "round";
+  context.setLineDash(dash);
+  for (const [w, shade] of [[width + 1.8, SHADOW], [width, colour]]) {
+    path(context, points);
+    context.lineWidth = w;
+    context.strokeStyle = shade;
+    context.stroke();
+  }
   context.restore();
 }
 
@@ -88,16 +88,8 @@ function drawSky(context, view, editor) {
   const n = normal(editor.line);
   const tip = { x: foot.x + 30 * n.x, y: foot.y + 30 * n.y };
   const wing = (side) => ({ x: tip.x - 8 * n.x + side * 5 * n.y, y: tip.y - 8 * n.y - side * 5 * n.x });
-  context.save();
-  context.lineJoin = context.lineCap = "round";
-  for (const [width, colour] of [[4, SHADOW], [2, colourOf(editor)]]) {
-    context.lineWidth = width;
-    context.strokeStyle = colour;
-    path(context, [{ x: foot.x + 8 * n.x, y: foot.y + 8 * n.y }, tip]);
-    context.stroke();
-    path(context, [wing(1), tip, wing(-1)]);
-    context.stroke();
-  }
+  stroke(context, [{ x: foot.x + 8 * n.x, y: foot.y + 8 * n.y }, tip], colourOf(editor), 2);
+  stroke(context, [wing(1), tip, wing(-1)], colourOf(editor), 2);
   context.font = "600 12px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
@@ -107,7 +99,6 @@ function drawSky(context, view, editor) {
   context.strokeText("sky", at.x, at.y);
   context.fillStyle = "#fff";
   context.fillText("sky", at.x, at.y);
-  context.restore();
 }
 
 function drawHandle(context, at, colour, filled) {
@@ -127,12 +118,7 @@ function drawHandle(context, at, colour, filled) {
 
 function drawFirst(context, view, editor) {
   const from = view.toStage(editor.first);
-  if (editor.cursor) {
-    path(context, [from, view.toStage(editor.cursor)]);
-    context.lineWidth = 1.5;
-    context.strokeStyle = "#fff";
-    context.stroke();
-  }
+  if (editor.cursor) stroke(context, [from, view.toStage(editor.cursor)], "#fff");
   drawHandle(context, from, "#fff", true);
 }
 
@@ -146,18 +132,11 @@ export function drawLoupe(canvas, view, editor, picture, focus, near) {
   context.imageSmoothingEnabled = false;
   const { width, height } = view.image, corner = lens.toStage({ x: -0.5, y: -0.5 });
   context.drawImage(picture, corner.x, corner.y, width * scale, height * scale);
-  if (editor.line && !editor.first) {
-    path(context, ends(lens, editor.line, editor.size));
-    context.lineWidth = 1.5;
-    context.strokeStyle = colourOf(editor);
-    context.stroke();
+  if (editor.line && !editor.first) stroke(context, ends(lens, editor.line, editor.size), colourOf(editor), 1.2);
+  for (const [x, y] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+    const arm = (length) => ({ x: half + length * x, y: half + length * y });
+    stroke(context, [arm(5), arm(14)], "#fff", 1);
   }
-  context.lineWidth = 1;
-  context.strokeStyle = "rgb(255 255 255 / 85%)";
-  path(context, [{ x: half, y: half - 14 }, { x: half, y: half + 14 }]);
-  context.stroke();
-  path(context, [{ x: half - 14, y: half }, { x: half + 14, y: half }]);
-  context.stroke();
   const beside = (at, room) => (at + 28 + LOUPE_PX <= room ? at + 28 : Math.max(0, at - 28 - LOUPE_PX));
   const above = near.y - 36 - LOUPE_PX >= 0 ? near.y - 36 - LOUPE_PX : near.y + 36;
   canvas.style.translate = `${beside(near.x, view.stage.width)}px ${above}px`;

@@ -240,7 +240,7 @@ const actions = {
   help: () => (get("help").open ? get("help").close() : get("help").showModal()),
 };
 
-pointer.listen(stage, {
+pointer.listen(canvas, {
   hit(at, grip) {
     if (!editor.line || editor.first) return "";
     const spots = editor.handles.map((p) => view.toStage(p)).map((p) => Math.hypot(p.x - at.x, p.y - at.y));
