@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from edges_support import apart_px
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from horizon_rt.camera import BrownConrady, Pinhole
@@ -62,6 +62,7 @@ def test_names_of_any_kind_survive_the_table(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.partial"))
 
 
+@settings(max_examples=30)
 @given(text=st.text(max_size=40))
 def test_any_text_is_written_as_toml(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.mktemp("card")

@@ -48,7 +48,7 @@ def open_labelling(
         )
     from horizon_rt.label.server import LabelServer
 
-    name = Path(source).resolve().name if Path(source).exists() else source
+    name = source if ":" in source or source == "-" else Path(source).resolve().name
     if Session.is_complete(folder):
         return LabelServer(Session(folder, source=name, every=1), lambda _: None, port=port)
     opened = open_in_background(lambda: open_source(source))

@@ -25,6 +25,7 @@ __all__ = ["OPEN", "Mark", "Session", "Status"]
 
 Status = Literal["open", "line", "none", "skipped"]
 _JOURNAL = "label.jsonl"
+_TOLD = ("line", "none")  # what stands in the table
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +101,14 @@ class Session:
     def mark(self, number: int, mark: Mark) -> None:
         """Say something of a frame and save it; raises OutputError, and then nothing has changed."""
         with self._lock:
-            marks = list(self._marks)
-            skipped = (marks[number].status == "skipped", mark.status == "skipped")
+            before, marks = self._marks[number], list(self._marks)
             marks[number] = mark
-            self._write_table(marks)
-            if skipped[0] != skipped[1]:
-                self._append({"file": self._frames[number].file, "skipped": skipped[1]})
+            # The table overrules the journal, so the journal comes first.
+            if (before.status == "skipped") != (mark.status == "skipped"):
+                skipped = mark.status == "skipped"
+                self._append({"file": self._frames[number].file, "skipped": skipped})
+            if before.status in _TOLD or mark.status in _TOLD:
+                self._write_table(marks)
             self._marks = marks
 
     def counts(self) -> dict[Status, int]:
@@ -166,7 +169,7 @@ class Session:
         told = zip(self._frames, marks, strict=True)
         write_table(
             self.folder,
-            [(f.file, line_row(m.line, f.width, f.height)) for f, m in told if m.status in ("line", "none")],
+            [(f.file, line_row(m.line, f.width, f.height)) for f, m in told if m.status in _TOLD],
         )
 
     def _append(self, entry: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { drawLoupe, drawStage } from "./draw.js";
 import { Editor } from "./editor.js";
 import { Film } from "./film.js";
+import { Frames } from "./frames.js";
 import * as keys from "./keys.js";
 import { distance, span } from "./line.js";
 import { picture } from "./pictures.js";
@@ -17,8 +18,8 @@ const stage = get("stage"), canvas = get("picture"), loupe = get("loupe");
 const view = new View(), editor = new Editor();
 const film = new Film(get("film"), (number) => show(number));
 const options = { autoSnap: false, autoCarry: false, loupe: true, ...JSON.parse(localStorage.getItem("options") ?? "{}") };
-const undoable = [];
-let frames = [], current = -1, image = null, hover = null, visit = 0, painting = false;
+const frames = new Frames(changed, failed);
+let current = -1, image = null, hover = null, visit = 0, painting = false;
 
 function paint() {
   if (painting) return;
@@ -31,7 +32,7 @@ function paint() {
     const focus = image && options.loupe && hover && loupeFocus();
     loupe.hidden = !focus;
     if (focus) drawLoupe(loupe, view, editor, image, focus, view.toStage(focus));
-    readout(frames[current], editor, current, frames.length);
+    readout(frames.list[current], editor, current, frames.list.length);
     stage.classList.toggle("over-line", Boolean(hover?.what));
   });
 }
@@ -44,11 +45,11 @@ function loupeFocus() {
 }
 
 async function show(number) {
-  if (number < 0 || number >= frames.length) return;
+  if (number < 0 || number >= frames.list.length) return;
   const turn = ++visit;
   current = number;
   image = null;
-  editor.load(frames[number]);
+  editor.load(frames.list[number]);
   view.fitted = true;
   refresh();
   film.reveal(number);
@@ -57,7 +58,7 @@ async function show(number) {
     if (turn !== visit) return;
     image = loaded;
     paint();
-    if (number + 1 < frames.length) picture(number + 1).catch(() => {});
+    if (number + 1 < frames.list.length) picture(number + 1).catch(() => {});
     await begin(turn);
   } catch (error) {
     if (turn === visit) toast(error.message || "This picture cannot be shown.");
@@ -66,53 +67,39 @@ async function show(number) {
 
 /** The line that a frame to do starts from. */
 async function begin(turn) {
-  if (frames[current].status !== "open") return;
-  if (options.autoCarry && before() >= 0) await carry(turn);
+  if (frames.list[current].status !== "open") return;
+  if (options.autoCarry && frames.lineBefore(current) >= 0) await carry(turn);
   if (options.autoSnap && editor.line && turn === visit && !editor.saved) await snap({ quiet: true });
 }
 
 function refresh() {
-  film.update(frames, current);
-  showCounts(frames);
+  film.update(frames.list, current);
+  showCounts(frames.list);
   for (const id of ["autoSnap", "autoCarry", "loupe"]) showSwitch(id, options[id]);
   paint();
 }
 
-/** Say something of the frame in hand, on the page at once and on the disk soon. */
-function save(status, line = null, number = current) {
-  const frame = frames[number], was = { number, status: frame.status, line: frame.line };
-  undoable.push(was);
-  return send(number, status, line).catch((error) => {
-    undoable.splice(undoable.indexOf(was), 1);
-    restore(was);
-    toast(error.message);
-  });
-}
-
-function send(number, status, line) {
-  frames[number] = { ...frames[number], status, line };
-  if (number === current) {
-    editor.saved = status === "line";
-    refresh();
-  } else film.update(frames, current);
-  return api.mark(number, status, line ?? undefined);
-}
-
-function restore({ number, status, line }) {
-  frames[number] = { ...frames[number], status, line };
-  if (number === current) editor.load(frames[number]);
+/** A frame has another status. */
+function changed(number) {
+  if (number === current) editor.saved = frames.list[number].status === "line";
   refresh();
+}
+
+function failed(text, number) {
+  if (number === current) editor.load(frames.list[number]);
+  refresh();
+  toast(text);
 }
 
 /** Save the line in hand, and once more on the edge beside it if that is wished for. */
 async function saveLine({ snapped = options.autoSnap } = {}) {
   if (!span(editor.line, editor.size)) {
-    editor.load(frames[current]);
+    editor.load(frames.list[current]);
     toast("The line does not cross the picture.");
     paint();
     return;
   }
-  save("line", editor.line);
+  frames.say(current, "line", editor.line);
   if (snapped) await snap({ quiet: true, amend: true });
 }
 
@@ -125,7 +112,7 @@ async function snap({ quiet = false, amend = false } = {}) {
     const answer = await api.snap(current, line, reach);
     if (turn !== visit || editor.line !== line) return;
     if (answer.found) editor.replace(answer.line);
-    if (answer.found && editor.saved) await (amend ? send(current, "line", editor.line) : save("line", editor.line));
+    if (answer.found && editor.saved) frames[amend ? "amend" : "say"](current, "line", editor.line);
     if (!answer.found && !quiet) toast("No clear edge beside the line; it stays where it is.");
     else if (!quiet) toast("On the edge.");
   } catch (error) {
@@ -134,11 +121,8 @@ async function snap({ quiet = false, amend = false } = {}) {
   paint();
 }
 
-/** The last frame before this one that has a line; −1 for none. */
-const before = () => frames.findLastIndex((frame, i) => i < current && frame.status === "line");
-
 async function carry(turn = visit) {
-  const from = before();
+  const from = frames.lineBefore(current);
   if (from < 0) return toast("No frame before this one has a line.");
   try {
     const answer = await api.carry(current, from);
@@ -153,37 +137,35 @@ async function carry(turn = visit) {
 
 function accept() {
   if (current < 0) return;
-  const frame = frames[current];
+  if (editor.first) return toast("Click the second point, or press Esc.");
+  const frame = frames.list[current];
   if (editor.line && !editor.saved) saveLine({ snapped: false });
   else if (frame.status === "open" && !editor.line) {
     if (frame.proposal.view === "horizon") return toast("Draw the line, or press N for no horizon.");
-    save("none");
+    frames.say(current, "none");
   }
   forward();
 }
 
 function forward() {
-  const open = (frame) => frame.status === "open";
-  const next = frames.findIndex((frame, i) => i > current && open(frame));
-  const number = next >= 0 ? next : frames.findIndex(open);
+  const number = frames.toDo(current);
   if (number >= 0) show(number);
   else toast("Every frame is done. Close the page when you like.");
 }
 
 function decide(status) {
   if (current < 0) return;
-  save(status);
-  editor.load(frames[current]);
+  frames.say(current, status);
+  editor.load(frames.list[current]);
   if (status === "open") refresh();
   else forward();
 }
 
 function undo() {
   if (editor.first) return actions.cancel();
-  const last = undoable.pop();
-  if (!last) return toast("Nothing to undo.");
-  send(last.number, last.status, last.line).catch((error) => toast(error.message));
-  show(last.number);
+  const number = frames.undo();
+  if (number === null) return toast("Nothing to undo.");
+  return show(number);
 }
 
 /** Change the line by `change` and save it. */
@@ -284,14 +266,13 @@ async function poll() {
     const session = await api.session();
     get("name").textContent = document.title = session.name;
     get("source").textContent = session.source;
-    // What was said here is newer than what the server may have answered.
-    frames = session.frames.map((frame, i) => frames[i] ?? frame);
-    get("waiting").hidden = frames.length > 0;
+    frames.merge(session.frames);
+    get("waiting").hidden = frames.list.length > 0;
     get("failure").hidden = !session.failure;
     get("failure").textContent = session.failure;
     const share = session.expected ? ` ${Math.min(100, Math.round((100 * session.seen) / session.expected))} %` : "";
     get("taking").textContent = session.complete || session.failure ? "" : `taking frames${share}`;
-    if (current < 0 && frames.length) await show(Math.max(0, frames.findIndex((frame) => frame.status === "open")));
+    if (current < 0 && frames.list.length) await show(Math.max(0, frames.toDo()));
     else refresh();
     if (!session.complete && !session.failure) setTimeout(poll, POLL_MS);
   } catch (error) {
