@@ -15,6 +15,7 @@ from horizon_rt.cli.doctor import doctor
 from horizon_rt.cli.eval import evaluate
 from horizon_rt.cli.export import export
 from horizon_rt.cli.inspect import inspect
+from horizon_rt.cli.label import label
 from horizon_rt.cli.live import live
 from horizon_rt.cli.synth import synth
 from horizon_rt.cli.track import track
@@ -23,7 +24,7 @@ from horizon_rt.cli.train import train
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-for verb in (live, track, batch, demo, train, inspect, export, synth, calibrate, doctor):
+for verb in (live, track, batch, demo, label, train, inspect, export, synth, calibrate, doctor):
     app.command()(verb)
 app.command("eval")(evaluate)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")

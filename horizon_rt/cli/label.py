@@ -1,0 +1,72 @@
+"""`horizon-rt label`: draw the horizon on frames of a recording, in the browser."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from horizon_rt.cli.common import DeviceChoice, Hfov, Model, Profile, Smoothing, options_from, say
+
+__all__ = ["label"]
+
+
+class Scene(StrEnum):
+    """Choices of --scene."""
+
+    sea = "sea"
+    land = "land"
+    air = "air"
+
+
+_Every = Annotated[int | None, typer.Option(min=1, help="Take one frame of every N.")]
+_Count = Annotated[
+    int | None, typer.Option(min=1, help="Take at most N frames; default: 100 of a video, all of a folder.")
+]
+_Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")]
+_Name = Annotated[str | None, typer.Option(help="Name of the dataset; default: the folder's.")]
+
+
+def label(
+    source: Annotated[str, typer.Argument(help="Video file, or folder or glob of pictures.")],
+    out: Annotated[Path, typer.Option(help="Dataset folder; one that was begun is continued.")],
+    every: _Every = None,
+    count: _Count = None,
+    port: _Port = 0,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+    model: Model = None,
+    camera_profile: Profile = None,
+    hfov: Hfov = None,
+    name: _Name = None,
+    scene: Annotated[Scene | None, typer.Option(help="What the dataset shows.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Under which licence the pictures stand.")] = None,
+) -> None:
+    """Draw the horizon on frames of a recording, on a page of this machine, and save them as a dataset."""
+    from rich.console import Console
+
+    from horizon_rt.label.run import describe, open_labelling, serve_until_interrupted
+    from horizon_rt.label.table import write_card
+
+    if every is not None and count is not None:
+        raise typer.BadParameter("--every and --count both say how many frames to take; give one")
+    options = options_from(camera_profile, hfov, model, Smoothing.none, DeviceChoice.auto)
+    console = Console(stderr=True)
+    server = open_labelling(source, out, options, every=every, count=count, port=port)
+    new = write_card(
+        out,
+        name=name,
+        source=server.session.source,
+        scene=None if scene is None else scene.value,
+        licence=licence,
+    )
+    if not new and (name or scene or licence):
+        say(console, f"{out / 'dataset.toml'} was kept; edit it for another name, scene or licence")
+    with server:
+        say(console, f"label at {server.url}")
+        say(console, "Ctrl-C ends; everything is saved as you go")
+        serve_until_interrupted(server, show=open_)
+    say(console, describe(server.session))
+    if server.error is not None:
+        raise server.error

@@ -1,0 +1,168 @@
+"""The page and its interface over HTTP."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib import resources
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from horizon_rt.errors import HorizonError
+from horizon_rt.fitting.edge import refine_line
+from horizon_rt.label.carry import carry_line
+from horizon_rt.label.guard import Guard
+from horizon_rt.label.session import Session
+from horizon_rt.label.wire import (
+    frame_json,
+    line_json,
+    read_line,
+    read_mark,
+    read_number,
+    session_json,
+)
+
+__all__ = ["make_app"]
+
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_THUMBNAIL_PX = 128
+_DEFAULT_REACH_PX, _LARGEST_REACH_PX = 6.0, 40.0
+
+
+def make_app(session: Session, *, token: str, port: int) -> Starlette:
+    """The application for one session, behind its `Guard`."""
+    api = _Api(session)
+    routes = [
+        Route("/", _page("index.html")),
+        *(Route(f"/{name}", _page(name)) for name in _page_files()),
+        Route("/api/session", api.session),
+        Route("/api/frames/{number:int}/image", api.image),
+        Route("/api/frames/{number:int}/thumbnail", api.thumbnail),
+        Route("/api/frames/{number:int}/mark", api.mark, methods=["PUT"]),
+        Route("/api/frames/{number:int}/snap", api.snap, methods=["POST"]),
+        Route("/api/frames/{number:int}/carry", api.carry, methods=["POST"]),
+    ]
+    return Starlette(
+        routes=[Mount(f"/{token}", routes=routes)],
+        middleware=[Middleware(Guard, token=token, port=port)],
+        exception_handlers={HTTPException: _refused, HorizonError: _failed},
+    )
+
+
+class _Api:
+    """The endpoints; what takes time runs in the thread pool."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._luma = lru_cache(maxsize=4)(self._read_luma)
+
+    def session(self, _: Request) -> Response:
+        return JSONResponse(session_json(self._session))
+
+    def image(self, request: Request) -> Response:
+        path = self._session.image_path(self._number(request))
+        if not path.is_file():
+            raise HTTPException(404, f"{path.name} is no longer there")
+        return FileResponse(path)
+
+    def thumbnail(self, request: Request) -> Response:
+        path = self._session.image_path(self._number(request))
+        image = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
+        if image is None:
+            raise HTTPException(404, f"{path.name} cannot be read")
+        scale = _THUMBNAIL_PX / max(image.shape[:2])
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return Response(cv2.imencode(".jpg", small)[1].tobytes(), media_type="image/jpeg")
+
+    async def mark(self, request: Request) -> Response:
+        number = self._number(request)
+        frame = self._session.frames[number]
+        mark = read_mark(await _body(request), frame)
+        await run_in_threadpool(self._session.mark, number, mark)
+        return JSONResponse(frame_json(frame, mark))
+
+    async def snap(self, request: Request) -> Response:
+        """The edge beside {"line": …} within "reach_px"; the same line where there is none."""
+        number = self._number(request)
+        body = await _body(request)
+        line = read_line(body.get("line"), self._session.frames[number])
+        reach = body.get("reach_px", _DEFAULT_REACH_PX)
+        if (
+            isinstance(reach, bool)
+            or not isinstance(reach, (int, float))
+            or not 1 <= reach <= _LARGEST_REACH_PX
+        ):
+            raise HTTPException(422, f"reach_px lies between 1 and {_LARGEST_REACH_PX:g}")
+        luma = await run_in_threadpool(self._luma, number)
+        edge = await run_in_threadpool(refine_line, luma, line, reach_px=float(reach))
+        return JSONResponse({"found": edge is not None, "line": line_json(edge.line if edge else line)})
+
+    async def carry(self, request: Request) -> Response:
+        """The line of frame {"from": …}, carried to this one."""
+        number = self._number(request)
+        frames = self._session.frames
+        origin = read_number((await _body(request)).get("from"), len(frames))
+        line, here, there = self._session.marks[origin].line, frames[origin], frames[number]
+        if line is None:
+            raise HTTPException(409, "that frame has no line to carry")
+        if (here.width, here.height) != (there.width, there.height):
+            raise HTTPException(409, "the pictures differ in size")
+        lumas = [await run_in_threadpool(self._luma, n) for n in (origin, number)]
+        tracked = here.proposal.line, there.proposal.line
+        carried, method = await run_in_threadpool(carry_line, line, (lumas[0], lumas[1]), tracked)
+        return JSONResponse({"line": line_json(carried), "method": method})
+
+    def _number(self, request: Request) -> int:
+        return read_number(request.path_params["number"], len(self._session.frames))
+
+    def _read_luma(self, number: int) -> NDArray[np.uint8]:
+        path = self._session.image_path(number)
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            raise HTTPException(404, f"{path.name} cannot be read")
+        return cast("NDArray[np.uint8]", image)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    try:
+        value = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "the request is no JSON") from error
+    if not isinstance(value, dict):
+        raise HTTPException(422, "the request is a JSON object")
+    return value
+
+
+def _page_files() -> list[str]:
+    return [
+        entry.name for entry in resources.files(__package__).joinpath("page").iterdir() if entry.is_file()
+    ]
+
+
+def _page(name: str) -> Any:
+    data = resources.files(__package__).joinpath("page", name).read_bytes()
+    media_type = _TYPES[name[name.rindex(".") :]]
+
+    def answer(_: Request) -> Response:
+        return Response(data, media_type=media_type)
+
+    return answer
+
+
+def _refused(_: Request, error: Exception) -> Response:
+    refused = cast("HTTPException", error)
+    return JSONResponse({"error": refused.detail}, refused.status_code)
+
+
+def _failed(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 500)

@@ -1,0 +1,69 @@
+"""The tracker's answer for a frame as the straight line to start from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from horizon_rt.camera import CameraModel
+from horizon_rt.geometry import HorizonLine, UpVector
+from horizon_rt.horizon import Observation, View
+from horizon_rt.sinks.projection import SkyFrame, view_radius, visible_runs
+
+__all__ = ["Proposal", "image_line"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What the tracker sees in a frame; `line` is None where it sees no horizon.
+
+    The standard deviations are those of the line's tilt in degrees and of its distance from the image
+    centre in px.
+    """
+
+    view: View
+    confidence: float
+    line: HorizonLine | None = None
+    angle_sd_deg: float = 0.0
+    offset_sd_px: float = 0.0
+
+    @classmethod
+    def of(cls, observation: Observation, camera: CameraModel) -> Proposal:
+        """The observation of one frame on the picture of this lens."""
+        measured = observation.measurement
+        line = None if measured is None else image_line(measured.up, camera)
+        if measured is None or line is None:
+            return cls(view=observation.view, confidence=observation.confidence)
+        roll_sd, pitch_sd = measured.sd_deg
+        # offset = focal · tan(pitch) for a centred lens
+        slope = camera.focal_px / math.cos(math.radians(measured.up.pitch_deg)) ** 2
+        return cls(
+            view=observation.view,
+            confidence=observation.confidence,
+            line=line,
+            angle_sd_deg=roll_sd,
+            offset_sd_px=math.radians(pitch_sd) * slope,
+        )
+
+
+def image_line(up: UpVector, camera: CameraModel) -> HorizonLine | None:
+    """The straight line nearest to the horizon's curve in the picture; None where it is out of view.
+
+    Total least squares through the projected horizon: exact for a lens without distortion.
+    """
+    sky = SkyFrame.of(up)
+    points = camera.project(sky.rays(SkyFrame.azimuths(view_radius(camera)), 0.0))
+    runs = visible_runs(points, camera, margin=0.0)
+    if not runs:
+        return None
+    seen = np.concatenate(runs)
+    middle = seen.mean(axis=0)
+    dx, dy = np.linalg.svd(seen - middle, full_matrices=False)[2][0]
+    angle = math.atan2(dy, dx)
+    nx, ny = math.sin(angle), -math.cos(angle)
+    if nx * up.x + ny * up.y < 0:
+        nx, ny, angle = -nx, -ny, angle + math.pi
+    centre = (camera.width - 1) / 2 - middle[0], (camera.height - 1) / 2 - middle[1]
+    return HorizonLine(math.degrees(math.atan2(nx, -ny)), float(nx * centre[0] + ny * centre[1]))

@@ -1,0 +1,91 @@
+"""From a user's wishes to a labelling."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import webbrowser
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from horizon_rt.camera import CameraModel
+from horizon_rt.config import TrackOptions
+from horizon_rt.errors import HorizonError, SourceError
+from horizon_rt.interrupts import interrupts_call
+from horizon_rt.label.choice import spacing
+from horizon_rt.label.extract import extract
+from horizon_rt.label.session import Session
+from horizon_rt.run import camera_for, make_tracker, open_in_background
+from horizon_rt.sources import Source, open_source
+from horizon_rt.tracker import HorizonTracker
+
+if TYPE_CHECKING:
+    from horizon_rt.label.server import LabelServer
+
+__all__ = ["describe", "open_labelling", "serve_until_interrupted"]
+
+_NEEDED = ("starlette", "uvicorn")
+
+
+def open_labelling(
+    source: str,
+    folder: Path,
+    options: TrackOptions,
+    *,
+    every: int | None = None,
+    count: int | None = None,
+    port: int = 0,
+) -> LabelServer:
+    """A labelling of a source into a dataset folder, begun or continued; enter it to serve the page.
+
+    The source is not opened again once all its frames were taken. Raises HorizonError.
+    """
+    if missing := [package for package in _NEEDED if importlib.util.find_spec(package) is None]:
+        raise HorizonError(
+            f"label needs {' and '.join(missing)}, which is not installed: pip install 'horizon-rt[label]'"
+        )
+    from horizon_rt.label.server import LabelServer
+
+    name = source if ":" in source or source == "-" else Path(source).resolve().name
+    if Session.is_complete(folder):
+        return LabelServer(Session(folder, source=name, every=1), lambda _: None, port=port)
+    opened = open_in_background(lambda: open_source(source))
+    with ExitStack() as undo:
+        undo.callback(opened.close)
+        if opened.info.live:
+            raise SourceError(f"{source} is live; record it first (horizon-rt live --record FILE)")
+        profile = camera_for(options, opened.info)
+        run_length = spacing(opened.info, every=every, count=count)
+        session = Session(folder, source=name, every=run_length)
+        tracker = make_tracker(options, opened.info, profile)
+        fill = partial(_fill_from, opened, tracker, profile.model, session)
+        server = LabelServer(session, fill, port=port)
+        undo.pop_all()
+    return server
+
+
+def _fill_from(
+    source: Source, tracker: HorizonTracker, camera: CameraModel, session: Session, stop: threading.Event
+) -> None:
+    with source:
+        extract(source, tracker, camera, session, stop)
+
+
+def serve_until_interrupted(server: LabelServer, *, show: bool) -> None:
+    """Wait for Ctrl-C while the page is served; `show` opens it in a browser."""
+    ended = threading.Event()
+    with interrupts_call(ended.set):
+        if show:
+            webbrowser.open(server.url)
+        ended.wait()
+
+
+def describe(session: Session) -> str:
+    """One line of what the dataset holds."""
+    counts = session.counts()
+    return (
+        f"{session.folder}: {counts['line']} with a line, {counts['none']} without a horizon, "
+        f"{counts['skipped']} skipped, {counts['open']} to do"
+    )
