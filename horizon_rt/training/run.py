@@ -23,7 +23,7 @@ from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.cache import build_cache
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
-from horizon_rt.training.pictures import Picture, dataset_path, open_pictures, thinned
+from horizon_rt.training.pictures import Picture, named_datasets, open_pictures, thinned
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.report import write_report
 from horizon_rt.training.validation import Validation
@@ -61,7 +61,7 @@ def recipe_for(
 def _part(text: str) -> tuple[str, float]:
     path, _, part = text.rpartition("=")
     try:
-        return (path, float(part)) if path else (text, _OWN_SHARE)
+        return (path, float(part)) if path and not Path(text).exists() else (text, _OWN_SHARE)
     except ValueError:
         raise DatasetError(f"--data takes PATH or PATH=PART, such as footage=0.5, got '{text}'") from None
 
@@ -164,10 +164,9 @@ class Job:
         return write
 
     def _set_aside(self) -> dict[str, list[Picture]]:
-        paths = [dataset_path(name) for name in self.recipe.data]
         sets = {
-            path.stem: open_pictures(path, self.recipe.split)[1]
-            for path in paths
+            name: open_pictures(path, self.recipe.split)[1]
+            for name, path in named_datasets(self.recipe.data)
             if not (path / "panoramas.csv").is_file()
         }
         return {name: thinned(pictures, _VALIDATED) for name, pictures in sets.items() if pictures}
@@ -180,7 +179,7 @@ class Job:
                 self.cache,
                 recipe,
                 count=self.cache_samples,
-                workers=max(1, self.settings.workers),
+                workers=self.settings.workers,
                 on_progress=lambda done, count: on_step("making samples", done, count, float("nan")),
             )
         return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed)

@@ -120,7 +120,8 @@ def finish(
     yuv, tags = _taken(image, plane, rng, occluders, faded)
     size = (image.shape[0], image.shape[1])
     if plane is not None:
-        distance, cover = plane.distance(size, OUTPUT_STRIDE) / OUTPUT_STRIDE, plane.cover(size)
+        distance = plane.distance(size, OUTPUT_STRIDE) / np.float32(OUTPUT_STRIDE)
+        cover = plane.cover(size)
         presence = plane.presence(size) if presence is None else presence
     elif cover is not None:
         distance = mask_distance((cover >= 128).astype(np.uint8))
