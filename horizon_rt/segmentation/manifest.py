@@ -17,7 +17,7 @@ from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
 if TYPE_CHECKING:
     from horizon_rt.segmentation.net import NetSize
 
-__all__ = ["FILE", "Manifest", "ModelCard", "SigmaScale", "add", "card", "net_entry", "read"]
+__all__ = ["FILE", "Manifest", "ModelCard", "SigmaScale", "add", "card", "check_name", "net_entry", "read"]
 
 FILE = "manifest.toml"
 # A dotted key costs tomllib memory that grows with the square of its parts.
@@ -154,11 +154,18 @@ def net_entry(net: str | NetSize) -> object:
     return net if isinstance(net, str) else asdict(net)
 
 
-def add(folder: Path, name: str, entry: Mapping[str, object], weights: bytes, *, default: bool) -> ModelCard:
-    """Put an entry and its weights file into a folder; see `weights.write_manifest`."""
-    path = folder / FILE
+def check_name(name: str) -> None:
+    """Raises WeightsError for what no model can be called."""
     if not _NAME.fullmatch(name):
         raise WeightsError(f"a model's name is made of letters, digits, dots, _ and -, got {name!a}")
+
+
+def add(folder: Path, name: str, entry: Mapping[str, object], weights: bytes, *, default: bool) -> ModelCard:
+    """Put an entry and its weights file into a folder; see `weights.write_manifest`."""
+    from horizon_rt.sinks.base import write_whole
+
+    path = folder / FILE
+    check_name(name)
     old = read(path) if path.exists() else Manifest(name, {})
     found = Manifest(name if default else old.default, old.models | {name: dict(entry)})
     checked = card(path, name, found)
@@ -167,21 +174,9 @@ def add(folder: Path, name: str, entry: Mapping[str, object], weights: bytes, *,
         _parse(text.encode())
     except ValueError as error:
         raise WeightsError(f"{path} cannot hold the facts of {name}: {error}") from error
-    _write(checked.path, weights)
-    _write(path, text.encode())
+    write_whole(checked.path, weights)
+    write_whole(path, text.encode())
     return checked
-
-
-def _write(path: Path, data: bytes) -> None:
-    from horizon_rt.sinks.base import PartialFile
-
-    file = PartialFile(path)
-    try:
-        file.write(data)
-    except OSError as error:
-        file.close()
-        raise file.failure(error) from error
-    file.commit()
 
 
 def _render(found: Manifest) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
 
-__all__ = ["PartialFile", "Sink", "SinkContext", "output_error"]
+__all__ = ["PartialFile", "Sink", "SinkContext", "output_error", "write_whole"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +187,14 @@ class PartialFile:
     def failure(self, error: OSError) -> OutputError:
         """The error to show to the user."""
         return output_error(self.target, error, self.path if self.path != self.target else None)
+
+
+def write_whole(target: Path, data: bytes | memoryview) -> None:
+    """Write a file whole or not at all; raises OutputError."""
+    file = PartialFile(target)
+    try:
+        file.write(data)
+    except OSError as error:
+        file.close()
+        raise file.failure(error) from error
+    file.commit()

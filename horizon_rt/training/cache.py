@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.errors import DatasetError
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.sinks.base import write_whole
 from horizon_rt.training.ingredients import Ingredient
 from horizon_rt.training.materials import make_ingredients
 from horizon_rt.training.recipe import Recipe
@@ -147,7 +148,7 @@ def build_cache(
         on_progress(done, count)
     names = list(_ingredients(recipe))
     facts = {"ingredients": names, "shapes": list(shapes), "seed": recipe.seed, "count": done}
-    (folder / "cache.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_whole(folder / "cache.json", (json.dumps(facts, indent=2) + "\n").encode())
 
 
 def _empty(folder: Path, recipe: Recipe, count: int, shapes: Mapping[Size, float]) -> list[_Chunk]:

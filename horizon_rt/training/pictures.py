@@ -23,7 +23,16 @@ from horizon_rt.geometry import HorizonLine
 from horizon_rt.sinks.canvas import Canvas
 from horizon_rt.training.recipe import MADE_OF_DATA, PROCEDURAL
 
-__all__ = ["Loaded", "Picture", "dataset_path", "load", "load_small", "named_datasets", "open_pictures", "thinned"]
+__all__ = [
+    "Loaded",
+    "Picture",
+    "dataset_path",
+    "load",
+    "load_small",
+    "named_datasets",
+    "open_pictures",
+    "thinned",
+]
 
 _KEPT_PX = 800  # the longer side of a picture that is kept in memory
 _CLIP_FRAMES = 300  # of a video, evenly spread

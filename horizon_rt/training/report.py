@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from horizon_rt.config import DEFAULT_HFOV_DEG
 from horizon_rt.errors import TrainingError
 from horizon_rt.evaluation.worst import ESTIMATE_RGB, TRUTH_RGB, thumbnail
 from horizon_rt.frame import Frame
+from horizon_rt.sinks.base import write_whole
 from horizon_rt.training.pictures import load
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.validation import Prediction
@@ -54,13 +56,13 @@ def write_report(folder: Path, name: str, recipe: Recipe, predictions: Sequence[
     """Write curves.png and report.html, which holds it, into the folder of a run; returns the page."""
     from jinja2 import Environment, PackageLoader
 
-    picture = folder / "curves.png"
-    _draw_curves(read_log(folder / "log.jsonl"), picture)
+    curves = _draw_curves(read_log(folder / "log.jsonl"))
+    write_whole(folder / "curves.png", curves)
     environment = Environment(loader=PackageLoader("horizon_rt.training"), autoescape=True, trim_blocks=True)
     page: dict[str, Any] = {
         "name": name,
         "recipe": {k: v for k, v in asdict(recipe).items() if v is not None},
-        "curves": _embedded(picture.read_bytes(), "png"),
+        "curves": _embedded(curves, "png"),
         "best": [_tile(p) for p in predictions[::-1][:_SHOWN]],
         "worst": [_tile(p) for p in predictions[:_SHOWN]],
         "count": len(predictions),
@@ -68,11 +70,12 @@ def write_report(folder: Path, name: str, recipe: Recipe, predictions: Sequence[
         "estimate_colour": f"rgb{ESTIMATE_RGB}",
     }
     path = folder / "report.html"
-    path.write_text(environment.get_template("training.html").render(page), encoding="utf-8")
+    write_whole(path, environment.get_template("training.html").render(page).encode())
     return path
 
 
-def _draw_curves(curves: Curves, path: Path) -> None:
+def _draw_curves(curves: Curves) -> bytes:
+    """A PNG."""
     from matplotlib.figure import Figure
 
     groups = {
@@ -90,7 +93,9 @@ def _draw_curves(curves: Curves, path: Path) -> None:
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
-    figure.savefig(path)
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    return png.getvalue()
 
 
 def _tile(prediction: Prediction) -> dict[str, str]:

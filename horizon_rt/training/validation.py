@@ -85,20 +85,23 @@ class Validation:
         return len(self._cases)
 
     def __call__(self, net: nn.Module) -> dict[str, float]:
-        """The loss, and by dataset Dice, AUC, the median tilt error, and finds and refusals in percent."""
+        """The loss, and by dataset Dice, AUC, the median tilt error, and finds and refusals in percent.
+
+        Nothing where there are no pictures.
+        """
+        return self.report(net)[0]
+
+    def report(self, net: nn.Module) -> tuple[dict[str, float], list[Prediction]]:
+        """What a call gives, and what it comes from: a prediction for each picture, the worst first."""
         losses, predictions = [], defaultdict(list)
         for case, (mask, presence) in zip(self._cases, self._run(net), strict=True):
             losses.append(self._loss_of(case, mask, presence))
             predictions[case.name].append(_predict(case, mask, presence))
-        found = {"loss": float(np.mean(losses))}
+        found = {"loss": float(np.mean(losses))} if losses else {}
         for name, some in predictions.items():
             found |= {f"{name}/{key}": value for key, value in _metrics(some).items()}
-        return found
-
-    def predictions(self, net: nn.Module) -> list[Prediction]:
-        """One for each picture, the worst first."""
-        results = (_predict(case, *logits) for case, logits in zip(self._cases, self._run(net), strict=True))
-        return sorted(results, key=lambda prediction: -prediction.badness)
+        every = [prediction for some in predictions.values() for prediction in some]
+        return found, sorted(every, key=lambda prediction: -prediction.badness)
 
     def _run(self, net: nn.Module) -> list[tuple[Tensor, Tensor]]:
         """Mask logits (1, h/4, w/4) and presence logit of every case, on the CPU."""
