@@ -54,9 +54,11 @@ def paint(path: Path, line: HorizonLine, size: Size, tones: tuple[int, int] = (2
 
 
 def ends_of(line: HorizonLine, size: Size) -> tuple[float, float, float, float]:
-    """Where the line crosses the first and the last column."""
-    height, width = size
-    return 0.0, line.y_at(0, width, height), width - 1.0, line.y_at(width - 1, width, height)
+    """Two points of the line, left before right."""
+    (nx, ny), half = line.normal, 0.4 * min(size)
+    x, y = (size[1] - 1) / 2 - line.offset_px * nx, (size[0] - 1) / 2 - line.offset_px * ny
+    along = (abs(ny) * half, -nx * half * (1 if ny > 0 else -1))
+    return x - along[0], y - along[1], x + along[0], y + along[1]
 
 
 def line_label(line: HorizonLine, size: Size) -> Label:
