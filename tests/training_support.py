@@ -7,13 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from synth_support import flat_scene
+from torch import Tensor, nn
 
 from horizon_rt.datasets import Label, MaskFile
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.training import ingredients, samples
+from horizon_rt.training.batches import Batch
 from horizon_rt.training.pictures import Picture
-from horizon_rt.training.samples import Sample
+from horizon_rt.training.samples import HalfPlane, Sample
 
 Size = tuple[int, int]
 
@@ -98,3 +101,38 @@ def write_line_set(folder: Path, lines: list[HorizonLine | None], size: Size = (
         rows.append(f"{name},{ends},{'above' if line.normal[1] < 0 else 'below'}")
     (folder / "horizon.csv").write_text("\n".join(rows) + "\n")
     return folder
+
+
+class TinyNet(nn.Module):
+    """A net of a few weights that keeps the contract of the zoo."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 4, stride=4), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(dropout)
+        )
+        self.mask, self.presence = nn.Conv2d(8, 1, 3, padding=1), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        cells = self.body(x)
+        return self.mask(cells), self.presence(cells.mean(dim=(2, 3)))[:, 0]
+
+
+class PaintedBatches:
+    """Bright skies over dark grounds with noise; `stop` is the batch that raises KeyboardInterrupt."""
+
+    def __init__(self, batch: int = 8, size: Size = (32, 64), stop: int = -1) -> None:
+        self.batch, self.size, self.stop = batch, size, stop
+
+    def __getitem__(self, index: int) -> Batch:
+        if index == self.stop:
+            raise KeyboardInterrupt
+        rng = np.random.default_rng(index)
+        planes = [HalfPlane.of(HorizonLine(rng.normal(0, 20), rng.normal(0, 6))) for _ in range(self.batch)]
+        luma = [np.where(plane.distance(self.size) > 0, 170, 90) for plane in planes]
+        images = np.stack(luma)[:, None] + rng.normal(0, 12, (self.batch, 3, *self.size))
+        covers = np.stack([plane.cover(self.size) for plane in planes])
+        ones = torch.ones(self.batch)
+        return Batch(
+            torch.from_numpy(images.clip(0, 255).astype(np.uint8)), torch.from_numpy(covers), ones, ones
+        )

@@ -15,8 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from horizon_rt.errors import DatasetError
 from horizon_rt.training.cache import SHAPES, cache_facts, draw, open_cache
-from horizon_rt.training.ingredients import Ingredient
-from horizon_rt.training.materials import make_ingredients
+from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import TAGS, Size
 
@@ -45,15 +44,12 @@ class LiveBatches(Dataset[Batch]):
 
     def __init__(self, recipe: Recipe, shapes: Mapping[Size, float] = SHAPES) -> None:
         self._recipe, self._shapes = recipe, dict(shapes)
-        self._made: dict[str, tuple[Ingredient, float]] | None = None
 
     def __getitem__(self, index: int) -> Batch:
         """See `Batches`."""
-        if self._made is None:
-            self._made = make_ingredients(self._recipe)
         rng = np.random.default_rng((self._recipe.seed, index))
         size = list(self._shapes)[int(rng.choice(len(self._shapes), p=list(self._shapes.values())))]
-        samples, _ = draw(rng, self._made, size, self._recipe.batch)
+        samples, _ = draw(rng, ingredients_of(self._recipe), size, self._recipe.batch)
         images, covers, weights, presences, _ = zip(*samples, strict=True)
         return Batch(
             torch.from_numpy(np.stack(images)),

@@ -24,7 +24,7 @@ from horizon_rt.errors import DatasetError
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.sinks.base import write_whole
 from horizon_rt.training.ingredients import Ingredient
-from horizon_rt.training.materials import make_ingredients
+from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import Sample, Size
 
@@ -62,7 +62,7 @@ def open_cache(folder: Path, size: Size, *, writable: bool = False) -> Store:
     mode: Literal["r", "r+"] = "r+" if writable else "r"
     try:
         store = Store(*(np.lib.format.open_memmap(path, mode) for path in _paths(folder, size)))
-    except (OSError, ValueError, OverflowError) as error:
+    except Exception as error:  # whatever a damaged header makes NumPy and Python's tokeniser raise
         raise _damaged(folder, error) from error
     found = [(part.shape, part.dtype) for part in store]
     if found != _layout(size, len(store.images) if store.images.ndim else 0):
@@ -105,21 +105,10 @@ def draw(
     return samples[:count], kinds[:count]
 
 
-_made: tuple[Recipe, dict[str, tuple[Ingredient, float]]] | None = None
-
-
-def _ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
-    """The ingredients of a worker process, read once."""
-    global _made
-    if _made is None or _made[0] != recipe:
-        _made = recipe, make_ingredients(recipe)
-    return _made[1]
-
-
 def _fill(chunk: _Chunk) -> int:
     store = open_cache(chunk.folder, chunk.size, writable=True)
     samples, kinds = draw(
-        np.random.default_rng(chunk.seed), _ingredients(chunk.recipe), chunk.size, chunk.count
+        np.random.default_rng(chunk.seed), ingredients_of(chunk.recipe), chunk.size, chunk.count
     )
     for i, (sample, kind) in enumerate(zip(samples, kinds, strict=True), chunk.start):
         store.images[i], store.covers[i] = sample.image, sample.cover
@@ -146,7 +135,7 @@ def build_cache(
     for filled in _fill_all(_empty(folder, recipe, count, shapes), workers):
         done += filled
         on_progress(done, count)
-    names = list(_ingredients(recipe))
+    names = list(ingredients_of(recipe))
     facts = {"ingredients": names, "shapes": list(shapes), "seed": recipe.seed, "count": done}
     write_whole(folder / "cache.json", (json.dumps(facts, indent=2) + "\n").encode())
 

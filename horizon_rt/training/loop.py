@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError
 from horizon_rt.interrupts import interrupts_wait
-from horizon_rt.sinks.base import PartialFile, write_whole
+from horizon_rt.sinks.base import output_error, write_whole
 from horizon_rt.training.batches import Batch, Batches, augment, load
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe
@@ -80,7 +80,9 @@ class Trainer:
     _running: float = float("nan")
 
     def __post_init__(self) -> None:
-        """Raises TrainingError for an unknown loss, optimiser or schedule and for an unusable checkpoint."""
+        """Raises TrainingError for an unknown loss, optimiser or schedule and for an unusable checkpoint,
+        OutputError for a folder that cannot be made.
+        """
         recipe, device = self.recipe, self.settings.device
         torch.set_num_threads(self.settings.threads)
         self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -94,7 +96,10 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(device, enabled=self.settings.precision == "float16")
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self.average = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
-        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.settings.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(self.settings.folder, error) from error
         if self.settings.resume:
             self._restore()
         self._trim_log()
@@ -215,13 +220,13 @@ class Trainer:
             "scaler": self._scaler.state_dict(),
             "generator": self._generator.get_state(),
         }
-        file = PartialFile(self._checkpoint)
+        partial = self._checkpoint.with_suffix(".pt.partial")
         try:
-            torch.save(state, file)  # type: ignore[arg-type]
+            with partial.open("wb") as file:
+                torch.save(state, file)
+            partial.replace(self._checkpoint)
         except OSError as error:
-            file.close()
-            raise file.failure(error) from error
-        file.commit()
+            raise output_error(self._checkpoint, error, partial) from error
 
     def _restore(self) -> None:
         """Go on from the checkpoint, if there is one; raises TrainingError for one of another run."""

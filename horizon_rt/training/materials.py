@@ -16,7 +16,7 @@ from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import Sample, Size
 from horizon_rt.training.windows import beside_sample, window_sample
 
-__all__ = ["make_ingredients"]
+__all__ = ["ingredients_of", "make_ingredients"]
 
 _PROCEDURAL: dict[str, Ingredient] = {
     "rendered-sea": making.scenes_of(("sea", "sea", "storm")),
@@ -54,6 +54,17 @@ def make_ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
     if total <= 0:
         raise DatasetError("real-sky needs panoramas and beside labelled pictures; give them as data")
     return {name: (make, share / total) for name, (make, share) in made.items() if share > 0}
+
+
+_made: tuple[Recipe, dict[str, tuple[Ingredient, float]]] | None = None
+
+
+def ingredients_of(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
+    """`make_ingredients`, once in each process as long as the recipe stays the same."""
+    global _made
+    if _made is None or _made[0] != recipe:
+        _made = recipe, make_ingredients(recipe)
+    return _made[1]
 
 
 def _panoramas(folder: Path, split: Path | None) -> list[Panorama]:
