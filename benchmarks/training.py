@@ -34,7 +34,7 @@ from horizon_rt.training.validation import Validation
 
 RECIPE = read_recipe(Path(__file__).parents[1] / "weights" / "recipe.toml")
 # What the heaviest net can afford: few and small samples, of the one set that the literature has figures for.
-ZOO_SIZE, ZOO_SAMPLES, ZOO_BATCH = (64, 128), 640, 4
+ZOO_SIZE, ZOO_SAMPLES, ZOO_BATCH = (64, 128), 320, 4
 # What twenty runs of the smallest net can afford.
 SIZE, SAMPLES, CACHED = (96, 160), 12_000, 12_000
 LOSSES = (

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from signal import SIG_DFL, SIGINT, SIGTERM, default_int_handler, signal
 
-__all__ = ["interrupts_call", "interrupts_raise"]
+__all__ = ["interrupts_call", "interrupts_raise", "interrupts_wait"]
 
 # Wrappers pass on a Ctrl-C that the terminal sent to everybody already; so close together they are one.
 _ONE_WISH_S = 1.0
@@ -39,6 +39,21 @@ def interrupts_raise() -> Iterator[None]:
     """SIGTERM raises KeyboardInterrupt as Ctrl-C does."""
     with _handled(default_int_handler):
         yield
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """A SIGINT or SIGTERM raises KeyboardInterrupt when the block has ended, so that it is done or not."""
+    came = False
+
+    def note(*_: object) -> None:
+        nonlocal came
+        came = True
+
+    with _handled(note):
+        yield
+    if came:
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -94,3 +94,18 @@ def test_a_damaged_folder_is_refused(tmp_path: Path, table: str) -> None:
 def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no panoramas\.csv"):
         load_panoramas(tmp_path)
+
+
+@pytest.mark.parametrize("lift", [0.0, 20.0, 45.0])
+def test_a_lifted_sky_is_squeezed_between_the_horizon_and_the_zenith(lift: float) -> None:
+    """A panorama whose tone is its elevation: linear from the lift at the horizon to 90° at the zenith."""
+    elevation = 90 - (np.arange(ROWS) + 0.5) * 180 / ROWS
+    tone = np.clip(127.5 + elevation * 1.4, 0, 255)
+    image = np.repeat(np.repeat(tone.astype(np.uint8)[:, None, None], 2 * ROWS, axis=1), 3, axis=2)
+    for pitch in (10.0, 50.0, 80.0):
+        up, rays = UpVector.from_roll_pitch(12.0, pitch), camera_rays(CAMERA)
+        view = panorama_view(_panorama(image), rays, up, lift_deg=lift)
+        seen = np.degrees(np.arcsin(np.clip(rays.astype(float) @ up.as_array(), -1, 1)))
+        shown = lift + seen * (90 - lift) / 90
+        above = seen > 0
+        assert view[:, :, 0][above] * 255 == pytest.approx(127.5 + 1.4 * shown[above], abs=1.6)

@@ -1,6 +1,6 @@
 """Dataset folders of this project.
 
-NAME/dataset.toml   name, scene (sea|land|air|…), optional hfov_deg (the lens of a video)
+NAME/dataset.toml   name, scene (sea|land|air|…), optional hfov_deg, or in [lens] (that of a video)
 NAME/horizon.csv    file,x1,y1,x2,y2,sky_side and optional scene; pictures in images/, masks in masks/
 NAME/attitude.csv   frame,time_s,roll_deg,pitch_deg of video/clip.mp4
 NAME/masks/         255 above the horizon, one for each picture of images/
@@ -87,7 +87,9 @@ def open_folder(folder: Path) -> Dataset:
     if (folder / "attitude.csv").exists():
         labels = read_attitudes(folder / "attitude.csv")
         clip = Clip(path=_video(folder), labels=labels)
-        return _attitude_set(clip, folder, name, scene, about.get("hfov_deg"))
+        lens = about.get("lens")
+        hfov_deg = about.get("hfov_deg", lens.get("hfov_deg") if isinstance(lens, dict) else None)
+        return _attitude_set(clip, folder, name, scene, hfov_deg)
     if (folder / "masks").is_dir():
         examples = mask_examples(folder / "images", folder / "masks", scene=scene)
         return PictureSet(examples, name=name, truth="mask")

@@ -29,7 +29,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The table of a TOML file; raises DatasetError."""
     try:
         return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: {error}") from error
 
 

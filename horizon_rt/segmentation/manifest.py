@@ -17,7 +17,7 @@ from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
 if TYPE_CHECKING:
     from horizon_rt.segmentation.net import NetSize
 
-__all__ = ["FILE", "Manifest", "ModelCard", "SigmaScale", "add", "card", "net_entry", "read"]
+__all__ = ["FILE", "Manifest", "ModelCard", "SigmaScale", "add", "card", "check_name", "net_entry", "read"]
 
 FILE = "manifest.toml"
 # A dotted key costs tomllib memory that grows with the square of its parts.
@@ -154,13 +154,18 @@ def net_entry(net: str | NetSize) -> object:
     return net if isinstance(net, str) else asdict(net)
 
 
+def check_name(name: str) -> None:
+    """Raises WeightsError for what no model can be called."""
+    if not _NAME.fullmatch(name):
+        raise WeightsError(f"a model's name is made of letters, digits, dots, _ and -, got {name!a}")
+
+
 def add(folder: Path, name: str, entry: Mapping[str, object], weights: bytes, *, default: bool) -> ModelCard:
     """Put an entry and its weights file into a folder; see `weights.write_manifest`."""
     from horizon_rt.sinks.base import write_whole
 
     path = folder / FILE
-    if not _NAME.fullmatch(name):
-        raise WeightsError(f"a model's name is made of letters, digits, dots, _ and -, got {name!a}")
+    check_name(name)
     old = read(path) if path.exists() else Manifest(name, {})
     found = Manifest(name if default else old.default, old.models | {name: dict(entry)})
     checked = card(path, name, found)

@@ -9,12 +9,13 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from horizon_rt.training.cache import SHAPES, Store, cache_facts, draw, open_cache
-from horizon_rt.training.ingredients import Ingredient
-from horizon_rt.training.materials import make_ingredients
+from horizon_rt.errors import DatasetError
+from horizon_rt.training.cache import SHAPES, cache_facts, draw, open_cache
+from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import TAGS, Size
 
@@ -43,15 +44,12 @@ class LiveBatches(Dataset[Batch]):
 
     def __init__(self, recipe: Recipe, shapes: Mapping[Size, float] = SHAPES) -> None:
         self._recipe, self._shapes = recipe, dict(shapes)
-        self._made: dict[str, tuple[Ingredient, float]] | None = None
 
     def __getitem__(self, index: int) -> Batch:
         """See `Batches`."""
-        if self._made is None:
-            self._made = make_ingredients(self._recipe)
         rng = np.random.default_rng((self._recipe.seed, index))
         size = list(self._shapes)[int(rng.choice(len(self._shapes), p=list(self._shapes.values())))]
-        samples, _ = draw(rng, self._made, size, self._recipe.batch)
+        samples, _ = draw(rng, ingredients_of(self._recipe), size, self._recipe.batch)
         images, covers, weights, presences, _ = zip(*samples, strict=True)
         return Batch(
             torch.from_numpy(np.stack(images)),
@@ -62,34 +60,49 @@ class LiveBatches(Dataset[Batch]):
 
 
 class CachedBatches(Dataset[Batch]):
-    """Random samples of caches, without the ingredients and tags in `without`."""
+    """Random samples of caches, without the ingredients and tags in `without`.
+
+    The caches are opened for each batch anew: a worker process would get a memory-mapped array as a copy.
+    """
 
     def __init__(
         self, folders: Sequence[Path], *, batch: int, seed: int, without: Sequence[str] = ()
     ) -> None:
+        """Raises DatasetError for a damaged cache, an unknown ingredient, and where too few are left."""
         self._batch, self._seed = batch, seed
-        self._stores: list[tuple[Store, np.ndarray]] = []
-        for folder in folders:
-            names, shapes = cache_facts(folder)
-            barred = [names.index(n) for n in without if n not in TAGS]
-            tags = sum(TAGS[name] for name in without if name in TAGS)
-            for size in shapes:
-                store = open_cache(folder, size)
-                kept = ~np.isin(store.labels[:, 2], barred) & ((store.labels[:, 3].astype(int) & tags) == 0)
-                if kept.sum() >= batch:
-                    self._stores.append((store, np.flatnonzero(kept)))
-        counts = np.array([len(kept) for _, kept in self._stores], float)
+        self._kept = [part for part in _kept(folders, without) if len(part[2]) >= batch]
+        if not self._kept:
+            raise DatasetError(f"no cache holds the {batch} samples of a batch; make a larger one")
+        counts = np.array([len(numbers) for _, _, numbers in self._kept], float)
         self._shares = counts / counts.sum()
 
     def __getitem__(self, index: int) -> Batch:
         """See `Batches`."""
         rng = np.random.default_rng((self._seed, index))
-        store, kept = self._stores[int(rng.choice(len(self._stores), p=self._shares))]
-        pick = np.sort(rng.choice(kept, self._batch, replace=False))
+        folder, size, numbers = self._kept[int(rng.choice(len(self._kept), p=self._shares))]
+        store, pick = open_cache(folder, size), np.sort(rng.choice(numbers, self._batch, replace=False))
         return Batch(
             *(torch.from_numpy(part[pick]) for part in (store.images, store.covers)),
             *(torch.from_numpy(store.labels[pick, i]) for i in (0, 1)),
         )
+
+
+def _kept(folders: Sequence[Path], without: Sequence[str]) -> list[tuple[Path, Size, NDArray[np.intp]]]:
+    """Folder, shape and numbers of the samples that are left."""
+    facts = [(folder, *cache_facts(folder)) for folder in folders]
+    known = {*TAGS, *(name for _, names, _ in facts for name in names)}
+    for name in without:
+        if name not in known:
+            raise DatasetError(f"no ingredient or tag '{name}'; there are: {', '.join(sorted(known))}")
+    tags = sum(TAGS[name] for name in without if name in TAGS)
+    kept = []
+    for folder, names, shapes in facts:
+        barred = [names.index(name) for name in without if name in names]
+        for size in shapes:
+            labels = open_cache(folder, size).labels
+            left = ~np.isin(labels[:, 2], barred) & ((labels[:, 3].astype(int) & tags) == 0)
+            kept.append((folder, size, np.flatnonzero(left)))
+    return kept
 
 
 def load(batches: Batches, steps: range, *, workers: int) -> Iterator[Batch]:

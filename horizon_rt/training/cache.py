@@ -9,20 +9,22 @@ CACHE/192x320.labels.npy   (n, 4) float32: weight, presence, ingredient, tags
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.errors import DatasetError
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.sinks.base import write_whole
 from horizon_rt.training.ingredients import Ingredient
-from horizon_rt.training.materials import make_ingredients
+from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import Sample, Size
 
@@ -56,11 +58,27 @@ def _paths(folder: Path, size: Size) -> list[Path]:
 
 
 def open_cache(folder: Path, size: Size, *, writable: bool = False) -> Store:
-    """The samples of one shape; raises DatasetError where there is no cache."""
+    """The samples of one shape; raises DatasetError where there is no cache, or a damaged one."""
+    mode: Literal["r", "r+"] = "r+" if writable else "r"
     try:
-        return Store(*(np.load(path, mmap_mode="r+" if writable else "r") for path in _paths(folder, size)))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{folder} is no complete cache of samples: {error}") from error
+        store = Store(*(np.lib.format.open_memmap(path, mode) for path in _paths(folder, size)))
+    except Exception as error:  # whatever a damaged header makes NumPy and Python's tokeniser raise
+        raise _damaged(folder, error) from error
+    found = [(part.shape, part.dtype) for part in store]
+    if found != _layout(size, len(store.images) if store.images.ndim else 0):
+        raise _damaged(folder, f"the arrays of {size[0]}x{size[1]} do not fit each other")
+    return store
+
+
+def _layout(size: Size, count: int) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shapes and types of the arrays of a `Store`."""
+    cells = (size[0] // OUTPUT_STRIDE, size[1] // OUTPUT_STRIDE)
+    byte, real = np.dtype(np.uint8), np.dtype(np.float32)
+    return [((count, 3, *size), byte), ((count, *cells), byte), ((count, 4), real)]
+
+
+def _damaged(folder: Path, reason: object) -> DatasetError:
+    return DatasetError(f"{folder} is no complete cache of samples: {reason}; delete it to make a new one")
 
 
 def cache_facts(folder: Path) -> tuple[list[str], list[Size]]:
@@ -68,8 +86,8 @@ def cache_facts(folder: Path) -> tuple[list[str], list[Size]]:
     try:
         facts = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
         return list(facts["ingredients"]), [(int(h), int(w)) for h, w in facts["shapes"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{folder} is no complete cache of samples: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise _damaged(folder, error) from error
 
 
 def draw(
@@ -87,24 +105,10 @@ def draw(
     return samples[:count], kinds[:count]
 
 
-_made: tuple[Recipe, dict[str, tuple[Ingredient, float]]] | None = None
-
-
-def _ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
-    """The ingredients of a worker process, read once."""
-    global _made
-    if _made is None or _made[0] != recipe:
-        _made = recipe, make_ingredients(recipe)
-    return _made[1]
-
-
 def _fill(chunk: _Chunk) -> int:
-    import cv2
-
-    cv2.setNumThreads(1)
     store = open_cache(chunk.folder, chunk.size, writable=True)
     samples, kinds = draw(
-        np.random.default_rng(chunk.seed), _ingredients(chunk.recipe), chunk.size, chunk.count
+        np.random.default_rng(chunk.seed), ingredients_of(chunk.recipe), chunk.size, chunk.count
     )
     for i, (sample, kind) in enumerate(zip(samples, kinds, strict=True), chunk.start):
         store.images[i], store.covers[i] = sample.image, sample.cover
@@ -123,24 +127,36 @@ def build_cache(
 ) -> None:
     """Fill `folder` with about `count` samples of these shapes, in these shares.
 
-    The same recipe, seed and count give the same samples.
+    The same recipe, seed, count and shapes give the same samples, however many worker processes make them
+    (0: this one does). Raises DatasetError for material that cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    done = 0
+    for filled in _fill_all(_empty(folder, recipe, count, shapes), workers):
+        done += filled
+        on_progress(done, count)
+    names = list(ingredients_of(recipe))
+    facts = {"ingredients": names, "shapes": list(shapes), "seed": recipe.seed, "count": done}
+    write_whole(folder / "cache.json", (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def _empty(folder: Path, recipe: Recipe, count: int, shapes: Mapping[Size, float]) -> list[_Chunk]:
+    """Make the arrays; the parts that are to be filled."""
     chunks: list[_Chunk] = []
     for size, share in shapes.items():
         n = max(1, round(count * share))
-        cells = (size[0] // OUTPUT_STRIDE, size[1] // OUTPUT_STRIDE)
-        kinds = ((n, 3, *size), np.uint8), ((n, *cells), np.uint8), ((n, 4), np.float32)
-        for path, (shape, dtype) in zip(_paths(folder, size), kinds, strict=True):
+        for path, (shape, dtype) in zip(_paths(folder, size), _layout(size, n), strict=True):
             np.lib.format.open_memmap(path, "w+", dtype, shape).flush()
         for start in range(0, n, _CHUNK):
             seed = recipe.seed * 1_000_003 + 7919 * len(chunks)
             chunks.append(_Chunk(folder, recipe, size, start, min(_CHUNK, n - start), seed))
-    done = 0
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for filled in pool.map(_fill, chunks):
-            done += filled
-            on_progress(done, count)
-    names = list(make_ingredients(recipe))
-    facts = {"ingredients": names, "shapes": list(shapes), "seed": recipe.seed, "count": done}
-    (folder / "cache.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return chunks
+
+
+def _fill_all(chunks: list[_Chunk], workers: int) -> Iterator[int]:
+    if workers == 0:
+        yield from map(_fill, chunks)
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        yield from pool.map(_fill, chunks)

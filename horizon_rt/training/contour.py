@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["contour_distance"]
+__all__ = ["contour_distance", "mask_distance"]
 
 
 def contour_distance(target: Tensor) -> Tensor:
@@ -19,11 +19,12 @@ def contour_distance(target: Tensor) -> Tensor:
     passes between the two; ±inf in a picture without a contour.
     """
     inside = (target.detach()[:, 0] >= 0.5).to(torch.uint8).cpu().numpy()
-    distance = np.stack([_signed(mask) for mask in inside])
+    distance = np.stack([mask_distance(mask) for mask in inside])
     return torch.from_numpy(distance).to(target.device, target.dtype).unsqueeze(1)
 
 
-def _signed(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+def mask_distance(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """`contour_distance` of one mask (h, w) of 0 and 1."""
     if mask.min() == mask.max():
         return np.full(mask.shape, np.inf if mask.flat[0] else -np.inf, np.float32)
     within, without = (

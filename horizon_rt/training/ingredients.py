@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.room import random_room
 from horizon_rt.synth.scene import BLOCKS, SMOOTH, TREES, Scene, SceneKind, random_scene
 from horizon_rt.synth.sensor import Image
+from horizon_rt.synth.stills import blank_picture
 from horizon_rt.training.samples import HalfPlane, Sample, Size, finish
 
 __all__ = [
@@ -178,7 +178,8 @@ def patchwork(rng: np.random.Generator, size: Size) -> list[Sample]:
     u, v = (x - size[1] / 2) / size[1], (y - rng.uniform(0.2, 0.8) * size[0]) / size[0]
     wave = bend * np.sin(2 * np.pi * rng.uniform(0.3, 2) * u + rng.uniform(0, 6))
     share = np.clip((nx * u + ny * v + wave) * size[0] / _log_uniform(rng, 1, 12) + 0.5, 0, 1)
-    return [finish(second + (first - second) * share[:, :, None], None, rng, presence=0.0)]
+    image = second + (first - second) * share[:, :, None].astype(np.float32)
+    return [finish(image, None, rng, presence=0.0)]
 
 
 def _ground_alone(rng: np.random.Generator, size: Size) -> Image:
@@ -201,14 +202,5 @@ def room(rng: np.random.Generator, size: Size) -> list[Sample]:
 
 
 def blank(rng: np.random.Generator, size: Size) -> list[Sample]:
-    """A picture of nothing: a covered lens, a gradient, soft or blocky texture, with any camera effect."""
-    height, width = size
-    grid = (int(rng.integers(1, 12)), int(rng.integers(1, 18)))
-    cells = rng.uniform(0, 1, (*grid, 3)).astype(np.float32) * np.float32(rng.choice([0.0, 0.1, 0.4, 1.0]))
-    method = cv2.INTER_CUBIC if rng.random() < 0.6 else cv2.INTER_NEAREST
-    texture = cv2.resize(cells, (width, height), interpolation=method)
-    angle = rng.uniform(0, 2 * np.pi)
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    ramp = (x * np.cos(angle) + y * np.sin(angle)) * rng.choice([0.0, 0.0, 0.2])
-    image = texture.reshape(height, width, 3) + ramp[:, :, None] + rng.uniform(0, 1, 3)
-    return [finish(image.astype(np.float32), None, rng)]
+    """A picture of nothing, with any camera effect."""
+    return [finish(blank_picture(rng, (size[1], size[0])), None, rng)]

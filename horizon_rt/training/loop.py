@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError
+from horizon_rt.interrupts import interrupts_wait
+from horizon_rt.sinks.base import output_error, write_whole
 from horizon_rt.training.batches import Batch, Batches, augment, load
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe
@@ -23,7 +26,8 @@ from horizon_rt.training.schedules import make_optimiser, make_schedule
 __all__ = ["Evaluate", "OnLog", "Precision", "Settings", "Trainer", "normalise"]
 
 Precision = Literal["float32", "bfloat16", "float16"]
-# Called with a net in evaluation mode; gives numbers to log, of which 'loss' is what early stopping watches.
+# Called with a net in evaluation mode; gives numbers to log. Early stopping and the plateau watch 'loss', or
+# that of training where there is none.
 Evaluate = Callable[[nn.Module], dict[str, float]]
 OnStep = Callable[[int, float], None]
 OnLog = Callable[[int, dict[str, float]], None]
@@ -76,6 +80,9 @@ class Trainer:
     _running: float = float("nan")
 
     def __post_init__(self) -> None:
+        """Raises TrainingError for an unknown loss, optimiser or schedule and for an unusable checkpoint,
+        OutputError for a folder that cannot be made.
+        """
         recipe, device = self.recipe, self.settings.device
         torch.set_num_threads(self.settings.threads)
         self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -89,11 +96,13 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(device, enabled=self.settings.precision == "float16")
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self.average = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
-        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.settings.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(self.settings.folder, error) from error
         if self.settings.resume:
             self._restore()
-        else:
-            self._log_path.unlink(missing_ok=True)
+        self._trim_log()
 
     @property
     def _checkpoint(self) -> Path:
@@ -108,17 +117,19 @@ class Trainer:
         start = time.monotonic()
         steps = range(self.step, self.recipe.steps)
         for batch in load(batches, steps, workers=self.settings.workers):
-            loss = self._learn(batch)
-            self._running = loss if self._running != self._running else 0.98 * self._running + 0.02 * loss
-            self.step += 1
+            with interrupts_wait():
+                loss = self._learn(batch)
+                self._running = loss if math.isnan(self._running) else 0.98 * self._running + 0.02 * loss
+                self.step += 1
             on_step(self.step, self._running)
             if self.step % _LOG_EVERY == 0:
+                values = {"loss": self._running, "rate": self.rate}
                 seconds = round(time.monotonic() - start, 2)
-                self._log({"loss": self._running, "rate": self.rate, "s": seconds})
+                self._log(values | {"s": seconds}, {f"training/{k}": v for k, v in values.items()})
             if self.step % self.settings.evaluate_every == 0 or self.step == self.recipe.steps:
                 self._observe(evaluate)
                 if 0 < self.settings.patience <= self.since_best:
-                    return False
+                    return self.step == self.recipe.steps
         return True
 
     @property
@@ -142,6 +153,7 @@ class Trainer:
 
     def _learn(self, batch: Batch) -> float:
         device, precision = self.settings.device, self.settings.precision
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # a run that goes on drops out the same
         self.net.train()
         images, covers = augment(batch, self._generator)
         picture = normalise(images.to(device)).contiguous(memory_format=torch.channels_last)
@@ -158,7 +170,7 @@ class Trainer:
         self._schedule.step()
         self._follow()
         value = float(loss.detach())
-        if value != value:
+        if math.isnan(value):
             raise TrainingError(f"the loss is no number at step {self.step}; try a lower --rate")
         return value
 
@@ -177,22 +189,24 @@ class Trainer:
 
     def _observe(self, evaluate: Evaluate) -> None:
         found = evaluate(self.averaged())
-        self._log({"evaluation": found}, found)
-        self._schedule.observe(found["loss"])
+        if found:
+            self._log({"evaluation": found}, found)
+        loss = found.get("loss", self._running)
+        self._schedule.observe(loss)
         self.since_best += 1
-        if found["loss"] < self.best:
-            self.best, self.since_best = found["loss"], 0
+        if loss < self.best:
+            self.best, self.since_best = loss, 0
             self.best_average = {k: v.clone() for k, v in self.average.items()}
         self.save()
 
-    def _log(self, entry: dict[str, Any], values: dict[str, float] | None = None) -> None:
+    def _log(self, entry: dict[str, Any], values: dict[str, float]) -> None:
         if self.on_log is not None:
-            self.on_log(self.step, values or entry)
+            self.on_log(self.step, values)
         with self._log_path.open("a", encoding="utf-8") as log:
             print(json.dumps({"step": self.step, "of": self.recipe.steps, **entry}), file=log)
 
     def save(self) -> None:
-        """Write the checkpoint that `resume` goes on from."""
+        """Write the checkpoint that `resume` goes on from; raises OutputError."""
         state = {
             "step": self.step,
             "best": self.best,
@@ -207,25 +221,55 @@ class Trainer:
             "generator": self._generator.get_state(),
         }
         partial = self._checkpoint.with_suffix(".pt.partial")
-        torch.save(state, partial)
-        partial.replace(self._checkpoint)
+        try:
+            with partial.open("wb") as file:
+                torch.save(state, file)
+            partial.replace(self._checkpoint)
+        except OSError as error:
+            raise output_error(self._checkpoint, error, partial) from error
 
     def _restore(self) -> None:
+        """Go on from the checkpoint, if there is one; raises TrainingError for one of another run."""
         try:
-            state = torch.load(self._checkpoint, weights_only=True)
+            state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
+            self._check_recipe(state["recipe"])
+            self._take_over(state)
         except FileNotFoundError:
             return
-        except Exception as error:
-            raise TrainingError(f"{self._checkpoint} is no usable checkpoint: {error}") from error
-        changed = [k for k, v in asdict(self.recipe).items() if state["recipe"].get(k) != str(v)]
-        if changed:
-            raise TrainingError(
-                f"{self._checkpoint} is of a run with another {changed[0]}; give --out another folder"
-            )
-        self.step, self.best, self.since_best = state["step"], state["best"], state["since_best"]
+        except TrainingError:
+            raise
+        except Exception as error:  # whatever a damaged file makes torch and pickle raise
+            reason = " ".join(str(error).split())[:200]
+            raise TrainingError(f"{self._checkpoint} is no usable checkpoint: {reason}") from error
+
+    def _check_recipe(self, before: dict[str, str]) -> None:
+        for name, value in asdict(self.recipe).items():
+            if before.get(name) != str(value):
+                raise TrainingError(
+                    f"{self._checkpoint} is of a run with another {name}; give --out another folder"
+                )
+
+    def _take_over(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
-        self.average, self.best_average = state["average"], state["best_average"]
+        device, best = self.settings.device, state["best_average"]
+        self.average = {k: v.to(device) for k, v in state["average"].items()}
+        self.best_average = None if best is None else {k: v.to(device) for k, v in best.items()}
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["schedule"])
         self._scaler.load_state_dict(state["scaler"])
         self._generator.set_state(state["generator"])
+        self.step, self.best, self.since_best = state["step"], state["best"], state["since_best"]
+
+    def _trim_log(self) -> None:
+        """Leave out what was logged after the checkpoint, which will be logged again."""
+        if self._log_path.exists():
+            lines = self._log_path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = "".join(line for line in lines if _step_of(line) <= self.step)
+            write_whole(self._log_path, kept.encode())
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

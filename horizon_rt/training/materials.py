@@ -13,12 +13,12 @@ from horizon_rt.synth.scene import SceneKind
 from horizon_rt.training import ingredients as making
 from horizon_rt.training.covered import hide_part
 from horizon_rt.training.ingredients import Ingredient
-from horizon_rt.training.pictures import Picture, dataset_path, open_pictures, thinned
+from horizon_rt.training.pictures import Picture, named_datasets, open_pictures, thinned
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import Sample, Size, finish
 from horizon_rt.training.windows import beside_sample, window_sample
 
-__all__ = ["make_ingredients"]
+__all__ = ["ingredients_of", "make_ingredients"]
 
 _PROCEDURAL: dict[str, Ingredient] = {
     "rendered-sea": making.scenes_of(("sea", "sea", "storm")),
@@ -41,30 +41,56 @@ def make_ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
     panoramas: list[Panorama] = []
     pictures: list[Picture] = []
     grounds: list[Picture] = []
-    for name, share in recipe.data.items():
-        path = dataset_path(name)
+    for (name, path), share in zip(named_datasets(recipe.data), recipe.data.values(), strict=True):
         if (path / "panoramas.csv").is_file():
-            panoramas += _panoramas(path, recipe.split)
-            made[path.stem] = making.panorama_view_sample(panoramas), share
+            some = _panoramas(path, recipe.split)
+            panoramas += some
+            made[name] = making.panorama_view_sample(some), share
         else:
-            training, _ = open_pictures(path, recipe.split)
-            if not training:
-                raise DatasetError(f"{path} has no picture for training: all are set aside by {recipe.split}")
+            training = _training(path, recipe.split)
             pictures += training
             grounds += thinned(training, _GROUNDS)
-            made[path.stem] = _windows(training, _spread_deg(training)), share
+            made[name] = _windows(training, _spread_deg(training)), share
     if panoramas:
         made["real-sky"] = making.real_sky(panoramas, ("sea", "sea", "storm", "coast")), recipe.real_sky
     if pictures:
         made["covered"] = _covered(grounds), recipe.covered
         made["beside"] = _beside(pictures), recipe.beside
     total = sum(share for _, share in made.values())
+    if total <= 0:
+        raise DatasetError("real-sky needs panoramas and beside labelled pictures; give them as data")
     return {name: (make, share / total) for name, (make, share) in made.items() if share > 0}
+
+
+_made: tuple[Recipe, dict[str, tuple[Ingredient, float]]] | None = None
+
+
+def ingredients_of(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
+    """`make_ingredients`, once in each process as long as the recipe stays the same."""
+    global _made
+    if _made is None or _made[0] != recipe:
+        _made = recipe, make_ingredients(recipe)
+    return _made[1]
 
 
 def _panoramas(folder: Path, split: Path | None) -> list[Panorama]:
     every = load_panoramas(folder)
-    return [p for p in every if split is None or not is_set_aside(split, folder.name, p.name)]
+    kept = [p for p in every if split is None or not is_set_aside(split, folder.name, p.name)]
+    if not kept:
+        raise _nothing_left(folder, split)
+    return kept
+
+
+def _training(path: Path, split: Path | None) -> list[Picture]:
+    training, _ = open_pictures(path, split)
+    if not training:
+        raise _nothing_left(path, split)
+    return training
+
+
+def _nothing_left(path: Path, split: Path | None) -> DatasetError:
+    aside = "it is empty" if split is None else f"all are set aside by {split}"
+    return DatasetError(f"{path} has no picture for training: {aside}")
 
 
 def _spread_deg(pictures: list[Picture]) -> float:
@@ -73,7 +99,7 @@ def _spread_deg(pictures: list[Picture]) -> float:
     for label in (picture.label for picture in pictures):
         if label.ends is not None:
             x1, y1, x2, y2 = label.ends
-            tilts.append(abs(float(np.degrees(np.arctan2(y2 - y1, x2 - x1)))))
+            tilts.append(float(np.degrees(np.arctan2(abs(y2 - y1), abs(x2 - x1)))))
         elif label.up is not None:
             tilts.append(abs(label.up.roll_deg))
     return _AIRBORNE_DEG if tilts and np.percentile(tilts, 90) > _BANKED_DEG else _LEVEL_DEG

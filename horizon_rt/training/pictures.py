@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,8 +21,18 @@ from horizon_rt.errors import DatasetError
 from horizon_rt.evaluation.truth import resolve
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.sinks.canvas import Canvas
+from horizon_rt.training.recipe import MADE_OF_DATA, PROCEDURAL
 
-__all__ = ["Loaded", "Picture", "dataset_path", "load", "load_small", "open_pictures", "thinned"]
+__all__ = [
+    "Loaded",
+    "Picture",
+    "dataset_path",
+    "load",
+    "load_small",
+    "named_datasets",
+    "open_pictures",
+    "thinned",
+]
 
 _KEPT_PX = 800  # the longer side of a picture that is kept in memory
 _CLIP_FRAMES = 300  # of a video, evenly spread
@@ -88,6 +99,16 @@ def dataset_path(name: str) -> Path:
         if path.exists():
             return path
     raise DatasetError(f"no dataset '{name}'; give the path of its folder, or set HORIZON_RT_DATA")
+
+
+def named_datasets(names: Iterable[str]) -> list[tuple[str, Path]]:
+    """What to call each dataset, and its path; raises DatasetError.
+
+    The last part of the path without suffix, or all of the path where that is taken.
+    """
+    paths = [dataset_path(name) for name in names]
+    taken = Counter([*PROCEDURAL, *MADE_OF_DATA, *(path.stem for path in paths)])
+    return [(path.stem if taken[path.stem] == 1 else str(path.resolve()), path) for path in paths]
 
 
 def open_pictures(path: Path, split: Path | None) -> tuple[list[Picture], list[Picture]]:

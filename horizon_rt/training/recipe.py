@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
+from horizon_rt.datasets.text import read_toml
 from horizon_rt.errors import DatasetError
 
-__all__ = ["PROCEDURAL", "Recipe", "read_recipe"]
+__all__ = ["MADE_OF_DATA", "PROCEDURAL", "Recipe", "read_recipe"]
 
 # Ingredients that need no data, and their shares of a run without any.
 PROCEDURAL = {
@@ -22,6 +21,14 @@ PROCEDURAL = {
     "room": 0.04,
     "blank": 0.04,
 }
+# Further ingredients of panoramas and of pictures: `Recipe.real_sky` and `Recipe.beside`.
+MADE_OF_DATA = ("real-sky", "beside")
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "float": (int, float), "dict[str, float]": (dict,),
+    "Path | None": (Path, type(None)),
+}  # fmt: skip
+_LARGEST = 1e12
+_SHARES_OF_ONE = ("warm_up", "average")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +63,27 @@ class Recipe:
     split: Path | None = None
 
     def __post_init__(self) -> None:
+        """Raises DatasetError for a value that is of another type or out of range."""
+        self._check_values()
         unknown = self.shares.keys() - PROCEDURAL.keys()
         if unknown:
             raise DatasetError(f"no ingredient '{sorted(unknown)[0]}'; there are: {', '.join(PROCEDURAL)}")
         parts = [*self.shares.values(), *self.data.values(), self.real_sky, self.covered, self.beside]
-        if min(parts, default=0) < 0 or sum(parts) <= 0:
-            raise DatasetError(f"the parts of a recipe are 0 or more and not all 0, got {parts}")
+        if sum(parts) <= 0:
+            raise DatasetError("the parts of a recipe are all 0; give shares or data")
         if self.samples < 1 or self.batch < 1:
             raise DatasetError(f"samples and batch are 1 or more, got {self.samples} and {self.batch}")
+
+    def _check_values(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if not isinstance(value, _TYPES[str(f.type)]) or isinstance(value, bool):
+                raise DatasetError(f"{f.name} of a recipe is {f.type}, got {value!r}")
+            if isinstance(value, dict):
+                for name, part in value.items():
+                    _check_number(f"the part of {name}", part, _LARGEST)
+            elif isinstance(value, (int, float)):
+                _check_number(f.name, value, 1.0 if f.name in _SHARES_OF_ONE else _LARGEST)
 
     @property
     def steps(self) -> int:
@@ -71,13 +91,18 @@ class Recipe:
         return max(1, self.samples // self.batch)
 
 
+def _check_number(name: str, value: object, most: float) -> None:
+    if not (isinstance(value, (int, float)) and 0 <= value <= most):
+        raise DatasetError(f"{name} lies between 0 and {most:g}, got {value!r}")
+
+
 def read_recipe(path: Path) -> Recipe:
     """A recipe from a TOML file whose keys are the fields of `Recipe`; raises DatasetError."""
+    table = read_toml(path)
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         if "split" in table:
             table["split"] = path.parent / table["split"]
         return Recipe(**table)
-    except (OSError, ValueError, TypeError) as error:
+    except (DatasetError, TypeError) as error:
         names = ", ".join(f.name for f in fields(Recipe))
         raise DatasetError(f"{path} is no usable recipe: {error}; its keys are {names}") from error

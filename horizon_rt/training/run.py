@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
 
 from horizon_rt.errors import DatasetError, TrainingError
+from horizon_rt.segmentation.manifest import check_name
 from horizon_rt.segmentation.weights import (
     ModelCard,
     SigmaScale,
@@ -23,12 +24,14 @@ from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.cache import build_cache
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
-from horizon_rt.training.pictures import Picture, dataset_path, open_pictures, thinned
+from horizon_rt.training.pictures import Picture, named_datasets, open_pictures, thinned
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.validation import Validation
 
 __all__ = ["Job", "Outcome", "make_job", "recipe_for"]
 
+# What is done, the step, their number, the loss.
+OnStep = Callable[[str, int, int, float], None]
 # Of a model that was never calibrated; see docs/accuracy.md.
 _SIGMA = SigmaScale(scale=5.0, floor_deg=0.3)
 _VALIDATED = 150  # pictures of a dataset that the evaluations use
@@ -60,7 +63,7 @@ def recipe_for(
 def _part(text: str) -> tuple[str, float]:
     path, _, part = text.rpartition("=")
     try:
-        return (path, float(part)) if path else (text, _OWN_SHARE)
+        return (path, float(part)) if path and not Path(text).exists() else (text, _OWN_SHARE)
     except ValueError:
         raise DatasetError(f"--data takes PATH or PATH=PART, such as footage=0.5, got '{text}'") from None
 
@@ -109,71 +112,50 @@ class Job:
     cache_samples: int = 20_000
     tensorboard: bool = False
 
-    def run(self, on_step: Callable[[str, int, int, float], None]) -> Outcome:
+    def run(self, on_step: OnStep) -> Outcome:
         """Train; `on_step` gets what is done, the step, their number, and the loss.
 
         Raises DatasetError, TrainingError, WeightsError or OutputError. An interrupt leaves a checkpoint.
         """
+        check_name(self.name)
+        torch.manual_seed(self.recipe.seed)
         card = None if self.init is None else default_model(name=self.init)
         net = new_net(self.recipe.net) if card is None else load_net(card)
         recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net))
-        pictures = self._set_aside()
-        validation = Validation(pictures, make_loss(recipe.loss))
+        judge = Validation(self._set_aside(), make_loss(recipe.loss))
         batches = self._batches(recipe, on_step)
-        trainer = Trainer(net, recipe, self.settings, on_log=self._events())
-        before = validation(trainer.averaged()) if len(validation) else {}
-        try:
-            finished = trainer.run(
-                batches,
-                validation if len(validation) else _nothing,
-                lambda step, loss: on_step("training", step, recipe.steps, loss),
-            )
-        except KeyboardInterrupt:
-            trainer.save()
-            raise
-        result = trainer.result()
-        written = write_manifest(
+        with _events(self.settings.folder / "events" if self.tensorboard else None) as on_log:
+            trainer = Trainer(net, recipe, self.settings, on_log)
+            before = judge(trainer.averaged())
+            finished = _train(trainer, batches, judge, on_step)
+        model = self._write(trainer, card)
+        after, worst_first = judge.report(trainer.result())
+        from horizon_rt.training.report import write_report
+
+        report = write_report(self.settings.folder, self.name, recipe, worst_first)
+        return Outcome(model, report, before, after, finished)
+
+    def _write(self, trainer: Trainer, card: ModelCard | None) -> ModelCard:
+        recipe = trainer.recipe
+        return write_manifest(
             self.settings.folder,
             self.name,
             recipe.net if card is None else card.net,
-            result.state_dict(),
+            trainer.result().state_dict(),
             _SIGMA if card is None else card.sigma,
             {"trained": f"{trainer.step * recipe.batch} samples", "seed": recipe.seed},
             default=True,
         )
-        after = validation(result) if len(validation) else {}
-        from horizon_rt.training.report import write_report
-
-        report = write_report(self.settings.folder, self.name, recipe, validation.predictions(result))
-        return Outcome(written, report, before, after, finished)
-
-    def _events(self) -> OnLog | None:
-        """Writes the log as TensorBoard events, too; raises TrainingError where that is not installed."""
-        if not self.tensorboard:
-            return None
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise TrainingError("--tensorboard needs it: pip install 'horizon-rt[tensorboard]'") from error
-        writer = SummaryWriter(str(self.settings.folder / "events"))
-
-        def write(step: int, values: dict[str, float]) -> None:
-            for name, value in values.items():
-                writer.add_scalar(name, value, step)
-            writer.flush()
-
-        return write
 
     def _set_aside(self) -> dict[str, list[Picture]]:
-        paths = [dataset_path(name) for name in self.recipe.data]
         sets = {
-            path.stem: open_pictures(path, self.recipe.split)[1]
-            for path in paths
+            name: open_pictures(path, self.recipe.split)[1]
+            for name, path in named_datasets(self.recipe.data)
             if not (path / "panoramas.csv").is_file()
         }
         return {name: thinned(pictures, _VALIDATED) for name, pictures in sets.items() if pictures}
 
-    def _batches(self, recipe: Recipe, on_step: Callable[[str, int, int, float], None]) -> Batches:
+    def _batches(self, recipe: Recipe, on_step: OnStep) -> Batches:
         if self.cache is None:
             return LiveBatches(recipe)
         if not (self.cache / "cache.json").exists():
@@ -181,14 +163,41 @@ class Job:
                 self.cache,
                 recipe,
                 count=self.cache_samples,
-                workers=max(1, self.settings.workers),
+                workers=self.settings.workers,
                 on_progress=lambda done, count: on_step("making samples", done, count, float("nan")),
             )
         return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed)
 
 
-def _nothing(_net: nn.Module) -> dict[str, float]:
-    return {"loss": float("nan")}
+def _train(trainer: Trainer, batches: Batches, judge: Validation, on_step: OnStep) -> bool:
+    """`Trainer.run`; an interrupt leaves a checkpoint."""
+    try:
+        return trainer.run(
+            batches, judge, lambda step, loss: on_step("training", step, trainer.recipe.steps, loss)
+        )
+    except KeyboardInterrupt:
+        trainer.save()
+        raise
+
+
+@contextmanager
+def _events(folder: Path | None) -> Iterator[OnLog | None]:
+    """Writes the log as TensorBoard events; raises TrainingError where that is not installed."""
+    if folder is None:
+        yield None
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise TrainingError("--tensorboard needs it: pip install 'horizon-rt[tensorboard]'") from error
+    with SummaryWriter(str(folder)) as writer:
+
+        def write(step: int, values: dict[str, float]) -> None:
+            for name, value in values.items():
+                writer.add_scalar(name, value, step)
+            writer.flush()
+
+        yield write
 
 
 def make_job(

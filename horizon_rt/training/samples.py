@@ -13,6 +13,7 @@ from horizon_rt.geometry import HorizonLine
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.synth.occluders import random_occluders
 from horizon_rt.synth.sensor import Image, random_sensor
+from horizon_rt.training.contour import mask_distance
 
 __all__ = ["TAGS", "HalfPlane", "Sample", "Size", "fade_border", "finish", "rgb_to_yuv", "visibility"]
 
@@ -22,7 +23,6 @@ _YUV = yuv_from_rgb("bt709").astype(np.float32)
 _MIN_VISIBLE = 0.2
 _THERMAL = 0.22  # share of pictures that look like those of a thermal camera
 _LEAST_CONTRAST = 3.0  # of 255, between the strips on both sides of the horizon
-
 
 TAGS = {"occluders": 1, "thermal": 2, "faded": 4}
 
@@ -111,14 +111,31 @@ def finish(
     occluders: float = 0.6,
     faded: float = 0.0,
 ) -> Sample:
-    """Float32 RGB (h, w, 3) seen by a random camera, with the truth.
+    """Float32 RGB (h, w, 3) seen by a random camera, with the truth: a plane, a cover, or neither.
 
-    Occluders and `fade_border` come with these chances.
-
-    `presence` is that of the plane where it is not given. A horizon whose two sides look the same is not
-    asked for: it would teach that anything may hold one.
+    Occluders and `fade_border` come with these chances. `presence` is that of the plane where it is not
+    given, −1 of a cover alone, and 0 without truth. A horizon whose two sides look the same is not asked
+    for: it would teach that anything may hold one.
     """
+    yuv, tags = _taken(image, plane, rng, occluders, faded)
     size = (image.shape[0], image.shape[1])
+    if plane is not None:
+        distance = plane.distance(size, OUTPUT_STRIDE) / np.float32(OUTPUT_STRIDE)
+        cover = plane.cover(size)
+        presence = plane.presence(size) if presence is None else presence
+    elif cover is not None:
+        distance = mask_distance((cover >= 128).astype(np.uint8))
+    else:
+        return Sample(yuv, HalfPlane(0.0, -1.0, 0.0).cover(size), 0.0, presence or 0.0, tags)
+    if presence is None or (presence > 0 and _contrast(yuv, distance) < _LEAST_CONTRAST):
+        presence = -1.0
+    return Sample(yuv, cover, weight, presence, tags)
+
+
+def _taken(
+    image: Image, plane: HalfPlane | None, rng: np.random.Generator, occluders: float, faded: float
+) -> tuple[NDArray[np.uint8], int]:
+    """The picture as YUV, and its tags."""
     tags = 0
     if plane is not None and rng.random() < faded:
         image, tags = fade_border(image, plane, rng), TAGS["faded"]
@@ -126,21 +143,12 @@ def finish(
         image, tags = random_occluders(image, rng), tags | TAGS["occluders"]
     thermal = rng.random() < _THERMAL
     yuv = rgb_to_yuv(random_sensor(image, rng, thermal=thermal))
-    tags |= TAGS["thermal"] * thermal
-    if plane is None:
-        plane, weight = HalfPlane(0.0, -1.0, 0.0), weight if cover is not None else 0.0
-        presence = 0.0 if presence is None else presence
-    elif presence is None:
-        presence = plane.presence(size)
-    if presence > 0 and _contrast(yuv, plane, size) < _LEAST_CONTRAST:
-        presence = -1.0
-    return Sample(yuv, plane.cover(size) if cover is None else cover, weight, presence, tags)
+    return yuv, tags | TAGS["thermal"] * thermal
 
 
-def _contrast(yuv: NDArray[np.uint8], plane: HalfPlane, size: Size) -> float:
+def _contrast(yuv: NDArray[np.uint8], distance: NDArray[np.float32]) -> float:
     """Difference of the strips 1 to 4 cells above and below the horizon, the largest of Y, U, V."""
-    distance = plane.distance(size, OUTPUT_STRIDE) / OUTPUT_STRIDE
-    cells = (size[1] // OUTPUT_STRIDE, size[0] // OUTPUT_STRIDE)
+    cells = (distance.shape[1], distance.shape[0])
     above, below = (distance > 1) & (distance < 4), (distance < -1) & (distance > -4)
     if not (above.any() and below.any()):
         return 255.0

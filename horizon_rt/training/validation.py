@@ -33,7 +33,10 @@ _BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A picture as the net sees it; `cover` (None without a horizon) and `inside` are (1, h/4, w/4)."""
+    """A picture as the net sees it; `cover` (None without line and mask) and `inside` are (1, h/4, w/4).
+
+    `truth` is None where no line of a horizon in view is known; `seen` as in `Loaded`.
+    """
 
     name: str
     source: Picture
@@ -41,16 +44,18 @@ class _Case:
     picture: NDArray[np.float32]
     letterbox: Letterbox
     truth: HorizonLine | None
+    seen: bool | None
     cover: NDArray[np.float32] | None
     inside: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a net made of a picture; `error` is None where there is no horizon to be found."""
+    """What a net made of a picture; `error` is None without a true line, `seen` as in `Loaded`."""
 
     picture: Picture
     truth: HorizonLine | None
+    seen: bool | None
     observation: Observation
     line: HorizonLine | None
     error: LineError | None
@@ -58,8 +63,10 @@ class Prediction:
 
     @property
     def badness(self) -> float:
-        """The horizon error e, 0..1; a false alarm counts 1, a right refusal 0."""
-        return self.error.e if self.error is not None else float(self.line is not None)
+        """The horizon error e, 0..1; a false alarm counts 1, a right refusal 0; of a mask 1 − Dice."""
+        if self.error is not None:
+            return self.error.e
+        return float(self.line is not None) if self.seen is False else 1 - (self.dice or 0.0)
 
 
 class Validation:
@@ -78,20 +85,23 @@ class Validation:
         return len(self._cases)
 
     def __call__(self, net: nn.Module) -> dict[str, float]:
-        """The loss; by dataset Dice, IoU, AUC, the median tilt error, finds and refusals in percent."""
+        """The loss; by dataset Dice, IoU, AUC, the median tilt error, finds and refusals in percent.
+
+        Nothing where there are no pictures.
+        """
+        return self.report(net)[0]
+
+    def report(self, net: nn.Module) -> tuple[dict[str, float], list[Prediction]]:
+        """What a call gives, and what it comes from: a prediction for each picture, the worst first."""
         losses, predictions = [], defaultdict(list)
         for case, (mask, presence) in zip(self._cases, self._run(net), strict=True):
             losses.append(self._loss_of(case, mask, presence))
             predictions[case.name].append(_predict(case, mask, presence))
-        found = {"loss": float(np.mean(losses))}
+        found = {"loss": float(np.mean(losses))} if losses else {}
         for name, some in predictions.items():
             found |= {f"{name}/{key}": value for key, value in _metrics(some).items()}
-        return found
-
-    def predictions(self, net: nn.Module) -> list[Prediction]:
-        """One for each picture, the worst first."""
-        results = (_predict(case, *logits) for case, logits in zip(self._cases, self._run(net), strict=True))
-        return sorted(results, key=lambda prediction: -prediction.badness)
+        every = [prediction for some in predictions.values() for prediction in some]
+        return found, sorted(every, key=lambda prediction: -prediction.badness)
 
     def _run(self, net: nn.Module) -> list[tuple[Tensor, Tensor]]:
         """Mask logits (1, h/4, w/4) and presence logit of every case, on the CPU."""
@@ -110,8 +120,9 @@ class Validation:
         return [results[i] for i in range(len(self._cases))]
 
     def _loss_of(self, case: _Case, mask: Tensor, presence: Tensor) -> float:
-        seen = torch.tensor(float(case.cover is not None))
-        loss = 0.1 * F.binary_cross_entropy_with_logits(presence, seen)
+        loss = torch.zeros(())
+        if case.seen is not None:
+            loss = 0.1 * F.binary_cross_entropy_with_logits(presence, torch.tensor(float(case.seen)))
         if case.cover is not None:
             cover, inside = torch.from_numpy(case.cover), torch.from_numpy(case.inside)
             loss = loss + self._loss(mask[None], cover[None], inside[None])
@@ -119,7 +130,7 @@ class Validation:
 
 
 def _case(name: str, picture: Picture, preprocess: Preprocessor) -> _Case:
-    image, line, sky, _ = load(picture)
+    image, line, sky, seen = load(picture)
     height, width = image.shape[:2]
     letterbox = preprocess(Frame.from_bgr(image))
     shown = preprocess.input[0].copy()
@@ -135,8 +146,10 @@ def _case(name: str, picture: Picture, preprocess: Preprocessor) -> _Case:
     elif sky is not None:
         nearest = np.clip(np.round(points).astype(int), 0, np.array([width, height]) - 1)
         cover = (sky[nearest[:, 1], nearest[:, 0]] > 127).reshape(1, rows, columns).astype(np.float32)
+        seen = 0 < sky.mean() < 255 if seen is None else seen
     inner = inside.reshape(1, rows, columns).astype(np.float32)
-    return _Case(name, picture, (width, height), shown, letterbox, line, cover, inner)
+    truth = None if seen is False else line
+    return _Case(name, picture, (width, height), shown, letterbox, truth, seen, cover, inner)
 
 
 def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:
@@ -148,7 +161,7 @@ def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:
     line = None if found is None else camera.line(found.up)
     error = None if case.truth is None else line_error(line, case.truth, *case.size)
     dice = None if case.cover is None else _dice(case, case.cover, mask)
-    return Prediction(case.source, case.truth, observation, line, error, dice)
+    return Prediction(case.source, case.truth, case.seen, observation, line, error, dice)
 
 
 def _dice(case: _Case, cover: NDArray[np.float32], mask: Tensor) -> float:
@@ -163,10 +176,10 @@ def _metrics(predictions: Iterable[Prediction]) -> dict[str, float]:
     for prediction in predictions:
         if prediction.dice is not None:
             dices.append(prediction.dice)
-        if prediction.error is None:
-            refused.append(prediction.line is None)
-        else:
+        if prediction.error is not None:
             errors.append(prediction.error)
+        elif prediction.seen is False:
+            refused.append(prediction.line is None)
     found: dict[str, float] = {}
     if dices:
         shares = np.array(dices)
