@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from horizon_rt.camera import Pinhole
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector, wrap_degrees
+from horizon_rt.segmentation import manifest
 from horizon_rt.segmentation.weights import (
     ModelCard,
     SigmaScale,
@@ -67,7 +68,8 @@ def coverage(rows: Array, sigma: SigmaScale) -> tuple[float, float]:
 def calibrate(card: ModelCard, count: int) -> SigmaScale:
     """The scale and floor that come nearest to 68.3 and 95.4 % within one and two sigma."""
     with tempfile.TemporaryDirectory() as folder:
-        write_manifest(Path(folder), card.name, card.net, load_net(card).state_dict(), _FORMAL, {})
+        area, net = card.input_area_px, load_net(card)
+        write_manifest(Path(folder), card.name, card.net, net.state_dict(), _FORMAL, {}, input_area_px=area)
         rows = collect(HorizonTracker(smooth="none", model=folder), count)
 
     def misfit(sigma: SigmaScale) -> float:
@@ -85,14 +87,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
     parser.add_argument("run", help="folder of the training run")
-    parser.add_argument("--facts", default="", help="what it was trained on")
+    parser.add_argument("--facts", default="", help="what it was trained on, where the run does not know")
     parser.add_argument("--count", type=int, default=400, help="frames for the sigma")
     parser.add_argument("--default", action="store_true", help="make it the default")
     options = parser.parse_args()
     card = default_model(name=options.run)
-    facts = {"trained": options.facts, "split": "split.toml"}
+    kept = {"file", "sha256", "net", "input_area_px", "sigma"}
+    entry = manifest.read(card.path.parent / manifest.FILE).models[card.name]
+    facts = {key: value for key, value in entry.items() if key not in kept} | {"split": "split.toml"}
+    if options.facts:
+        facts["trained"] = options.facts
     sigma, state = calibrate(card, options.count), load_net(card).state_dict()
-    write_manifest(weights_folder(), options.name, card.net, state, sigma, facts, default=options.default)
+    area, default = card.input_area_px, options.default
+    write_manifest(
+        weights_folder(), options.name, card.net, state, sigma, facts, input_area_px=area, default=default
+    )
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ def accuracy(result: dict[str, Any]) -> str:
     ]
     return template("accuracy.md").format(
         refusals=table(["pictures without a horizon", "refused"], refusals),
+        model=result["model"]["name"],
         sha256=result["model"]["sha256"][:12],
         split="[weights/split.toml](../weights/split.toml)",
         frames=table(["set", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "refused"], frames),

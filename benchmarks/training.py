@@ -21,9 +21,9 @@ from typing import Any
 
 import torch
 from machine import describe
-from torch import nn
 
 from horizon_rt.segmentation.zoo import NETS, build_net
+from horizon_rt.sinks.base import write_whole
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.cache import build_cache, cache_facts
 from horizon_rt.training.loop import Settings, Trainer
@@ -72,13 +72,8 @@ def train(run: Run, judge: Validation) -> dict[str, Any]:
         start = time.process_time()
         trainer.run(run.batches, lambda net: {"loss": 0.0})
         seconds = time.process_time() - start
-        figures = judge(best_of(trainer))
+        figures = judge(trainer.averaged())
     return {"name": run.name, "cpu_s": round(seconds, 1), "figures": figures}
-
-
-def best_of(trainer: Trainer) -> nn.Module:
-    """The mean weights."""
-    return trainer.averaged()
 
 
 def nets() -> list[Run]:
@@ -115,10 +110,27 @@ def ingredients(cache: Path) -> list[Run]:
         "nothing": [],
         **{name: [name] for name in names},
         "all rendered scenes": rendered,
-        "all pictures without a horizon": ["out-of-view", "closed-in", "room", "blank", "beside"],
+        "all pictures without a horizon": [
+            "out-of-view",
+            "closed-in",
+            "patchwork",
+            "room",
+            "blank",
+            "beside",
+        ],
         **{tag: [tag] for tag in ("occluders", "thermal", "faded")},
     }
-    return [
+    # The spread of what is run again with other seeds tells how much of a difference is chance.
+    again = [
+        Run(
+            f"nothing, seed {seed}",
+            replace(recipe, seed=seed),
+            CachedBatches([cache], batch=32, seed=seed),
+            area,
+        )
+        for seed in (1, 2)
+    ]
+    return again + [
         Run(name, recipe, CachedBatches([cache], batch=recipe.batch, seed=0, without=left), area)
         for name, left in without.items()
     ]
@@ -134,7 +146,7 @@ def carry_out(runs: list[Run], target: Path) -> None:
             row = train(run, judge)
             result["runs"].append(row)
             print(json.dumps(row), flush=True)
-            target.write_text(json.dumps(result, indent=2) + "\n")
+            write_whole(target, (json.dumps(result, indent=2) + "\n").encode())
 
 
 def main() -> None:

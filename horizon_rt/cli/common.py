@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -41,6 +42,7 @@ __all__ = [
     "progress",
     "say",
     "say_lens",
+    "spare_cores",
     "status_line",
     "training_progress",
 ]
@@ -147,6 +149,13 @@ def count_progress(total: int, what: str, console: Console) -> Iterator[Callable
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
+
+
+def spare_cores(used: int) -> int:
+    """Cores that this process may use beside `used` of them, at least 1."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return max(1, cores - used)
 
 
 @contextmanager

@@ -69,6 +69,8 @@ def evaluate(
         raise typer.BadParameter("--camera-profile and --hfov both describe the lens; give one")
     if (images is None) != (masks is None) or (palette and masks is None):
         raise typer.BadParameter("--images, --masks and --palette describe one dataset; give both folders")
+    if part is not Part.set_aside and split is None:
+        raise typer.BadParameter("--part needs --split, which says what is set aside")
     if not datasets and images is None:
         raise typer.BadParameter("give at least one dataset")
     console = Console(stderr=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from horizon_rt.cli.common import count_progress, parse_size, say
+from horizon_rt.cli.common import count_progress, parse_size, say, spare_cores
 
 if TYPE_CHECKING:
     from horizon_rt.synth.stills import StillOptions
@@ -88,7 +87,7 @@ def synth(
         raise typer.BadParameter(f"{name} is for {'a clip' if clip is None else 'pictures'}")
     kinds = [choice.value for choice in kind or ()]
     parse_size(size)
-    threads = workers or len(os.sched_getaffinity(0))
+    threads = workers or spare_cores(0)
     if count is not None:
         _write_pictures(
             out,

@@ -41,7 +41,12 @@ def train(
     recipe: Annotated[
         Path | None, typer.Option(help="Recipe (TOML), such as that of the shipped models.")
     ] = None,
-    net: Annotated[str | None, typer.Option(help="Net to train; `horizon-rt inspect` lists them.")] = None,
+    net: Annotated[
+        str | None,
+        typer.Option(
+            help="Net: nano, small, base, fcn32s, fcn8s, unet-small, unet, segnet, pspnet, deeplabv3plus."
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the model in its manifest.")] = "model",
     samples: Annotated[int | None, typer.Option(min=1, help="Samples of the run.")] = None,
     batch: Annotated[int | None, typer.Option(min=2, help="Samples of a step.")] = None,
@@ -62,7 +67,9 @@ def train(
     ] = 0,
     evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between evaluations.")] = 250,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that make samples.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes that make samples; one for each core left over.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the training step on a CPU.")] = 1,
     precision: Annotated[
         PrecisionChoice | None, typer.Option(help="float16 on a GPU unless given, else float32.")
@@ -75,9 +82,11 @@ def train(
     """Train a net on datasets, rendered scenes and panoramas, or fine-tune a model on your own pictures."""
     from rich.console import Console
 
-    from horizon_rt.cli.common import say, training_progress
+    from horizon_rt.cli.common import say, spare_cores, training_progress
     from horizon_rt.training.run import make_job
 
+    if init is not None and net is not None:
+        raise typer.BadParameter("--init decides the net; leave --net out")
     changes = {
         "net": net, "samples": samples, "batch": batch, "rate": rate, "loss": loss, "optimiser": optimiser,
         "schedule": schedule, "split": split, "seed": seed,
@@ -85,7 +94,8 @@ def train(
     job = make_job(
         out=out, name=name, data=data or [], init=init, recipe_file=recipe, changes=changes, cache=cache,
         cache_samples=cache_samples, patience=patience, evaluate_every=evaluate_every, resume=resume,
-        workers=workers, threads=threads, precision=None if precision is None else precision.value,
+        workers=spare_cores(threads) if workers is None else workers, threads=threads,
+        precision=None if precision is None else precision.value,
         device=device.value, tensorboard=tensorboard,
     )  # fmt: skip
     console = Console(stderr=True)

@@ -124,12 +124,13 @@ class Clip:
 class LabelledFrame:
     """A frame, its label (None: not judged), its file within the dataset, and the recording it belongs to.
 
-    `sequence` is empty for pictures that stand alone.
+    `sequence` is empty for pictures that stand alone; `path` is the picture, or the video.
     """
 
     frame: Frame
     label: Label | None
     file: str
+    path: Path
     scene: str
     sequence: str = ""
 
@@ -183,6 +184,7 @@ class PictureSet(Dataset):
                 frame=frame,
                 label=example.label,
                 file=example.path.name,
+                path=example.path,
                 scene=example.scene,
                 sequence="" if self.still else self.name,
             )
@@ -215,6 +217,7 @@ class VideoSet(Dataset):
                         frame=frame,
                         label=clip.labels.get(frame.index),
                         file=clip.path.name,
+                        path=clip.path,
                         scene=self.scene,
                         sequence=clip.path.name,
                     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from horizon_rt.errors import DatasetError
 
-__all__ = ["data_root", "is_set_aside"]
+__all__ = ["data_root", "is_set_aside", "is_split"]
 
 
 def data_root() -> Path | None:
@@ -28,9 +28,17 @@ def is_set_aside(split: Path, dataset: str, name: str) -> bool:
     return name.startswith(_prefixes(split, dataset))
 
 
+def is_split(split: Path, dataset: str) -> bool:
+    """Whether a split file says what of this dataset is set aside; raises DatasetError."""
+    return bool(_prefixes(split, dataset))
+
+
 @lru_cache(maxsize=64)
 def _prefixes(split: Path, dataset: str) -> tuple[str, ...]:
     try:
-        return tuple(tomllib.loads(split.read_text(encoding="utf-8"))["set_aside"].get(dataset, []))
+        given = tomllib.loads(split.read_text(encoding="utf-8"))["set_aside"].get(dataset, [])
+        if not (isinstance(given, list) and all(isinstance(prefix, str) and prefix for prefix in given)):
+            raise ValueError(f"what is set aside of {dataset} is a list of beginnings of file names")
+        return tuple(given)
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise DatasetError(f"{split} is no usable split: {error}") from error

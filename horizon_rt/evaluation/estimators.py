@@ -111,8 +111,9 @@ class TrackerEstimator:
 class TelemetryEstimator:
     """JSON lines of a finished run (schema horizon-rt/1), with the lens of their header.
 
-    Pictures are found by their file name, frames of a video by their index. Pictures that the run does not
-    tell of are not judged; such frames of its video count as lost. Raises DatasetError for a file that is no
+    Pictures are found by their file name, frames of a video by their index; where the source of the run is
+    still there, only those of that source. Pictures that the run does not tell of are not judged; such frames
+    of its video count as lost. Raises DatasetError for a file that is no
     such telemetry.
     """
 
@@ -122,14 +123,19 @@ class TelemetryEstimator:
         if not records or records[0].get("schema") != SCHEMA:
             raise DatasetError(f"{path} is no telemetry: its first line is no header of schema {SCHEMA}")
         self.camera: Pinhole | None = _camera(path, records[0])
-        self._source = Path(str(records[0].get("source", ""))).name
+        self._source = Path(str(records[0].get("source", "")))
         self._files = {str(r["file"]): r for r in records[1:] if "file" in r}
         self._frames = {r.get("frame"): r for r in records[1:] if "file" not in r}
 
     def covers(self, labelled: LabelledFrame) -> bool:
         """Whether these are its pictures, or the video that its header names."""
-        by_name = labelled.frame.name is not None
-        return labelled.frame.name in self._files if by_name else self._source == labelled.file
+        still = labelled.frame.name is not None
+        if still and labelled.frame.name not in self._files:
+            return False
+        if self._source.exists():
+            place = labelled.path.parent if still and self._source.is_dir() else labelled.path
+            return self._source.resolve() == place.resolve()
+        return still or self._source.name == labelled.file
 
     def restart(self) -> None:
         """Nothing to forget."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import groupby
 from typing import Any
 
 from horizon_rt.datasets import TruthKind
@@ -104,13 +103,22 @@ def join(evaluations: Sequence[Evaluation], scene: str | None = None) -> Summary
 
 
 def _sequences(chosen: Sequence[Sequence[FrameRow]]) -> Numbers | None:
-    runs = [
-        [row.error for row in run if row.error is not None]
-        for rows in chosen
-        for sequence, run in groupby(rows, key=lambda row: row.sequence)
-        if sequence
-    ]
-    return summarise_sequences(runs) if any(runs) else None
+    runs = [run for rows in chosen for run in _unbroken(rows)]
+    return summarise_sequences(runs) if runs else None
+
+
+def _unbroken(rows: Sequence[FrameRow]) -> list[list[LineError]]:
+    """Errors of neighbouring frames of a recording; a frame without one ends a run."""
+    runs: list[list[LineError]] = []
+    before: FrameRow | None = None
+    for row in rows:
+        if row.error is not None and row.sequence:
+            follows = before is not None and (before.sequence, before.frame + 1) == (row.sequence, row.frame)
+            if not follows:
+                runs.append([])
+            runs[-1].append(row.error)
+        before = row if row.error is not None else None
+    return runs
 
 
 def _attitudes(rows: Sequence[FrameRow]) -> list[AttitudeError]:

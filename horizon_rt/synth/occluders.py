@@ -15,7 +15,7 @@ __all__ = ["random_occluders"]
 
 def random_occluders(image: Image, rng: np.random.Generator) -> Image:
     """Draw none, one or several random occluders; float32 RGB in and out."""
-    image = np.ascontiguousarray(image)
+    image = np.array(image, order="C")
     for draw, chance in (
         (_near_body, 0.16),
         (_bars, 0.14),

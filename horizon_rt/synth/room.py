@@ -41,7 +41,7 @@ def _walls(rng: np.random.Generator, size: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _furniture(rng: np.random.Generator, size: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A box on the floor or a wall that keeps clear of the camera."""
+    """A box that keeps clear of the camera."""
     extent = np.exp(rng.uniform(np.log(0.2), np.log(1.6), 3))
     bearing, distance = rng.uniform(-np.pi, np.pi), rng.uniform(1.3, 0.6 * size.max() + 1.4)
     centre = np.array([distance * np.sin(bearing), rng.normal(-0.6, 0.6), distance * np.cos(bearing)])

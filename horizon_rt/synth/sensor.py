@@ -14,11 +14,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Development", "Image", "develop", "jpeg", "random_sensor", "to_uint8"]
+__all__ = ["THERMAL_SHARE", "Development", "Image", "develop", "jpeg", "random_sensor", "to_uint8"]
 
 Image = NDArray[np.float32]
 _CURVE = 1024  # steps of a tone curve
 _NOISE = 1 << 18
+THERMAL_SHARE = 0.22  # of random cameras
 
 
 def to_uint8(image: Image) -> NDArray[np.uint8]:

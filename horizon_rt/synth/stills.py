@@ -21,7 +21,7 @@ from horizon_rt.synth.occluders import random_occluders
 from horizon_rt.synth.panorama import Panorama, panorama_view
 from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.scene import KINDS, SceneKind, random_scene
-from horizon_rt.synth.sensor import Image, random_sensor, to_uint8
+from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor, to_uint8
 
 __all__ = ["Still", "StillOptions", "StillView", "Stills", "find_panoramas", "read_panorama"]
 
@@ -122,7 +122,8 @@ class Stills:
         image, kind = self._picture(rng, camera, up, view)
         if self.options.clean:
             return Still(to_uint8(image), kind, view, camera, up)
-        return Still(random_sensor(random_occluders(image, rng), rng), kind, view, camera, up)
+        seen = random_sensor(random_occluders(image, rng), rng, thermal=rng.random() < THERMAL_SHARE)
+        return Still(seen, kind, view, camera, up)
 
     def _picture(
         self, rng: np.random.Generator, camera: Pinhole, up: UpVector, view: StillView

@@ -9,6 +9,7 @@ CACHE/192x320.labels.npy   (n, 4) float32: weight, presence, ingredient, tags
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import Sample, Size
 
-__all__ = ["SHAPES", "Store", "build_cache", "cache_facts", "draw", "open_cache"]
+__all__ = ["SHAPES", "Store", "build_cache", "cache_facts", "check_material", "draw", "open_cache"]
 
 # Picture shapes (height, width) and their shares: 16:9, 4:3 and square sources at the same cost.
 SHAPES: dict[Size, float] = {(192, 320): 0.6, (224, 288): 0.2, (256, 256): 0.2}
@@ -90,19 +91,30 @@ def cache_facts(folder: Path) -> tuple[list[str], list[Size]]:
         raise _damaged(folder, error) from error
 
 
+def check_material(folder: Path, recipe: Recipe) -> None:
+    """Raises DatasetError for a cache that was made from something else: it may hold what is set aside."""
+    try:
+        found = json.loads((folder / "cache.json").read_text(encoding="utf-8"))["material"]
+        other = [name for name, value in recipe.material().items() if found.get(name) != value]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(folder, error) from error
+    if other:
+        raise DatasetError(f"{folder} holds samples of another recipe ({other[0]}); give another --cache")
+
+
 def draw(
     rng: np.random.Generator, made: dict[str, tuple[Ingredient, float]], size: Size, count: int
 ) -> tuple[list[Sample], list[int]]:
     """`count` random samples and the numbers of their ingredients."""
     makers, shares = zip(*made.values(), strict=True)
-    samples: list[Sample] = []
-    kinds: list[int] = []
-    while len(samples) < count:
-        kind = int(rng.choice(len(makers), p=shares))
-        new = makers[kind](rng, size)
-        samples += new
-        kinds += [kind] * len(new)
-    return samples[:count], kinds[:count]
+    kinds = [int(kind) for kind in rng.choice(len(makers), count, p=shares)]
+    spare: defaultdict[int, list[Sample]] = defaultdict(list)
+    samples = []
+    for kind in kinds:
+        while not spare[kind]:
+            spare[kind] = makers[kind](rng, size)
+        samples.append(spare[kind].pop())
+    return samples, kinds
 
 
 def _fill(chunk: _Chunk) -> int:
@@ -136,7 +148,7 @@ def build_cache(
         done += filled
         on_progress(done, count)
     names = list(ingredients_of(recipe))
-    facts = {"ingredients": names, "shapes": list(shapes), "seed": recipe.seed, "count": done}
+    facts = {"ingredients": names, "shapes": list(shapes), "count": done, "material": recipe.material()}
     write_whole(folder / "cache.json", (json.dumps(facts, indent=2) + "\n").encode())
 
 

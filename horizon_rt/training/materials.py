@@ -49,7 +49,7 @@ def make_ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
         else:
             training = _training(path, recipe.split)
             pictures += training
-            grounds += thinned(training, _GROUNDS)
+            grounds += thinned([p for p in training if _shows_ground(p)], _GROUNDS)
             made[name] = _windows(training, _spread_deg(training)), share
     if panoramas:
         made["real-sky"] = making.real_sky(panoramas, ("sea", "sea", "storm", "coast")), recipe.real_sky
@@ -91,6 +91,12 @@ def _training(path: Path, split: Path | None) -> list[Picture]:
 def _nothing_left(path: Path, split: Path | None) -> DatasetError:
     aside = "it is empty" if split is None else f"all are set aside by {split}"
     return DatasetError(f"{path} has no picture for training: {aside}")
+
+
+def _shows_ground(picture: Picture) -> bool:
+    """Whether it is known where its ground is."""
+    upright = picture.label.ends is not None and picture.label.sky_above
+    return upright or picture.label.in_view is False
 
 
 def _spread_deg(pictures: list[Picture]) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG
-from horizon_rt.datasets import Dataset, Label, data_root, is_set_aside, open_dataset
+from horizon_rt.datasets import Dataset, Label, data_root, is_set_aside, is_split, open_dataset
 from horizon_rt.datasets.base import PictureSet
 from horizon_rt.errors import DatasetError
 from horizon_rt.evaluation.truth import resolve
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 _KEPT_PX = 800  # the longer side of a picture that is kept in memory
-_CLIP_FRAMES = 300  # of a video, evenly spread
+_CLIP_FRAMES = 200  # of a video, evenly spread
 _BLOCK = 0.2  # the last part of a dataset is for validation where no split says what is set aside
 
 
@@ -114,12 +114,12 @@ def named_datasets(names: Iterable[str]) -> list[tuple[str, Path]]:
 def open_pictures(path: Path, split: Path | None) -> tuple[list[Picture], list[Picture]]:
     """The pictures of a dataset for training, and those for validation; raises DatasetError.
 
-    What `split` sets aside is for validation; without a split the last fifth is, a block of time, since
-    neighbours are nearly equal.
+    What `split` sets aside is for validation; where it does not name the dataset the last fifth is, a block
+    of time, since neighbours are nearly equal.
     """
     dataset = open_dataset(path)
     pictures = _pictures(dataset)
-    if split is None:
+    if split is None or not is_split(split, dataset.name):
         cut = max(1, round((1 - _BLOCK) * len(pictures)))
         return pictures[:cut], pictures[cut:]
     aside = [is_set_aside(split, dataset.name, picture.path.name) for picture in pictures]
@@ -133,7 +133,7 @@ def _pictures(dataset: Dataset) -> list[Picture]:
     if isinstance(dataset, PictureSet):
         known = [e for e in dataset.examples if e.label is not None]
         return [Picture(e.path, e.label, dataset.camera) for e in known if e.label is not None]
-    step, pictures = max(1, dataset.count() // _CLIP_FRAMES), []
+    step, pictures = max(1, -(-dataset.count() // _CLIP_FRAMES)), []
     labelled = (frame for frame in dataset.frames() if frame.label is not None)
     for index, frame in enumerate(labelled):
         if index % step == 0 and frame.label is not None:

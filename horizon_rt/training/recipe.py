@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from horizon_rt.datasets.text import read_toml
+from horizon_rt.datasets.text import read_text, read_toml
 from horizon_rt.errors import DatasetError
 
 __all__ = ["MADE_OF_DATA", "PROCEDURAL", "Recipe", "read_recipe"]
@@ -84,6 +84,12 @@ class Recipe:
                     _check_number(f"the part of {name}", part, _LARGEST)
             elif isinstance(value, (int, float)):
                 _check_number(f.name, value, 1.0 if f.name in _SHARES_OF_ONE else _LARGEST)
+
+    def material(self) -> dict[str, object]:
+        """What the samples are made of, as JSON holds it; the split by its text."""
+        split = None if self.split is None else read_text(self.split)
+        parts = {"real_sky": self.real_sky, "covered": self.covered, "beside": self.beside}
+        return {"shares": self.shares, "data": self.data, **parts, "seed": self.seed, "split": split}
 
     @property
     def steps(self) -> int:

@@ -12,6 +12,7 @@ import torch
 
 from horizon_rt.errors import DatasetError, TrainingError
 from horizon_rt.segmentation.manifest import check_name
+from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
 from horizon_rt.segmentation.weights import (
     ModelCard,
     SigmaScale,
@@ -21,9 +22,10 @@ from horizon_rt.segmentation.weights import (
     write_manifest,
 )
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
-from horizon_rt.training.cache import build_cache
+from horizon_rt.training.cache import build_cache, check_material
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
+from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.pictures import Picture, named_datasets, open_pictures, thinned
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.validation import Validation
@@ -118,11 +120,18 @@ class Job:
         Raises DatasetError, TrainingError, WeightsError or OutputError. An interrupt leaves a checkpoint.
         """
         check_name(self.name)
+        if not self.settings.resume and (self.settings.folder / "checkpoint.pt").exists():
+            raise TrainingError(
+                f"{self.settings.folder} holds a run already; --resume goes on with it, or give another --out"
+            )
         torch.manual_seed(self.recipe.seed)
         card = None if self.init is None else default_model(name=self.init)
         net = new_net(self.recipe.net) if card is None else load_net(card)
         recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net))
-        judge = Validation(self._set_aside(), make_loss(recipe.loss))
+        area = INPUT_AREA_PX if card is None else card.input_area_px
+        judge = Validation(self._set_aside(), make_loss(recipe.loss), input_area_px=area)
+        if self.settings.patience and not len(judge):
+            raise TrainingError("--patience needs pictures that are set aside; give --data")
         batches = self._batches(recipe, on_step)
         with _events(self.settings.folder / "events" if self.tensorboard else None) as on_log:
             trainer = Trainer(net, recipe, self.settings, on_log)
@@ -143,7 +152,12 @@ class Job:
             recipe.net if card is None else card.net,
             trainer.result().state_dict(),
             _SIGMA if card is None else card.sigma,
-            {"trained": f"{trainer.step * recipe.batch} samples", "seed": recipe.seed},
+            {
+                "trained": f"{trainer.step * recipe.batch} samples",
+                "seed": recipe.seed,
+                **({} if self.init is None else {"init": self.init}),
+            },
+            input_area_px=INPUT_AREA_PX if card is None else card.input_area_px,
             default=True,
         )
 
@@ -157,6 +171,7 @@ class Job:
 
     def _batches(self, recipe: Recipe, on_step: OnStep) -> Batches:
         if self.cache is None:
+            ingredients_of(recipe)  # what is wrong with the material is better said here than by a worker
             return LiveBatches(recipe)
         if not (self.cache / "cache.json").exists():
             build_cache(
@@ -166,6 +181,8 @@ class Job:
                 workers=self.settings.workers,
                 on_progress=lambda done, count: on_step("making samples", done, count, float("nan")),
             )
+        else:
+            check_material(self.cache, recipe)
         return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed)
 
 

@@ -12,7 +12,7 @@ from horizon_rt.colour import yuv_from_rgb
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.synth.occluders import random_occluders
-from horizon_rt.synth.sensor import Image, random_sensor
+from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor
 from horizon_rt.training.contour import mask_distance
 
 __all__ = ["TAGS", "HalfPlane", "Sample", "Size", "fade_border", "finish", "rgb_to_yuv", "visibility"]
@@ -21,7 +21,6 @@ Size = tuple[int, int]
 _YUV = yuv_from_rgb("bt709").astype(np.float32)
 # A line must cross at least this share of the picture's width to count as a horizon in view.
 _MIN_VISIBLE = 0.2
-_THERMAL = 0.22  # share of pictures that look like those of a thermal camera
 _LEAST_CONTRAST = 3.0  # of 255, between the strips on both sides of the horizon
 
 TAGS = {"occluders": 1, "thermal": 2, "faded": 4}
@@ -141,7 +140,7 @@ def _taken(
         image, tags = fade_border(image, plane, rng), TAGS["faded"]
     if rng.random() < occluders:
         image, tags = random_occluders(image, rng), tags | TAGS["occluders"]
-    thermal = rng.random() < _THERMAL
+    thermal = rng.random() < THERMAL_SHARE
     yuv = rgb_to_yuv(random_sensor(image, rng, thermal=thermal))
     return yuv, tags | TAGS["thermal"] * thermal
 
