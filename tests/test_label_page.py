@@ -153,7 +153,7 @@ def test_a_user_goes_through_the_frames(page: Page) -> None:
     page.until(lambda: page.state()["shown"])
     p, q = (40.0, 130.0), (270.0, 95.0)
     page.click(page.at(p))
-    assert page.state()["text"] == "Click the second point"
+    page.until(lambda: page.state()["text"] == "Click the second point")
     page.click(page.at(q))
     page.rows(2)
     page.key("Enter")

@@ -15,17 +15,17 @@ export class Editor {
     this.proposal = frame?.proposal ?? null;
     this.first = this.cursor = null;
     this.saved = frame?.status === "line";
-    this.origin = this.saved ? "hand" : "tracker";
+    this.origin = "tracker";
     const proposed = this.proposal && "angle_deg" in this.proposal ? this.proposal : null;
     const open = frame?.status === "open" && proposed;
     this.#set(this.saved ? frame.line : open ? pick(proposed) : null);
   }
 
-  /** A line that is not saved yet. */
-  draft(line, origin) {
+  /** A line that was carried here, not saved yet. */
+  carry(line) {
     this.first = null;
     this.saved = false;
-    this.origin = origin;
+    this.origin = "carried";
     this.#set(line);
   }
 
@@ -79,8 +79,9 @@ export class Editor {
     this.#set(inverted(this.line), this.handles);
   }
 
-  /** Take what the server made of the line, with the handles where they are. */
-  replace(line) {
+  /** Take the edge that the server found beside the line, with the handles where they are. */
+  snap(line) {
+    this.origin = "edge";
     this.#set(line, this.handles);
   }
 

@@ -19,7 +19,7 @@ const view = new View(), editor = new Editor();
 const film = new Film(get("film"), (number) => show(number));
 const options = { autoSnap: false, autoCarry: false, loupe: true, ...JSON.parse(localStorage.getItem("options") ?? "{}") };
 const frames = new Frames(changed, failed);
-let current = -1, image = null, hover = null, visit = 0, painting = false;
+let current = -1, image = null, hover = null, visit = 0, painting = false, complete = false;
 
 function paint() {
   if (painting) return;
@@ -111,7 +111,7 @@ async function snap({ quiet = false, amend = false } = {}) {
   try {
     const answer = await api.snap(current, line, reach);
     if (turn !== visit || editor.line !== line) return;
-    if (answer.found) editor.replace(answer.line);
+    if (answer.found) editor.snap(answer.line);
     if (answer.found && editor.saved) frames[amend ? "amend" : "say"](current, "line", editor.line);
     if (!answer.found && !quiet) toast("No clear edge beside the line; it stays where it is.");
     else if (!quiet) toast("On the edge.");
@@ -127,7 +127,7 @@ async function carry(turn = visit) {
   try {
     const answer = await api.carry(current, from);
     if (turn !== visit) return;
-    if (span(answer.line, editor.size)) editor.draft(answer.line, "carried");
+    if (span(answer.line, editor.size)) editor.carry(answer.line);
     else toast("Carried here, the line leaves the picture.");
   } catch (error) {
     toast(error.message);
@@ -150,7 +150,7 @@ function accept() {
 function forward() {
   const number = frames.toDo(current);
   if (number >= 0) show(number);
-  else toast("Every frame is done. Close the page when you like.");
+  else toast(complete ? "Every frame is done. Close the page when you like." : "More frames are on their way.");
 }
 
 function decide(status) {
@@ -267,6 +267,7 @@ async function poll() {
     get("name").textContent = document.title = session.name;
     get("source").textContent = session.source;
     frames.merge(session.frames);
+    complete = session.complete;
     get("waiting").hidden = frames.list.length > 0;
     get("failure").hidden = !session.failure;
     get("failure").textContent = session.failure;

@@ -2,6 +2,11 @@
 
 const get = (id) => document.getElementById(id);
 const TOAST_MS = 3500;
+const DRAFTS = {
+  tracker: ["Tracker's line, to accept", "draft"],
+  edge: ["On the edge, to accept", "draft"],
+  carried: ["Carried, to accept", "carried"],
+};
 let fading = 0;
 
 /** A short message at the foot of the picture. */
@@ -43,11 +48,10 @@ export function readout(frame, editor, number, count) {
 
 function state(frame, editor) {
   if (editor.first) return ["Click the second point", "draft"];
+  if (editor.line && !editor.saved) return DRAFTS[editor.origin];
   if (frame.status === "none") return ["No horizon", "none"];
   if (frame.status === "skipped") return ["Skipped", "skipped"];
   if (editor.saved) return ["Saved", "line"];
-  if (editor.line && editor.origin === "carried") return ["Carried, to accept", "carried"];
-  if (editor.line) return ["Tracker's line, to accept", "draft"];
   const view = { sky: "sky only", ground: "ground only" }[frame.proposal.view];
   return [`Tracker sees ${view ?? "no horizon"}, to accept`, "none"];
 }
