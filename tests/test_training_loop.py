@@ -94,7 +94,7 @@ def test_the_average_is_that_of_the_steps(tmp_path: Path) -> None:
 
     trainer.run(PaintedBatches(), lambda net: {}, follow)
     for name, value in trainer.average.items():
-        assert value.double() == pytest.approx(expected[name], rel=1e-4, abs=1e-5)
+        assert torch.allclose(value.double(), expected[name], rtol=1e-4, atol=1e-5)
 
 
 VARIANTS = [
