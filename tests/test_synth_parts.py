@@ -269,20 +269,9 @@ def test_haze_grows_up_to_its_reach(visibility: float, reach: float) -> None:
     """
     tone, haze = np.float32([0.3, 0.5, 0.2]), np.float32([0.7, 0.75, 0.8])
     scene = flat_scene()._replace(
-<<<<<<< HEAD
-        ground=np.tile(tone, (4, 1)),
-        haze=haze,
-        visibility=visibility,
-        reach=reach,
-        height=10.0,
-        patch_kind=1,
-        grain=1e-4,
-    )
-=======
         ground=np.tile(tone, (4, 1)), haze=haze, visibility=visibility, reach=reach, height=10.0,
         patch_kind=1, grain=1e-4,
     )  # fmt: skip
->>>>>>> tests
     rays = camera_rays(CAMERA)
     image = render(scene, rays, AHEAD).astype(float)
     below = rays[:, :, 1] > 1.5 / CAMERA.fx
