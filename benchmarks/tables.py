@@ -23,15 +23,22 @@ def triple(values: list[float] | None, digits: int) -> str:
     return "–" if values is None else " / ".join(f"{v:.{digits}f}" for v in values)
 
 
-def accuracy(result: dict[str, Any]) -> str:
-    frames, sigma, clips = [], [], []
-    for name in ("flight", "thermal-sea", "scenes", "sea"):
+SETS = ("flight", "thermal-sea", "scenes", "sea")
+
+
+def frame_table(result: dict[str, Any]) -> str:
+    rows = []
+    for name in SETS:
         row = result[name]
         refused = f"{row['refused']} of {row['without_horizon']}" if "refused" in row else "–"
         found = f"{row['found']} of {row['frames']}"
         dy, dphi = triple(row["dy_px"], 2), triple(row["dphi_deg"], 3)
-        frames.append([name, found, f"{row['auc']:.1f}", dy, dphi, refused])
-        sigma.append(sigma_row(name, row))
+        rows.append([name, found, f"{row['auc']:.1f}", dy, dphi, refused])
+    return table(["set", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "refused"], rows)
+
+
+def accuracy(result: dict[str, Any], nano: dict[str, Any]) -> str:
+    clips, sigma = [], [sigma_row(name, result[name]) for name in SETS]
     for motion in ("flight", "aerobatics"):
         for name, row in result[f"panorama clips, {motion}"].items():
             available = percent(row["availability"]) if "availability" in row else ""
@@ -47,7 +54,8 @@ def accuracy(result: dict[str, Any]) -> str:
         model=result["model"]["name"],
         sha256=result["model"]["sha256"][:12],
         split="[weights/split.toml](../weights/split.toml)",
-        frames=table(["set", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "refused"], frames),
+        frames=frame_table(result),
+        nano=frame_table(nano),
         clips=table(["motion", "panorama", "availability", "roll 50/95 °", "pitch 50/95 °"], clips),
         sigma=table(["set", "roll ±2σ", "pitch ±2σ", "roll error/σ", "pitch error/σ"], sigma),
     )
@@ -124,7 +132,9 @@ def template(name: str) -> str:
 
 def main() -> None:
     results = HERE / "results"
-    (DOCS / "accuracy.md").write_text(accuracy(json.loads((results / "accuracy.json").read_text())))
+    (DOCS / "accuracy.md").write_text(
+        accuracy(*(json.loads((results / f"accuracy{x}.json").read_text()) for x in ("", "-nano")))
+    )
     parts = ("nets", "zoo", "losses", "ingredients")
     (DOCS / "zoo.md").write_text(
         comparisons(*(json.loads((results / f"{part}.json").read_text()) for part in parts))
