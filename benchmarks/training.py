@@ -36,7 +36,7 @@ RECIPE = read_recipe(Path(__file__).parents[1] / "weights" / "recipe.toml")
 # What the heaviest net can afford: few and small samples, of the one set that the literature has figures for.
 ZOO_SIZE, ZOO_SAMPLES, ZOO_BATCH = (64, 128), 320, 4
 # What twenty runs of the smallest net can afford.
-SIZE, SAMPLES, CACHED = (96, 160), 8_000, 10_000
+SIZE, SAMPLES, CACHED = (96, 160), 5_000, 10_000
 LOSSES = (
     "bce", "weighted-bce", "edge-bce", "focal", "dice", "iou", "lovasz", "boundary", "bce+dice",
     "bce+iou", "edge-bce+0.5*lovasz", "edge-bce+boundary",

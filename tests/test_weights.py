@@ -272,9 +272,9 @@ def test_models_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
     assert default_model(name="a:b:two").name == "two"
     # A shipped name wins over a folder of that name.
-    folder.rename(tmp_path / "light")
-    assert default_model(name="light").path.parent == weights_folder()
-    assert default_model(name="./light").name == "one"
+    folder.rename(tmp_path / "small")
+    assert default_model(name="small").path.parent == weights_folder()
+    assert default_model(name="./small").name == "one"
 
 
 @pytest.mark.parametrize("name", ["", ":", "huge", "nowhere/at/all", "light:other", "a\0b", "x" * 5000, "\n"])
