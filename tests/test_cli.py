@@ -462,7 +462,7 @@ def test_damaged_weights(cli: RunCli, clip: Path, tmp_path: Path, monkeypatch: p
     done = cli("track", clip, "--telemetry", "-")
     assert (done.code, len(done.errors), done.out) == (1, 1, "")
     assert "sha256" in done.err
-    assert cli("track", clip, "--model", "none").errors[0].startswith("error: no model 'none'")
+    assert cli("track", clip, "--model", "none").errors[0].startswith("error: there is no model 'none'")
     (tmp_path / "manifest.toml").write_text("default = ")
     assert "manifest" in cli("track", clip).errors[0]
 

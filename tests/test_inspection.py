@@ -298,7 +298,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_inspecting_the_shipped_model(cli: RunCli, photographs: tuple[Path, Path], tmp_path: Path) -> None:
     horizon, nothing = photographs
-    done = cli("inspect", "light", "--source", horizon, "--source", nothing, "--out", tmp_path / "out")
+    done = cli("inspect", "small", "--source", horizon, "--source", nothing, "--out", tmp_path / "out")
     assert done.code == 0
     rows = [line.split("\t") for line in done.out.splitlines()]
     table = {row[0]: row[1:] for row in rows}

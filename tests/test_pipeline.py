@@ -378,11 +378,11 @@ def test_runs_leave_no_descriptor_open(clip: Path, tmp_path: Path) -> None:
 
 
 LADDER = (
-    {"_version", "errors", "config", "geometry", "frame"},
-    {"horizon", "colour", "datasets", "channel", "interrupts", "messages"},
+    {"_version", "errors", "config", "files", "geometry", "frame"},
+    {"horizon", "colour", "channel", "interrupts", "messages"},
     {"camera", "segmentation"},
     {"fitting"},
-    {"tracking", "sources", "sinks", "synth"},
+    {"tracking", "sources", "sinks", "synth", "datasets"},
     {"tracker"},
     {"pipeline"},
     {"run"},

@@ -229,7 +229,7 @@ def test_masks_are_judged_by_dice_and_what_is_unknown_is_not(tmp_path: Path) -> 
     unknown = Picture(shown.path, Label())
     judge, net = Validation({"own": [shown, hidden, unknown]}, make_loss("bce")), build_net("nano").eval()
     found, predictions = judge.report(net)
-    assert found.keys() == {"loss", "own/dice", "own/refused"}
+    assert found.keys() == {"loss", "own/dice", "own/iou", "own/refused"}
     by_label = {id(p.picture): p for p in predictions}
     assert by_label[id(shown)].dice == pytest.approx(found["own/dice"])
     assert found["own/refused"] == 100.0 * (by_label[id(hidden)].line is None)

@@ -374,18 +374,20 @@ def test_facts_come_back_as_they_were(tmp_path: Path, facts: dict[str, object]) 
     assert tomllib.loads((tmp_path / "manifest.toml").read_text())["model"]["a"]["facts"] == facts
 
 
-def test_the_script_installs_weights_and_keeps_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _write(tmp_path)
-    state = new_net("nano").state_dict()
-    save_file(state, tmp_path / "trained")
-    monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path)
-    options = ["new", str(tmp_path / "trained"), "--net", "nano", "--scale", "3", "--floor", "0.5"]
-    monkeypatch.setattr("sys.argv", ["install_weights.py", *options, "--presence-shift", "0.25"])
+def test_the_script_ships_a_run_and_keeps_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights and facts of the run, with a sigma of its own."""
+    shipped = default_model(name="nano")
+    state, facts = load_net(shipped).state_dict(), {"trained": "9 samples", "seed": 3}
+    write_manifest(tmp_path / "run", "m", "nano", state, SigmaScale(9.0, 0.9), facts, input_area_px=16384)
+    (tmp_path / "weights").mkdir()
+    _write(tmp_path / "weights")
+    monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path / "weights")
+    monkeypatch.setattr("sys.argv", ["install_weights.py", "new", str(tmp_path / "run"), "--count", "8"])
     runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "install_weights.py"), run_name="__main__")
-    card = default_model(tmp_path / "manifest.toml", "new")
-    assert card.sigma == SigmaScale(3.0, 0.5)
-    bias = load_net(card).state_dict()["presence.bias"]
-    assert torch.equal(bias, state["presence.bias"] + 0.25)
-    assert default_model(tmp_path / "manifest.toml").name == "small"
+    manifest = tmp_path / "weights" / "manifest.toml"
+    card, entry = default_model(manifest, "new"), tomllib.loads(manifest.read_text())["model"]["new"]
+    assert (card.net, card.input_area_px) == ("nano", 16384)
+    assert card.sigma != SigmaScale(9.0, 0.9)
+    assert (entry["trained"], entry["seed"], entry["split"]) == ("9 samples", 3, "split.toml")
+    assert all(torch.equal(value, state[key]) for key, value in load_net(card).state_dict().items())
+    assert default_model(manifest).name == "small"

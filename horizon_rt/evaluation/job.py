@@ -18,7 +18,7 @@ from horizon_rt.evaluation.estimators import Estimator, TelemetryEstimator, Trac
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, rich_table, scene_groups
-from horizon_rt.sinks.base import output_error
+from horizon_rt.files import output_error
 from horizon_rt.tracker import HorizonTracker
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from horizon_rt.files import write_whole
 from horizon_rt.inspection.attribution import EffectiveField
 from horizon_rt.inspection.look import Inspection, Look
 from horizon_rt.inspection.tables import LOOK_COLUMNS, look_rows, number_rows
 from horizon_rt.pages import render_page
-from horizon_rt.sinks.base import write_whole
 from horizon_rt.sinks.canvas import Canvas
 
 if TYPE_CHECKING:

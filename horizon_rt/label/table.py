@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from horizon_rt.files import PartialFile
 from horizon_rt.geometry import HorizonLine
-from horizon_rt.sinks.base import PartialFile
 
 __all__ = ["Row", "line_row", "write_card", "write_table", "write_whole"]
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from horizon_rt.errors import OutputError
+from horizon_rt.files import write_whole
 from horizon_rt.segmentation.compile import script_bytes
-from horizon_rt.sinks.base import write_whole
 
 __all__ = ["check_suffix", "export_net"]
 

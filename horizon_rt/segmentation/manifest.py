@@ -162,7 +162,7 @@ def check_name(name: str) -> None:
 
 def add(folder: Path, name: str, entry: Mapping[str, object], weights: bytes, *, default: bool) -> ModelCard:
     """Put an entry and its weights file into a folder; see `weights.write_manifest`."""
-    from horizon_rt.sinks.base import write_whole
+    from horizon_rt.files import write_whole
 
     path = folder / FILE
     check_name(name)

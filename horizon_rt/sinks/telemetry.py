@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from horizon_rt.errors import OutputError
-from horizon_rt.sinks.base import PartialFile, Sink, SinkContext
+from horizon_rt.files import PartialFile
+from horizon_rt.sinks.base import Sink, SinkContext
 from horizon_rt.sinks.records import COLUMNS, SCHEMA, flatten, header, record
 
 if TYPE_CHECKING:

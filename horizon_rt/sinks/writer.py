@@ -14,8 +14,8 @@ from av.codec.context import Flags
 from av.video.frame import PictureType
 
 from horizon_rt.errors import OutputError
+from horizon_rt.files import PartialFile
 from horizon_rt.sinks.audio import AudioCopy
-from horizon_rt.sinks.base import PartialFile
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from horizon_rt._version import __version__
 from horizon_rt.errors import SourceError
-from horizon_rt.sinks.base import output_error
+from horizon_rt.files import output_error
 from horizon_rt.sinks.canvas import Canvas
 from horizon_rt.sinks.writer import VideoWriter
 from horizon_rt.synth.clip import Clip, PanoramaView

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.errors import DatasetError
+from horizon_rt.files import write_whole
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
-from horizon_rt.sinks.base import write_whole
 from horizon_rt.training.ingredients import Ingredient
 from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError
+from horizon_rt.files import output_error, write_whole
 from horizon_rt.interrupts import interrupts_wait
-from horizon_rt.sinks.base import output_error, write_whole
 from horizon_rt.training.batches import Batch, Batches, augment, load
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe
@@ -122,7 +122,7 @@ class Trainer:
                 self._running = loss if math.isnan(self._running) else 0.98 * self._running + 0.02 * loss
                 self.step += 1
             on_step(self.step, self._running)
-            if self.step % _LOG_EVERY == 0:
+            if self.step % _LOG_EVERY == 0 or self.step == self.recipe.steps:
                 values = {"loss": self._running, "rate": self.rate}
                 seconds = round(time.monotonic() - start, 2)
                 self._log(values | {"s": seconds}, {f"training/{k}": v for k, v in values.items()})

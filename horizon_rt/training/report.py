@@ -18,10 +18,10 @@ from horizon_rt.camera import Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG
 from horizon_rt.errors import TrainingError
 from horizon_rt.evaluation.worst import ESTIMATE_RGB, TRUTH_RGB, thumbnail
+from horizon_rt.files import write_whole
 from horizon_rt.frame import Frame
 from horizon_rt.pages import embedded, render_page
 from horizon_rt.pages.plot import SERIES, STYLE, Plot, make_plot
-from horizon_rt.sinks.base import write_whole
 from horizon_rt.training.pictures import load
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.validation import Prediction
