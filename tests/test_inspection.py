@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import RunCli, horizon_luma
+from conftest import RunCli
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,6 +36,9 @@ from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.segmentation.zoo import MaskAndPresence
 from horizon_rt.segmentation.zoo.fcn import FCN8s
 from horizon_rt.segmentation.zoo.unet import UNet
+from horizon_rt.synth.render import camera_rays, render
+from horizon_rt.synth.scene import random_scene
+from horizon_rt.synth.sensor import to_uint8
 
 
 class Chain(nn.Module):
@@ -291,7 +294,10 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A horizon with a known tilt, and a picture of nothing."""
     folder = tmp_path_factory.mktemp("pictures")
     horizon, nothing = folder / "tilted <1>.png", folder / "nothing.png"
-    cv2.imwrite(str(horizon), cv2.GaussianBlur(horizon_luma(300, 100, 0.1), (0, 0), 1))
+    scene = random_scene(np.random.default_rng(3), "fields")._replace(visibility=1e5)
+    rays = camera_rays(Pinhole.from_hfov(320, 192, 70))
+    up = UpVector.from_roll_pitch(-math.degrees(math.atan(0.1)), 0)
+    cv2.imwrite(str(horizon), to_uint8(render(scene, rays, up))[:, :, ::-1])
     cv2.imwrite(str(nothing), np.full((100, 300), 30, np.uint8))
     return horizon, nothing
 
