@@ -133,6 +133,8 @@ def _tile(prediction: Prediction) -> dict[str, str]:
 
 def _note(prediction: Prediction) -> str:
     confidence = f"{prediction.observation.view} {prediction.observation.confidence:.2f}"
+    if prediction.error is None and prediction.seen is not False:
+        return "no truth" if prediction.dice is None else f"Dice {prediction.dice:.3f}, {confidence}"
     if prediction.error is None:
         return f"no horizon; {'false alarm' if prediction.line else 'refused'}, {confidence}"
     if prediction.error.dphi_deg is None:
