@@ -64,6 +64,7 @@ def test_a_live_batch_depends_on_its_number_and_the_seed_alone() -> None:
     assert not _same(first[0], LiveBatches(Recipe(shares=RECIPE.shares, batch=4, seed=4), SHAPES)[0])
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # of two processes on one core
 def test_workers_change_nothing() -> None:
     batches = LiveBatches(RECIPE, SHAPES)
@@ -83,6 +84,7 @@ def test_a_worker_gets_the_same_batches_but_not_the_cache(folder: Path) -> None:
     assert not _same(batches[0], CachedBatches([folder], batch=8, seed=6)[0])
 
 
+@pytest.mark.timeout(600)
 def test_a_cache_repeats_with_its_seed_whoever_fills_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

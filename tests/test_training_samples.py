@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ from horizon_rt.synth.panorama import Panorama
 from horizon_rt.synth.source import SyntheticOptions
 from horizon_rt.training import ingredients, samples
 from horizon_rt.training.cache import SHAPES
+from horizon_rt.training.covered import hide_part
 from horizon_rt.training.materials import make_ingredients
 from horizon_rt.training.pictures import Picture, open_pictures, thinned
 from horizon_rt.training.recipe import PROCEDURAL, Recipe
@@ -372,12 +374,12 @@ def _everything(folder: Path) -> Recipe:
         "file,terrain,horizon\na.png,sea,open\nb.png,city,occluded\n"
     )
     data = {str(folder / name): 0.1 for name in ("lines", "masked", "views")}
-    return Recipe(data=data, real_sky=0.1, beside=0.1)
+    return Recipe(data=data, real_sky=0.1, covered=0.1, beside=0.1)
 
 
 def test_every_ingredient_gives_valid_samples_that_repeat_with_their_seed(tmp_path: Path) -> None:
     every = make_ingredients(_everything(tmp_path))
-    assert set(every) == {*PROCEDURAL, "lines", "masked", "views", "real-sky", "beside"}
+    assert set(every) == {*PROCEDURAL, "lines", "masked", "views", "real-sky", "covered", "beside"}
     assert sum(share for _, share in every.values()) == pytest.approx(1)
     for make, _ in every.values():
         found = []
@@ -409,6 +411,30 @@ def test_pictures_of_no_horizon_teach_presence_only(name: str) -> None:
     for seed in range(3):
         for sample in make(_rng(seed), (64, 96)):
             assert (sample.weight, sample.presence) == (0.0, 0.0)
+
+
+def test_what_hides_a_horizon_looks_like_ground_and_is_counted(tmp_path: Path) -> None:
+    """Where three quarters of the border are hidden nobody is asked for it; the rest stays as it was."""
+    ground = Picture(
+        made.paint(tmp_path / "a.png", HorizonLine(0, 0), (60, 90), (100, 100)), Label(in_view=False)
+    )
+    plane, told, lowest = HalfPlane.of(HorizonLine(8.0, 5.0)), [], 100 / 255 * 0.5
+    border = np.abs(plane.distance(SIZE)) < 1
+    for seed in range(60):
+        image, presence = hide_part(np.full((*SIZE, 3), 5, np.float32), plane, [ground], _rng(seed))
+        assert lowest - 1e-3 <= image.min() < 0.6
+        assert image.max() <= 5
+        hidden = (image[:, :, 0] < 2.8)[border].mean()
+        if abs(hidden - 0.75) > 0.05:
+            assert presence == (-1.0 if hidden > 0.75 else None)
+            told.append(presence)
+    assert 0 < told.count(-1.0) < 30
+
+
+def test_without_ground_nothing_can_be_hidden(tmp_path: Path) -> None:
+    recipe = _everything(tmp_path)
+    masks = {name: share for name, share in recipe.data.items() if name.endswith("masked")}
+    assert "covered" not in make_ingredients(replace(recipe, data=masks))
 
 
 def test_random_attitudes_cover_everything_and_favour_level() -> None:

@@ -53,8 +53,9 @@ def make_ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
             made[name] = _windows(training, _spread_deg(training)), share
     if panoramas:
         made["real-sky"] = making.real_sky(panoramas, ("sea", "sea", "storm", "coast")), recipe.real_sky
-    if pictures:
+    if grounds:
         made["covered"] = _covered(grounds), recipe.covered
+    if pictures:
         made["beside"] = _beside(pictures), recipe.beside
     total = sum(share for _, share in made.values())
     if total <= 0:

@@ -21,8 +21,8 @@ PROCEDURAL = {
     "room": 0.04,
     "blank": 0.04,
 }
-# Further ingredients of panoramas and of pictures: `Recipe.real_sky` and `Recipe.beside`.
-MADE_OF_DATA = ("real-sky", "beside")
+# Further ingredients of panoramas and of pictures: `real_sky`, `covered` and `beside` of a recipe.
+MADE_OF_DATA = ("real-sky", "covered", "beside")
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "float": (int, float), "dict[str, float]": (dict,),
     "Path | None": (Path, type(None)),
