@@ -35,8 +35,8 @@ def test_exported_nets_answer_the_same_in_a_fresh_process(tmp_path: Path, cli: R
     picture, net = torch.randn(1, 3, 64, 96), build_net("nano").eval()
     for name in ("a.PT", "half.ts", "half.pt2"):
         export_net(net, tmp_path / name, width=96, height=64, half=name.startswith("half"))
-    for name in ("light.ts", "light.pt2"):
-        assert cli("export", "light", tmp_path / name, "--size", "96x64").code == 0
+    for name in ("small.ts", "small.pt2"):
+        assert cli("export", "small", tmp_path / name, "--size", "96x64").code == 0
     torch.save(picture, tmp_path / "picture")
     command = [sys.executable, "-I", "-W", "ignore", "-c", READER, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=150, cwd=tmp_path)
@@ -44,9 +44,9 @@ def test_exported_nets_answer_the_same_in_a_fresh_process(tmp_path: Path, cli: R
     answers = torch.load(tmp_path / "answers")
     assert len(answers) == 5
     with torch.inference_mode():
-        expected = {"light": load_net(default_model()).eval()(picture), "a": net(picture)}
+        expected = {"small": load_net(default_model()).eval()(picture), "a": net(picture)}
     for name, (mask, presence) in answers.items():
-        right = expected["light" if name.startswith("light") else "a"]
+        right = expected["small" if name.startswith("small") else "a"]
         half = name.startswith("half")
         assert mask.dtype == presence.dtype == (torch.float16 if half else torch.float32)
         tolerance = (0.02 if half else 1e-5) * float(right[0].abs().max())
@@ -65,15 +65,15 @@ def test_exporting_leaves_the_net_alone(tmp_path: Path) -> None:
 def test_unknown_suffixes_are_refused_in_one_line(tmp_path: Path, cli: RunCli, name: str) -> None:
     with pytest.raises(OutputError, match=r"\.ts, \.pt.*\.pt2"):
         export_net(build_net("nano"), tmp_path / name, width=64, height=32)
-    done = cli("export", "light", tmp_path / name)
+    done = cli("export", "small", tmp_path / name)
     assert (done.code, len(done.errors)) == (1, 1)
     assert not list(tmp_path.iterdir())
 
 
 def test_unknown_models_and_odd_sizes_are_refused(tmp_path: Path, cli: RunCli) -> None:
-    done = cli("export", "nano", tmp_path / "a.ts")
+    done = cli("export", "base", tmp_path / "a.ts")
     assert (done.code, len(done.errors)) == (1, 1)
-    assert "no model 'nano'" in done.errors[0]
-    assert cli("export", "light", tmp_path / "a.ts", "--size", "100").code == 2
-    assert cli("export", "light", tmp_path / "a.ts", "--size", "96x100").code == 2
+    assert "no model 'base'" in done.errors[0]
+    assert cli("export", "small", tmp_path / "a.ts", "--size", "100").code == 2
+    assert cli("export", "small", tmp_path / "a.ts", "--size", "96x100").code == 2
     assert not list(tmp_path.iterdir())

@@ -324,7 +324,7 @@ def test_inspecting_the_shipped_model(cli: RunCli, photographs: tuple[Path, Path
 
 
 def test_inspecting_a_net_of_the_zoo_gives_only_numbers(cli: RunCli, tmp_path: Path) -> None:
-    done = cli("inspect", "nano", "--size", "256x128", "--out", tmp_path)
+    done = cli("inspect", "base", "--size", "256x128", "--out", tmp_path)
     assert (done.code, [path.name for path in tmp_path.iterdir()]) == (0, ["inspect.html"])
     assert "of 256x128 px" in done.out
     assert "effective" not in done.out
@@ -333,12 +333,12 @@ def test_inspecting_a_net_of_the_zoo_gives_only_numbers(cli: RunCli, tmp_path: P
 def test_what_cannot_be_inspected_is_named(cli: RunCli, tmp_path: Path) -> None:
     done = cli("inspect", "resnet")
     assert done.code == 1
-    assert re.search(r"no model 'resnet'.*light", done.errors[-1])
+    assert re.search(r"no model 'resnet'.*small", done.errors[-1])
     with pytest.raises(WeightsError, match=r"segnet"):
         inspect_model("resnet", width=64, height=64)
     assert cli("inspect", "nano", "--size", "100x100").code == 2
     (tmp_path / "file").write_text("")
-    done = cli("inspect", "nano", "--size", "32x32", "--out", tmp_path / "file")
+    done = cli("inspect", "base", "--size", "32x32", "--out", tmp_path / "file")
     assert (done.code, "cannot write" in done.errors[-1]) == (1, True)
 
 
