@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,16 +131,21 @@ def template(name: str) -> str:
     return (HERE / "templates" / name).read_text()
 
 
+PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
+    "accuracy.md": (accuracy, ("accuracy", "accuracy-nano")),
+    "zoo.md": (comparisons, ("nets", "zoo", "losses", "ingredients")),
+    "performance.md": (performance, ("budgets",)),
+}
+
+
 def main() -> None:
-    results = HERE / "results"
-    (DOCS / "accuracy.md").write_text(
-        accuracy(*(json.loads((results / f"accuracy{x}.json").read_text()) for x in ("", "-nano")))
-    )
-    parts = ("nets", "zoo", "losses", "ingredients")
-    (DOCS / "zoo.md").write_text(
-        comparisons(*(json.loads((results / f"{part}.json").read_text()) for part in parts))
-    )
-    (DOCS / "performance.md").write_text(performance(json.loads((results / "budgets.json").read_text())))
+    for page, (write, names) in PAGES.items():
+        paths = [HERE / "results" / f"{name}.json" for name in names]
+        missing = [path.name for path in paths if not path.exists()]
+        if missing:
+            print(f"{page} is left as it is: no {', '.join(missing)}")
+            continue
+        (DOCS / page).write_text(write(*(json.loads(path.read_text()) for path in paths)))
 
 
 if __name__ == "__main__":
