@@ -95,9 +95,10 @@ def comparisons(
             for key, digits in (("dice", 4), ("iou", 4), ("dphi", 2), ("auc", 1))
         ]
         gpu = "not measured" if "cuda_ms" not in net else f"{net['cuda_ms'][0][1]:.2f}"
-        field = "whole" if net["field_px"] is None else str(net["field_px"])
+        field = "whole" if net.get("field_px", "–") is None else str(net.get("field_px", "–"))
+        cpu = [f"{q[1]:.1f}" for q in net["cpu_ms"]] if "cpu_ms" in net else ["not measured"] * 2
         size = [f"{net['parameters'] / 1e6:.2f}", f"{net['flops'] / 1e9:.2f}", field]
-        rows.append([net["name"], *size, *(f"{q[1]:.1f}" for q in net["cpu_ms"]), gpu, *scores])
+        rows.append([net["name"], *size, *cpu, gpu, *scores])
     head = ["net", "parameters, M", "GFLOPs", "field, px", "CPU 256×128, ms", "CPU 320×192, ms", "GPU, ms"]
     return template("zoo.md").format(
         cpu=nets["machine"]["cpu"],
