@@ -220,11 +220,9 @@ def test_damaged_headers_raise_nothing_else(folder: Path, tmp_path: Path, head: 
         open_cache(broken, (64, 96))
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=8,
-)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
+PAIRS = st.lists(SCALARS, max_size=3)
+JSON = SCALARS | PAIRS | st.lists(PAIRS, max_size=3) | st.dictionaries(st.text(max_size=3), SCALARS)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torchmetrics.functional.segmentation import dice_score
+from torchmetrics.utilities.compute import auc
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.fitting import HorizonFitter
@@ -82,7 +85,7 @@ def _horizon_error(
 
 
 def test_the_metrics_are_those_of_an_independent_computation(trained: Trained) -> None:
-    found = Validation({"new": trained.pictures}, make_loss("bce"), input_area_px=AREA)(trained.net)
+    found = _judge(trained)(trained.net)
     dices, errors, refused = [], [], []
     for picture in trained.pictures:
         image, line, _, seen = load(picture)
@@ -125,7 +128,60 @@ def test_the_metrics_are_those_of_an_independent_computation(trained: Trained) -
     assert found["new/dice"] > 0.85
 
 
+def test_auc_is_the_area_that_torchmetrics_finds(trained: Trained) -> None:
+    """Below the share of pictures whose error is at most x, from 0 to 0.25: a staircase."""
+    found, predictions = _judge(trained).report(trained.net)
+    errors = sorted(p.error.e for p in predictions if p.error is not None)
+    inside = [e for e in errors if e < 0.25]
+    x = [0.0, *(e for e in inside for _ in (0, 1)), 0.25]
+    y = [0, *(k for n in range(len(inside)) for k in (n, n + 1)), len(inside)]
+    area = float(auc(torch.tensor(x).double(), torch.tensor(y) / len(errors)))
+    assert found["new/auc"] == pytest.approx(100 * area / 0.25, abs=0.01)
+    assert found["new/auc"] > 50
+
+
+def test_lines_are_those_of_the_logits(trained: Trained) -> None:
+    """Straight from the files, without preprocess and fit: the median slope (Theil 1950) of the zeros."""
+    gaps = []
+    for prediction in _judge(trained).report(trained.net)[1]:
+        line, truth = prediction.line, prediction.truth
+        if line is not None and truth is not None and abs(truth.normal[0]) < 0.5:
+            zeros = _zeros(_logits(trained.net, prediction.picture.path))
+            if len(zeros) > 25:
+                i, j = np.triu_indices(len(zeros), 1)
+                slope = np.median((zeros[j, 1] - zeros[i, 1]) / (zeros[j, 0] - zeros[i, 0]))
+                height = np.median(zeros[:, 1] - slope * zeros[:, 0])
+                ends = [height + slope * x - line.y_at(x, SIZE[1], SIZE[0]) for x in (0, SIZE[1] - 1)]
+                gaps.append(max(map(abs, ends)))
+    assert len(gaps) > 10
+    assert np.median(gaps) < 1.5
+
+
+def _judge(trained: Trained) -> Validation:
+    return Validation({"new": trained.pictures}, make_loss("bce"), input_area_px=AREA)
+
+
+def _logits(net: nn.Module, path: Path) -> np.ndarray:
+    """BT.709 luma of zero mean and unit spread, and four times the chroma."""
+    b, g, r = torch.from_numpy(cv2.imread(str(path)).astype(np.float32) / 255).permute(2, 0, 1).unbind()
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    luma = (y - y.mean()) / (y.std(correction=0) + 0.02)
+    with torch.inference_mode():
+        return net(torch.stack([luma, 4 * (b - y) / 1.8556, 4 * (r - y) / 1.5748])[None])[0][0, 0].numpy()
+
+
+def _zeros(logits: np.ndarray) -> np.ndarray:
+    """(n, 2) px, of the columns of cells with one change of sign."""
+    points = []
+    for column, v in enumerate(logits.T):
+        turns = np.flatnonzero((v[:-1] > 0) != (v[1:] > 0))
+        if len(turns) == 1:
+            row = turns[0] + v[turns[0]] / (v[turns[0]] - v[turns[0] + 1])
+            points.append((4 * column + 1.5, 4 * row + 1.5))
+    return np.array(points).reshape(-1, 2)
+
+
 def test_the_trained_net_beats_an_untrained_one(trained: Trained) -> None:
-    judge = Validation({"new": trained.pictures}, make_loss("bce"), input_area_px=AREA)
+    judge = _judge(trained)
     torch.manual_seed(1)
     assert judge(trained.net)["loss"] < 0.6 * judge(build_net("nano").eval())["loss"]
