@@ -28,7 +28,7 @@ from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.cache import build_cache, cache_facts
 from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.losses import make_loss
-from horizon_rt.training.pictures import dataset_path, open_pictures, thinned
+from horizon_rt.training.pictures import set_aside
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.validation import Validation
 
@@ -55,11 +55,7 @@ class Run:
 
 def validation(area_px: int) -> Validation:
     """At most 100 pictures of each dataset that are set aside from training."""
-    sets = {}
-    for name in RECIPE.data:
-        path = dataset_path(name)
-        if not (path / "panoramas.csv").is_file():
-            sets[path.name] = thinned(open_pictures(path, RECIPE.split)[1], 100)
+    sets = set_aside(RECIPE.data, RECIPE.split, 100)
     return Validation(sets, make_loss("edge-bce"), input_area_px=area_px)
 
 

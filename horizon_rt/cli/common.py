@@ -14,7 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import TaskID
+    from rich.progress import Progress, TaskID
     from rich.table import Table
 
     from horizon_rt.camera import Pinhole
@@ -117,6 +117,15 @@ def net_input_size(text: str) -> tuple[int, int]:
     return width, height
 
 
+def _bar(console: Console, *extra: str, transient: bool = False, disable: bool = False) -> Progress:
+    """Description, bar, count, time left, and a column for each further field of its tasks."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    fields = (TextColumn(f"{{task.fields[{name}]}}") for name in extra)
+    return Progress(*columns, *fields, console=console, transient=transient, disable=disable)
+
+
 @contextmanager
 def progress(info: SourceInfo, console: Console) -> Iterator[OnFrame | None]:
     """A Rich progress bar over the frames of a source on a terminal; nothing elsewhere."""
@@ -124,18 +133,10 @@ def progress(info: SourceInfo, console: Console) -> Iterator[OnFrame | None]:
         yield None
         return
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from horizon_rt.run import expected_frames
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[state]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with _bar(console, "state", transient=True) as bar:
         task = bar.add_task(escape(Path(info.name).name or info.name), total=expected_frames(info), state="")
         yield lambda _frame, horizon: bar.update(task, advance=1, state=horizon.state)
 
@@ -143,10 +144,7 @@ def progress(info: SourceInfo, console: Console) -> Iterator[OnFrame | None]:
 @contextmanager
 def count_progress(total: int, what: str, console: Console) -> Iterator[Callable[[], object]]:
     """A Rich progress bar on a terminal, nothing elsewhere; call what it gives after each of `total`."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with _bar(console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
 
@@ -161,20 +159,11 @@ def spare_cores(used: int) -> int:
 @contextmanager
 def training_progress(console: Console) -> Iterator[Callable[[str, int, int, float], None]]:
     """A Rich bar on a terminal, a plain line at every twentieth elsewhere; takes what, step, steps, loss."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     if not console.is_terminal:
         yield lambda what, step, steps, loss: _plain_step(console, what, step, steps, loss)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[loss]}"),
-    )
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=console) as bar:
+    with _bar(console, "loss") as bar:
 
         def on_step(what: str, step: int, steps: int, loss: float) -> None:
             if what not in tasks:

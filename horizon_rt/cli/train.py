@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from horizon_rt.cli.common import DeviceChoice
+
 __all__ = ["train"]
 
 
@@ -17,14 +19,6 @@ class PrecisionChoice(StrEnum):
     float32 = "float32"
     bfloat16 = "bfloat16"
     float16 = "float16"
-
-
-class TrainDevice(StrEnum):
-    """Choices of --device."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 def train(
@@ -74,7 +68,7 @@ def train(
     precision: Annotated[
         PrecisionChoice | None, typer.Option(help="float16 on a GPU unless given, else float32.")
     ] = None,
-    device: Annotated[TrainDevice, typer.Option(help="Where to train.")] = TrainDevice.auto,
+    device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = DeviceChoice.auto,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard events, too.")
     ] = False,

@@ -15,6 +15,7 @@ from horizon_rt.inspection.attribution import EffectiveField
 from horizon_rt.inspection.look import Inspection, Look
 from horizon_rt.inspection.tables import LOOK_COLUMNS, look_rows, number_rows
 from horizon_rt.pages import render_page
+from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.sinks.canvas import Canvas
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _draw_gradient(axis: Axes, look: Look) -> None:
     image = axis.imshow(
         np.maximum(share, _DECADES), extent=_extent(look), cmap="inferno", norm=LogNorm(_DECADES, 1)
     )
-    cell = 4 * np.array(look.cell[::-1], float) + 1.5
+    cell = OUTPUT_STRIDE * np.array(look.cell[::-1], float) + (OUTPUT_STRIDE - 1) / 2
     axis.plot(*look.segmentation.letterbox.to_picture(cell[None])[0], "+", color="cyan", markersize=12)
     axis.set_title("|gradient| of the cell at +")
     _bar(axis, image, "of the largest")
@@ -125,7 +126,7 @@ def _bar(axis: Axes, image: AxesImage, unit: str = "") -> None:
 
 def _extent(look: Look) -> tuple[float, float, float, float]:
     """Left, right, bottom and top of the net input in picture px."""
-    rows, columns = (4 * side for side in look.segmentation.logits.shape)
+    rows, columns = (OUTPUT_STRIDE * side for side in look.segmentation.logits.shape)
     corners = np.array([[-0.5, -0.5], [columns - 0.5, rows - 0.5]])
     (left, top), (right, bottom) = look.segmentation.letterbox.to_picture(corners)
     return left, right, bottom, top

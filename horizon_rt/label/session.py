@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from horizon_rt.datasets import read_horizons
 from horizon_rt.errors import DatasetError, OutputError
-from horizon_rt.files import output_error
+from horizon_rt.files import output_error, write_whole
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.label import journal
 from horizon_rt.label.journal import LabelFrame
-from horizon_rt.label.table import line_row, write_table, write_whole
+from horizon_rt.label.table import line_row, write_table
 
 __all__ = ["OPEN", "Mark", "Session", "Status"]
 

@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from horizon_rt.files import PartialFile
+from horizon_rt.files import write_whole
 from horizon_rt.geometry import HorizonLine
 
-__all__ = ["Row", "line_row", "write_card", "write_table", "write_whole"]
+__all__ = ["Row", "line_row", "write_card", "write_table"]
 
 Row = tuple[str, str, str, str, str]
 _COLUMNS = ("file", "x1", "y1", "x2", "y2", "sky_side")
@@ -73,14 +73,3 @@ def write_card(
 def _toml(text: str) -> str:
     # A JSON string without escapes beyond ASCII's is a TOML basic string too, but for DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """A file with this content, which replaces an earlier one at once; raises OutputError."""
-    file = PartialFile(path)
-    try:
-        file.write(data)
-    except OSError as error:
-        file.close()
-        raise file.failure(error) from error
-    file.commit()

@@ -1,4 +1,4 @@
-"""What every sink shares: the life cycle, the context it opens with, and safe files."""
+"""What every sink shares: the life cycle and the context it opens with."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.sensor import Image
 
 __all__ = ["random_occluders"]
@@ -70,7 +71,7 @@ def _objects(image: Image, rng: np.random.Generator) -> None:
     height, width = image.shape[:2]
     for _ in range(int(rng.integers(1, 4))):
         centre = rng.uniform(0, 1, 2) * (width, height)
-        spread = np.exp(rng.uniform(np.log(0.01), np.log(0.25))) * width
+        spread = log_uniform(rng, 0.01, 0.25) * width
         points = centre + rng.normal(0, 1, (int(rng.integers(3, 8)), 2)) * (
             spread,
             spread * rng.uniform(0.3, 1.5),
@@ -92,7 +93,7 @@ def _propeller(image: Image, rng: np.random.Generator) -> None:
 def _span(image: Image, rng: np.random.Generator) -> None:
     """A bridge, pier or railing: a straight deck across the picture, with posts."""
     height, width = image.shape[:2]
-    colour, thickness = _colour(rng), int(np.exp(rng.uniform(np.log(2), np.log(0.12 * height))))
+    colour, thickness = _colour(rng), int(log_uniform(rng, 2, 0.12 * height))
     ends = np.array([[-0.1 * width, 0], [rng.uniform(0.3, 1.1) * width, 0]])
     ends[:, 1] = rng.uniform(0.2, 0.9) * height + rng.normal(0, 0.08, 2) * height
     if rng.random() < 0.5:

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.synth.chance import log_uniform
+
 __all__ = ["BLOCKS", "KINDS", "SMOOTH", "TREES", "Layer", "Scene", "SceneKind", "random_scene"]
 
 SceneKind = Literal["sea", "storm", "coast", "fields", "town", "desert", "snow", "mountains"]
@@ -130,16 +132,12 @@ def _jitter(rng: np.random.Generator, colour: tuple[float, ...] | Colour, amount
     return np.clip(np.asarray(colour) * tint, 0.005, 1.2).astype(np.float32)
 
 
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
 def random_scene(rng: np.random.Generator, kind: SceneKind | None = None) -> Scene:
     """A random scene of a kind (any kind if None); the same generator state gives the same scene."""
     if kind is None:
         kind = KINDS[rng.choice(len(KINDS), p=_SHARES)]
     low = kind in ("sea", "storm") or (kind == "coast" and rng.random() < 0.5)
-    height = _log_uniform(rng, 1.5, 40) if low else _log_uniform(rng, 3, 600)
+    height = log_uniform(rng, 1.5, 40) if low else log_uniform(rng, 3, 600)
     sky = _SKIES[5 if kind == "storm" else int(rng.choice(7, p=[0.3, 0.2, 0.2, 0.1, 0.1, 0.06, 0.04]))]
     zenith, skyline = _jitter(rng, sky[0], 0.12), _jitter(rng, sky[1], 0.1)
     night = sky is _SKIES[6]
@@ -167,21 +165,21 @@ def random_scene(rng: np.random.Generator, kind: SceneKind | None = None) -> Sce
 def _sky(rng: np.random.Generator, skyline: Colour, sun_colour: Colour, night: bool) -> dict[str, Any]:
     bearing, elevation = rng.uniform(-np.pi, np.pi), rng.uniform(-0.05, 0.9)
     sun = (np.cos(elevation) * np.sin(bearing), np.sin(elevation), np.cos(elevation) * np.cos(bearing))
-    bank_top = _log_uniform(rng, 0.01, 0.25)
+    bank_top = log_uniform(rng, 0.01, 0.25)
     return {
-        "sky_falloff": _log_uniform(rng, 1.0, 8.0),
+        "sky_falloff": log_uniform(rng, 1.0, 8.0),
         "sun": np.array(sun, np.float32),
         "sun_colour": sun_colour,
         "sun_glow": 0.0 if night or rng.random() < 0.4 else rng.uniform(0.1, 0.9),
         "cloud_cover": float(np.clip(rng.normal(0.45, 0.3), 0, 1)),
-        "cloud_scale": _log_uniform(rng, 0.3, 3.0),
-        "cloud_edge": _log_uniform(rng, 1.5, 12.0),
+        "cloud_scale": log_uniform(rng, 0.3, 3.0),
+        "cloud_edge": log_uniform(rng, 1.5, 12.0),
         "cloud_colour": np.clip(_jitter(rng, skyline, 0.06) * np.float32(1.1), 0, 1).astype(np.float32),
         "cloud_shade": _jitter(rng, (float(skyline.mean()) * rng.uniform(0.45, 0.95),) * 3, 0.08),
         "bank": rng.uniform(0.1, 0.9) if rng.random() < 0.35 else 0.0,
         "bank_top": bank_top,
-        "bank_soft": bank_top * _log_uniform(rng, 0.01, 0.5),
-        "bank_ragged": _log_uniform(rng, 0.05, 2.0),
+        "bank_soft": bank_top * log_uniform(rng, 0.01, 0.5),
+        "bank_ragged": log_uniform(rng, 0.05, 2.0),
         "stars": float(night) * rng.uniform(0, 1),
     }
 
@@ -194,15 +192,15 @@ def _water(
     storm, level = kind == "storm", {"sea": 1.0, "storm": 1.0, "coast": rng.uniform(0.25, 0.75)}
     return {
         "sea_level": level.get(kind, rng.uniform(0.1, 0.4) if rng.random() < 0.3 else 0.0),
-        "coast_scale": height * _log_uniform(rng, 2, 60),
+        "coast_scale": height * log_uniform(rng, 2, 60),
         "shore": _shore(rng, kind, height),
-        "shelf": _log_uniform(rng, 8, 90),
+        "shelf": log_uniform(rng, 8, 90),
         "water": water.astype(np.float32),
         "shallow": _jitter(rng, _SHALLOWS[rng.integers(len(_SHALLOWS))], 0.15) * np.float32(light),
         "reflected": rng.uniform(0.75, 1.02),
         "wind": np.array([np.cos(bearing), np.sin(bearing)]),
-        "wave_length": height * _log_uniform(rng, 0.1, 6.0) if height < 15 else _log_uniform(rng, 1.5, 60),
-        "steepness": rng.uniform(0.15, 0.35) if storm else _log_uniform(rng, 0.01, 0.25),
+        "wave_length": height * log_uniform(rng, 0.1, 6.0) if height < 15 else log_uniform(rng, 1.5, 60),
+        "steepness": rng.uniform(0.15, 0.35) if storm else log_uniform(rng, 0.01, 0.25),
         "foam": rng.uniform(0.3, 0.75) if storm else max(0.0, rng.normal(0.1, 0.2)),
         "foam_colour": np.clip(skyline * np.float32(0.9) + 0.1 * light, 0, 1).astype(np.float32),
         "glitter": 0.0 if night or rng.random() < 0.5 else rng.uniform(0.1, 1.2),
@@ -211,7 +209,7 @@ def _water(
 
 def _shore(rng: np.random.Generator, kind: SceneKind, height: float) -> NDArray[np.float64]:
     """Mostly a shore that runs one way, with the open sea on its other side; else islands and lakes."""
-    bearing, steepness = rng.uniform(-np.pi, np.pi), _log_uniform(rng, 0.002, 0.2) / height
+    bearing, steepness = rng.uniform(-np.pi, np.pi), log_uniform(rng, 0.002, 0.2) / height
     straight = kind == "coast" and rng.random() < 0.65
     return straight * steepness * np.array([np.sin(bearing), np.cos(bearing)])
 
@@ -222,9 +220,9 @@ def _land(
     sand = _GROUNDS["beach"][rng.integers(2)] if rng.random() < 0.7 else (0.2, 0.19, 0.18)
     return {
         "sand": _jitter(rng, sand, 0.1) * np.float32(light),
-        "patch": height * _log_uniform(rng, 0.15, 6.0),
+        "patch": height * log_uniform(rng, 0.15, 6.0),
         "patch_kind": int(rng.integers(0, 3)),
-        "grain": height * _log_uniform(rng, 0.02, 0.4),
+        "grain": height * log_uniform(rng, 0.02, 0.4),
         "shadows": rng.uniform(0.1, 0.6) if rng.random() < 0.3 else 0.0,
     }
 
@@ -233,7 +231,7 @@ def _air(rng: np.random.Generator, kind: SceneKind, height: float, skyline: Colo
     """Haze: mostly that of a clear or hazy day up to the horizon's distance, sometimes fog."""
     fog = rng.random() < 0.2
     return {
-        "visibility": height * _log_uniform(rng, 15, 300) if fog else _log_uniform(rng, 3e3, 2e5),
+        "visibility": height * log_uniform(rng, 15, 300) if fog else log_uniform(rng, 3e3, 2e5),
         "reach": float(np.sqrt(2 * _EARTH_RADIUS_M * height)),
         "haze": (skyline * np.float32(rng.uniform(0.9, 1.03))).astype(np.float32),
     }
@@ -273,41 +271,41 @@ def _hills(
     nearness: float,
 ) -> Layer:  # fmt: skip
     shape = int(rng.choice(3)) if kind != "town" else BLOCKS
-    distance = height * _log_uniform(rng, 60, 1500) * nearness + 30
-    rise = np.radians(_log_uniform(rng, 0.15, 9.0 if kind in ("mountains", "coast") else 3.0))
+    distance = height * log_uniform(rng, 60, 1500) * nearness + 30
+    rise = np.radians(log_uniform(rng, 0.15, 9.0 if kind in ("mountains", "coast") else 3.0))
     colour = _jitter(rng, ground[rng.integers(4)] if shape != BLOCKS else (0.5 * light,) * 3, 0.25)
     return Layer(
         kind=shape,
         distance=distance,
         top=height * rng.uniform(0.3, 1.0) + distance * float(np.tan(rise)) * rng.uniform(0.3, 1),
         cover=rng.uniform(0.15, 1.0),
-        grain=_log_uniform(rng, 2, 8) if shape == SMOOTH else _log_uniform(rng, 20, 200),
+        grain=log_uniform(rng, 2, 8) if shape == SMOOTH else log_uniform(rng, 20, 200),
         colour=colour * np.float32(rng.uniform(0.5, 1.0)),
     )
 
 
 def _headland(rng: np.random.Generator, height: float, ground: NDArray[np.float32]) -> Layer:
     """Land that runs out before the horizon on one side and stands far above it."""
-    distance = height * _log_uniform(rng, 8, 120) + 20
+    distance = height * log_uniform(rng, 8, 120) + 20
     return Layer(
         kind=int(rng.choice([SMOOTH, TREES])),
         distance=distance,
-        top=height + distance * float(np.tan(np.radians(_log_uniform(rng, 1.5, 25)))),
+        top=height + distance * float(np.tan(np.radians(log_uniform(rng, 1.5, 25)))),
         cover=rng.uniform(0.2, 0.5),
-        grain=_log_uniform(rng, 1, 12),
+        grain=log_uniform(rng, 1, 12),
         colour=_jitter(rng, ground[rng.integers(4)], 0.3) * np.float32(rng.uniform(0.3, 1.0)),
     )
 
 
 def _houses(rng: np.random.Generator, height: float, light: float) -> Layer:
     """One of the rings of houses of a town, some of them towers."""
-    distance = height * _log_uniform(rng, 3, 60) + 20
+    distance = height * log_uniform(rng, 3, 60) + 20
     return Layer(
         kind=BLOCKS,
         distance=distance,
         top=height * rng.uniform(0.4, 1.3) + distance * float(np.tan(np.radians(rng.uniform(0, 4)))),
         cover=rng.uniform(0.4, 1.0),
-        grain=_log_uniform(rng, 12, 120),
+        grain=log_uniform(rng, 12, 120),
         colour=_jitter(rng, (rng.uniform(0.2, 0.8) * light,) * 3, 0.2),
     )
 
@@ -316,23 +314,23 @@ def _foreground(rng: np.random.Generator, height: float, ground: NDArray[np.floa
     """Dunes, rocks or grass right before the camera, which hide part of the horizon."""
     return Layer(
         kind=int(rng.choice([SMOOTH, TREES])),
-        distance=height * _log_uniform(rng, 1.5, 12),
+        distance=height * log_uniform(rng, 1.5, 12),
         top=height * rng.uniform(0.5, 1.5),
         cover=rng.uniform(0.2, 0.9),
-        grain=_log_uniform(rng, 1, 20),
+        grain=log_uniform(rng, 1, 20),
         colour=_jitter(rng, ground[rng.integers(4)], 0.3),
     )
 
 
 def _ships(rng: np.random.Generator, height: float, light: float) -> Layer:
     """Ships, buoys and platforms near the horizon."""
-    distance = height * _log_uniform(rng, 15, 400) + 50
+    distance = height * log_uniform(rng, 15, 400) + 50
     return Layer(
         kind=BLOCKS,
         distance=distance,
-        top=height * rng.uniform(0.2, 1.2) + distance * float(np.radians(_log_uniform(rng, 0.1, 2.5))),
+        top=height * rng.uniform(0.2, 1.2) + distance * float(np.radians(log_uniform(rng, 0.1, 2.5))),
         cover=rng.uniform(0.12, 0.4),
-        grain=_log_uniform(rng, 15, 250),
+        grain=log_uniform(rng, 15, 250),
         colour=_jitter(rng, (rng.uniform(0.05, 0.9) * light,) * 3, 0.2),
     )
 
@@ -341,9 +339,9 @@ def _waves(rng: np.random.Generator, height: float, water: Colour) -> Layer:
     """Near crests that reach up to the horizon or a little over it, as a buoy or a small boat sees them."""
     return Layer(
         kind=SMOOTH,
-        distance=height * _log_uniform(rng, 6, 60),
+        distance=height * log_uniform(rng, 6, 60),
         top=height * rng.uniform(0.8, 1.5),
         cover=rng.uniform(0.4, 1.0),
-        grain=_log_uniform(rng, 3, 14),
+        grain=log_uniform(rng, 3, 14),
         colour=water * np.float32(rng.uniform(0.8, 1.4)),
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.geometry import UpVector
+from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.panorama import Panorama, panorama_view
 from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.room import random_room
@@ -177,7 +178,7 @@ def patchwork(rng: np.random.Generator, size: Size) -> list[Sample]:
     nx, ny = np.sin(np.radians(angle)), -np.cos(np.radians(angle))
     u, v = (x - size[1] / 2) / size[1], (y - rng.uniform(0.2, 0.8) * size[0]) / size[0]
     wave = bend * np.sin(2 * np.pi * rng.uniform(0.3, 2) * u + rng.uniform(0, 6))
-    share = np.clip((nx * u + ny * v + wave) * size[0] / _log_uniform(rng, 1, 12) + 0.5, 0, 1)
+    share = np.clip((nx * u + ny * v + wave) * size[0] / log_uniform(rng, 1, 12) + 0.5, 0, 1)
     image = second + (first - second) * share[:, :, None].astype(np.float32)
     return [finish(image, None, rng, presence=0.0)]
 
@@ -187,10 +188,6 @@ def _ground_alone(rng: np.random.Generator, size: Size) -> Image:
     up = UpVector.from_roll_pitch(rng.uniform(-180, 180), float(rng.uniform(-89, -60)))
     rays = camera_rays(camera)
     return render(random_scene(rng), rays, up, heading_deg=rng.uniform(0, 360))
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def room(rng: np.random.Generator, size: Size) -> list[Sample]:

@@ -31,6 +31,7 @@ __all__ = [
     "load_small",
     "named_datasets",
     "open_pictures",
+    "set_aside",
     "thinned",
 ]
 
@@ -141,6 +142,16 @@ def _pictures(dataset: Dataset) -> list[Picture]:
             image = Canvas.from_frame(frame.frame).to_bgr()[:height, :width]
             pictures.append(Picture(Path(frame.file), frame.label, dataset.camera, image.copy()))
     return pictures
+
+
+def set_aside(names: Iterable[str], split: Path | None, count: int) -> dict[str, list[Picture]]:
+    """At most `count` pictures for validation of each dataset that has any; raises DatasetError."""
+    sets = {
+        name: open_pictures(path, split)[1]
+        for name, path in named_datasets(names)
+        if not (path / "panoramas.csv").is_file()
+    }
+    return {name: thinned(pictures, count) for name, pictures in sets.items() if pictures}
 
 
 def thinned(pictures: Sequence[Picture], count: int) -> list[Picture]:

@@ -26,7 +26,7 @@ from horizon_rt.training.cache import build_cache, check_material
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.materials import ingredients_of
-from horizon_rt.training.pictures import Picture, named_datasets, open_pictures, thinned
+from horizon_rt.training.pictures import set_aside
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.validation import Validation
 
@@ -129,7 +129,8 @@ class Job:
         net = new_net(self.recipe.net) if card is None else load_net(card)
         recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net))
         area = INPUT_AREA_PX if card is None else card.input_area_px
-        judge = Validation(self._set_aside(), make_loss(recipe.loss), input_area_px=area)
+        aside = set_aside(recipe.data, recipe.split, _VALIDATED)
+        judge = Validation(aside, make_loss(recipe.loss), input_area_px=area)
         if self.settings.patience and not len(judge):
             raise TrainingError("--patience needs pictures that are set aside; give --data")
         batches = self._batches(recipe, on_step)
@@ -160,14 +161,6 @@ class Job:
             input_area_px=INPUT_AREA_PX if card is None else card.input_area_px,
             default=True,
         )
-
-    def _set_aside(self) -> dict[str, list[Picture]]:
-        sets = {
-            name: open_pictures(path, self.recipe.split)[1]
-            for name, path in named_datasets(self.recipe.data)
-            if not (path / "panoramas.csv").is_file()
-        }
-        return {name: thinned(pictures, _VALIDATED) for name, pictures in sets.items() if pictures}
 
     def _batches(self, recipe: Recipe, on_step: OnStep) -> Batches:
         if self.cache is None:

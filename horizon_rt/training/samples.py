@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from horizon_rt.colour import yuv_from_rgb
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.occluders import random_occluders
 from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor
 from horizon_rt.training.contour import mask_distance
@@ -165,6 +166,6 @@ def fade_border(image: Image, plane: HalfPlane, rng: np.random.Generator) -> Ima
     if not (above.any() and below.any()):
         return image
     step = image[above].mean(axis=0) - image[below].mean(axis=0)
-    reach = np.float32(np.exp(rng.uniform(np.log(8), np.log(120))))
+    reach = np.float32(log_uniform(rng, 8, 120))
     side = np.clip(distance, -0.5, 0.5) * np.exp(-np.abs(distance) / reach)
     return image - np.float32(rng.uniform(0.5, 1.0)) * side[:, :, None] * step.astype(np.float32)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.synth.chance import log_uniform
 from horizon_rt.training.covered import hide_part
 from horizon_rt.training.pictures import Loaded, Picture, load_small
 from horizon_rt.training.samples import HalfPlane, Sample, Size, finish
@@ -74,7 +75,7 @@ def _random_window(
         roll = np.radians(rng.normal(0, 4))
     c, s = np.cos(roll), np.sin(roll)
     fit = min(sw / (abs(c) * w + abs(s) * h), sh / (abs(s) * w + abs(c) * h))  # largest window inside
-    scale = fit * (rng.uniform(0.95, 1.08) if whole else np.exp(rng.uniform(np.log(0.45), np.log(1.12))))
+    scale = fit * (rng.uniform(0.95, 1.08) if whole else log_uniform(rng, 0.45, 1.12))
     stretch, flip = np.exp(rng.normal(0, 0.08)), rng.choice([-1.0, 1.0])
     a = scale * np.array([[c * flip, -s * stretch], [s * flip, c * stretch]])
     room = np.maximum(np.array([sw, sh]) - np.abs(a) @ (w, h), 0) / 2
