@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import json
 import pickle
 from collections import Counter
@@ -274,9 +275,11 @@ def test_augmentation_keeps_ranges_and_its_input() -> None:
     assert len(tones) > 60
 
 
-def test_augmentation_is_a_gamma_of_luma_and_a_gain_of_chroma() -> None:
-    """One exponent a picture, and one gain 0..1.6 of each chroma plane; now and then all is grey."""
-    batch, grey = _batch(), 0
+def test_augmentation_is_a_gamma_of_luma_and_a_gain_and_turn_of_chroma() -> None:
+    """One exponent a picture, and one gain 0..1.6 of each chroma plane, then turned in some pictures; now and
+    then all is grey.
+    """
+    batch, grey, turned = _batch(), 0, 0
     for seed in range(12):
         images, _ = augment(batch, torch.Generator().manual_seed(seed))
         luma = images[:, 0].double() / 255
@@ -287,9 +290,11 @@ def test_augmentation_is_a_gamma_of_luma_and_a_gain_of_chroma() -> None:
         assert float((exponents.amax(1) - exponents.amin(1)).max()) < 1e-3
         gains = (images[1:, 1:] - 128) / torch.arange(1, 6)[:, None, None, None]
         assert float((gains.amax((2, 3)) - gains.amin((2, 3))).max()) < 1e-3
-        assert -1e-4 <= float(gains.min()) <= float(gains.max()) <= 1.6
+        assert float(gains[:, :, 0, 0].norm(dim=1).max()) <= 1.6 * math.sqrt(2) + 1e-4
+        turned += int((gains.amin((1, 2, 3)) < -1e-4).sum() + (gains.amax((1, 2, 3)) > 1.6).sum())
         grey += int((gains.abs().amax((1, 2, 3)) < 1e-4).sum())
     assert 2 <= grey <= 20  # 15 % of 60
+    assert 1 <= turned <= 20
 
 
 def test_the_net_sees_in_training_what_it_sees_of_a_frame() -> None:

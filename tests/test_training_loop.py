@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import signal
@@ -80,6 +81,24 @@ def test_a_run_learns_and_logs(tmp_path: Path) -> None:
         mask, _ = net(torch.cat([luma, 4 * (x[:, 1:] - 128 / 255)], dim=1))
     clear = (batch.covers == 0) | (batch.covers == 255)
     assert ((mask[:, 0] > 0) == (batch.covers > 127))[clear].float().mean() > 0.97
+
+
+def test_frozen_norms_keep_their_statistics_and_learn_their_scales(tmp_path: Path) -> None:
+    def after_training(*, frozen: bool) -> tuple[torch.nn.BatchNorm2d, torch.nn.BatchNorm2d]:
+        recipe = replace(RECIPE, samples=8 * 5, frozen_norm=frozen)
+        torch.manual_seed(1)
+        net = torch.nn.Sequential(torch.nn.BatchNorm2d(3), TinyNet(0.0))
+        before = copy.deepcopy(net[0])
+        Trainer(net, recipe, Settings(folder=tmp_path / str(frozen), **QUIET)).run(  # type: ignore[arg-type]
+            PaintedBatches(), lambda net: {}
+        )
+        return before, net[0]
+
+    for frozen in (True, False):
+        before, after = after_training(frozen=frozen)
+        assert torch.equal(before.running_mean, after.running_mean) == frozen  # type: ignore[arg-type]
+        assert torch.equal(before.running_var, after.running_var) == frozen  # type: ignore[arg-type]
+        assert not torch.equal(before.weight, after.weight)
 
 
 def test_the_average_is_that_of_the_steps(tmp_path: Path) -> None:

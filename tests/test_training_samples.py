@@ -24,6 +24,7 @@ from horizon_rt.synth.panorama import Panorama
 from horizon_rt.synth.source import SyntheticOptions
 from horizon_rt.training import ingredients, samples
 from horizon_rt.training.cache import SHAPES
+from horizon_rt.training.collage import replace_side
 from horizon_rt.training.covered import hide_part
 from horizon_rt.training.materials import make_ingredients
 from horizon_rt.training.pictures import Picture, open_pictures, thinned
@@ -429,6 +430,24 @@ def test_what_hides_a_horizon_looks_like_ground_and_is_counted(tmp_path: Path) -
             assert presence == (-1.0 if hidden > 0.75 else None)
             told.append(presence)
     assert 0 < told.count(-1.0) < 30
+
+
+@pytest.mark.parametrize("theirs", [HorizonLine(0, 12), HorizonLine(-40, -8), HorizonLine(170, 20)])
+def test_a_collage_takes_one_side_of_another_picture(tmp_path: Path, theirs: HorizonLine) -> None:
+    """Both pictures have a bright sky over dark ground, of other tones; so has the collage, on the same line."""
+    path = made.paint(tmp_path / "a.png", theirs, (60, 90), (220, 40))
+    other = Picture(path, made.line_label(theirs, (60, 90)))
+    line = HorizonLine(8.0, 5.0)
+    plane, clear = HalfPlane.of(line), np.abs(made.signed_distance(line, SIZE)) > 6
+    sky, sides = made.signed_distance(line, SIZE) > 0, set()
+    base = np.repeat(np.where(sky, 0.7, 0.3).astype(np.float32)[:, :, None], 3, axis=2)
+    for seed in range(30):
+        image = replace_side(base, plane, [other], _rng(seed))[:, :, 0]
+        changed = (np.abs(image - base[:, :, 0]) > 0.01) & clear
+        assert image[sky & clear].min() > image[~sky & clear].max()
+        assert not (changed & sky).any() or not (changed & ~sky).any()
+        sides |= {bool(side) for side in np.unique(sky[changed])}
+    assert sides == {True, False}
 
 
 def test_without_ground_nothing_can_be_hidden(tmp_path: Path) -> None:

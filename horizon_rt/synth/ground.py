@@ -101,7 +101,8 @@ def _glitter(
     rx, ry, rz = x - 2.0 * facing * sx / norm, y + 2.0 * facing / norm, z - 2.0 * facing * sz / norm
     toward = rx * scene.sun[0] + ry * max(scene.sun[1], 0.03) + rz * scene.sun[2]
     width = 0.004 + 0.5 * rough * rough
-    spark = math.exp(max((toward - 1.0) / width, -30.0)) * min(1.0, 0.02 / width + 0.3)
+    # Facets are not of unit length: their rays may exceed the sun's.
+    spark = math.exp(min(max((toward - 1.0) / width, -30.0), 0.0)) * min(1.0, 0.02 / width + 0.3)
     for k in range(3):
         colour[k] += scene.sun_colour[k] * scene.glitter * spark * 2.0
 

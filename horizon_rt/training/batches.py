@@ -19,6 +19,8 @@ from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import TAGS, Size
 
+_GRADED, _HUE = 0.4, 0.5  # share of pictures whose hue is turned, and the standard deviation in rad
+
 __all__ = ["Batch", "Batches", "CachedBatches", "LiveBatches", "augment", "load"]
 
 
@@ -130,7 +132,7 @@ def _quiet_worker(_number: int) -> None:
 
 
 def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mirror, gamma and colour: pictures 0..255 (n, 3, h, w) and covers 0..1 (n, 1, h/4, w/4), float32."""
+    """Mirror, gamma, saturation and hue: pictures 0..255 (n, 3, h, w) and covers 0..1 (n, 1, h/4, w/4), float32."""
     images, covers = batch.images, batch.covers
     if torch.rand((), generator=generator) < 0.5:
         images, covers = images.flip(3), covers.flip(2)
@@ -140,5 +142,13 @@ def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     kept = torch.rand(n, 1, 1, 1, generator=generator) > 0.15
     colour = torch.rand(n, 2, 1, 1, generator=generator) * 1.6 * kept
     luma = x[:, :1].clamp(0, 1) ** gamma
-    chroma = (x[:, 1:] - 128 / 255) * colour + 128 / 255
+    chroma = _turned((x[:, 1:] - 128 / 255) * colour, generator) + 128 / 255
     return (torch.cat([luma, chroma], dim=1) * 255).clamp(0, 255), covers[:, None].float() / 255
+
+
+def _turned(chroma: Tensor, generator: torch.Generator) -> Tensor:
+    """Chroma (n, 2, h, w) with another hue in some pictures, as after colour grading."""
+    n = chroma.shape[0]
+    turn = _HUE * torch.randn(n, generator=generator) * (torch.rand(n, generator=generator) < _GRADED)
+    c, s = turn.cos(), turn.sin()
+    return torch.einsum("nij,njhw->nihw", torch.stack([c, -s, s, c], dim=1).view(n, 2, 2), chroma)

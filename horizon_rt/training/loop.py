@@ -154,7 +154,7 @@ class Trainer:
     def _learn(self, batch: Batch) -> float:
         device, precision = self.settings.device, self.settings.precision
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # a run that goes on drops out the same
-        self.net.train()
+        self._train_mode()
         images, covers = augment(batch, self._generator)
         picture = normalise(images.to(device)).contiguous(memory_format=torch.channels_last)
         low = torch.bfloat16 if precision == "bfloat16" else torch.float16
@@ -173,6 +173,13 @@ class Trainer:
         if math.isnan(value):
             raise TrainingError(f"the loss is no number at step {self.step}; try a lower --rate")
         return value
+
+    def _train_mode(self) -> None:
+        self.net.train()
+        if self.recipe.frozen_norm:
+            for module in self.net.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
 
     def _loss_of(self, mask: Tensor, presence: Tensor, covers: Tensor, batch: Batch) -> Tensor:
         weight = batch.weights.to(mask.device)[:, None, None, None]

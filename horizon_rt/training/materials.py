@@ -11,6 +11,7 @@ from horizon_rt.errors import DatasetError
 from horizon_rt.synth.panorama import Panorama, load_panoramas
 from horizon_rt.synth.scene import SceneKind
 from horizon_rt.training import ingredients as making
+from horizon_rt.training.collage import replace_side
 from horizon_rt.training.covered import hide_part
 from horizon_rt.training.ingredients import Ingredient
 from horizon_rt.training.pictures import Picture, named_datasets, open_pictures, thinned
@@ -30,7 +31,7 @@ _PROCEDURAL: dict[str, Ingredient] = {
     "room": making.room,
     "blank": making.blank,
 }
-_GROUNDS = 40  # pictures of each dataset whose ground hides horizons
+_GROUNDS = 40  # pictures of each dataset whose ground hides horizons, or that lend their sky or ground
 # Spread of the roll given to windows of data whose larger tilts exceed the last number, and of other data.
 _AIRBORNE_DEG, _LEVEL_DEG, _BANKED_DEG = 40.0, 15.0, 10.0
 
@@ -41,6 +42,7 @@ def make_ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
     panoramas: list[Panorama] = []
     pictures: list[Picture] = []
     grounds: list[Picture] = []
+    lined: list[Picture] = []
     for (name, path), share in zip(named_datasets(recipe.data), recipe.data.values(), strict=True):
         if (path / "panoramas.csv").is_file():
             some = _panoramas(path, recipe.split)
@@ -50,11 +52,14 @@ def make_ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
             training = _training(path, recipe.split)
             pictures += training
             grounds += thinned([p for p in training if _shows_ground(p)], _GROUNDS)
+            lined += thinned([p for p in training if p.label.ends is not None], _GROUNDS)
             made[name] = _windows(training, _spread_deg(training)), share
     if panoramas:
         made["real-sky"] = making.real_sky(panoramas, ("sea", "sea", "storm", "coast")), recipe.real_sky
     if grounds:
         made["covered"] = _covered(grounds), recipe.covered
+    if lined:
+        made["collage"] = _collage(lined), recipe.collage
     if pictures:
         made["beside"] = _beside(pictures), recipe.beside
     total = sum(share for _, share in made.values())
@@ -120,16 +125,31 @@ def _windows(pictures: list[Picture], spread_deg: float) -> Ingredient:
     return make
 
 
+_KINDS: tuple[SceneKind, ...] = ("sea", "sea", "coast", "fields", "town", "mountains")
+
+
+def _collage(pictures: list[Picture]) -> Ingredient:
+    """Rendered scenes, or windows of pictures, with the sky or the ground of other pictures."""
+
+    def make(rng: np.random.Generator, size: Size) -> list[Sample]:
+        if rng.random() < 0.5:
+            chosen = pictures[int(rng.integers(len(pictures)))]
+            return [window_sample(chosen, rng, size, spread_deg=_LEVEL_DEG, pasting=pictures)]
+        image, plane = making.scene_picture(_KINDS, rng, size)
+        return [finish(replace_side(image, plane, pictures, rng), plane, rng)]
+
+    return make
+
+
 def _covered(pictures: list[Picture]) -> Ingredient:
     """Rendered scenes, or windows of pictures with a line, behind the ground of other pictures."""
-    kinds: tuple[SceneKind, ...] = ("sea", "sea", "coast", "fields", "town", "mountains")
     lined = [picture for picture in pictures if picture.label.ends is not None]
 
     def make(rng: np.random.Generator, size: Size) -> list[Sample]:
         if lined and rng.random() < 0.5:
             chosen = lined[int(rng.integers(len(lined)))]
             return [window_sample(chosen, rng, size, spread_deg=_LEVEL_DEG, hiding=pictures)]
-        image, plane = making.scene_picture(kinds, rng, size)
+        image, plane = making.scene_picture(_KINDS, rng, size)
         hidden, presence = hide_part(image, plane, pictures, rng)
         return [finish(hidden, plane, rng, presence=presence)]
 

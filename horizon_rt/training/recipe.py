@@ -21,11 +21,11 @@ PROCEDURAL = {
     "room": 0.04,
     "blank": 0.04,
 }
-# Further ingredients of panoramas and of pictures: `real_sky`, `covered` and `beside` of a recipe.
-MADE_OF_DATA = ("real-sky", "covered", "beside")
+# Further ingredients of panoramas and of pictures: `real_sky`, `covered`, `collage` and `beside` of a recipe.
+MADE_OF_DATA = ("real-sky", "covered", "collage", "beside")
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "float": (int, float), "dict[str, float]": (dict,),
-    "Path | None": (Path, type(None)),
+    "Path | None": (Path, type(None)), "bool": (bool,),
 }  # fmt: skip
 _LARGEST = 1e12
 _SHARES_OF_ONE = ("warm_up", "average")
@@ -37,10 +37,12 @@ class Recipe:
 
     `shares` gives the parts of the ingredients without data (`PROCEDURAL`), `data` those of dataset folders
     (a path, or a name below the data root), `real_sky` that of scenes under the skies of the panoramas,
-    `covered` that of pictures partly hidden by the ground of others, and `beside` that of labelled pictures
-    cut to their sky or ground alone. Parts need not add up to 1.
+    `covered` that of pictures partly hidden by the ground of others, `collage` that of pictures with the sky
+    or the ground of others, and `beside` that of labelled pictures cut to their sky or ground alone. Parts
+    need not add up to 1.
     `split` names the files of the datasets that are kept for validation. `warm_up` is a share of the run,
-    `average` the decay of the mean of the weights that is kept.
+    `average` the decay of the mean of the weights that is kept. `frozen_norm` keeps the means and variances
+    of batch norm as they are, for a net that has good ones already.
     """
 
     net: str = "small"
@@ -54,11 +56,13 @@ class Recipe:
     samples: int = 400_000
     batch: int = 32
     average: float = 0.998
+    frozen_norm: bool = False
     seed: int = 0
     shares: dict[str, float] = field(default_factory=lambda: dict(PROCEDURAL))
     data: dict[str, float] = field(default_factory=dict)
     real_sky: float = 0.0
     covered: float = 0.0
+    collage: float = 0.0
     beside: float = 0.0
     split: Path | None = None
 
@@ -68,7 +72,7 @@ class Recipe:
         unknown = self.shares.keys() - PROCEDURAL.keys()
         if unknown:
             raise DatasetError(f"no ingredient '{sorted(unknown)[0]}'; there are: {', '.join(PROCEDURAL)}")
-        parts = [*self.shares.values(), *self.data.values(), self.real_sky, self.covered, self.beside]
+        parts = [*self.shares.values(), *self.data.values(), *self._made_of_data().values()]
         if sum(parts) <= 0:
             raise DatasetError("the parts of a recipe are all 0; give shares or data")
         if self.samples < 1 or self.batch < 1:
@@ -77,7 +81,7 @@ class Recipe:
     def _check_values(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if not isinstance(value, _TYPES[str(f.type)]) or isinstance(value, bool):
+            if not isinstance(value, _TYPES[str(f.type)]) or isinstance(value, bool) != (f.type == "bool"):
                 raise DatasetError(f"{f.name} of a recipe is {f.type}, got {value!r}")
             if isinstance(value, dict):
                 for name, part in value.items():
@@ -88,8 +92,16 @@ class Recipe:
     def material(self) -> dict[str, object]:
         """What the samples are made of, as JSON holds it; the split by its text."""
         split = None if self.split is None else read_text(self.split)
-        parts = {"real_sky": self.real_sky, "covered": self.covered, "beside": self.beside}
-        return {"shares": self.shares, "data": self.data, **parts, "seed": self.seed, "split": split}
+        parts = {"shares": self.shares, "data": self.data, **self._made_of_data()}
+        return {**parts, "seed": self.seed, "split": split}
+
+    def _made_of_data(self) -> dict[str, float]:
+        return {
+            "real_sky": self.real_sky,
+            "covered": self.covered,
+            "collage": self.collage,
+            "beside": self.beside,
+        }
 
     @property
     def steps(self) -> int:

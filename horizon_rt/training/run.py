@@ -38,7 +38,7 @@ OnStep = Callable[[str, int, int, float], None]
 _SIGMA = SigmaScale(scale=5.0, floor_deg=0.3)
 _VALIDATED = 150  # pictures of a dataset that the evaluations use
 # A short run that starts from trained weights, and the part of it that the user's own data gets.
-_FINE_TUNING = {"samples": 6000, "rate": 1.5e-4, "warm_up": 0.1, "average": 0.98}
+_FINE_TUNING = {"samples": 6000, "rate": 1.5e-4, "warm_up": 0.1, "average": 0.98, "frozen_norm": True}
 _OWN_SHARE = 1.0
 
 

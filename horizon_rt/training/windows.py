@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.synth.chance import log_uniform
+from horizon_rt.training.collage import replace_side
 from horizon_rt.training.covered import hide_part
 from horizon_rt.training.pictures import Loaded, Picture, load_small
 from horizon_rt.training.samples import HalfPlane, Sample, Size, finish
@@ -29,10 +30,12 @@ def window_sample(
     *,
     spread_deg: float = 12.0,
     hiding: Sequence[Picture] = (),
+    pasting: Sequence[Picture] = (),
 ) -> Sample:
     """A random rotated, scaled and slightly tilted window of a picture, with camera effects.
 
-    Part of a horizon given as a line may be hidden by the grounds of the pictures in `hiding`.
+    Part of a horizon given as a line may be hidden by the grounds of the pictures in `hiding`, and its sky
+    or its ground be that of one of the pictures in `pasting`.
     """
     loaded = load_small(picture)
     image = loaded.image
@@ -44,6 +47,8 @@ def window_sample(
     if loaded.line is not None:
         plane = _window_plane(loaded.line, (image.shape[0], image.shape[1]), matrix, size)
         presence = None
+        if pasting:
+            rgb = replace_side(rgb, plane, pasting, rng)
         if hiding:
             rgb, presence = hide_part(rgb, plane, hiding, rng)
         return finish(rgb, plane, rng, presence=presence, occluders=_OCCLUDED, faded=_FADED)
