@@ -32,12 +32,15 @@ def roll_pitch_sd_deg(up: UpVector, covariance: NDArray[np.float64]) -> tuple[fl
 class Measurement:
     """The horizon fitted to one frame, before any filtering.
 
-    `covariance` is that of the up vector, shape (3, 3), rank 2 (tangent to the sphere), in rad².
+    `covariance` is that of the up vector, shape (3, 3), rank 2 (tangent to the sphere), in rad². The part of
+    it that neighbouring frames share has the standard deviation `lasting_deg` in each direction: no filter
+    averages it away.
     """
 
     up: UpVector
     covariance: NDArray[np.float64]
     inliers: int
+    lasting_deg: float = 0.0
 
     @property
     def sd_deg(self) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 
 from horizon_rt.camera import CameraModel, Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
-from horizon_rt.fitting import HorizonFitter
+from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Measurement, Observation
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.weights import SigmaScale
-from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter, TrackSettings
+from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter
 
 __all__ = ["HorizonTracker"]
 
@@ -27,7 +28,8 @@ class HorizonTracker:
     `camera` is the lens for the frames' size; without one, a centred pinhole with a horizontal field of
     view of 70° is assumed at the first frame. A frame of another size starts the track again, with
     `CameraModel.for_size`. `smooth='none'` treats each frame on its own. `model` is a shipped model or a
-    path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda'. Raises WeightsError for weights
+    path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda'. Without `refine` the horizon is that
+    of the mask alone. Raises WeightsError for weights
     that do not match their manifest, DeviceError where there is no CUDA device, ValueError for an unknown
     option.
     """
@@ -39,6 +41,7 @@ class HorizonTracker:
         smooth: Smoothing = "causal",
         model: str | None = None,
         device: DeviceChoice = "auto",
+        refine: bool = True,
     ) -> None:
         from horizon_rt.segmentation.compile import TorchScript, best_device
         from horizon_rt.segmentation.weights import default_model, load_net
@@ -53,6 +56,8 @@ class HorizonTracker:
         where = best_device() if device == "auto" else device
         self._segmenter = Segmenter(TorchScript(load_net(card), where), input_area_px=card.input_area_px)
         self._fitter: HorizonFitter | None = None
+        self._refiner: HorizonRefiner | None = None
+        self._refine = refine
         self._filter: Filter = self._new_filter()
 
     @property
@@ -76,6 +81,9 @@ class HorizonTracker:
         """
         fitter = self._fitter_for(frame)
         observation = fitter.fit(segmentation or self._segmenter.segment(frame))
+        if self._refiner is not None and observation.measurement is not None:
+            refined = self._refiner.refine(frame.luma, observation.measurement)
+            observation = replace(observation, measurement=refined)
         track = self._filter.update(frame.time_s, observation)
         return describe(frame, observation, track, fitter.camera)
 
@@ -86,7 +94,7 @@ class HorizonTracker:
     def _new_filter(self) -> Filter:
         if self._smooth == "none":
             return NoFilter()
-        return TrackFilter(TrackSettings(bias_deg=self._sigma.floor_deg))
+        return TrackFilter()
 
     def _fitter_for(self, frame: Frame) -> HorizonFitter:
         fitter, size = self._fitter, (frame.width, frame.height)
@@ -95,7 +103,9 @@ class HorizonTracker:
         if fitter is not None:
             self.reset()
         self._camera = self._camera or Pinhole.from_hfov(*size, DEFAULT_HFOV_DEG)
-        self._fitter = HorizonFitter(self._camera.for_size(*size), self._sigma)
+        camera = self._camera.for_size(*size)
+        self._fitter = HorizonFitter(camera, self._sigma)
+        self._refiner = HorizonRefiner(camera) if self._refine else None
         return self._fitter
 
 

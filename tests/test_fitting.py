@@ -169,9 +169,9 @@ def test_the_covariance_is_tangent_and_scaled_as_told(camera: Pinhole) -> None:
     up = scaled.up.as_array()
     assert np.abs(scaled.covariance @ up).max() < 1e-12
     tangent = np.eye(3) - np.outer(up, up)
-    expected = 4 * plain.covariance + math.radians(0.3) ** 2 * tangent
+    expected = 4 * plain.covariance + math.radians(scaled.lasting_deg) ** 2 * tangent
     assert scaled.covariance == pytest.approx(expected, abs=1e-12)
-    assert min(scaled.sd_deg) >= 0.3
+    assert min(scaled.sd_deg) >= scaled.lasting_deg > 0
 
 
 @pytest.mark.parametrize(("value", "view", "sky"), [(9.0, "sky", 1.0), (-9.0, "ground", 0.0)])
@@ -307,7 +307,18 @@ def test_agreement_is_one_for_the_half_plane_and_minus_one_for_its_opposite() ->
     box, up = letterbox(1920, 1080, 320, 192), up_vector(-70, 3)
     rays = cell_rays(PINHOLE, box, 320, 192)
     logits = np.where(rays @ up > 0, 20, -20).astype(np.float32)
-    right, sky = agreement(logits, rays, up)
-    wrong, _ = agreement(logits, rays, -up)
+    right, sky, doubt = agreement(logits, rays, up, cell_angle(PINHOLE, box))
+    wrong, _, _ = agreement(logits, rays, -up, cell_angle(PINHOLE, box))
+    assert doubt == pytest.approx(0, abs=1e-6)
     assert (right, wrong) == (pytest.approx(1), pytest.approx(-1))
     assert sky == pytest.approx((rays @ up > 0).mean())
+
+
+@pytest.mark.parametrize("slope", [0.5, 1.0, 3.0])
+def test_doubt_is_the_width_of_the_band(slope: float) -> None:
+    """∫ 1 − tanh|s·d/2| dd over a ramp of slope s by cell is 4·ln 2/s cells."""
+    box, up = letterbox(1920, 1080, 320, 192), up_vector(0, 0)
+    rays, cell = cell_rays(PINHOLE, box, 320, 192), cell_angle(PINHOLE, box)
+    logits = (slope * np.arcsin(rays @ up) / cell).astype(np.float32)
+    _, _, doubt = agreement(logits, rays, up, cell)
+    assert doubt == pytest.approx(4 * math.log(2) / slope, rel=0.15)

@@ -39,7 +39,7 @@ default = "small"
 file = "small.safetensors"
 sha256 = "{digest}"
 net = {{ channels = [8, 16, 32, 32], blocks = [1, 1], attention = 1 }}
-sigma = {{ scale = 2.5, floor_deg = 0.1 }}
+sigma = {{ scale = 2.5, doubt = 0.1 }}
 """
 Change = Callable[[dict[str, torch.Tensor]], object]
 
@@ -61,7 +61,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     torch.manual_seed(3)
     kept: dict[str, torch.Tensor] = {}
     card = default_model(_write(tmp_path, kept.update))
-    assert (card.name, card.sigma.scale, card.sigma.floor_deg) == ("small", 2.5, 0.1)
+    assert (card.name, card.sigma.scale, card.sigma.doubt) == ("small", 2.5, 0.1)
     loaded = load_net(card).state_dict()
     assert all(torch.equal(loaded[k], v) for k, v in kept.items())
 
@@ -139,7 +139,7 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path) -> None:
         ("sigma = ", "sigmas = "),
         ("scale = 2.5", "scale = 0"),
         ("scale = 2.5", 'scale = "wide"'),
-        ("floor_deg = 0.1", "floor_deg = nan"),
+        ("doubt = 0.1", "doubt = nan"),
     ],
 )
 def test_a_damaged_manifest_is_refused(tmp_path: Path, old: str, new: str) -> None:

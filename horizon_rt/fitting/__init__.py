@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from horizon_rt.camera import CameraModel
 from horizon_rt.fitting.boundary import agreement, crossings
 from horizon_rt.fitting.plane import fit_plane
+from horizon_rt.fitting.refine import HorizonRefiner
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement, Observation, View
 from horizon_rt.segmentation import Segmentation
@@ -14,7 +17,7 @@ from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.segmentation.preprocess import Letterbox
 from horizon_rt.segmentation.weights import SigmaScale
 
-__all__ = ["HorizonFitter"]
+__all__ = ["HorizonFitter", "HorizonRefiner"]
 
 _MIN_INLIERS = 6
 _MIN_SPAN = 0.12  # of the picture's smaller angular width, that the inliers must span
@@ -43,15 +46,16 @@ class HorizonFitter:
         inliers, _, span = fit_plane(
             self._points, self._skyward, count, self._cell, self._seed, up, covariance
         )
-        agree, sky = agreement(logits, rays, up)
+        agree, sky, doubt = agreement(logits, rays, up, self._cell)
         # Without a plane the net's own opinion is all there is.
         confidence = segmentation.presence * (min(max(agree, 0.0), 1.0) if inliers else 1.0)
         seen = inliers >= _MIN_INLIERS and span >= _MIN_SPAN * self._width and confidence >= _MIN_CONFIDENCE
         if not seen:
             return Observation(view=_view_without_horizon(sky), confidence=1.0 - confidence, sky_fraction=sky)
         estimate = UpVector.from_vector(up)
-        honest = self.sigma.scale**2 * covariance + estimate.isotropic_covariance(self.sigma.floor_deg)
-        measurement = Measurement(up=estimate, covariance=honest, inliers=inliers)
+        lasting = math.degrees(self.sigma.doubt * doubt * self._cell)
+        honest = self.sigma.scale**2 * covariance + estimate.isotropic_covariance(lasting)
+        measurement = Measurement(up=estimate, covariance=honest, inliers=inliers, lasting_deg=lasting)
         return Observation(view="horizon", confidence=confidence, sky_fraction=sky, measurement=measurement)
 
     def _prepare(self, letterbox: Letterbox, shape: tuple[int, ...]) -> None:

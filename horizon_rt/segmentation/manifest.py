@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _COMMENTS = {
     "input_area_px": "Net inputs are multiples of 32, the largest within this area that keep the picture's "
     "aspect.",
-    "sigma": "Standard deviation = scale x formal one of the fit, at least floor_deg; see docs/accuracy.md.",
+    "sigma": "Variances: (scale x formal one of the fit)^2 + (doubt x width of the doubtful band)^2; see docs/accuracy.md.",
     "presence_shift": "Added to the presence logit after training, so that doubtful frames with a clear half "
     "plane are kept.",
 }
@@ -37,11 +37,12 @@ _COMMENTS = {
 class SigmaScale:
     """How the fit's formal covariance becomes honest, measured on data that was not trained on.
 
-    The standard deviation is `scale` times the formal one, and at least `floor_deg` in each direction.
+    Two parts are added: `scale` times the formal standard deviation, and in each direction `doubt` times the
+    width of the band in which the mask is in doubt. Neighbouring frames share the second.
     """
 
     scale: float
-    floor_deg: float
+    doubt: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _card(folder: Path, name: str, entry: Mapping[str, Any]) -> ModelCard:
         path=folder / file,
         sha256=sha256,
         net=_net(entry["net"]),
-        sigma=SigmaScale(_positive(entry["sigma"]["scale"]), _positive(entry["sigma"]["floor_deg"])),
+        sigma=SigmaScale(_positive(entry["sigma"]["scale"]), _positive(entry["sigma"]["doubt"])),
         input_area_px=_whole(entry.get("input_area_px", INPUT_AREA_PX), 32 * 32, _LARGEST_AREA),
     )
 
@@ -145,7 +146,7 @@ def _whole(value: Any, least: int, most: int) -> int:
 def _positive(value: Any) -> float:
     number = float(value)
     if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"sigma's scale and floor_deg are above 0, got {value}")
+        raise ValueError(f"sigma's scale and doubt are above 0, got {value}")
     return number
 
 

@@ -168,7 +168,7 @@ def write_manifest(
             "sha256": hashlib.sha256(data).hexdigest(),
             "net": manifest.net_entry(net),
             "input_area_px": input_area_px,
-            "sigma": {"scale": sigma.scale, "floor_deg": sigma.floor_deg},
+            "sigma": {"scale": sigma.scale, "doubt": sigma.doubt},
             **facts,
         },
         data,

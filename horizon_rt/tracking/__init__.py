@@ -25,6 +25,7 @@ _TARGET = 1.1
 _MAX_EXCESS = 4.0
 _ADAPT_RATE = 0.5
 _SHARED = 0.9  # of the lasting error of neighbouring frames
+_LASTING_RATE = 0.2  # at which the lasting error of the track follows that of its measurements
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,6 @@ class TrackSettings:
     coast_s: float = 2.0
     max_gap_s: float = 5.0
     reacquire_frames: int = 3
-    bias_deg: float = 0.0  # the part of a measurement's error that lasts, which no filter averages away
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ class TrackFilter:
         self._accepted_at = -math.inf
         self._hits = 0
         self._log_agility = 0.0
+        self._lasting_deg = 0.0
 
     def update(self, time_s: float, observation: Observation) -> Track:
         """Take in one frame's observation at its presentation time; times need not be regular."""
@@ -117,7 +118,7 @@ class TrackFilter:
         self._kalman = self._new_kalman()
         self._kalman.start(measurement.up, self._noise(measurement))
         self._state, self._hits, self._accepted_at, self._rival = "acquiring", 1, time_s, None
-        self._log_agility = 0.0
+        self._log_agility, self._lasting_deg = 0.0, measurement.lasting_deg
 
     def _passes(self, measurement: Measurement) -> bool:
         distance = self._kalman.innovation(measurement.up, self._noise(measurement))
@@ -126,8 +127,8 @@ class TrackFilter:
 
     def _noise(self, measurement: Measurement) -> Array:
         """Covariance of what is new in each frame: without most of the lasting part, which frames share."""
-        lasting = _SHARED * self.settings.bias_deg
-        return measurement.covariance - measurement.up.isotropic_covariance(lasting)
+        lasting = measurement.up.isotropic_covariance(_SHARED * measurement.lasting_deg)
+        return measurement.covariance - lasting
 
     def _adapt(self, distance: float) -> None:
         """Let the process noise follow the motion: it grows while innovations are larger than expected.
@@ -141,6 +142,7 @@ class TrackFilter:
 
     def _accept(self, time_s: float, measurement: Measurement) -> None:
         self._kalman.update(measurement.up, self._noise(measurement))
+        self._lasting_deg += _LASTING_RATE * (measurement.lasting_deg - self._lasting_deg)
         self._hits += 1
         self._accepted_at, self._rival = time_s, None
         if self._hits >= self.settings.confirm_frames:
@@ -154,6 +156,7 @@ class TrackFilter:
         if rival.update(time_s, observation).state == "tracking":
             self._kalman, self._hits, self._log_agility = rival._kalman, rival._hits, rival._log_agility
             self._state, self._accepted_at, self._rival = "tracking", time_s, None
+            self._lasting_deg = rival._lasting_deg
 
     def _age(self, time_s: float) -> None:
         waiting = time_s - self._accepted_at
@@ -170,8 +173,8 @@ class TrackFilter:
         inliers = measurement.inliers if measurement is not None else 0
         kalman = self._kalman
         up = kalman.up
-        covariance = kalman.covariance + up.isotropic_covariance(self.settings.bias_deg)
-        estimate = Measurement(up=up, covariance=covariance, inliers=inliers)
+        covariance = kalman.covariance + up.isotropic_covariance(self._lasting_deg)
+        estimate = Measurement(up=up, covariance=covariance, inliers=inliers, lasting_deg=self._lasting_deg)
         return Track(self._state, estimate, kalman.rate)
 
     def _new_kalman(self) -> SphereKalman:

@@ -35,7 +35,7 @@ __all__ = ["Job", "Outcome", "make_job", "recipe_for"]
 # What is done, the step, their number, the loss.
 OnStep = Callable[[str, int, int, float], None]
 # Of a model that was never calibrated; see docs/accuracy.md.
-_SIGMA = SigmaScale(scale=5.0, floor_deg=0.3)
+_SIGMA = SigmaScale(scale=4.0, doubt=0.5)
 _VALIDATED = 150  # pictures of a dataset that the evaluations use
 # A short run that starts from trained weights, and the part of it that the user's own data gets.
 _FINE_TUNING = {"samples": 6000, "rate": 1.5e-4, "warm_up": 0.1, "average": 0.98, "frozen_norm": True}

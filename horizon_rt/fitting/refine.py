@@ -1,0 +1,164 @@
+"""The horizon of the mask, laid onto the edge that is seen at full resolution; or left where it is.
+
+Luma profiles are taken across the horizon at stations along it: a curve, where the lens bends it. The planes
+near the mask's compete: the covariance of the mask's plane is the prior, the gradient summed over the stations
+the evidence. Where one of them holds most of the belief, a robust fit (Tukey's biweight) through the sub-pixel
+gradient maxima of the stations follows; where none does, the mask's plane stays. What other planes hold of the
+belief widens the covariance.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.camera import CameraModel
+from horizon_rt.fitting.maxima import fit_maxima
+from horizon_rt.fitting.profiles import CUES, collect_cues, sample_profiles, search
+from horizon_rt.frame import Plane
+from horizon_rt.geometry import UpVector
+from horizon_rt.horizon import Measurement
+
+__all__ = ["HorizonRefiner"]
+
+Array = NDArray[np.float64]
+
+_BORDER = 16  # points on each side of the picture, between which its border is taken as straight
+_STATIONS = 96
+_ALONG_PX, _MOST_ALONG = 3.0, 5  # between the samples that a station averages, and their number
+_ROWS = 24  # of a profile on each side of the horizon
+_FINE_PX = 0.5
+_MOST_REACH = 0.12  # of the height
+_REACH_SD = 3.0
+_MIN_LENGTH_PX = 24.0
+_BELIEF = 0.25  # that the best plane must hold
+_WEIGHTS = np.array([5.22, 9.81, -3.18, -3.0, 1.3, 0.45])  # of `profiles.CUES`, and of the prior
+_RELIEF = 3.0  # how much wider errors are than those of independent stations: neighbours err alike
+_FLOOR_PX = 0.15
+
+
+class _Strip(NamedTuple):
+    """Stations along a horizon: px position and unit normal towards the sky (n, 2), px per rad of elevation
+    (n,), shares (n, 2) of the elevations at both ends, the rays (2, 3) at both ends, px between stations.
+    """
+
+    points: Array
+    normals: Array
+    scales: Array
+    shares: Array
+    ends: Array
+    spacing: float
+
+
+class HorizonRefiner:
+    """Refines the horizons of one camera's frames."""
+
+    def __init__(self, camera: CameraModel) -> None:
+        self.camera = camera
+        w, h = camera.width - 0.5, camera.height - 0.5
+        across, down = np.linspace(-0.5, w, _BORDER), np.linspace(-0.5, h, _BORDER)
+        sides = [(across, -0.5), (w, down), (across[::-1], h), (-0.5, down[::-1])]
+        border = np.concatenate([np.stack(np.broadcast_arrays(x, y), axis=1)[:-1] for x, y in sides])
+        self._border = camera.rays(np.concatenate([border, border[:1]]))
+        rows = 2 * _ROWS + 1
+        self._rows, self._cues = np.empty((rows, _STATIONS)), np.empty((rows, _STATIONS, CUES))
+        self._beliefs, self._precision = np.empty((rows, rows)), np.empty((2, 2))
+
+    def refine(self, luma: Plane, measured: Measurement) -> Measurement:
+        """The measurement with its plane on the visible edge, or as it was.
+
+        `luma` is (height, width), uint8 or uint16, of the camera's size.
+        """
+        strip = self._strip(measured.up)
+        if strip is None:
+            return measured
+        step = self._look(luma, strip, measured)
+        first, last, sign, belief, rest = search(
+            self._cues, strip.scales / step, strip.shares, self._precision, _WEIGHTS, self._beliefs
+        )
+        if belief < _BELIEF:
+            return measured
+        near = _moved(measured.up, strip, np.array([first, last]))
+        return self._settle(luma, near, sign, 1.5 * step, rest) or measured
+
+    def _look(self, luma: Plane, strip: _Strip, measured: Measurement) -> float:
+        """Collect the cues as far as the measurement may be off; returns px between the rows."""
+        prior = strip.ends @ measured.covariance @ strip.ends.T  # of the elevations at both ends
+        self._precision[:] = np.linalg.inv(prior)
+        sd_px = math.sqrt(max(prior[0, 0], prior[1, 1])) * float(strip.scales.mean())
+        step = max(min(_REACH_SD * sd_px, _MOST_REACH * self.camera.height) / _ROWS, _FINE_PX)
+        self._sample(luma, strip, step)
+        collect_cues(self._rows, self._cues)
+        return step
+
+    def _settle(
+        self, luma: Plane, near: UpVector, sign: float, window_px: float, rest: tuple[float, float, float]
+    ) -> Measurement | None:
+        """The plane on the edge beside this one; None where there is none that is consistent."""
+        strip = self._strip(near)
+        if strip is None:
+            return None
+        self._sample(luma, strip, _FINE_PX)
+        window = max(2.0, window_px) / _FINE_PX
+        found, first, last, covariance = fit_maxima(
+            self._rows, strip.scales / _FINE_PX, strip.shares, sign, window
+        )
+        if found == 0:
+            return None
+        up, dual = _moved(near, strip, np.array([first, last])), _dual(strip.ends)
+        lasting = math.degrees(_FLOOR_PX / float(strip.scales.mean()))
+        spread = covariance * _RELIEF**2 + np.array([[rest[0], rest[1]], [rest[1], rest[2]]])
+        return Measurement(
+            up=up,
+            covariance=dual.T @ spread @ dual + up.isotropic_covariance(lasting),
+            inliers=found,
+            lasting_deg=lasting,
+        )
+
+    def _strip(self, up: UpVector) -> _Strip | None:
+        """Stations where the plane is in view; None where too little of it is."""
+        u = np.array([up.x, up.y, up.z])
+        heights = self._border @ u
+        crossed = np.flatnonzero((heights[:-1] > 0) != (heights[1:] > 0))
+        if len(crossed) < 2 or abs(u[2]) > 0.99:
+            return None
+        forward = np.array([0.0, 0.0, 1.0]) - u[2] * u
+        forward /= math.sqrt(1 - u[2] * u[2])
+        right = np.array([u[1] * forward[2] - u[2] * forward[1], u[2] * forward[0] - u[0] * forward[2],
+                          u[0] * forward[1] - u[1] * forward[0]])  # fmt: skip
+        share = heights[crossed] / (heights[crossed] - heights[crossed + 1])
+        rays = self._border[crossed] + share[:, None] * (self._border[crossed + 1] - self._border[crossed])
+        azimuths = np.arctan2(rays @ right, rays @ forward)
+        low, high = float(azimuths.min()), float(azimuths.max())
+        inset = 0.5 * (high - low) / _STATIONS
+        t = np.linspace(low + inset, high - inset, _STATIONS)
+        level = np.cos(t)[:, None] * forward + np.sin(t)[:, None] * right
+        tiny = 1e-4
+        pixels = self.camera.project(np.concatenate([level, level + tiny * u, level - tiny * u]))
+        points, above, below = pixels.reshape(3, _STATIONS, 2)
+        normals = (above - below) / (2 * tiny)
+        scales = np.hypot(normals[:, 0], normals[:, 1])
+        spacing = float(np.hypot(*(points[-1] - points[0]))) / (_STATIONS - 1)
+        if not (np.isfinite(scales).all() and spacing * _STATIONS > _MIN_LENGTH_PX):
+            return None
+        wide = math.sin(t[-1] - t[0])
+        shares = np.stack([np.sin(t[-1] - t), np.sin(t - t[0])], axis=1) / wide
+        return _Strip(points, normals / scales[:, None], scales, shares, level[[0, -1]], spacing)
+
+    def _sample(self, luma: Plane, strip: _Strip, step: float) -> None:
+        count = min(_MOST_ALONG, max(1, round(strip.spacing / _ALONG_PX)))
+        sample_profiles(luma, strip.points, strip.normals, step, strip.spacing / count, count, self._rows)
+
+
+def _dual(ends: Array) -> Array:
+    """(2, 3): the change of u for an elevation of 1 rad at either end and none at the other."""
+    c = float(ends[0] @ ends[1])
+    return -np.stack([ends[0] - c * ends[1], ends[1] - c * ends[0]]) / (1 - c * c)
+
+
+def _moved(up: UpVector, strip: _Strip, elevations: Array) -> UpVector:
+    """The plane that passes at these elevations in rad above both ends of the strip."""
+    return UpVector.from_vector(np.array([up.x, up.y, up.z]) + np.tan(elevations) @ _dual(strip.ends))
