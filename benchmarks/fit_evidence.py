@@ -1,8 +1,8 @@
 """The weights of the refinement's cues: `python benchmarks/fit_evidence.py [--model NAME] [--count N]`.
 
-A conditional logit: of all planes within reach of the mask's, the true one shall be the most believed. Rendered
-frames of new seeds and the frames that were trained on; what is set aside stays for the test. Each frame is
-seen from the mask's plane, and from one that is off by a draw of its covariance.
+A conditional logit: of all planes within reach of the mask's, the true one shall be the most believed.
+Rendered frames of new seeds and the frames that were trained on; what is set aside stays for the test. Each
+frame is seen from the mask's plane, and from one that is off by a draw of its covariance.
 """
 
 from __future__ import annotations
@@ -126,10 +126,9 @@ def fit(cases: list[tuple[str, Array, NDArray[np.bool_]]]) -> None:
     best = true.gather(1, belief.argmax(dim=1)[:, None])[:, 0].double()
     for name in dict.fromkeys(names):
         some = torch.tensor([other == name for other in names])
+        right = float(best[some].mean())
         mean = float(likelihood().detach()[some].exp().mean())
-        print(
-            f"{name}: {int(some.sum())} cases, best plane true {float(best[some].mean()):.3f}, belief {mean:.3f}"
-        )
+        print(f"{name}: {int(some.sum())} cases, best plane true {right:.3f}, belief {mean:.3f}")
     print("weights", weights.detach().numpy().round(2).tolist())
 
 

@@ -1,7 +1,8 @@
 """Ship a trained model: `python benchmarks/install_weights.py NAME RUN [--default]`.
 
 Its sigma is set on rendered frames of new seeds with camera effects: errors are compared with the formal
-sigmas of the fit and the widths of the doubtful band. The photographs, the thermal frames and the panorama clips are left for the test.
+sigmas of the fit and the widths of the doubtful band. The photographs, the thermal frames and the panorama
+clips are left for the test.
 """
 
 from __future__ import annotations

@@ -434,7 +434,7 @@ def test_what_hides_a_horizon_looks_like_ground_and_is_counted(tmp_path: Path) -
 
 @pytest.mark.parametrize("theirs", [HorizonLine(0, 12), HorizonLine(-40, -8), HorizonLine(170, 20)])
 def test_a_collage_takes_one_side_of_another_picture(tmp_path: Path, theirs: HorizonLine) -> None:
-    """Both pictures have a bright sky over dark ground, of other tones; so has the collage, on the same line."""
+    """Both pictures have a bright sky over dark ground, of other tones; so has the collage, on its line."""
     path = made.paint(tmp_path / "a.png", theirs, (60, 90), (220, 40))
     other = Picture(path, made.line_label(theirs, (60, 90)))
     line = HorizonLine(8.0, 5.0)

@@ -93,7 +93,7 @@ def _edge_width(rows: Any, sign: float, window: float) -> float:
 def _smoothed(rows: Any, sigma: float) -> Any:
     """Derivative by rows, smoothed with a Gaussian of `sigma` rows."""
     count, n = rows.shape
-    reach = int(math.ceil(3 * sigma))
+    reach = math.ceil(3 * sigma)
     taps, norm = np.empty(2 * reach + 1), 0.0
     for j in range(-reach, reach + 1):
         taps[j + reach] = j * math.exp(-0.5 * (j / sigma) ** 2)

@@ -1,8 +1,8 @@
 """Kernels: luma profiles across a horizon, and the plane with the best evidence in them.
 
-A profile has an odd number of rows, the horizon's in the middle and the sky's last. Planes near the horizon are
-given by their elevation in rad at both ends; `shares` (n, 2) holds what of both a station has, `scales` (n,) the
-rows per rad there.
+A profile has an odd number of rows, the horizon's in the middle and the sky's last. Planes near the horizon
+are given by their elevation in rad at both ends; `shares` (n, 2) holds what of both a station has, `scales`
+(n,) the rows per rad there.
 """
 
 from __future__ import annotations
@@ -125,12 +125,12 @@ def read_cues(cues: Any, scales: Any, shares: Any, a: float, b: float, stride: i
 def search(
     cues: Any, scales: Any, shares: Any, precision: Any, weights: Any, beliefs: Any
 ) -> tuple[float, float, float, float, tuple[float, float, float]]:
-    """The most believed plane: elevations at both ends, the sign of its gradient, and its share of the belief.
+    """The most believed plane: elevations at both ends, sign of its gradient, and its share of the belief.
 
     The log belief of a plane is the sum of its cues by `weights[:CUES]`, less `weights[CUES]` times half its
     squared distance from the middle by `precision` (2, 2). The share is that of all planes that it and its
-    neighbours hold; then follow the second moments (aa, ab, bb) about it that the others add. `beliefs` (r, r)
-    is for the planes by their rows at both ends.
+    neighbours hold; then follow the second moments (aa, ab, bb) about it that the others add. `beliefs`
+    (r, r) is for the planes by their rows at both ends.
     """
     count, n = cues.shape[:2]
     half, scale = count // 2, 0.0

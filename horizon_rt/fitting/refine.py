@@ -1,10 +1,11 @@
 """The horizon of the mask, laid onto the edge that is seen at full resolution; or left where it is.
 
 Luma profiles are taken across the horizon at stations along it: a curve, where the lens bends it. The planes
-near the mask's compete: the covariance of the mask's plane is the prior, the gradient summed over the stations
-the evidence. Where one of them holds most of the belief, a robust fit (Tukey's biweight) through the sub-pixel
-gradient maxima of the stations follows; where none does, the mask's plane stays. What other planes hold of the
-belief widens the covariance.
+near the mask's compete: the covariance of the mask's plane is the prior, what the stations show the evidence
+(a conditional logit, McFadden 1974, of `benchmarks/fit_evidence.py`). Where one of them and its neighbours
+hold enough of the belief, a robust fit (Tukey's biweight) through the sub-pixel gradient maxima of the
+stations follows; where none does, the mask's plane stays. What other planes hold of the belief widens the
+covariance.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ class HorizonRefiner:
         self.camera = camera
         w, h = camera.width - 0.5, camera.height - 0.5
         across, down = np.linspace(-0.5, w, _BORDER), np.linspace(-0.5, h, _BORDER)
-        sides = [(across, -0.5), (w, down), (across[::-1], h), (-0.5, down[::-1])]
-        border = np.concatenate([np.stack(np.broadcast_arrays(x, y), axis=1)[:-1] for x, y in sides])
+        ends = np.full(_BORDER, -0.5), np.full(_BORDER, w), np.full(_BORDER, h)
+        sides = [(across, ends[0]), (ends[1], down), (across[::-1], ends[2]), (ends[0], down[::-1])]
+        border = np.concatenate([np.stack(side, axis=1)[:-1] for side in sides])
         self._border = camera.rays(np.concatenate([border, border[:1]]))
         rows = 2 * _ROWS + 1
         self._rows, self._cues = np.empty((rows, _STATIONS)), np.empty((rows, _STATIONS, CUES))

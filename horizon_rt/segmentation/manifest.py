@@ -27,7 +27,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _COMMENTS = {
     "input_area_px": "Net inputs are multiples of 32, the largest within this area that keep the picture's "
     "aspect.",
-    "sigma": "Variances: (scale x formal one of the fit)^2 + (doubt x width of the doubtful band)^2; see docs/accuracy.md.",
+    "sigma": "Variance = (scale x formal sigma of the fit)^2 + (doubt x width of the doubtful band)^2; see "
+    "docs/accuracy.md.",
     "presence_shift": "Added to the presence logit after training, so that doubtful frames with a clear half "
     "plane are kept.",
 }

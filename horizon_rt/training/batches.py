@@ -132,7 +132,7 @@ def _quiet_worker(_number: int) -> None:
 
 
 def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mirror, gamma, saturation and hue: pictures 0..255 (n, 3, h, w) and covers 0..1 (n, 1, h/4, w/4), float32."""
+    """Mirror, gamma, saturation, hue: pictures 0..255 (n, 3, h, w), covers 0..1 (n, 1, h/4, w/4), float32."""
     images, covers = batch.images, batch.covers
     if torch.rand((), generator=generator) < 0.5:
         images, covers = images.flip(3), covers.flip(2)
@@ -149,6 +149,7 @@ def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 def _turned(chroma: Tensor, generator: torch.Generator) -> Tensor:
     """Chroma (n, 2, h, w) with another hue in some pictures, as after colour grading."""
     n = chroma.shape[0]
-    turn = _HUE * torch.randn(n, generator=generator) * (torch.rand(n, generator=generator) < _GRADED)
+    graded = torch.rand(n, generator=generator) < _GRADED
+    turn = _HUE * torch.randn(n, generator=generator) * graded
     c, s = turn.cos(), turn.sin()
     return torch.einsum("nij,njhw->nihw", torch.stack([c, -s, s, c], dim=1).view(n, 2, 2), chroma)
