@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from horizon_rt.camera import BrownConrady, Pinhole
 from horizon_rt.datasets import read_horizons
+from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Measurement, Observation
+from horizon_rt.label.card import write_card
 from horizon_rt.label.carry import carry_line
 from horizon_rt.label.choice import Chosen, FrameChoice, spacing
 from horizon_rt.label.proposal import Proposal, image_line
-from horizon_rt.label.table import line_row, write_card, write_table
 from horizon_rt.sources import SourceInfo
 from horizon_rt.synth.source import SyntheticOptions, make_clip
 
@@ -57,7 +58,7 @@ def test_a_vertical_line_runs_down_with_the_sky_on_its_right() -> None:
 
 def test_names_of_any_kind_survive_the_table(tmp_path: Path) -> None:
     names = ['a,"b".png', "späß 1.png", " lead.png"]
-    write_table(tmp_path, [(name, line_row(None, 9, 9)) for name in names])
+    write_lines(tmp_path, [(name, line_row(None, 9, 9)) for name in names])
     assert [row.path.name for row in read_horizons(tmp_path)] == names
     assert not list(tmp_path.glob("*.partial"))
 

@@ -30,9 +30,10 @@ from horizon_rt.datasets import LabelledImage, read_horizons
 from horizon_rt.errors import DatasetError, OutputError, SourceError
 from horizon_rt.synth import source, stills
 from horizon_rt.synth.dataset import whole_folder, write_clip, write_pictures
+from horizon_rt.synth.panorama import find_panoramas
 from horizon_rt.synth.scene import KINDS
 from horizon_rt.synth.source import SyntheticOptions
-from horizon_rt.synth.stills import StillOptions, Stills, find_panoramas, random_attitude, view_of
+from horizon_rt.synth.stills import StillOptions, Stills, random_attitude, view_of
 from horizon_rt.synth.trajectory import MOTIONS, make_path
 
 SIZE = (96, 64)
@@ -242,7 +243,7 @@ def test_a_folder_of_panoramas_is_its_pictures_or_the_open_ones_of_its_table(tmp
     table.write_text("file,terrain,horizon\nwood.png,forest,occluded\nsea.png,sea,open\n")
     assert find_panoramas(tmp_path / "listed") == (tmp_path / "listed" / "images" / "sea.png",)
     table.write_text("name\nsea.png\n")
-    with pytest.raises(DatasetError, match="cannot look for panoramas"):
+    with pytest.raises(DatasetError, match="needs the columns"):
         find_panoramas(tmp_path / "listed")
 
 

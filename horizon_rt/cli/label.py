@@ -46,8 +46,8 @@ def label(
     """Draw the horizon on frames of a recording, on a page of this machine, and save them as a dataset."""
     from rich.console import Console
 
+    from horizon_rt.label.card import write_card
     from horizon_rt.label.run import describe, open_labelling, serve_until_interrupted
-    from horizon_rt.label.table import write_card
 
     if every is not None and count is not None:
         raise typer.BadParameter("--every and --count both say how many frames to take; give one")

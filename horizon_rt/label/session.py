@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from horizon_rt.datasets import read_horizons
+from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.errors import DatasetError, OutputError
 from horizon_rt.files import output_error, write_whole
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.label import journal
 from horizon_rt.label.journal import LabelFrame
-from horizon_rt.label.table import line_row, write_table
 
 __all__ = ["OPEN", "Mark", "Session", "Status"]
 
@@ -108,7 +108,7 @@ class Session:
                 skipped = mark.status == "skipped"
                 self._append({"file": self._frames[number].file, "skipped": skipped})
             if before.status in _TOLD or mark.status in _TOLD:
-                self._write_table(marks)
+                self._write_lines(marks)
             self._marks = marks
 
     def counts(self) -> dict[Status, int]:
@@ -136,7 +136,7 @@ class Session:
             )
         header = {"format": journal.FORMAT, "source": self.source, "every": self.every}
         write_whole(self._journal, journal.line(header))
-        self._write_table([])
+        self._write_lines([])
 
     def _resume(self) -> None:
         saved = journal.load(self._journal)
@@ -165,9 +165,9 @@ class Session:
             marks[name] = Mark("none" if line is None else "line", line)
         return marks
 
-    def _write_table(self, marks: Sequence[Mark]) -> None:
+    def _write_lines(self, marks: Sequence[Mark]) -> None:
         told = zip(self._frames, marks, strict=True)
-        write_table(
+        write_lines(
             self.folder,
             [(f.file, line_row(m.line, f.width, f.height)) for f, m in told if m.status in _TOLD],
         )

@@ -20,17 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt._version import __version__
+from horizon_rt.datasets.lines import LineRow, line_row, write_lines
 from horizon_rt.errors import SourceError
 from horizon_rt.files import output_error
 from horizon_rt.sinks.canvas import Canvas
 from horizon_rt.sinks.writer import VideoWriter
 from horizon_rt.synth.clip import Clip, PanoramaView
+from horizon_rt.synth.panorama import find_panoramas, read_panorama
 from horizon_rt.synth.source import SyntheticOptions, SyntheticSource, make_clip
-from horizon_rt.synth.stills import Still, StillOptions, Stills, find_panoramas, read_panorama
+from horizon_rt.synth.stills import Still, StillOptions, Stills
 
 __all__ = ["write_clip", "write_pictures"]
 
 Row = tuple[object, ...]
+_Lined = tuple[str, LineRow]  # of horizon.csv
 OnDone = Callable[[], object]
 
 _AT_SEA = ("sea", "storm")
@@ -56,7 +59,7 @@ def write_pictures(
         for name in ("images", "masks") if masks else ("images",):
             (folder / name).mkdir()
 
-        def write(index: int) -> tuple[Row, Row]:
+        def write(index: int) -> tuple[_Lined, Row]:
             return _write_still(folder, f"{index:06d}.png", stills[index], masks=masks)
 
         rows = list(_in_order(write, count, workers, on_done))
@@ -64,7 +67,7 @@ def write_pictures(
         _write_table(
             folder / "pictures.csv", "file,kind,view,hfov_deg,roll_deg,pitch_deg", (r for _, r in rows)
         )
-        _write_table(folder / "horizon.csv", "file,x1,y1,x2,y2,sky_side", (r for r, _ in rows))
+        write_lines(folder, (row for row, _ in rows))
 
 
 def write_clip(
@@ -121,11 +124,11 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
 
 def _in_order(
-    make: Callable[[int], tuple[Row, Row]], count: int, workers: int, on_done: OnDone | None
-) -> Iterator[tuple[Row, Row]]:
+    make: Callable[[int], tuple[_Lined, Row]], count: int, workers: int, on_done: OnDone | None
+) -> Iterator[tuple[_Lined, Row]]:
     """What `make` gives for 0, 1, …, made by threads that run a little ahead."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="render")
-    pending: deque[Future[tuple[Row, Row]]] = deque()
+    pending: deque[Future[tuple[_Lined, Row]]] = deque()
     try:
         for index in range(count + workers):
             if index < count:
@@ -138,7 +141,7 @@ def _in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def _write_still(folder: Path, name: str, still: Still, *, masks: bool) -> tuple[Row, Row]:
+def _write_still(folder: Path, name: str, still: Still, *, masks: bool) -> tuple[_Lined, Row]:
     """Its rows of horizon.csv and of pictures.csv."""
     _write_png(folder / "images" / name, still.image[:, :, ::-1])
     if masks and still.mask is not None:
@@ -146,16 +149,8 @@ def _write_still(folder: Path, name: str, still: Still, *, masks: bool) -> tuple
     attitude: Row = ("", "", "")
     if still.view != "nothing":
         attitude = _decimals(still.camera.hfov_deg, still.up.roll_deg, still.up.pitch_deg)
-    return (name, *_line_row(still)), (name, still.kind, still.view, *attitude)
-
-
-def _line_row(still: Still) -> Row:
-    if still.line is None:
-        return ("",) * 5
-    width, height = still.camera.width, still.camera.height
-    ends = (still.line.y_at(x, width, height) for x in (0, width - 1))
-    (y1, y2), side = _decimals(*ends), "above" if still.line.normal[1] < 0 else "below"
-    return 0, y1, width - 1, y2, side
+    row = line_row(still.line, still.camera.width, still.camera.height)
+    return (name, row), (name, still.kind, still.view, *attitude)
 
 
 def _write_video(path: Path, clip: Clip, workers: int, on_done: OnDone | None) -> None:

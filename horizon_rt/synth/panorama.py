@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from numpy.typing import NDArray
 
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import UpVector
+from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
 from horizon_rt.synth.render import world_axes
 
-__all__ = ["Panorama", "load_panoramas", "panorama_view"]
+__all__ = ["Panorama", "find_panoramas", "load_panoramas", "panorama_view", "read_panorama"]
+
+_COLUMNS = ("file", "terrain", "horizon")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +36,65 @@ class Panorama:
 
 def load_panoramas(folder: Path) -> list[Panorama]:
     """Read a folder with panoramas.csv (file, terrain, horizon = open|occluded); raises DatasetError."""
+    return [
+        read_panorama(
+            folder / "images" / row["file"], terrain=row["terrain"], is_open=row["horizon"] == "open"
+        )
+        for row in _listed(folder)
+    ]
+
+
+def find_panoramas(path: Path) -> tuple[Path, ...]:
+    """A panorama file, the pictures of a folder, or those of a panorama dataset whose horizon is open.
+
+    Raises DatasetError where there is none.
+    """
+    if path.is_file():
+        return (path,)
+    if (path / "panoramas.csv").is_file():
+        found = [path / "images" / row["file"] for row in _listed(path) if row["horizon"] == "open"]
+    else:
+        try:
+            found = sorted(path.iterdir())
+        except OSError as error:
+            raise DatasetError(f"cannot look for panoramas in {path}: {error}") from error
+    pictures = tuple(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not pictures:
+        raise DatasetError(
+            f"no panoramas in {path}; give a levelled equirectangular picture or a folder of them"
+        )
+    return pictures
+
+
+def _listed(folder: Path) -> list[dict[str, str]]:
     table = folder / "panoramas.csv"
-    if not table.is_file():
-        raise DatasetError(f"{folder} has no panoramas.csv")
-    with table.open(newline="") as rows:
-        listed = list(csv.DictReader(rows))
     try:
-        return [_load(folder, row) for row in listed]
-    except (KeyError, TypeError) as error:
-        raise DatasetError(f"{table} needs the columns file, terrain and horizon: {error!r}") from error
+        with table.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.DictReader(lines))
+    except FileNotFoundError as error:
+        raise DatasetError(f"{folder} has no panoramas.csv") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"cannot look for panoramas in {folder}: {error}") from error
+    if any(not row.get(name) for row in rows for name in _COLUMNS):
+        raise DatasetError(f"{table} needs the columns {', '.join(_COLUMNS)}")
+    return rows
 
 
-def _load(folder: Path, row: dict[str, str]) -> Panorama:
-    image = cv2.imread(str(folder / "images" / row["file"]), cv2.IMREAD_COLOR)
+@lru_cache(maxsize=4)
+def read_panorama(path: Path, *, terrain: str = "", is_open: bool = True) -> Panorama:
+    """A levelled equirectangular picture, twice as wide as high; raises DatasetError for any other."""
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise DatasetError(f"{path} is too large for a panorama") from error
     if image is None:
-        raise DatasetError(f"cannot read {folder / 'images' / row['file']}")
-    rgb = np.ascontiguousarray(image[:, :, ::-1])
-    return Panorama(Path(row["file"]).stem, row["terrain"], row["horizon"] == "open", rgb)
+        raise DatasetError(f"{path} is not a picture, or damaged")
+    height, width = image.shape[:2]
+    if abs(width - 2 * height) > 0.01 * width:
+        raise DatasetError(
+            f"{path} is {width}x{height}; an equirectangular panorama is twice as wide as high"
+        )
+    return Panorama(path.stem, terrain, is_open, np.ascontiguousarray(image[:, :, ::-1]))
 
 
 def panorama_view(

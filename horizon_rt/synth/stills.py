@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from functools import lru_cache
 from math import atan, degrees, hypot
 from pathlib import Path
 from typing import Literal
@@ -16,14 +14,13 @@ from numpy.typing import NDArray
 from horizon_rt.camera import Pinhole
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import HorizonLine, UpVector
-from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
 from horizon_rt.synth.occluders import random_occluders
-from horizon_rt.synth.panorama import Panorama, panorama_view
+from horizon_rt.synth.panorama import find_panoramas, panorama_view, read_panorama
 from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.scene import KINDS, SceneKind, random_scene
 from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor, to_uint8
 
-__all__ = ["Still", "StillOptions", "StillView", "Stills", "find_panoramas", "read_panorama"]
+__all__ = ["Still", "StillOptions", "StillView", "Stills"]
 
 StillView = Literal["horizon", "sky", "ground", "nothing"]
 _WITHOUT: tuple[StillView, ...] = ("sky", "ground", "nothing")
@@ -166,44 +163,3 @@ def blank_picture(rng: np.random.Generator, size: tuple[int, int]) -> Image:
     y, x = np.ogrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
     ramp = (x * np.cos(angle) + y * np.sin(angle)) * depth
     return (texture + ramp[:, :, None] + rng.uniform(0, 1, 3)).astype(np.float32)
-
-
-def find_panoramas(path: Path) -> tuple[Path, ...]:
-    """A panorama file, the pictures of a folder, or those of a panorama dataset whose horizon is open.
-
-    Raises DatasetError where there is none.
-    """
-    if path.is_file():
-        return (path,)
-    try:
-        found = _listed(path) if (path / "panoramas.csv").is_file() else sorted(path.iterdir())
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError) as error:
-        raise DatasetError(f"cannot look for panoramas in {path}: {error}") from error
-    pictures = tuple(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not pictures:
-        raise DatasetError(
-            f"no panoramas in {path}; give a levelled equirectangular picture or a folder of them"
-        )
-    return pictures
-
-
-def _listed(folder: Path) -> list[Path]:
-    with (folder / "panoramas.csv").open(newline="", encoding="utf-8-sig") as rows:
-        return [folder / "images" / row["file"] for row in csv.DictReader(rows) if row["horizon"] == "open"]
-
-
-@lru_cache(maxsize=4)
-def read_panorama(path: Path) -> Panorama:
-    """A levelled equirectangular picture, twice as wide as high; raises DatasetError for any other."""
-    try:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise DatasetError(f"{path} is too large for a panorama") from error
-    if image is None:
-        raise DatasetError(f"{path} is not a picture, or damaged")
-    height, width = image.shape[:2]
-    if abs(width - 2 * height) > 0.01 * width:
-        raise DatasetError(
-            f"{path} is {width}x{height}; an equirectangular panorama is twice as wide as high"
-        )
-    return Panorama(path.stem, "", True, np.ascontiguousarray(image[:, :, ::-1]))
