@@ -30,8 +30,8 @@ from horizon_rt.segmentation.weights import (
 )
 from horizon_rt.synth.clip import to_frame
 from horizon_rt.synth.occluders import random_occluders
+from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render
-from horizon_rt.synth.scene import random_scene
 from horizon_rt.synth.sensor import random_sensor
 from horizon_rt.tracker import HorizonTracker
 

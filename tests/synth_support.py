@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.synth.scene import Scene, random_scene
+from horizon_rt.synth.random_scene import random_scene
+from horizon_rt.synth.scene import Scene
 
 BLACK, WHITE = np.zeros(3, np.float32), np.ones(3, np.float32)
 

@@ -36,8 +36,8 @@ from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.segmentation.zoo import MaskAndPresence
 from horizon_rt.segmentation.zoo.fcn import FCN8s
 from horizon_rt.segmentation.zoo.unet import UNet
+from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render
-from horizon_rt.synth.scene import random_scene
 from horizon_rt.synth.sensor import to_uint8
 
 

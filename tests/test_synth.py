@@ -16,8 +16,9 @@ from horizon_rt.camera import BrownConrady, Pinhole
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry import UpVector
 from horizon_rt.synth.occluders import random_occluders
+from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render, world_axes
-from horizon_rt.synth.scene import KINDS, random_scene
+from horizon_rt.synth.scene import KINDS
 from horizon_rt.synth.sensor import random_sensor, to_uint8
 from horizon_rt.synth.trajectory import MOTIONS, make_path
 

@@ -16,7 +16,8 @@ from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.sources.base import Source, SourceInfo
 from horizon_rt.synth.clip import Clip, PanoramaView, SceneView, View, find_panorama
-from horizon_rt.synth.scene import KINDS, SceneKind, random_scene
+from horizon_rt.synth.random_scene import random_scene
+from horizon_rt.synth.scene import KINDS, SceneKind
 from horizon_rt.synth.trajectory import MOTIONS, Motion, make_path
 
 __all__ = ["SyntheticOptions", "SyntheticSource", "make_clip", "open_synthetic"]

@@ -16,8 +16,9 @@ from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.synth.occluders import random_occluders
 from horizon_rt.synth.panorama import find_panoramas, panorama_view, read_panorama
+from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render
-from horizon_rt.synth.scene import KINDS, SceneKind, random_scene
+from horizon_rt.synth.scene import KINDS, SceneKind
 from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor, to_uint8
 
 __all__ = ["Still", "StillOptions", "StillView", "Stills"]

@@ -14,9 +14,10 @@ from horizon_rt.camera import Pinhole
 from horizon_rt.geometry import UpVector
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.panorama import Panorama, panorama_view
+from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.room import random_room
-from horizon_rt.synth.scene import BLOCKS, SMOOTH, TREES, Scene, SceneKind, random_scene
+from horizon_rt.synth.scene import BLOCKS, SMOOTH, TREES, Scene, SceneKind
 from horizon_rt.synth.sensor import Image
 from horizon_rt.synth.stills import blank_picture
 from horizon_rt.training.samples import HalfPlane, Sample, Size, finish
