@@ -58,6 +58,7 @@ class HorizonTracker:
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
         self._refine = refine
+        self._last: tuple[Frame, Observation] | None = None
         self._filter: Filter = self._new_filter()
 
     @property
@@ -85,11 +86,24 @@ class HorizonTracker:
             refined = self._refiner.refine(frame.luma, observation.measurement)
             observation = replace(observation, measurement=refined)
         track = self._filter.update(frame.time_s, observation)
+        self._last = frame, observation
         return describe(frame, observation, track, fitter.camera)
+
+    def at(self, time_s: float) -> Horizon:
+        """The horizon at another time than the last frame's, as a display needs it that shows it later.
+
+        Its observation, frame number and file are those of the last frame; without a filter all of it is.
+        Raises ValueError before the first frame.
+        """
+        if self._last is None or self._fitter is None:
+            raise ValueError("there is no horizon before the first frame")
+        frame, observation = self._last
+        moved = replace(frame, time_s=time_s, arrival_s=0.0)
+        return describe(moved, observation, self._filter.at(time_s), self._fitter.camera)
 
     def reset(self) -> None:
         """Forget the track, as after a cut."""
-        self._filter = self._new_filter()
+        self._filter, self._last = self._new_filter(), None
 
     def _new_filter(self) -> Filter:
         if self._smooth == "none":

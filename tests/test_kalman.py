@@ -126,6 +126,19 @@ def test_prediction_does_not_depend_on_the_number_of_steps() -> None:
     assert one.covariance == pytest.approx(many.covariance, abs=1e-12)
 
 
+def test_back_and_forth_in_time_only_adds_doubt() -> None:
+    """The covariance back in time is that of the same white acceleration, run the other way."""
+    kalman = SphereKalman(acceleration=0.3, rate_sd=0.5)
+    up = UpVector.from_roll_pitch(10, 5)
+    kalman.start(up, _noise(up, 0.01))
+    kalman.predict(-0.2)
+    span, expected = 0.2, 0.01**2 + 0.2**2 * 0.5**2 + 0.3**2 * 0.2**3 / 3
+    assert np.trace(kalman.covariance) / 2 == pytest.approx(expected, rel=1e-6)
+    kalman.predict(span)
+    assert kalman.up.angle_to(up) == pytest.approx(0, abs=1e-6)
+    assert np.linalg.eigvalsh(kalman._covariance).min() > 0
+
+
 def test_innovations_and_errors_are_as_large_as_claimed() -> None:
     """A simulated random motion with the filter's own model: both have mean 2 (χ² of two dimensions)."""
     rng, sd, acceleration, dt = np.random.default_rng(2), 0.01, 0.8, 0.04

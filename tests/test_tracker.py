@@ -78,6 +78,23 @@ def test_it_follows_the_truth_with_rates_and_lines() -> None:
     assert horizon.measured_line is not None
 
 
+def test_it_tells_where_the_horizon_will_be() -> None:
+    oracle = _Oracle(speed=20.0)
+    tracker = _tracker(oracle)
+    with pytest.raises(ValueError, match="before the first frame"):
+        tracker.at(0.0)
+    for k in range(60):
+        last = tracker.update(_frame(k))
+    ahead = tracker.at(59 / 25 + 0.2)
+    assert degrees_between(_up(ahead), up_vector(20 * (59 / 25 + 0.2), 4.0)) < 0.3
+    assert (ahead.frame, ahead.time_s, ahead.observation) == (59, 59 / 25 + 0.2, last.observation)
+    assert ahead.latency_ms is None
+    assert ahead.roll_sd_deg > last.roll_sd_deg  # type: ignore[operator]
+    tracker.reset()
+    with pytest.raises(ValueError, match="before the first frame"):
+        tracker.at(0.0)
+
+
 def test_without_a_filter_each_frame_is_on_its_own() -> None:
     tracker = _tracker(_Oracle(blind=(2,)), smooth="none")
     states = [tracker.update(_frame(k)) for k in range(4)]

@@ -193,6 +193,38 @@ def test_filtering_reduces_the_noise_of_a_smooth_motion() -> None:
     assert np.std(filtered[20:]) < 0.75 * np.std(raw[20:])
 
 
+def test_the_track_at_another_time_is_moved_by_its_rate() -> None:
+    """A steady roll of 40°/s: ahead and back, where a held estimate would be off by up to 12°."""
+    track = TrackFilter()
+    for k in range(50):
+        last = track.update(k * 0.04, seen(40 * k * 0.04))
+    now, sizes = 49 * 0.04, []
+    for ahead in (-0.1, 0.0, 0.05, 0.1, 0.3):
+        found = track.at(now + ahead)
+        assert found.state == "tracking"
+        assert found.estimate is not None
+        assert _roll(found) == pytest.approx(40 * (now + ahead), abs=0.6)
+        sizes.append(found.estimate.sd_deg[0])
+    assert sizes[1] == min(sizes)
+    assert sizes[1:] == sorted(sizes[1:])
+    assert _roll(track.at(now)) == _roll(last)
+    assert _roll(track.update(50 * 0.04, seen(80.0))) == pytest.approx(80, abs=0.5)  # it stayed as it was
+
+
+@pytest.mark.parametrize("away", [5.1, -5.1, math.inf, math.nan])
+def test_far_from_the_last_frame_there_is_no_track(away: float) -> None:
+    track, now = _confirmed(5)
+    assert track.at(now + away) == Track("lost", None, None)
+    assert TrackFilter().at(away) == Track("lost", None, None)
+
+
+def test_without_a_filter_the_last_frame_stays() -> None:
+    track = NoFilter()
+    assert track.at(0.0) == Track("lost", None, None)
+    last = track.update(1.0, seen(5))
+    assert track.at(1.5) is last
+
+
 def test_no_filter_passes_each_frame_on() -> None:
     plain, observation = NoFilter(), seen(33)
     assert plain.update(0.0, observation) == Track("tracking", observation.measurement, None)

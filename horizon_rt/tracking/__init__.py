@@ -8,6 +8,7 @@ acquiring ──3 agreeing frames──► tracking ◄──accepted frame─�
 from __future__ import annotations
 
 import math
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -58,14 +59,26 @@ class Filter(Protocol):
         """Take in one frame's observation."""
         ...
 
+    def at(self, time_s: float) -> Track:
+        """The track at another time, as the frames so far tell it; the filter stays as it is."""
+        ...
+
 
 class NoFilter:
     """Every frame on its own."""
 
+    def __init__(self) -> None:
+        self._track = Track("lost", None, None)
+
     def update(self, time_s: float, observation: Observation) -> Track:
         """The observation itself."""
         found = observation.measurement is not None
-        return Track("tracking" if found else "lost", observation.measurement, None)
+        self._track = Track("tracking" if found else "lost", observation.measurement, None)
+        return self._track
+
+    def at(self, time_s: float) -> Track:
+        """The last frame's: without a filter nothing is known of the motion."""
+        return self._track
 
 
 class TrackFilter:
@@ -103,6 +116,19 @@ class TrackFilter:
                 self._reject(time_s, observation)
         self._age(time_s)
         return self._track(measurement)
+
+    def at(self, time_s: float) -> Track:
+        """The track at another time: moved on by its rate, with a sigma that grows with the distance in time.
+
+        It is lost farther than `max_gap_s` from the last frame.
+        """
+        step = time_s - self._time
+        if self._state == "lost" or not abs(step) <= self.settings.max_gap_s:
+            return Track("lost", None, None)
+        moved = copy(self)
+        moved._kalman = deepcopy(self._kalman)
+        moved._kalman.predict(step, math.exp(self._log_agility))
+        return moved._track(None)
 
     def _advance(self, time_s: float) -> None:
         step = time_s - self._time

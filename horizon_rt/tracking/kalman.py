@@ -50,7 +50,7 @@ class SphereKalman:
         self._covariance[2, 2] = self._covariance[3, 3] = self._rate_variance
 
     def predict(self, seconds: float, agility: float = 1.0) -> None:
-        """Move the state forward in time, with the acceleration scaled by `agility`."""
+        """Move the state in time, back where `seconds` is negative; `agility` scales the acceleration."""
         density = self._density * agility * agility
         _predict(self._frame, self._velocity, self._covariance, seconds, density)
 
@@ -114,11 +114,12 @@ def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> No
     for i in range(4):
         for j in range(2):
             p[i, j] += dt * p[i, j + 2]
+    span = abs(dt)
     for i in range(2):
-        p[i, i] += density * dt**3 / 3
-        p[i, i + 2] += density * dt * dt / 2
-        p[i + 2, i] += density * dt * dt / 2
-        p[i + 2, i + 2] += density * dt
+        p[i, i] += density * span**3 / 3
+        p[i, i + 2] += density * dt * span / 2
+        p[i + 2, i] += density * dt * span / 2
+        p[i + 2, i + 2] += density * span
 
 
 @njit(cache=True, nogil=True)
