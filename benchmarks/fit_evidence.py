@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.datasets import data_root
-from horizon_rt.fitting.profiles import CUES, SIGNED, read_cues
+from horizon_rt.fitting.profiles import CUES, SIGNED, log_prior, read_cues
 from horizon_rt.fitting.refine import HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector
@@ -68,7 +68,7 @@ def candidates(
             plane = np.array([i, j]) / scale
             read_cues(refiner._cues, strip.scales / step, strip.shares, *plane, 1, found)
             cues = np.where(np.arange(CUES) < SIGNED, np.abs(found), found)
-            rows.append([*cues, -0.5 * plane @ refiner._precision @ plane])
+            rows.append([*cues, log_prior(float(plane @ refiner._precision @ plane))])
             true.append(np.abs(ends * scale - (i, j)).max() <= NEAR_ROWS)
     return (np.array(rows), np.array(true)) if any(true) else None
 

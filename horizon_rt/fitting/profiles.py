@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["CUES", "SIGNED", "collect_cues", "read_cues", "sample_profiles", "search"]
+__all__ = ["CUES", "SIGNED", "collect_cues", "log_prior", "read_cues", "sample_profiles", "search"]
 
 # What is read of a plane at each station. The first three are signed, and their sums count without sign:
 # a gradient, cut where it stands out of the noise; one cut where it is the largest; the step in tone between
@@ -23,6 +23,7 @@ _SCALE = 2  # rows on each side that a gradient compares
 _CLEAR, _BAND = 4, 12  # rows off the plane where the bands begin, and their width
 _CUT = 6.0  # times the lower quartile of the gradients: noise
 _LEAST = 0.5  # grey levels that a gradient must have to stand out
+_FREEDOM = 3.0  # degrees of freedom of the prior
 _NEAR = 3  # rows within which planes count as the same
 _STRIDE = 2  # of rows and stations in the first search
 
@@ -127,8 +128,8 @@ def search(
 ) -> tuple[float, float, float, float, tuple[float, float, float]]:
     """The most believed plane: elevations at both ends, sign of its gradient, and its share of the belief.
 
-    The log belief of a plane is the sum of its cues by `weights[:CUES]`, less `weights[CUES]` times half its
-    squared distance from the middle by `precision` (2, 2). The share is that of all planes that it and its
+    The log belief of a plane is the sum of its cues by `weights[:CUES]` and of `log_prior` of its squared
+    distance from the middle, by `precision` (2, 2), times `weights[CUES]`. The share is that of all planes that it and its
     neighbours hold; then follow the second moments (aa, ab, bb) about it that the others add. `beliefs`
     (r, r) is for the planes by their rows at both ends.
     """
@@ -166,6 +167,12 @@ def search(
     return (bi - half) / scale, (bj - half) / scale, sign, near / total, (aa / total, ab / total, bb / total)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def log_prior(far: float) -> float:
+    """Student's t in two dimensions, by the squared distance: masks may be far off, and rarely are."""
+    return -0.5 * (_FREEDOM + 2.0) * math.log(1.0 + far / _FREEDOM)
+
+
 @njit(cache=True, nogil=True, fastmath=True)
 def _belief(
     cues: Any, scales: Any, shares: Any, precision: Any, weights: Any, i: int, j: int, scale: float,
@@ -175,7 +182,7 @@ def _belief(
     a, b = (i - half) / scale, (j - half) / scale
     read_cues(cues, scales, shares, a, b, stride, found)
     far = precision[0, 0] * a * a + 2.0 * precision[0, 1] * a * b + precision[1, 1] * b * b
-    value = -0.5 * weights[CUES] * far
+    value = weights[CUES] * log_prior(far)
     for c in range(CUES):
         value += weights[c] * (abs(found[c]) if c < SIGNED else found[c])
     return value

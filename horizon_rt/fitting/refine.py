@@ -32,11 +32,11 @@ _STATIONS = 96
 _ALONG_PX, _MOST_ALONG = 3.0, 5  # between the samples that a station averages, and their number
 _ROWS = 24  # of a profile on each side of the horizon
 _FINE_PX = 0.5
-_MOST_REACH = 0.12  # of the height
+_MOST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _MIN_LENGTH_PX = 24.0
 _BELIEF = 0.25  # that the best plane must hold
-_WEIGHTS = np.array([5.22, 9.81, -3.18, -3.0, 1.3, 0.45])  # of `profiles.CUES`, and of the prior
+_WEIGHTS = np.array([5.67, 8.06, -3.06, -3.8, 1.94, 0.87])  # of `profiles.CUES`, and of the prior
 _RELIEF = 3.0  # how much wider errors are than those of independent stations: neighbours err alike
 _FLOOR_PX = 0.15
 
