@@ -129,9 +129,9 @@ def search(
     """The most believed plane: elevations at both ends, sign of its gradient, and its share of the belief.
 
     The log belief of a plane is the sum of its cues by `weights[:CUES]` and of `log_prior` of its squared
-    distance from the middle, by `precision` (2, 2), times `weights[CUES]`. The share is that of all planes that it and its
-    neighbours hold; then follow the second moments (aa, ab, bb) about it that the others add. `beliefs`
-    (r, r) is for the planes by their rows at both ends.
+    distance from the middle, by `precision` (2, 2), times `weights[CUES]`. The share is what it and its
+    neighbours hold of the belief in all planes; then follow the second moments (aa, ab, bb) about it that the
+    others add. `beliefs` (r, r) is for the planes by their rows at both ends.
     """
     count, n = cues.shape[:2]
     half, scale = count // 2, 0.0
