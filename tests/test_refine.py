@@ -94,7 +94,7 @@ def test_an_edge_far_beyond_the_doubt_is_left_alone() -> None:
 
 
 def test_two_edges_as_good_leave_a_sigma_that_holds_both() -> None:
-    """Two steps of the same size 8 px apart: the upper one, below a calm sky, and the other within 6 sigma."""
+    """Two steps of the same size 8 px apart: the upper one, below a calm sky; the other within 6 sigma."""
     line = HorizonLine(0.0, 0.0)
     distance = signed_distance(line, (H, W))
     luma = (60 + 60 * (distance > -4) + 60 * (distance > 4)).astype(np.uint8)
