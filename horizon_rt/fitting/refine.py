@@ -36,7 +36,7 @@ _MOST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _MIN_LENGTH_PX = 24.0
 _BELIEF = 0.25  # that the best plane must hold
-_WEIGHTS = np.array([5.18, 9.35, -3.3, -3.28, 0.21, 0.85])  # of `profiles.CUES`, and of the prior
+_WEIGHTS = np.array([5.61, 9.72, -3.54, -3.35, 0.66, 0.88])  # of `profiles.CUES`, and of the prior
 _RELIEF = 3.0  # how much wider errors are than those of independent stations: neighbours err alike
 _FLOOR_PX = 0.15
 
