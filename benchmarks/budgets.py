@@ -32,7 +32,7 @@ from horizon_rt.synth.source import make_clip, parse_options
 from horizon_rt.tracker import HorizonTracker
 from horizon_rt.tracker import describe as describe_horizon
 
-BUDGET_MS = {"preprocess": 0.6, "segment": 2.0, "fit": 0.25, "attitude and track": 0.02}
+BUDGET_MS = {"preprocess": 0.6, "segment": 2.0, "fit": 0.25, "refine": 0.4, "attitude and track": 0.02}
 T = TypeVar("T")
 
 
@@ -75,6 +75,7 @@ def measure(path: Path) -> dict[str, list[float]]:
             letterbox = timed("preprocess", segmenter.preprocess, frame)
             logits, presence = timed("segment", segmenter.backend, segmenter.preprocess.input)
             observation = timed("fit", fitter.fit, Segmentation(logits, presence, letterbox))
+            observation = timed("refine", tracker._refined, frame, observation)
             timed("attitude and track", track, tracker, frame, observation)
     return {stage: values[10:] for stage, values in times.items()}
 

@@ -81,10 +81,7 @@ class HorizonTracker:
         `segmentation` is that of this frame, where the caller has it from `segment`.
         """
         fitter = self._fitter_for(frame)
-        observation = fitter.fit(segmentation or self._segmenter.segment(frame))
-        if self._refiner is not None and observation.measurement is not None:
-            refined = self._refiner.refine(frame.luma, observation.measurement)
-            observation = replace(observation, measurement=refined)
+        observation = self._refined(frame, fitter.fit(segmentation or self._segmenter.segment(frame)))
         track = self._filter.update(frame.time_s, observation)
         self._last = frame, observation
         return describe(frame, observation, track, fitter.camera)
@@ -100,6 +97,12 @@ class HorizonTracker:
         frame, observation = self._last
         moved = replace(frame, time_s=time_s, arrival_s=0.0)
         return describe(moved, observation, self._filter.at(time_s), self._fitter.camera)
+
+    def _refined(self, frame: Frame, observation: Observation) -> Observation:
+        if self._refiner is None or observation.measurement is None:
+            return observation
+        measurement = self._refiner.refine(frame.luma, observation.measurement)
+        return replace(observation, measurement=measurement)
 
     def reset(self) -> None:
         """Forget the track, as after a cut."""
