@@ -54,7 +54,7 @@ def real() -> Iterator[tuple[str, Frame, Pinhole, UpVector]]:
 def candidates(
     refiner: HorizonRefiner, frame: Frame, measured: Measurement, truth: UpVector
 ) -> tuple[Array, NDArray[np.bool_]] | None:
-    """Cues and half squared distances (n, CUES + 1) of the planes, and which of them are true ones."""
+    """Cues and log priors (n, CUES + 1) of the planes, and which of them are true ones."""
     strip = refiner._strip(measured.up)
     if strip is None:
         return None

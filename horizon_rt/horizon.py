@@ -34,7 +34,8 @@ class Measurement:
 
     `covariance` is that of the up vector, shape (3, 3), rank 2 (tangent to the sphere), in rad². The part of
     it that neighbouring frames share has the standard deviation `lasting_deg` in each direction: no filter
-    averages it away.
+    averages it away. `inliers` counts what lies on the horizon: crossings of the mask, or stations of the
+    refinement.
     """
 
     up: UpVector

@@ -21,6 +21,8 @@ from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter
 
 __all__ = ["HorizonTracker"]
 
+_NO_PICTURE = np.zeros((1, 1), np.uint8)
+
 
 class HorizonTracker:
     """Finds and tracks the horizon in a sequence of frames.
@@ -83,25 +85,28 @@ class HorizonTracker:
         fitter = self._fitter_for(frame)
         observation = self._refined(frame, fitter.fit(segmentation or self._segmenter.segment(frame)))
         track = self._filter.update(frame.time_s, observation)
-        self._last = frame, observation
+        self._last = replace(frame, planes=(_NO_PICTURE,), arrival_s=0.0), observation
         return describe(frame, observation, track, fitter.camera)
 
     def at(self, time_s: float) -> Horizon:
         """The horizon at another time than the last frame's, as a display needs it that shows it later.
 
-        Its observation, frame number and file are those of the last frame; without a filter all of it is.
-        Raises ValueError before the first frame.
+        Its observation, frame number and file are those of the last frame; without a filter so is its
+        attitude. Call it from the thread that calls `update`. Raises ValueError before the first frame.
         """
         if self._last is None or self._fitter is None:
             raise ValueError("there is no horizon before the first frame")
         frame, observation = self._last
-        moved = replace(frame, time_s=time_s, arrival_s=0.0)
-        return describe(moved, observation, self._filter.at(time_s), self._fitter.camera)
+        return describe(
+            replace(frame, time_s=time_s), observation, self._filter.at(time_s), self._fitter.camera
+        )
 
     def _refined(self, frame: Frame, observation: Observation) -> Observation:
         if self._refiner is None or observation.measurement is None:
             return observation
-        measurement = self._refiner.refine(frame.luma, observation.measurement)
+        measurement = self._refiner.refine(
+            frame.luma, observation.measurement, bit_depth=frame.sampling.bit_depth
+        )
         return replace(observation, measurement=measurement)
 
     def reset(self) -> None:

@@ -197,7 +197,7 @@ def test_a_full_disk_is_said_and_changes_nothing(
     def full(*_: object) -> None:
         raise OutputError("cannot write horizon.csv: No space left on device")
 
-    monkeypatch.setattr("horizon_rt.label.session.write_table", full)
+    monkeypatch.setattr("horizon_rt.label.session.write_lines", full)
     answer = client("PUT", "api/frames/0/mark", {"status": "none"})
     assert answer.status == 500
     assert "No space left" in answer.json["error"]

@@ -67,7 +67,9 @@ def test_samples_of_any_depth(bits: int) -> None:
     true = UpVector.from_roll_pitch(-5, 2)
     luma = _picture(CAMERA, true)
     deep = luma.astype(np.uint16) << 2 if bits == 10 else luma
-    found = HorizonRefiner(CAMERA).refine(deep, _measured(UpVector.from_roll_pitch(-4.8, 2.2)))
+    found = HorizonRefiner(CAMERA).refine(
+        deep, _measured(UpVector.from_roll_pitch(-4.8, 2.2)), bit_depth=bits
+    )
     assert found.up.angle_to(true) < 0.25 * PX_DEG
 
 
@@ -111,13 +113,42 @@ def test_a_horizon_out_of_view_is_left_alone(pitch: float) -> None:
     assert HorizonRefiner(CAMERA).refine(luma, start) is start
 
 
-@pytest.mark.parametrize("size", [(16, 16), (64, 8), (8, 64), (33, 17)])
+@pytest.mark.parametrize("size", [(16, 16), (64, 8), (8, 64), (33, 17), (64, 1), (1, 64), (2, 2)])
 def test_small_pictures_do_no_harm(size: tuple[int, int]) -> None:
     camera = Pinhole.from_hfov(*size, 70)
     luma = np.random.default_rng(0).integers(0, 256, (size[1], size[0])).astype(np.uint8)
     found = HorizonRefiner(camera).refine(luma, _measured(UpVector.from_roll_pitch(10, 3), 2.0))
     assert np.isfinite(found.up.as_array()).all()
     assert np.isfinite(found.covariance).all()
+
+
+@pytest.mark.parametrize("covariance", [np.full((3, 3), np.nan), np.zeros((3, 3)), np.diag([1e-5, 0.0, 0.0])])
+def test_a_covariance_that_is_none_leaves_the_estimate(covariance: np.ndarray) -> None:
+    start = Measurement(up=UpVector.from_roll_pitch(3, 1), covariance=covariance, inliers=9)
+    assert HorizonRefiner(CAMERA).refine(_picture(CAMERA, start.up), start) is start
+
+
+@pytest.mark.parametrize("corner_px", [20.0, 40.0, 80.0])
+def test_a_short_line_through_noise_is_never_less_sure_than_before(corner_px: float) -> None:
+    """A line at 45° across a corner; in noise the strongest gradient beside it says nothing."""
+    offset = math.hypot(W, H) / 2 - corner_px
+    line = HorizonLine(math.degrees(math.atan2(W, H)), offset)
+    start, refiner, taken = _measured(line.up_vector(CAMERA.focal_px)), HorizonRefiner(CAMERA), 0
+    for seed in range(20):
+        luma = np.random.default_rng(seed).normal(120, 12, (H, W)).clip(0, 255).astype(np.uint8)
+        found = refiner.refine(luma, start)
+        assert found is start or np.trace(found.covariance) < np.trace(start.covariance)
+        taken += found is not start
+    assert taken <= 4
+
+
+def test_a_horizon_that_leaves_the_picture_and_comes_back_is_taken_where_it_is_seen() -> None:
+    lens = BrownConrady(width=W, height=H, fx=300.0, fy=300.0, cx=319.5, cy=179.5, k1=-0.25, k2=0.05)
+    for pitch in (36.0, 38.0, -38.0):
+        strip = HorizonRefiner(lens)._strip(UpVector.from_roll_pitch(0, pitch))
+        if strip is not None:
+            x, y = strip.points.T
+            assert ((x > -2) & (x < W + 1) & (y > -2) & (y < H + 1)).mean() > 0.9
 
 
 def test_the_tracker_refines_unless_told_not_to() -> None:

@@ -211,6 +211,29 @@ def test_the_track_at_another_time_is_moved_by_its_rate() -> None:
     assert _roll(track.update(50 * 0.04, seen(80.0))) == pytest.approx(80, abs=0.5)  # it stayed as it was
 
 
+def test_at_is_lost_where_coasting_would_be() -> None:
+    track, now = _confirmed(5)
+    assert [track.at(now + s).state for s in (0.0, 1.9, 2.1)] == ["tracking", "tracking", "lost"]
+
+
+def test_the_lasting_error_of_sure_frames_is_not_held_against_less_sure_ones() -> None:
+    """Sure frames, then ones with a lasting error of 0.5°: whatever it is, the track's sigma covers it."""
+    rng, ratios = np.random.default_rng(3), []
+    for _ in range(60):
+        track, off = TrackFilter(), float(rng.normal(0, 0.5))
+        for k in range(40):
+            error, lasting = (0.0, 0.01) if k < 25 else (off, 0.5)
+            up = UpVector.from_roll_pitch(error, 0)
+            covariance = up.isotropic_covariance(math.hypot(0.02, lasting))
+            measured = Measurement(up=up, covariance=covariance, inliers=9, lasting_deg=lasting)
+            seen_now = Observation(view="horizon", confidence=1, sky_fraction=0.5, measurement=measured)
+            estimate = track.update(k * 0.04, seen_now).estimate
+            assert estimate is not None
+            if k >= 25:
+                ratios.append(abs(estimate.up.roll_deg) / estimate.sd_deg[0])
+    assert np.mean(np.array(ratios) > 2) < 0.1
+
+
 @pytest.mark.parametrize("away", [5.1, -5.1, math.inf, math.nan])
 def test_far_from_the_last_frame_there_is_no_track(away: float) -> None:
     track, now = _confirmed(5)

@@ -13,7 +13,7 @@ __all__ = ["fit_maxima"]
 _TUKEY = 4.685  # in standard deviations: 95 % efficiency for Gaussian noise
 _STEPS = 6
 _MIN_SHARE = 0.4  # of the stations that have their maximum on the line
-_SIGNIFICANT = 6.0  # standard errors of the mean gradient
+_SIGNIFICANT = 6.0  # standard errors of the mean gradient on the plane
 _FALL = 0.6  # of its peak, to which the mean gradient falls at the sides of an edge
 
 
@@ -62,8 +62,10 @@ def fit_maxima(
         spread = max(math.sqrt(variance), 0.1)
         covariance[0, 0], covariance[1, 1] = variance * m11 / determinant, variance * m00 / determinant
         covariance[0, 1] = covariance[1, 0] = -variance * m01 / determinant
-    mean = float(sizes.mean())
-    if mean * math.sqrt(n) < _SIGNIFICANT * float(sizes.std()):
+    for k in range(n):
+        place = int(half + scales[k] * (a * shares[k, 0] + b * shares[k, 1]) + 0.5)
+        sizes[k] = sign * smooth[min(max(place, 0), rows.shape[0] - 1), k]
+    if not float(sizes.mean()) * math.sqrt(n) > _SIGNIFICANT * float(sizes.std()):
         return 0, 0.0, 0.0, covariance
     return on, a, b, covariance
 

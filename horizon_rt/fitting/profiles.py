@@ -20,7 +20,10 @@ __all__ = ["CUES", "SIGNED", "collect_cues", "log_prior", "read_cues", "sample_p
 # the bands on both sides. The others are the unrest above and below.
 CUES, SIGNED = 5, 3
 _SCALE = 2  # rows on each side that a gradient compares
-_CLEAR, _BAND = 4, 12  # rows off the plane where the bands begin, and their width
+_CLEAR, _BAND = (
+    4,
+    12,
+)  # rows off the plane where its unrest is read from, and how many; tones are of _BAND − 1
 _CUT = 6.0  # times the lower quartile of the gradients: noise
 _LEAST = 0.5  # grey levels that a gradient must have to stand out
 _FREEDOM = 3.0  # degrees of freedom of the prior
@@ -30,10 +33,11 @@ _STRIDE = 2  # of rows and stations in the first search
 
 @njit(cache=True, nogil=True, fastmath=True)
 def sample_profiles(
-    luma: Any, points: Any, normals: Any, step: float, along: float, count: int, rows: Any
+    luma: Any, points: Any, normals: Any, step: float, along: float, count: int, gain: float, rows: Any
 ) -> None:
     """Fill `rows` (r, n): luma `step` px apart along the normals, each the mean of `count` samples along the
-    horizon, `along` px apart. Bilinear; beyond the picture its border goes on.
+    horizon, `along` px apart, times `gain`. Bilinear; beyond the picture, of 2×2 px or more, its border goes
+    on. Points and step are finite.
     """
     height, width = luma.shape
     half = rows.shape[0] // 2
@@ -51,7 +55,7 @@ def sample_profiles(
                 top = luma[r, c] + u * (float(luma[r, c + 1]) - luma[r, c])
                 bottom = luma[r + 1, c] + u * (float(luma[r + 1, c + 1]) - luma[r + 1, c])
                 total += top + v * (bottom - top)
-            rows[i, k] = total / count
+            rows[i, k] = gain * total / count
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -139,7 +143,6 @@ def search(
         scale += scales[k] / n
     found = np.empty(CUES)
     best, bi, bj = -1e30, half, half
-    beliefs[:] = -1e30
     for i in range(0, count, _STRIDE):
         for j in range(0, count, _STRIDE):
             value = _belief(cues, scales, shares, precision, weights, i, j, scale, _STRIDE, found)

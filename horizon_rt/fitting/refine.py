@@ -35,6 +35,7 @@ _FINE_PX = 0.5
 _MOST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _MIN_LENGTH_PX = 24.0
+_TINY = 1e-4  # rad, for derivatives
 _BELIEF = 0.25  # that the best plane must hold
 _WEIGHTS = np.array([5.61, 9.72, -3.54, -3.35, 0.66, 0.88])  # of `profiles.CUES`, and of the prior
 _RELIEF = 3.0  # how much wider errors are than those of independent stations: neighbours err alike
@@ -43,7 +44,8 @@ _FLOOR_PX = 0.15
 
 class _Strip(NamedTuple):
     """Stations along a horizon: px position and unit normal towards the sky (n, 2), px per rad of elevation
-    (n,), shares (n, 2) of the elevations at both ends, the rays (2, 3) at both ends, px between stations.
+    (n,), shares (n, 2) of the elevations at both ends, the rays (2, 3) at both ends, px between stations,
+    azimuths (n,) in rad.
     """
 
     points: Array
@@ -52,10 +54,11 @@ class _Strip(NamedTuple):
     shares: Array
     ends: Array
     spacing: float
+    azimuths: Array
 
 
 class HorizonRefiner:
-    """Refines the horizons of one camera's frames."""
+    """Refines the horizons of one camera's frames; reuses its buffers, so each thread needs its own."""
 
     def __init__(self, camera: CameraModel) -> None:
         self.camera = camera
@@ -64,31 +67,45 @@ class HorizonRefiner:
         ends = np.full(_BORDER, -0.5), np.full(_BORDER, w), np.full(_BORDER, h)
         sides = [(across, ends[0]), (ends[1], down), (across[::-1], ends[2]), (ends[0], down[::-1])]
         border = np.concatenate([np.stack(side, axis=1)[:-1] for side in sides])
-        self._border = camera.rays(np.concatenate([border, border[:1]]))
+        rays = camera.rays(np.concatenate([border, border[:1]]))
+        self._border = rays[np.isfinite(rays).all(axis=1)]
         rows = 2 * _ROWS + 1
         self._rows, self._cues = np.empty((rows, _STATIONS)), np.empty((rows, _STATIONS, CUES))
+        self._gain = 1.0
         self._beliefs, self._precision = np.empty((rows, rows)), np.empty((2, 2))
 
-    def refine(self, luma: Plane, measured: Measurement) -> Measurement:
-        """The measurement with its plane on the visible edge, or as it was.
+    def refine(self, luma: Plane, measured: Measurement, *, bit_depth: int = 8) -> Measurement:
+        """The measurement with its plane on the visible edge and surer than before, or as it was.
 
-        `luma` is (height, width), uint8 or uint16, of the camera's size.
+        `luma` is (height, width), uint8 or uint16 with `bit_depth` low bits, of the camera's size.
         """
+        self._gain = 2.0 ** (8 - bit_depth)
         strip = self._strip(measured.up)
         if strip is None:
             return measured
         step = self._look(luma, strip, measured)
+        if step is None:
+            return measured
         first, last, sign, belief, rest = search(
             self._cues, strip.scales / step, strip.shares, self._precision, _WEIGHTS, self._beliefs
         )
-        if belief < _BELIEF:
+        if not belief >= _BELIEF:
             return measured
-        near = _moved(measured.up, strip, np.array([first, last]))
-        return self._settle(luma, near, sign, 1.5 * step, rest) or measured
+        near, dual = _moved(measured.up, strip, np.array([first, last])), _dual(strip.ends)
+        others = dual.T @ np.array([[rest[0], rest[1]], [rest[1], rest[2]]]) @ dual
+        found = self._settle(luma, near, sign, 1.5 * step, others)
+        surer = found is not None and np.trace(found.covariance) < np.trace(measured.covariance)
+        return found if found is not None and surer else measured
 
-    def _look(self, luma: Plane, strip: _Strip, measured: Measurement) -> float:
-        """Collect the cues as far as the measurement may be off; returns px between the rows."""
+    def _look(self, luma: Plane, strip: _Strip, measured: Measurement) -> float | None:
+        """Collect the cues as far as the measurement may be off; returns px between the rows.
+
+        None for a covariance that is none.
+        """
         prior = strip.ends @ measured.covariance @ strip.ends.T  # of the elevations at both ends
+        determinant = prior[0, 0] * prior[1, 1] - prior[0, 1] * prior[1, 0]
+        if not (np.isfinite(prior).all() and determinant > 1e-12 * prior[0, 0] * prior[1, 1] > 0):
+            return None
         self._precision[:] = np.linalg.inv(prior)
         sd_px = math.sqrt(max(prior[0, 0], prior[1, 1])) * float(strip.scales.mean())
         step = max(min(_REACH_SD * sd_px, _MOST_REACH * self.camera.height) / _ROWS, _FINE_PX)
@@ -97,9 +114,12 @@ class HorizonRefiner:
         return step
 
     def _settle(
-        self, luma: Plane, near: UpVector, sign: float, window_px: float, rest: tuple[float, float, float]
+        self, luma: Plane, near: UpVector, sign: float, window_px: float, others: Array
     ) -> Measurement | None:
-        """The plane on the edge beside this one; None where there is none that is consistent."""
+        """The plane on the edge beside this one; None where there is none that is consistent.
+
+        `others` (3, 3) is what the planes elsewhere add to the covariance.
+        """
         strip = self._strip(near)
         if strip is None:
             return None
@@ -112,10 +132,9 @@ class HorizonRefiner:
             return None
         up, dual = _moved(near, strip, np.array([first, last])), _dual(strip.ends)
         lasting = math.degrees(_FLOOR_PX / float(strip.scales.mean()))
-        spread = covariance * _RELIEF**2 + np.array([[rest[0], rest[1]], [rest[1], rest[2]]])
         return Measurement(
             up=up,
-            covariance=dual.T @ spread @ dual + up.isotropic_covariance(lasting),
+            covariance=_RELIEF**2 * dual.T @ covariance @ dual + others + up.isotropic_covariance(lasting),
             inliers=found,
             lasting_deg=lasting,
         )
@@ -125,7 +144,7 @@ class HorizonRefiner:
         u = np.array([up.x, up.y, up.z])
         heights = self._border @ u
         crossed = np.flatnonzero((heights[:-1] > 0) != (heights[1:] > 0))
-        if len(crossed) < 2 or abs(u[2]) > 0.99:
+        if len(crossed) < 2 or abs(u[2]) > 0.99 or min(self.camera.width, self.camera.height) < 2:
             return None
         forward = np.array([0.0, 0.0, 1.0]) - u[2] * u
         forward /= math.sqrt(1 - u[2] * u[2])
@@ -134,25 +153,46 @@ class HorizonRefiner:
         share = heights[crossed] / (heights[crossed] - heights[crossed + 1])
         rays = self._border[crossed] + share[:, None] * (self._border[crossed + 1] - self._border[crossed])
         azimuths = np.arctan2(rays @ right, rays @ forward)
-        low, high = float(azimuths.min()), float(azimuths.max())
+        axes = np.stack([u, forward, right])
+        strip = self._stations(axes, float(azimuths.min()), float(azimuths.max()))
+        inside = self._inside(strip.points)
+        if not inside.all():  # a lens can bend the horizon out of the picture and back
+            longest = max(_runs(inside), key=len, default=range(0))
+            if len(longest) < 2:
+                return None
+            strip = self._stations(axes, strip.azimuths[longest[0]], strip.azimuths[longest[-1]])
+        usable = np.isfinite(strip.scales).all() and strip.spacing * _STATIONS > _MIN_LENGTH_PX
+        return strip if usable else None
+
+    def _inside(self, points: Array) -> NDArray[np.bool_]:
+        limits = np.array([self.camera.width, self.camera.height])
+        return np.asarray(((points > -1.0) & (points < limits)).all(axis=1))
+
+    def _stations(self, axes: Array, low: float, high: float) -> _Strip:
+        """Stations between two azimuths; `axes` are the rows up, forward and right."""
+        u, forward, right = axes
         inset = 0.5 * (high - low) / _STATIONS
         t = np.linspace(low + inset, high - inset, _STATIONS)
         level = np.cos(t)[:, None] * forward + np.sin(t)[:, None] * right
-        tiny = 1e-4
-        pixels = self.camera.project(np.concatenate([level, level + tiny * u, level - tiny * u]))
+        pixels = self.camera.project(np.concatenate([level, level + _TINY * u, level - _TINY * u]))
         points, above, below = pixels.reshape(3, _STATIONS, 2)
-        normals = (above - below) / (2 * tiny)
+        normals = (above - below) / (2 * _TINY)
         scales = np.hypot(normals[:, 0], normals[:, 1])
         spacing = float(np.hypot(*(points[-1] - points[0]))) / (_STATIONS - 1)
-        if not (np.isfinite(scales).all() and spacing * _STATIONS > _MIN_LENGTH_PX):
-            return None
-        wide = math.sin(t[-1] - t[0])
-        shares = np.stack([np.sin(t[-1] - t), np.sin(t - t[0])], axis=1) / wide
-        return _Strip(points, normals / scales[:, None], scales, shares, level[[0, -1]], spacing)
+        shares = np.stack([np.sin(t[-1] - t), np.sin(t - t[0])], axis=1) / math.sin(t[-1] - t[0])
+        return _Strip(points, normals / scales[:, None], scales, shares, level[[0, -1]], spacing, t)
 
     def _sample(self, luma: Plane, strip: _Strip, step: float) -> None:
         count = min(_MOST_ALONG, max(1, round(strip.spacing / _ALONG_PX)))
-        sample_profiles(luma, strip.points, strip.normals, step, strip.spacing / count, count, self._rows)
+        sample_profiles(
+            luma, strip.points, strip.normals, step, strip.spacing / count, count, self._gain, self._rows
+        )
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[range]:
+    """The runs of true values, as ranges of their numbers."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [range(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _dual(ends: Array) -> Array:

@@ -21,8 +21,6 @@ from horizon_rt.synth.render import world_axes
 
 __all__ = ["Panorama", "find_panoramas", "load_panoramas", "panorama_view", "read_panorama"]
 
-_COLUMNS = ("file", "terrain", "horizon")
-
 
 @dataclass(frozen=True, slots=True)
 class Panorama:
@@ -40,7 +38,7 @@ def load_panoramas(folder: Path) -> list[Panorama]:
         read_panorama(
             folder / "images" / row["file"], terrain=row["terrain"], is_open=row["horizon"] == "open"
         )
-        for row in _listed(folder)
+        for row in _listed(folder, ("file", "terrain", "horizon"))
     ]
 
 
@@ -52,7 +50,11 @@ def find_panoramas(path: Path) -> tuple[Path, ...]:
     if path.is_file():
         return (path,)
     if (path / "panoramas.csv").is_file():
-        found = [path / "images" / row["file"] for row in _listed(path) if row["horizon"] == "open"]
+        found = [
+            path / "images" / row["file"]
+            for row in _listed(path, ("file", "horizon"))
+            if row["horizon"] == "open"
+        ]
     else:
         try:
             found = sorted(path.iterdir())
@@ -66,7 +68,7 @@ def find_panoramas(path: Path) -> tuple[Path, ...]:
     return pictures
 
 
-def _listed(folder: Path) -> list[dict[str, str]]:
+def _listed(folder: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     table = folder / "panoramas.csv"
     try:
         with table.open(newline="", encoding="utf-8-sig") as lines:
@@ -75,8 +77,8 @@ def _listed(folder: Path) -> list[dict[str, str]]:
         raise DatasetError(f"{folder} has no panoramas.csv") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"cannot look for panoramas in {folder}: {error}") from error
-    if any(not row.get(name) for row in rows for name in _COLUMNS):
-        raise DatasetError(f"{table} needs the columns {', '.join(_COLUMNS)}")
+    if any(not row.get(name) for row in rows for name in columns):
+        raise DatasetError(f"{table} needs the columns {', '.join(columns)}")
     return rows
 
 

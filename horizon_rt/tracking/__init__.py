@@ -26,7 +26,7 @@ _TARGET = 1.1
 _MAX_EXCESS = 4.0
 _ADAPT_RATE = 0.5
 _SHARED = 0.9  # of the lasting error of neighbouring frames
-_LASTING_RATE = 0.2  # at which the lasting error of the track follows that of its measurements
+_LASTING_S = 0.1  # in which the lasting error of the track follows that of its measurements
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class TrackFilter:
     def at(self, time_s: float) -> Track:
         """The track at another time: moved on by its rate, with a sigma that grows with the distance in time.
 
-        It is lost farther than `max_gap_s` from the last frame.
+        Its state is that of the last frame, and lost where the track would be without a frame until then.
         """
         step = time_s - self._time
         if self._state == "lost" or not abs(step) <= self.settings.max_gap_s:
@@ -128,7 +128,9 @@ class TrackFilter:
         moved = copy(self)
         moved._kalman = deepcopy(self._kalman)
         moved._kalman.predict(step, math.exp(self._log_agility))
-        return moved._track(None)
+        track = moved._track(None)
+        moved._age(time_s)
+        return replace(track, state=self._state) if moved._state != "lost" else Track("lost", None, None)
 
     def _advance(self, time_s: float) -> None:
         step = time_s - self._time
@@ -142,9 +144,10 @@ class TrackFilter:
 
     def _start(self, time_s: float, measurement: Measurement) -> None:
         self._kalman = self._new_kalman()
+        self._lasting_deg = measurement.lasting_deg
         self._kalman.start(measurement.up, self._noise(measurement))
         self._state, self._hits, self._accepted_at, self._rival = "acquiring", 1, time_s, None
-        self._log_agility, self._lasting_deg = 0.0, measurement.lasting_deg
+        self._log_agility = 0.0
 
     def _passes(self, measurement: Measurement) -> bool:
         distance = self._kalman.innovation(measurement.up, self._noise(measurement))
@@ -152,9 +155,9 @@ class TrackFilter:
         return distance < self.settings.gate_chi2
 
     def _noise(self, measurement: Measurement) -> Array:
-        """Covariance of what is new in each frame: without most of the lasting part, which frames share."""
-        lasting = measurement.up.isotropic_covariance(_SHARED * measurement.lasting_deg)
-        return measurement.covariance - lasting
+        """Covariance of what is new in a frame: without most of the lasting part that the track has, too."""
+        shared = _SHARED * min(measurement.lasting_deg, self._lasting_deg)
+        return measurement.covariance - measurement.up.isotropic_covariance(shared)
 
     def _adapt(self, distance: float) -> None:
         """Let the process noise follow the motion: it grows while innovations are larger than expected.
@@ -168,7 +171,8 @@ class TrackFilter:
 
     def _accept(self, time_s: float, measurement: Measurement) -> None:
         self._kalman.update(measurement.up, self._noise(measurement))
-        self._lasting_deg += _LASTING_RATE * (measurement.lasting_deg - self._lasting_deg)
+        follow = 1 - math.exp((self._accepted_at - time_s) / _LASTING_S)
+        self._lasting_deg += follow * (measurement.lasting_deg - self._lasting_deg)
         self._hits += 1
         self._accepted_at, self._rival = time_s, None
         if self._hits >= self.settings.confirm_frames:
@@ -199,7 +203,7 @@ class TrackFilter:
         inliers = measurement.inliers if measurement is not None else 0
         kalman = self._kalman
         up = kalman.up
-        covariance = kalman.covariance + up.isotropic_covariance(self._lasting_deg)
+        covariance = kalman.covariance + up.isotropic_covariance(_SHARED * self._lasting_deg)
         estimate = Measurement(up=up, covariance=covariance, inliers=inliers, lasting_deg=self._lasting_deg)
         return Track(self._state, estimate, kalman.rate)
 

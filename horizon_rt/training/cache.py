@@ -95,7 +95,8 @@ def check_material(folder: Path, recipe: Recipe) -> None:
     """Raises DatasetError for a cache that was made from something else: it may hold what is set aside."""
     try:
         found = json.loads((folder / "cache.json").read_text(encoding="utf-8"))["material"]
-        other = [name for name, value in recipe.material().items() if found.get(name) != value]
+        usual = Recipe().material()  # what a cache does not name yet
+        other = [n for n, value in recipe.material().items() if found.get(n, usual[n]) != value]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(folder, error) from error
     if other:

@@ -13,6 +13,7 @@ from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.sensor import Image
 from horizon_rt.training.pictures import Picture, load_small
 from horizon_rt.training.samples import HalfPlane, Size
+from horizon_rt.training.warp import warp
 
 __all__ = ["replace_side"]
 
@@ -31,17 +32,15 @@ def replace_side(
     if line is None:
         return image
     matrix = _onto(line, (picture.shape[0], picture.shape[1]), plane, size, rng)
-    other = _warp(picture[:, :, ::-1], matrix, size).astype(np.float32) / np.float32(255)
+    other = warp(picture, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
     # Beyond its frame nobody knows the other picture; the first one is right there, too.
-    inside = _warp(np.full(picture.shape[:2], 255, np.uint8), matrix, size) == 255
+    frame = np.full(picture.shape[:2], 255, np.uint8)
+    inside = warp(frame, matrix, size, border=cv2.BORDER_CONSTANT) == 255
     distance = plane.distance(size) / np.float32(log_uniform(rng, *_SEAM_PX))
     share = np.clip((distance if rng.random() < 0.5 else -distance) + 0.5, 0, 1) * inside
-    return image + (_in_light_of(other, image, rng) - image) * share[:, :, None]
-
-
-def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: Size) -> NDArray[np.uint8]:
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpPerspective(image, matrix, (size[1], size[0]), flags=flags), np.uint8)
+    if not inside.any():
+        return image
+    return image + (_in_light_of(other, inside, image, rng) - image) * share[:, :, None]
 
 
 def _onto(
@@ -60,8 +59,8 @@ def _onto(
     return np.vstack([np.column_stack([turn, centre]), [0, 0, 1]])
 
 
-def _in_light_of(image: Image, model: Image, rng: np.random.Generator) -> Image:
-    """The picture, some way towards the brightness and the colour of another."""
+def _in_light_of(image: Image, inside: NDArray[np.bool_], model: Image, rng: np.random.Generator) -> Image:
+    """The picture, some way towards the brightness and colour of another; `inside` is where it is known."""
     towards = rng.uniform(0, 0.8)
-    ratio = (model.mean(axis=(0, 1)) + 0.02) / (image.mean(axis=(0, 1)) + 0.02)
+    ratio = (model.mean(axis=(0, 1)) + 0.02) / (image[inside].mean(axis=0) + 0.02)
     return image * (ratio**towards).astype(np.float32)

@@ -250,8 +250,9 @@ class Trainer:
             raise TrainingError(f"{self._checkpoint} is no usable checkpoint: {reason}") from error
 
     def _check_recipe(self, before: dict[str, str]) -> None:
+        usual = asdict(Recipe())  # what a checkpoint does not name yet
         for name, value in asdict(self.recipe).items():
-            if before.get(name) != str(value):
+            if before.get(name, str(usual[name])) != str(value):
                 raise TrainingError(
                     f"{self._checkpoint} is of a run with another {name}; give --out another folder"
                 )

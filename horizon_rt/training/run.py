@@ -124,6 +124,8 @@ class Job:
             raise TrainingError(
                 f"{self.settings.folder} holds a run already; --resume goes on with it, or give another --out"
             )
+        if self.recipe.frozen_norm and self.init is None:
+            raise TrainingError("frozen_norm needs a net with statistics to keep; give --init")
         torch.manual_seed(self.recipe.seed)
         card = None if self.init is None else default_model(name=self.init)
         net = new_net(self.recipe.net) if card is None else load_net(card)

@@ -15,6 +15,7 @@ from horizon_rt.training.collage import replace_side
 from horizon_rt.training.covered import hide_part
 from horizon_rt.training.pictures import Loaded, Picture, load_small
 from horizon_rt.training.samples import HalfPlane, Sample, Size, finish
+from horizon_rt.training.warp import warp
 
 __all__ = ["beside_sample", "window_sample"]
 
@@ -40,10 +41,7 @@ def window_sample(
     loaded = load_small(picture)
     image = loaded.image
     matrix = _random_window(rng, (image.shape[0], image.shape[1]), size, spread_deg)
-    shrink = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-    if shrink > 1.5:
-        image = cv2.GaussianBlur(image, (0, 0), 0.4 * shrink)
-    rgb = _warp(image, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
+    rgb = warp(image, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
     if loaded.line is not None:
         plane = _window_plane(loaded.line, (image.shape[0], image.shape[1]), matrix, size)
         presence = None
@@ -56,13 +54,6 @@ def window_sample(
         cover, presence = _window_cover(loaded, matrix, size)
         return finish(rgb, None, rng, cover=cover, presence=presence, occluders=_OCCLUDED)
     return finish(rgb, None, rng, presence=0.0 if loaded.seen is False else -1.0, occluders=_OCCLUDED)
-
-
-def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: Size) -> NDArray[np.uint8]:
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpPerspective(
-        image, matrix, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
 
 
 def _random_window(
@@ -104,7 +95,7 @@ def _window_cover(loaded: Loaded, matrix: NDArray[np.float64], size: Size) -> tu
     """The mask in the window as `Sample.cover`, and the presence of a border in it."""
     assert loaded.sky is not None
     cells = (size[1] // OUTPUT_STRIDE, size[0] // OUTPUT_STRIDE)
-    cover = cv2.resize(_warp(loaded.sky, matrix, size), cells, interpolation=cv2.INTER_AREA)
+    cover = cv2.resize(warp(loaded.sky, matrix, size), cells, interpolation=cv2.INTER_AREA)
     share = float(cover.mean()) / 255
     if loaded.seen is False or not 0 < share < 1:
         return cover, 0.0
