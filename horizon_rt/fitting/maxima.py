@@ -13,7 +13,7 @@ __all__ = ["fit_maxima"]
 _TUKEY = 4.685  # in standard deviations: 95 % efficiency for Gaussian noise
 _STEPS = 6
 _MIN_SHARE = 0.4  # of the stations that have their maximum on the line
-_SIGNIFICANT = 6.0  # standard errors of the mean gradient on the plane
+_SIGNIFICANT = 4.0  # standard errors of the mean gradient on the plane
 _FALL = 0.6  # of its peak, to which the mean gradient falls at the sides of an edge
 
 

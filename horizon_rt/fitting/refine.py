@@ -35,6 +35,7 @@ _FINE_PX = 0.5
 _MOST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _MIN_LENGTH_PX = 24.0
+_MOST_DOUBT = 2.0  # of the sigma before: a plane less sure than that is left
 _TINY = 1e-4  # rad, for derivatives
 _BELIEF = 0.25  # that the best plane must hold
 _WEIGHTS = np.array([5.61, 9.72, -3.54, -3.35, 0.66, 0.88])  # of `profiles.CUES`, and of the prior
@@ -75,7 +76,7 @@ class HorizonRefiner:
         self._beliefs, self._precision = np.empty((rows, rows)), np.empty((2, 2))
 
     def refine(self, luma: Plane, measured: Measurement, *, bit_depth: int = 8) -> Measurement:
-        """The measurement with its plane on the visible edge and surer than before, or as it was.
+        """The measurement with its plane on the visible edge, or as it was.
 
         `luma` is (height, width), uint8 or uint16 with `bit_depth` low bits, of the camera's size.
         """
@@ -94,8 +95,8 @@ class HorizonRefiner:
         near, dual = _moved(measured.up, strip, np.array([first, last])), _dual(strip.ends)
         others = dual.T @ np.array([[rest[0], rest[1]], [rest[1], rest[2]]]) @ dual
         found = self._settle(luma, near, sign, 1.5 * step, others)
-        surer = found is not None and np.trace(found.covariance) < np.trace(measured.covariance)
-        return found if found is not None and surer else measured
+        most = _MOST_DOUBT**2 * np.trace(measured.covariance)
+        return measured if found is None or np.trace(found.covariance) > most else found
 
     def _look(self, luma: Plane, strip: _Strip, measured: Measurement) -> float | None:
         """Collect the cues as far as the measurement may be off; returns px between the rows.
