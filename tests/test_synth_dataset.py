@@ -243,7 +243,7 @@ def test_a_folder_of_panoramas_is_its_pictures_or_the_open_ones_of_its_table(tmp
     table.write_text("file,terrain,horizon\nwood.png,forest,occluded\nsea.png,sea,open\n")
     assert find_panoramas(tmp_path / "listed") == (tmp_path / "listed" / "images" / "sea.png",)
     table.write_text("name\nsea.png\n")
-    with pytest.raises(DatasetError, match="needs the columns"):
+    with pytest.raises(DatasetError, match="cannot look for panoramas"):
         find_panoramas(tmp_path / "listed")
 
 

@@ -78,7 +78,9 @@ def _listed(folder: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"cannot look for panoramas in {folder}: {error}") from error
     if any(not row.get(name) for row in rows for name in columns):
-        raise DatasetError(f"{table} needs the columns {', '.join(columns)}")
+        raise DatasetError(
+            f"cannot look for panoramas in {folder}: {table.name} needs the columns {', '.join(columns)}"
+        )
     return rows
 
 
