@@ -56,9 +56,9 @@ def candidates(
 ) -> tuple[Array, NDArray[np.bool_]] | None:
     """Cues and log priors (n, CUES + 1) of the planes, and which of them are true ones."""
     strip = refiner._strip(measured.up)
-    if strip is None:
+    step = None if strip is None else refiner._look(frame.luma, strip, measured)
+    if strip is None or step is None:
         return None
-    step = refiner._look(frame.luma, strip, measured)
     ends = np.arctan2(strip.ends @ -truth.as_array(), measured.up.as_array() @ truth.as_array())
     count, scale = refiner._cues.shape[0], float(strip.scales.mean()) / step
     places = np.arange(0, count, STRIDE) - count // 2

@@ -7,21 +7,16 @@ import time
 from dataclasses import replace
 from typing import Any, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from horizon_rt.camera import CameraModel, Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
-from horizon_rt.horizon import Horizon, Measurement, Observation
+from horizon_rt.horizon import Horizon, Observation
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter
 
 __all__ = ["HorizonTracker"]
-
-_NO_PICTURE = np.zeros((1, 1), np.uint8)
 
 
 class HorizonTracker:
@@ -31,9 +26,8 @@ class HorizonTracker:
     view of 70° is assumed at the first frame. A frame of another size starts the track again, with
     `CameraModel.for_size`. `smooth='none'` treats each frame on its own. `model` is a shipped model or a
     path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda'. Without `refine` the horizon is that
-    of the mask alone. Raises WeightsError for weights
-    that do not match their manifest, DeviceError where there is no CUDA device, ValueError for an unknown
-    option.
+    of the mask alone. Raises WeightsError for weights that do not match their manifest, DeviceError where
+    there is no CUDA device, ValueError for an unknown option.
     """
 
     def __init__(
@@ -60,7 +54,7 @@ class HorizonTracker:
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
         self._refine = refine
-        self._last: tuple[Frame, Observation] | None = None
+        self._last: Horizon | None = None
         self._filter: Filter = self._new_filter()
 
     @property
@@ -85,8 +79,8 @@ class HorizonTracker:
         fitter = self._fitter_for(frame)
         observation = self._refined(frame, fitter.fit(segmentation or self._segmenter.segment(frame)))
         track = self._filter.update(frame.time_s, observation)
-        self._last = replace(frame, planes=(_NO_PICTURE,), arrival_s=0.0), observation
-        return describe(frame, observation, track, fitter.camera)
+        self._last = describe(frame, observation, track, fitter.camera)
+        return self._last
 
     def at(self, time_s: float) -> Horizon:
         """The horizon at another time than the last frame's, as a display needs it that shows it later.
@@ -96,9 +90,15 @@ class HorizonTracker:
         """
         if self._last is None or self._fitter is None:
             raise ValueError("there is no horizon before the first frame")
-        frame, observation = self._last
-        return describe(
-            replace(frame, time_s=time_s), observation, self._filter.at(time_s), self._fitter.camera
+        last, track = self._last, self._filter.at(time_s)
+        return Horizon(
+            frame=last.frame,
+            time_s=time_s,
+            state=track.state,
+            observation=last.observation,
+            file=last.file,
+            measured_line=last.measured_line,
+            **_estimated(track, self._fitter.camera),
         )
 
     def _refined(self, frame: Frame, observation: Observation) -> Observation:
@@ -142,12 +142,15 @@ def describe(frame: Frame, observation: Observation, track: Track, camera: Camer
         file=frame.name,
         measured_line=None if measured is None else camera.line(measured.up),
         latency_ms=1e3 * (time.perf_counter() - frame.arrival_s) if frame.arrival_s else None,
-        **({} if track.estimate is None else _estimate(track.estimate, track.rate, camera)),
+        **_estimated(track, camera),
     )
 
 
-def _estimate(estimate: Measurement, rate: NDArray[np.float64] | None, camera: CameraModel) -> dict[str, Any]:
+def _estimated(track: Track, camera: CameraModel) -> dict[str, Any]:
     """The fields of `Horizon` that exist only with an estimate."""
+    estimate, rate = track.estimate, track.rate
+    if estimate is None:
+        return {}
     up = estimate.up
     roll_sd, pitch_sd = estimate.sd_deg
     fields = {"up": up, "line": camera.line(up), "roll_sd_deg": roll_sd, "pitch_sd_deg": pitch_sd}

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from horizon_rt.fitting.plane import TUKEY
+
 __all__ = ["fit_maxima"]
 
-_TUKEY = 4.685  # in standard deviations: 95 % efficiency for Gaussian noise
 _STEPS = 6
 _MIN_SHARE = 0.4  # of the stations that have their maximum on the line
 _SIGNIFICANT = 4.0  # standard errors of the mean gradient on the plane
@@ -40,7 +41,7 @@ def fit_maxima(
             peaks[k], sizes[k] = _maximum(smooth, k, sign, middle, window)
         if (sizes > 0).sum() < _MIN_SHARE * n:
             return 0, 0.0, 0.0, covariance
-        cut = max(_TUKEY * spread, 1.0)
+        cut = max(TUKEY * spread, 1.0)
         typical = float(np.median(sizes[sizes > 0]))
         m00, m01, m11, v0, v1, squares, weights = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         on = 0

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["fit_plane", "tangent_basis"]
+__all__ = ["TUKEY", "fit_plane", "tangent_basis"]
 
 _HYPOTHESES = 96
 _STEPS = 8
-_TUKEY = 4.685  # in standard deviations: 95 % efficiency for Gaussian noise
+TUKEY = 4.685  # in standard deviations: 95 % efficiency for Gaussian noise
 _MIN_POINTS = 4
 # In cells: what counts as support of a hypothesis, and the widest and the narrowest cut of the biweight.
 _SUPPORT, _WIDEST, _NARROWEST = 1.2, 2.4, 0.35
@@ -71,7 +71,7 @@ def fit_plane(
         _move(up, a, b, (m[1] * v[1] - m[2] * v[0]) / determinant, (m[1] * v[0] - m[0] * v[1]) / determinant)
         spread = math.sqrt(squares / weights)
         _invert(m, a, b, squares / (max(weights - 2.0, 1.0) * determinant), covariance)
-        cut = min(max(_TUKEY * spread, _NARROWEST * cell), _WIDEST * cell)
+        cut = min(max(TUKEY * spread, _NARROWEST * cell), _WIDEST * cell)
     return inliers, spread, _span(points, skyward, count, up, cut)
 
 

@@ -20,10 +20,8 @@ __all__ = ["CUES", "SIGNED", "collect_cues", "log_prior", "read_cues", "sample_p
 # the bands on both sides. The others are the unrest above and below.
 CUES, SIGNED = 5, 3
 _SCALE = 2  # rows on each side that a gradient compares
-_CLEAR, _BAND = (
-    4,
-    12,
-)  # rows off the plane where its unrest is read from, and how many; tones are of _BAND − 1
+_CLEAR = 4  # rows off the plane where its unrest is read from
+_BAND = 12  # rows of unrest; tones are of one less, right beside the plane
 _CUT = 6.0  # times the lower quartile of the gradients: noise
 _LEAST = 0.5  # grey levels that a gradient must have to stand out
 _FREEDOM = 3.0  # degrees of freedom of the prior
@@ -159,14 +157,12 @@ def search(
             else:
                 da, db = (i - bi) / scale, (j - bj) / scale
                 aa, ab, bb = aa + p * da * da, ab + p * da * db, bb + p * db * db
-    ci, cj, best = bi, bj, -1e30
+    ci, cj, best, sign = bi, bj, -1e30, 1.0
     for i in range(max(ci - 2, 0), min(ci + 3, count)):
         for j in range(max(cj - 2, 0), min(cj + 3, count)):
             value = _belief(cues, scales, shares, precision, weights, i, j, scale, 1, found)
             if value > best:
-                best, bi, bj = value, i, j
-    _belief(cues, scales, shares, precision, weights, bi, bj, scale, 1, found)
-    sign = 1.0 if found[1] > 0 else -1.0
+                best, bi, bj, sign = value, i, j, 1.0 if found[1] > 0 else -1.0
     return (bi - half) / scale, (bj - half) / scale, sign, near / total, (aa / total, ab / total, bb / total)
 
 

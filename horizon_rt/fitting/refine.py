@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import CameraModel
+from horizon_rt.camera.projection import SkyFrame, runs
 from horizon_rt.fitting.maxima import fit_maxima
 from horizon_rt.fitting.profiles import CUES, collect_cues, sample_profiles, search
 from horizon_rt.frame import Plane
@@ -92,9 +93,9 @@ class HorizonRefiner:
         )
         if not belief >= _BELIEF:
             return measured
-        near, dual = _moved(measured.up, strip, np.array([first, last])), _dual(strip.ends)
+        dual = _dual(strip.ends)
         others = dual.T @ np.array([[rest[0], rest[1]], [rest[1], rest[2]]]) @ dual
-        found = self._settle(luma, near, sign, 1.5 * step, others)
+        found = self._settle(luma, _moved(measured.up, dual, first, last), sign, 1.5 * step, others)
         most = _MOST_DOUBT**2 * np.trace(measured.covariance)
         return measured if found is None or np.trace(found.covariance) > most else found
 
@@ -107,7 +108,8 @@ class HorizonRefiner:
         determinant = prior[0, 0] * prior[1, 1] - prior[0, 1] * prior[1, 0]
         if not (np.isfinite(prior).all() and determinant > 1e-12 * prior[0, 0] * prior[1, 1] > 0):
             return None
-        self._precision[:] = np.linalg.inv(prior)
+        (aa, ab), (_, bb) = prior
+        self._precision[:] = ((bb / determinant, -ab / determinant), (-ab / determinant, aa / determinant))
         sd_px = math.sqrt(max(prior[0, 0], prior[1, 1])) * float(strip.scales.mean())
         step = max(min(_REACH_SD * sd_px, _MOST_REACH * self.camera.height) / _ROWS, _FINE_PX)
         self._sample(luma, strip, step)
@@ -131,7 +133,8 @@ class HorizonRefiner:
         )
         if found == 0:
             return None
-        up, dual = _moved(near, strip, np.array([first, last])), _dual(strip.ends)
+        dual = _dual(strip.ends)
+        up = _moved(near, dual, first, last)
         lasting = math.degrees(_FLOOR_PX / float(strip.scales.mean()))
         return Measurement(
             up=up,
@@ -142,26 +145,21 @@ class HorizonRefiner:
 
     def _strip(self, up: UpVector) -> _Strip | None:
         """Stations where the plane is in view; None where too little of it is."""
-        u = np.array([up.x, up.y, up.z])
-        heights = self._border @ u
+        sky = SkyFrame.of(up)
+        heights = self._border @ sky.up
         crossed = np.flatnonzero((heights[:-1] > 0) != (heights[1:] > 0))
-        if len(crossed) < 2 or abs(u[2]) > 0.99 or min(self.camera.width, self.camera.height) < 2:
+        if len(crossed) < 2 or abs(up.z) > 0.99 or min(self.camera.width, self.camera.height) < 2:
             return None
-        forward = np.array([0.0, 0.0, 1.0]) - u[2] * u
-        forward /= math.sqrt(1 - u[2] * u[2])
-        right = np.array([u[1] * forward[2] - u[2] * forward[1], u[2] * forward[0] - u[0] * forward[2],
-                          u[0] * forward[1] - u[1] * forward[0]])  # fmt: skip
         share = heights[crossed] / (heights[crossed] - heights[crossed + 1])
         rays = self._border[crossed] + share[:, None] * (self._border[crossed + 1] - self._border[crossed])
-        azimuths = np.arctan2(rays @ right, rays @ forward)
-        axes = np.stack([u, forward, right])
-        strip = self._stations(axes, float(azimuths.min()), float(azimuths.max()))
+        azimuths = np.arctan2(rays @ sky.right, rays @ sky.forward)
+        strip = self._stations(sky, float(azimuths.max()), float(azimuths.min()))
         inside = self._inside(strip.points)
         if not inside.all():  # a lens can bend the horizon out of the picture and back
-            longest = max(_runs(inside), key=len, default=range(0))
-            if len(longest) < 2:
+            seen = max((strip.azimuths[run] for run in runs(inside)), key=len, default=strip.azimuths[:0])
+            if len(seen) < 2:
                 return None
-            strip = self._stations(axes, strip.azimuths[longest[0]], strip.azimuths[longest[-1]])
+            strip = self._stations(sky, seen[0], seen[-1])
         usable = np.isfinite(strip.scales).all() and strip.spacing * _STATIONS > _MIN_LENGTH_PX
         return strip if usable else None
 
@@ -169,13 +167,13 @@ class HorizonRefiner:
         limits = np.array([self.camera.width, self.camera.height])
         return np.asarray(((points > -1.0) & (points < limits)).all(axis=1))
 
-    def _stations(self, axes: Array, low: float, high: float) -> _Strip:
-        """Stations between two azimuths; `axes` are the rows up, forward and right."""
-        u, forward, right = axes
-        inset = 0.5 * (high - low) / _STATIONS
-        t = np.linspace(low + inset, high - inset, _STATIONS)
-        level = np.cos(t)[:, None] * forward + np.sin(t)[:, None] * right
-        pixels = self.camera.project(np.concatenate([level, level + _TINY * u, level - _TINY * u]))
+    def _stations(self, sky: SkyFrame, first: float, last: float) -> _Strip:
+        """Stations from one azimuth to another."""
+        inset = 0.5 * (last - first) / _STATIONS
+        t = np.linspace(first + inset, last - inset, _STATIONS)
+        level = sky.rays(t, 0.0)
+        lift = _TINY * sky.up
+        pixels = self.camera.project(np.concatenate([level, level + lift, level - lift]))
         points, above, below = pixels.reshape(3, _STATIONS, 2)
         normals = (above - below) / (2 * _TINY)
         scales = np.hypot(normals[:, 0], normals[:, 1])
@@ -190,18 +188,12 @@ class HorizonRefiner:
         )
 
 
-def _runs(flags: NDArray[np.bool_]) -> list[range]:
-    """The runs of true values, as ranges of their numbers."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return [range(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
-
-
 def _dual(ends: Array) -> Array:
     """(2, 3): the change of u for an elevation of 1 rad at either end and none at the other."""
     c = float(ends[0] @ ends[1])
     return -np.stack([ends[0] - c * ends[1], ends[1] - c * ends[0]]) / (1 - c * c)
 
 
-def _moved(up: UpVector, strip: _Strip, elevations: Array) -> UpVector:
-    """The plane that passes at these elevations in rad above both ends of the strip."""
-    return UpVector.from_vector(np.array([up.x, up.y, up.z]) + np.tan(elevations) @ _dual(strip.ends))
+def _moved(up: UpVector, dual: Array, first: float, last: float) -> UpVector:
+    """The plane that passes at these elevations in rad above both ends of the strip with this `_dual`."""
+    return UpVector.from_vector(up.as_array() + np.array([math.tan(first), math.tan(last)]) @ dual)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from horizon_rt.camera import CameraModel
+from horizon_rt.camera.projection import SkyFrame, view_radius, visible_runs
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Observation, View
-from horizon_rt.sinks.projection import SkyFrame, view_radius, visible_runs
 
 __all__ = ["Proposal", "image_line"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.camera.projection import SkyFrame, view_radius, visible_runs
 from horizon_rt.sinks.colour import Colour
-from horizon_rt.sinks.projection import SkyFrame, view_radius, visible_runs
 
 if TYPE_CHECKING:
     from horizon_rt.camera import CameraModel

@@ -19,9 +19,9 @@ from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import TAGS, Size
 
-_GRADED, _HUE = 0.4, 0.5  # share of pictures whose hue is turned, and the standard deviation in rad
-
 __all__ = ["Batch", "Batches", "CachedBatches", "LiveBatches", "augment", "load"]
+
+_GRADED, _HUE = 0.4, 0.5  # share of pictures whose hue is turned, and the standard deviation in rad
 
 
 class Batch(NamedTuple):

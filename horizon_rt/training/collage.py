@@ -13,7 +13,7 @@ from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.sensor import Image
 from horizon_rt.training.pictures import Picture, load_small
 from horizon_rt.training.samples import HalfPlane, Size
-from horizon_rt.training.warp import warp
+from horizon_rt.training.warp import shrunk, warp
 
 __all__ = ["replace_side"]
 
@@ -32,7 +32,7 @@ def replace_side(
     if line is None:
         return image
     matrix = _onto(line, (picture.shape[0], picture.shape[1]), plane, size, rng)
-    other = warp(picture, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
+    other = shrunk(picture, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
     # Beyond its frame nobody knows the other picture; the first one is right there, too.
     frame = np.full(picture.shape[:2], 255, np.uint8)
     inside = warp(frame, matrix, size, border=cv2.BORDER_CONSTANT) == 255

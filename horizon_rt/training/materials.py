@@ -17,7 +17,7 @@ from horizon_rt.training.ingredients import Ingredient
 from horizon_rt.training.pictures import Picture, named_datasets, open_pictures, thinned
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import Sample, Size, finish
-from horizon_rt.training.windows import beside_sample, window_sample
+from horizon_rt.training.windows import Change, beside_sample, window_sample
 
 __all__ = ["ingredients_of", "make_ingredients"]
 
@@ -31,6 +31,8 @@ _PROCEDURAL: dict[str, Ingredient] = {
     "room": making.room,
     "blank": making.blank,
 }
+# Rendered scenes that get something of a picture.
+_KINDS: tuple[SceneKind, ...] = ("sea", "sea", "coast", "fields", "town", "mountains")
 _GROUNDS = 40  # pictures of each dataset whose ground hides horizons, or that lend their sky or ground
 # Spread of the roll given to windows of data whose larger tilts exceed the last number, and of other data.
 _AIRBORNE_DEG, _LEVEL_DEG, _BANKED_DEG = 40.0, 15.0, 10.0
@@ -125,35 +127,29 @@ def _windows(pictures: list[Picture], spread_deg: float) -> Ingredient:
     return make
 
 
-_KINDS: tuple[SceneKind, ...] = ("sea", "sea", "coast", "fields", "town", "mountains")
-
-
-def _collage(pictures: list[Picture]) -> Ingredient:
-    """Rendered scenes, or windows of pictures, with the sky or the ground of other pictures."""
-
-    def make(rng: np.random.Generator, size: Size) -> list[Sample]:
-        if rng.random() < 0.5:
-            chosen = pictures[int(rng.integers(len(pictures)))]
-            return [window_sample(chosen, rng, size, spread_deg=_LEVEL_DEG, pasting=pictures)]
-        image, plane = making.scene_picture(_KINDS, rng, size)
-        return [finish(replace_side(image, plane, pictures, rng), plane, rng)]
-
-    return make
-
-
-def _covered(pictures: list[Picture]) -> Ingredient:
-    """Rendered scenes, or windows of pictures with a line, behind the ground of other pictures."""
-    lined = [picture for picture in pictures if picture.label.ends is not None]
+def _changed(lined: list[Picture], change: Change) -> Ingredient:
+    """Rendered scenes, or windows of pictures with a line, with something of other pictures in them."""
 
     def make(rng: np.random.Generator, size: Size) -> list[Sample]:
         if lined and rng.random() < 0.5:
             chosen = lined[int(rng.integers(len(lined)))]
-            return [window_sample(chosen, rng, size, spread_deg=_LEVEL_DEG, hiding=pictures)]
+            return [window_sample(chosen, rng, size, spread_deg=_LEVEL_DEG, change=change)]
         image, plane = making.scene_picture(_KINDS, rng, size)
-        hidden, presence = hide_part(image, plane, pictures, rng)
-        return [finish(hidden, plane, rng, presence=presence)]
+        changed, presence = change(image, plane, rng)
+        return [finish(changed, plane, rng, presence=presence)]
 
     return make
+
+
+def _covered(grounds: list[Picture]) -> Ingredient:
+    """Horizons behind the ground of other pictures."""
+    lined = [picture for picture in grounds if picture.label.ends is not None]
+    return _changed(lined, lambda image, plane, rng: hide_part(image, plane, grounds, rng))
+
+
+def _collage(lined: list[Picture]) -> Ingredient:
+    """Horizons with the sky or the ground of other pictures."""
+    return _changed(lined, lambda image, plane, rng: (replace_side(image, plane, lined, rng), None))
 
 
 def _beside(pictures: list[Picture]) -> Ingredient:

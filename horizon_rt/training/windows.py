@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.synth.chance import log_uniform
-from horizon_rt.training.collage import replace_side
-from horizon_rt.training.covered import hide_part
+from horizon_rt.synth.sensor import Image
 from horizon_rt.training.pictures import Loaded, Picture, load_small
 from horizon_rt.training.samples import HalfPlane, Sample, Size, finish
-from horizon_rt.training.warp import warp
+from horizon_rt.training.warp import shrunk, warp
 
-__all__ = ["beside_sample", "window_sample"]
+__all__ = ["Change", "beside_sample", "window_sample"]
+
+# Of a picture with this sky: what takes its place, and its presence, None for what the plane says.
+Change = Callable[[Image, HalfPlane, np.random.Generator], tuple[Image, float | None]]
 
 _FADED = 0.15
 _OCCLUDED = 0.3
@@ -30,25 +32,21 @@ def window_sample(
     size: Size,
     *,
     spread_deg: float = 12.0,
-    hiding: Sequence[Picture] = (),
-    pasting: Sequence[Picture] = (),
+    change: Change | None = None,
 ) -> Sample:
     """A random rotated, scaled and slightly tilted window of a picture, with camera effects.
 
-    Part of a horizon given as a line may be hidden by the grounds of the pictures in `hiding`, and its sky
-    or its ground be that of one of the pictures in `pasting`.
+    Where the horizon is given as a line, `change` may put something into the window before that.
     """
     loaded = load_small(picture)
     image = loaded.image
     matrix = _random_window(rng, (image.shape[0], image.shape[1]), size, spread_deg)
-    rgb = warp(image, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
+    rgb = shrunk(image, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
     if loaded.line is not None:
         plane = _window_plane(loaded.line, (image.shape[0], image.shape[1]), matrix, size)
         presence = None
-        if pasting:
-            rgb = replace_side(rgb, plane, pasting, rng)
-        if hiding:
-            rgb, presence = hide_part(rgb, plane, hiding, rng)
+        if change is not None:
+            rgb, presence = change(rgb, plane, rng)
         return finish(rgb, plane, rng, presence=presence, occluders=_OCCLUDED, faded=_FADED)
     if loaded.sky is not None:
         cover, presence = _window_cover(loaded, matrix, size)

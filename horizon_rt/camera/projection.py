@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from horizon_rt.camera import CameraModel
     from horizon_rt.geometry import UpVector
 
-__all__ = ["SkyFrame", "view_radius", "visible_runs"]
+__all__ = ["SkyFrame", "runs", "view_radius", "visible_runs"]
 
 Array = NDArray[np.float64]
 _SAMPLES = 257
@@ -42,7 +42,9 @@ class SkyFrame:
         axis = np.array([0.0, 0.0, 1.0]) if abs(u[2]) < 1 - 1e-12 else np.array([0.0, -1.0, 0.0])
         forward = axis - (axis @ u) * u
         forward /= np.linalg.norm(forward)
-        return cls(forward, np.cross(forward, u), u)
+        f = forward
+        right = (f[1] * u[2] - f[2] * u[1], f[2] * u[0] - f[0] * u[2], f[0] * u[1] - f[1] * u[0])
+        return cls(forward, np.array(right), u)
 
     def rays(self, azimuth: Array, elevation: Array | float) -> Array:
         """Unit rays (N, 3) at azimuths from forward to the right and elevations above level, radians."""
@@ -69,5 +71,10 @@ def visible_runs(points: Array, camera: CameraModel, margin: float = 0.5) -> lis
     with np.errstate(invalid="ignore"):
         offsets = np.abs(points.reshape(len(points), -1, 2) - (size - 1) / 2)
         inside = (offsets <= (0.5 + margin) * size.max()).all(axis=(1, 2))
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]])))
-    return [points[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > 1]
+    return [points[run] for run in runs(inside) if run.stop - run.start > 1]
+
+
+def runs(flags: NDArray[np.bool_]) -> list[slice]:
+    """Where flags (N,) are true without a gap."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]))).tolist()
+    return [slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
