@@ -56,8 +56,10 @@ def candidates(
 ) -> tuple[Array, NDArray[np.bool_]] | None:
     """Cues and log priors (n, CUES + 1) of the planes, and which of them are true ones."""
     strip = refiner._strip(measured.up)
-    step = None if strip is None else refiner._look(frame.luma, strip, measured)
-    if strip is None or step is None:
+    if strip is None:
+        return None
+    step = refiner._look(frame.luma, strip, strip.ends @ measured.covariance @ strip.ends.T)
+    if step is None:
         return None
     ends = np.arctan2(strip.ends @ -truth.as_array(), measured.up.as_array() @ truth.as_array())
     count, scale = refiner._cues.shape[0], float(strip.scales.mean()) / step

@@ -32,16 +32,21 @@ def roll_pitch_sd_deg(up: UpVector, covariance: NDArray[np.float64]) -> tuple[fl
 class Measurement:
     """The horizon fitted to one frame, before any filtering.
 
-    `covariance` is that of the up vector, shape (3, 3), rank 2 (tangent to the sphere), in rad². The part of
-    it that neighbouring frames share has the standard deviation `lasting_deg` in each direction: no filter
-    averages it away. `inliers` counts what lies on the horizon: crossings of the mask, or stations of the
-    refinement.
+    `covariance` is that of the up vector, shape (3, 3), rank 2 (tangent to the sphere), in rad². `noise`, of
+    the same shape, is the part of it that is new in each frame (None: all of it); the rest neighbouring
+    frames share, and no filter averages it away. `inliers` counts what lies on the horizon: crossings of the
+    mask, or stations of the refinement.
     """
 
     up: UpVector
     covariance: NDArray[np.float64]
     inliers: int
-    lasting_deg: float = 0.0
+    noise: NDArray[np.float64] | None = None
+
+    @property
+    def lasting(self) -> NDArray[np.float64]:
+        """What is not noise of the covariance, (3, 3)."""
+        return np.zeros((3, 3)) if self.noise is None else self.covariance - self.noise
 
     @property
     def sd_deg(self) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from horizon_rt.camera import BrownConrady, Pinhole
-from horizon_rt.fitting import HorizonFitter
+from horizon_rt.fitting import FRESH, HorizonFitter
 from horizon_rt.fitting.boundary import agreement, crossings
 from horizon_rt.fitting.plane import fit_plane, tangent_basis
 from horizon_rt.geometry import UpVector
@@ -170,9 +170,12 @@ def test_the_covariance_is_tangent_and_scaled_as_told(camera: Pinhole) -> None:
     up = scaled.up.as_array()
     assert np.abs(scaled.covariance @ up).max() < 1e-12
     tangent = np.eye(3) - np.outer(up, up)
-    expected = 4 * plain.covariance + math.radians(scaled.lasting_deg) ** 2 * tangent
-    assert scaled.covariance == pytest.approx(expected, abs=1e-12)
-    assert min(scaled.sd_deg) >= scaled.lasting_deg > 0
+    formal = 4 * plain.covariance
+    assert scaled.noise is not None
+    fresh = scaled.noise - formal
+    assert fresh == pytest.approx(fresh[0, 0] / tangent[0, 0] * tangent, abs=1e-12)
+    assert fresh[0, 0] > 0
+    assert scaled.covariance == pytest.approx(formal + fresh / FRESH**2, abs=1e-12)
 
 
 @pytest.mark.parametrize(("value", "view", "sky"), [(9.0, "sky", 1.0), (-9.0, "ground", 0.0)])

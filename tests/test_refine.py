@@ -24,7 +24,7 @@ PX_DEG = math.degrees(1 / CAMERA.focal_px)
 
 
 def _measured(up: UpVector, sd_deg: float = 0.4) -> Measurement:
-    return Measurement(up=up, covariance=up.isotropic_covariance(sd_deg), inliers=40, lasting_deg=sd_deg)
+    return Measurement(up=up, covariance=up.isotropic_covariance(sd_deg), inliers=40)
 
 
 def _picture(camera: Pinhole, up: UpVector, *, blur_px: float = 1.0, seed: int = 0) -> np.ndarray:

@@ -224,8 +224,9 @@ def test_the_lasting_error_of_sure_frames_is_not_held_against_less_sure_ones() -
         for k in range(40):
             error, lasting = (0.0, 0.01) if k < 25 else (off, 0.5)
             up = UpVector.from_roll_pitch(error, 0)
-            covariance = up.isotropic_covariance(math.hypot(0.02, lasting))
-            measured = Measurement(up=up, covariance=covariance, inliers=9, lasting_deg=lasting)
+            noise = up.isotropic_covariance(0.02)
+            covariance = noise + up.isotropic_covariance(lasting)
+            measured = Measurement(up=up, covariance=covariance, inliers=9, noise=noise)
             seen_now = Observation(view="horizon", confidence=1, sky_fraction=0.5, measurement=measured)
             estimate = track.update(k * 0.04, seen_now).estimate
             assert estimate is not None

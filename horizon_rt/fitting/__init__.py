@@ -17,7 +17,10 @@ from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.segmentation.preprocess import Letterbox
 from horizon_rt.segmentation.weights import SigmaScale
 
-__all__ = ["HorizonFitter", "HorizonRefiner"]
+__all__ = ["FRESH", "HorizonFitter", "HorizonRefiner"]
+
+FRESH = 0.25
+"""The part of the error from the mask's doubt that is new in each frame."""
 
 _MIN_INLIERS = 6
 _MIN_SPAN = 0.12  # of the picture's smaller angular width, that the inliers must span
@@ -54,8 +57,13 @@ class HorizonFitter:
             return Observation(view=_view_without_horizon(sky), confidence=1.0 - confidence, sky_fraction=sky)
         estimate = UpVector.from_vector(up)
         lasting = math.degrees(self.sigma.doubt * doubt * self._cell)
-        honest = self.sigma.scale**2 * covariance + estimate.isotropic_covariance(lasting)
-        measurement = Measurement(up=estimate, covariance=honest, inliers=inliers, lasting_deg=lasting)
+        formal = self.sigma.scale**2 * covariance
+        measurement = Measurement(
+            up=estimate,
+            covariance=formal + estimate.isotropic_covariance(lasting),
+            inliers=inliers,
+            noise=formal + estimate.isotropic_covariance(FRESH * lasting),
+        )
         return Observation(view="horizon", confidence=confidence, sky_fraction=sky, measurement=measurement)
 
     def _prepare(self, letterbox: Letterbox, shape: tuple[int, ...]) -> None:

@@ -37,10 +37,11 @@ _MOST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _MIN_LENGTH_PX = 24.0
 _MOST_DOUBT = 2.0  # of the sigma before: a plane less sure than that is left
+_RELIEF = 3.0  # how far stations may err alike, when it comes to that
 _TINY = 1e-4  # rad, for derivatives
 _BELIEF = 0.25  # that the best plane must hold
 _WEIGHTS = np.array([5.61, 9.72, -3.54, -3.35, 0.66, 0.88])  # of `profiles.CUES`, and of the prior
-_RELIEF = 3.0  # how much wider errors are than those of independent stations: neighbours err alike
+_TRUST = 0.5  # of the mask's sigma, for the plane as a whole: an edge may not be that of the horizon
 _FLOOR_PX = 0.15
 
 
@@ -85,7 +86,8 @@ class HorizonRefiner:
         strip = self._strip(measured.up)
         if strip is None:
             return measured
-        step = self._look(luma, strip, measured)
+        prior = strip.ends @ measured.covariance @ strip.ends.T  # of the elevations at both ends
+        step = self._look(luma, strip, prior)
         if step is None:
             return measured
         first, last, sign, belief, rest = search(
@@ -94,17 +96,15 @@ class HorizonRefiner:
         if not belief >= _BELIEF:
             return measured
         dual = _dual(strip.ends)
-        others = dual.T @ np.array([[rest[0], rest[1]], [rest[1], rest[2]]]) @ dual
+        others = np.array([[rest[0], rest[1]], [rest[1], rest[2]]]) + _TRUST**2 * 0.25 * prior.sum()
         found = self._settle(luma, _moved(measured.up, dual, first, last), sign, 1.5 * step, others)
-        most = _MOST_DOUBT**2 * np.trace(measured.covariance)
-        return measured if found is None or np.trace(found.covariance) > most else found
+        return measured if found is None or _is_doubtful(found, measured) else found
 
-    def _look(self, luma: Plane, strip: _Strip, measured: Measurement) -> float | None:
-        """Collect the cues as far as the measurement may be off; returns px between the rows.
+    def _look(self, luma: Plane, strip: _Strip, prior: Array) -> float | None:
+        """Collect the cues as far as the elevations at both ends may be off; returns px between the rows.
 
-        None for a covariance that is none.
+        `prior` (2, 2) is their covariance; None where it is none.
         """
-        prior = strip.ends @ measured.covariance @ strip.ends.T  # of the elevations at both ends
         determinant = prior[0, 0] * prior[1, 1] - prior[0, 1] * prior[1, 0]
         if not (np.isfinite(prior).all() and determinant > 1e-12 * prior[0, 0] * prior[1, 1] > 0):
             return None
@@ -121,7 +121,7 @@ class HorizonRefiner:
     ) -> Measurement | None:
         """The plane on the edge beside this one; None where there is none that is consistent.
 
-        `others` (3, 3) is what the planes elsewhere add to the covariance.
+        `others` (2, 2) adds to the covariance of the elevations at both ends.
         """
         strip = self._strip(near)
         if strip is None:
@@ -135,12 +135,12 @@ class HorizonRefiner:
             return None
         dual = _dual(strip.ends)
         up = _moved(near, dual, first, last)
-        lasting = math.degrees(_FLOOR_PX / float(strip.scales.mean()))
+        floor = up.isotropic_covariance(math.degrees(_FLOOR_PX / float(strip.scales.mean())))
         return Measurement(
             up=up,
-            covariance=_RELIEF**2 * dual.T @ covariance @ dual + others + up.isotropic_covariance(lasting),
+            covariance=dual.T @ (covariance + others) @ dual + floor,
             inliers=found,
-            lasting_deg=lasting,
+            noise=dual.T @ covariance @ dual,
         )
 
     def _strip(self, up: UpVector) -> _Strip | None:
@@ -186,6 +186,12 @@ class HorizonRefiner:
         sample_profiles(
             luma, strip.points, strip.normals, step, strip.spacing / count, count, self._gain, self._rows
         )
+
+
+def _is_doubtful(found: Measurement, measured: Measurement) -> bool:
+    assert found.noise is not None
+    variance = np.trace(found.covariance) + (_RELIEF**2 - 1) * np.trace(found.noise)
+    return bool(variance > _MOST_DOUBT**2 * np.trace(measured.covariance))
 
 
 def _dual(ends: Array) -> Array:

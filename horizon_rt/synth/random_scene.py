@@ -63,12 +63,15 @@ def random_scene(rng: np.random.Generator, kind: SceneKind | None = None) -> Sce
         _land(rng, height, ground, light),
         _air(rng, kind, height, skyline),
     )
+    seed = int(rng.integers(1, 1 << 30))
+    low_sun = sky is _SKIES[3] or sky is _SKIES[4]
     return Scene(
-        seed=int(rng.integers(1, 1 << 30)),
+        seed=seed,
         height=height,
         offset=rng.uniform(0, 1, 2),
         zenith=zenith,
         skyline=skyline,
+        streaks=_streaks(np.random.default_rng(seed), skyline, zenith, 0.7 if low_sun else 0.2),
         ground=ground,
         layers=_random_layers(rng, kind, height, ground, light, parts[1]["water"]),
         **{name: value for part in parts for name, value in part.items()},
@@ -95,6 +98,20 @@ def _sky(rng: np.random.Generator, skyline: Colour, sun_colour: Colour, night: b
         "bank_ragged": log_uniform(rng, 0.05, 2.0),
         "stars": float(night) * rng.uniform(0, 1),
     }
+
+
+def _streaks(rng: np.random.Generator, skyline: Colour, zenith: Colour, chance: float) -> NDArray[np.float32]:
+    """Up to three bands low in the sky, darker or lighter than it; the open edge below them is no horizon."""
+    bands = np.zeros((3, 8), np.float32)
+    if rng.random() > chance:
+        return bands
+    for band in bands[: rng.integers(1, 4)]:
+        base, width = log_uniform(rng, 0.005, 0.35), log_uniform(rng, 0.005, 0.2)
+        blend = rng.uniform(0, 1)
+        tint = np.float32(log_uniform(rng, 0.35, 1.6)) * (blend * skyline + (1 - blend) * zenith)
+        soft, rough = width * log_uniform(rng, 0.01, 0.5), width * log_uniform(rng, 0.02, 1.0)
+        band[:] = (base, base + width, soft, rough, rng.uniform(0.2, 1.0), *_jitter(rng, tint, 0.12))
+    return bands
 
 
 def _water(
@@ -168,7 +185,8 @@ def _random_layers(
     if kind in ("coast", "sea", "mountains") and rng.random() < _HEADLANDS[kind]:
         layers += [_headland(rng, height, ground) for _ in range(int(rng.integers(1, 3)))]
     if kind == "town":
-        layers += [_houses(rng, height, light) for _ in range(int(rng.integers(0, 4)))]
+        rings = int(rng.integers(0, 4)) if rng.random() < 0.6 else int(rng.integers(6, 15))
+        layers += sorted((_houses(rng, height, light) for _ in range(rings)), key=lambda ring: -ring.distance)
     if kind in ("sea", "storm", "coast") and rng.random() < 0.35:
         layers.append(_ships(rng, height, light))
     if kind in ("sea", "storm") and height < 6 and rng.random() < 0.4:

@@ -38,8 +38,9 @@ class Scene(NamedTuple):
     The world has x east, y up, z north; the ground is the plane y = −height, so the horizon is exactly
     y = 0. `sea_level` is the share of ground that is water: 1 all, 0 none, between a coast, whose ground
     rises along `shore` (east and north, by metre) and falls off into the water by `shelf`. `layers` (n, 8)
-    holds a `Layer` a row, far ones first. `reach` is the distance beyond which haze grows no further,
-    `steepness` the standard deviation of the slope of the waves.
+    holds a `Layer` a row, far ones first. `streaks` (3, 8) are bands of cloud or light low in the sky: sine
+    of the elevation of the lower and upper edge, softness, raggedness, opacity, colour. `reach` is the
+    distance beyond which haze grows no further, `steepness` the standard deviation of the slope of the waves.
     """
 
     seed: int
@@ -60,6 +61,7 @@ class Scene(NamedTuple):
     bank_top: float
     bank_soft: float
     bank_ragged: float
+    streaks: NDArray[np.float32]
     shadows: float
     stars: float
     sea_level: float

@@ -113,7 +113,8 @@ def _colour(rng: np.random.Generator) -> Development:
     """Exposure, saturation, white balance, gamma, contrast."""
     saturation = rng.uniform(0.3, 1.6)
     mix = saturation * np.eye(3) + (1 - saturation) / 3
-    mix = mix * (rng.normal(1, 0.06, 3) * np.exp2(rng.normal(0, 0.5)))[:, None]
+    balance = rng.normal(1, 0.06 if rng.random() < 0.7 else 0.2, 3)
+    mix = mix * (np.maximum(balance, 0.3) * np.exp2(rng.normal(0, 0.5)))[:, None]
     return _random_development(rng, mix, _tones(rng), 0.0)
 
 

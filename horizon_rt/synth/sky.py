@@ -31,6 +31,8 @@ def sky_colour(
         _clouds(scene, patterns, x, y, z, pixel, time_s, colour)
     if scene.bank > 0.0:
         _bank(scene, patterns, x, y, z, pixel, colour)
+    if scene.streaks[0, 4] > 0.0:
+        _streaks(scene, patterns, x, y, z, pixel, colour)
     if scene.stars > 0.0 and cell(int(x * 400), int(z * 400) + 7919 * int(y * 400), scene.seed) > 0.9985:
         for k in range(3):
             colour[k] += scene.stars * 0.6
@@ -60,12 +62,36 @@ def _clouds(
         colour[k] += (cloud - colour[k]) * amount
 
 
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _below(y: float, edge: float, soft: float) -> float:
+    """1 well below a soft edge, 0 well above."""
+    return 1.0 / (1.0 + math.exp(min((y - edge) / soft, 40.0)))
+
+
 @njit(cache=True, nogil=True, fastmath=True)
 def _bank(scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float, colour: Any) -> None:
     """A bank of clouds or haze low over the horizon, whose edge is easily taken for it."""
     azimuth = math.atan2(x, z)
     ragged = look_up(patterns, ROUGH, 0.35 * azimuth + scene.offset[1], 2.0 * y, 0.35 * pixel) - 0.5
     edge = scene.bank_top * (1.0 + scene.bank_ragged * ragged)
-    amount = scene.bank / (1.0 + math.exp(min((y - edge) / scene.bank_soft, 40.0)))
+    amount = scene.bank * _below(y, edge, scene.bank_soft)
     for k in range(3):
         colour[k] += (scene.cloud_shade[k] - colour[k]) * amount
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _streaks(scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float, colour: Any) -> None:
+    """Bands of cloud or light that float low over the horizon and run along it, as at dusk."""
+    azimuth = math.atan2(x, z)
+    for index in range(scene.streaks.shape[0]):
+        base, top, soft, rough, opacity = (
+            scene.streaks[index, 0], scene.streaks[index, 1], scene.streaks[index, 2],
+            scene.streaks[index, 3], scene.streaks[index, 4],
+        )  # fmt: skip
+        if opacity <= 0.0 or y < base - 6.0 * soft - rough or y > top + 6.0 * soft + rough:
+            continue
+        shift = 0.21 * index + scene.offset[0]
+        ragged = rough * (look_up(patterns, ROUGH, 0.5 * azimuth + shift, 3.0 * y, 0.5 * pixel) - 0.5)
+        amount = opacity * _below(y, top + ragged, soft) * (1.0 - _below(y, base + ragged, soft))
+        for k in range(3):
+            colour[k] += (scene.streaks[index, 5 + k] - colour[k]) * amount

@@ -9,7 +9,7 @@ white acceleration. There is no angle to wrap: inverted flight and ±180° are p
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,11 +18,37 @@ from numpy.typing import NDArray
 from horizon_rt.fitting.plane import tangent_basis
 from horizon_rt.geometry import UpVector
 
-__all__ = ["SphereKalman"]
+__all__ = ["KalmanState", "SphereKalman", "offset", "turn"]
 
 Array = NDArray[np.float64]
 _LEAST_VARIANCE = 1e-16  # rad²; keeps two exact measurements at one time apart from a division by zero
 _IDENTITY = np.eye(2)
+
+
+class KalmanState(NamedTuple):
+    """The state at a time: `frame` (3, 3) with columns tangent, tangent, up; `velocity` (2,) in the tangent
+    plane, rad/s; `covariance` (4, 4) of both.
+    """
+
+    frame: Array
+    velocity: Array
+    covariance: Array
+
+    @property
+    def up(self) -> UpVector:
+        """The estimate."""
+        return UpVector.from_vector(self.frame[:, 2])
+
+    @property
+    def up_covariance(self) -> Array:
+        """Covariance of the up vector, (3, 3), rad²."""
+        basis = self.frame[:, :2]
+        return basis @ self.covariance[:2, :2] @ basis.T
+
+    @property
+    def rate(self) -> Array:
+        """Time derivative of the up vector, (3,), rad/s."""
+        return self.frame[:, 0] * self.velocity[0] + self.frame[:, 1] * self.velocity[1]
 
 
 class SphereKalman:
@@ -63,21 +89,9 @@ class SphereKalman:
         noise = self._tangent(covariance)
         _update(self._frame, self._velocity, self._covariance, up.as_array(), noise)
 
-    @property
-    def up(self) -> UpVector:
-        """The estimate."""
-        return UpVector.from_vector(self._frame[:, 2])
-
-    @property
-    def covariance(self) -> Array:
-        """Covariance of the up vector, (3, 3), rad²."""
-        basis = self._frame[:, :2]
-        return basis @ self._covariance[:2, :2] @ basis.T
-
-    @property
-    def rate(self) -> Array:
-        """Time derivative of the up vector, (3,), rad/s."""
-        return self._frame[:, 0] * self._velocity[0] + self._frame[:, 1] * self._velocity[1]
+    def state(self) -> KalmanState:
+        """A copy of the state."""
+        return KalmanState(self._frame.copy(), self._velocity.copy(), self._covariance.copy())
 
     def _tangent(self, covariance: Array) -> Array:
         basis = self._frame[:, :2]
@@ -85,7 +99,7 @@ class SphereKalman:
 
 
 @njit(cache=True, nogil=True)
-def _turn(frame: Any, a: float, b: float) -> None:
+def turn(frame: Any, a: float, b: float) -> None:
     """Rotate the whole frame along the great circle that starts in tangent direction (a, b), in rad."""
     angle = math.sqrt(a * a + b * b)
     if angle < 1e-15:
@@ -107,7 +121,7 @@ def _turn(frame: Any, a: float, b: float) -> None:
 
 @njit(cache=True, nogil=True)
 def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> None:
-    _turn(frame, velocity[0] * dt, velocity[1] * dt)
+    turn(frame, velocity[0] * dt, velocity[1] * dt)
     for i in range(2):  # P ← F P Fᵀ with F = [[I, dt I], [0, I]]
         for j in range(4):
             p[i, j] += dt * p[i + 2, j]
@@ -123,7 +137,7 @@ def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> No
 
 
 @njit(cache=True, nogil=True)
-def _offset(frame: Any, u: Any) -> tuple[float, float]:
+def offset(frame: Any, u: Any) -> tuple[float, float]:
     """Where u lies from the state: the logarithm of the sphere, in tangent coordinates."""
     x = y = z = 0.0
     for k in range(3):
@@ -139,14 +153,14 @@ def _offset(frame: Any, u: Any) -> tuple[float, float]:
 
 @njit(cache=True, nogil=True)
 def _innovation(frame: Any, p: Any, u: Any, noise: Any) -> float:
-    x, y = _offset(frame, u)
+    x, y = offset(frame, u)
     s00, s01, s11 = p[0, 0] + noise[0, 0], p[0, 1] + noise[0, 1], p[1, 1] + noise[1, 1]
     return (x * x * s11 - 2 * x * y * s01 + y * y * s00) / (s00 * s11 - s01 * s01)
 
 
 @njit(cache=True, nogil=True)
 def _update(frame: Any, velocity: Any, p: Any, u: Any, noise: Any) -> None:
-    x, y = _offset(frame, u)
+    x, y = offset(frame, u)
     s00, s01, s11 = p[0, 0] + noise[0, 0], p[0, 1] + noise[0, 1], p[1, 1] + noise[1, 1]
     determinant = s00 * s11 - s01 * s01
     gain = np.empty((4, 2))
@@ -162,6 +176,6 @@ def _update(frame: Any, velocity: Any, p: Any, u: Any, noise: Any) -> None:
     for i in range(4):
         for j in range(i):
             p[i, j] = p[j, i] = 0.5 * (p[i, j] + p[j, i])
-    _turn(frame, step[0], step[1])
+    turn(frame, step[0], step[1])
     velocity[0] += step[2]
     velocity[1] += step[3]

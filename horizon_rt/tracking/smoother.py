@@ -1,0 +1,92 @@
+"""The fixed-interval smoother: what a whole recording tells of each of its frames.
+
+The filter runs forward and keeps its steps; then a sweep back lets each state know what came after it (Rauch,
+Tung and Striebel 1965), in the tangent plane of the sphere. There is no lag, and gaps are bridged from both
+sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from horizon_rt.horizon import Observation
+from horizon_rt.tracking.filter import Step, Track, TrackFilter, TrackSettings, track_of
+from horizon_rt.tracking.kalman import KalmanState, offset, turn
+
+__all__ = ["smooth_tracks"]
+
+_SETTINGS = TrackSettings(coast_s=5.0)  # gaps up to there are bridged
+_COAST_S = TrackSettings().coast_s  # how long a track goes on after its last measurement
+_NOTHING = Track("lost", None, None)
+
+
+def smooth_tracks(
+    frames: Iterable[tuple[float, Observation]], settings: TrackSettings = _SETTINGS
+) -> list[Track]:
+    """The track at each frame of a recording, from its time in seconds and its observation.
+
+    Frames whose measurement was used are 'tracking', those between them 'coasting', a track of less than
+    `confirm_frames` measurements is 'acquiring'.
+    """
+    forward = TrackFilter(settings, record=True)
+    for time_s, observation in frames:
+        forward.update(time_s, observation)
+    steps = forward.steps or []
+    tracks: list[Track] = []
+    starts = [i for i, step in enumerate(steps) if step.predicted is None] or [0]
+    for first, last in zip([0, *starts], [*starts, len(steps)], strict=True):
+        tracks += _smooth_run(steps[first:last], settings)
+    return tracks
+
+
+def _smooth_run(run: Sequence[Step], settings: TrackSettings) -> list[Track]:
+    """The tracks of one unbroken track, followed by frames without any."""
+    used = [i for i, step in enumerate(run) if step.inliers]
+    if not used:
+        return [_NOTHING] * len(run)
+    states = _sweep_back(run[: used[-1] + 1])
+    confirmed = len(used) >= settings.confirm_frames
+    tracks = [
+        track_of(
+            "acquiring" if not confirmed else "tracking" if step.inliers else "coasting",
+            state, step.inliers, step.lasting,
+        )
+        for step, state in zip(run, states, strict=False)
+    ]  # fmt: skip
+    for step in run[len(tracks) :]:
+        if step.filtered is None or not confirmed or step.time_s - run[used[-1]].time_s > _COAST_S:
+            tracks.append(_NOTHING)
+        else:
+            tracks.append(track_of("coasting", step.filtered, 0, step.lasting))
+    return tracks
+
+
+def _sweep_back(run: Sequence[Step]) -> list[KalmanState]:
+    """The smoothed states of frames that all have a track, the first of which began it."""
+    states = [step.filtered for step in run if step.filtered is not None]
+    for k in range(len(run) - 2, -1, -1):
+        after, predicted = run[k + 1], run[k + 1].predicted
+        assert predicted is not None
+        states[k] = _step_back(states[k], predicted, states[k + 1], after.time_s - run[k].time_s)
+    return states
+
+
+def _step_back(filtered: KalmanState, predicted: KalmanState, later: KalmanState, dt: float) -> KalmanState:
+    """The state with what the smoothed one after it tells; tangent axes travel with the prediction.
+
+    x + C·(x' − Fx), P + C·(P' − P⁻)·Cᵀ with C = P·Fᵀ·(P⁻)⁻¹.
+    """
+    motion = np.eye(4)
+    motion[0, 2] = motion[1, 3] = dt
+    gain = np.linalg.solve(predicted.covariance, motion @ filtered.covariance).T
+    basis = predicted.frame[:, :2]
+    change = np.array(
+        [*offset(predicted.frame, later.frame[:, 2]), *(basis.T @ later.rate - predicted.velocity)]
+    )
+    step = gain @ change
+    frame = filtered.frame.copy()
+    turn(frame, step[0], step[1])
+    covariance = filtered.covariance + gain @ (later.covariance - predicted.covariance) @ gain.T
+    return KalmanState(frame, filtered.velocity + step[2:], 0.5 * (covariance + covariance.T))
