@@ -83,7 +83,12 @@ def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
         source = open_source(job.source)
         task = bar.add_task(job.source.name, total=expected_frames(source.info))
         summary = run(
-            source, options, job.outputs, keep_interrupted=False, on_frame=lambda *_: bar.advance(task)
+            source,
+            options,
+            job.outputs,
+            keep_interrupted=False,
+            on_look=lambda *_: bar.advance(task),
+            on_frame=None if options.smooth == "offline" else lambda *_: bar.advance(task),
         )
     except KeyboardInterrupt:
         return Result(job, "interrupted")

@@ -8,7 +8,7 @@ from typing import Literal
 __all__ = ["DEFAULT_HFOV_DEG", "DeviceChoice", "Smoothing", "TrackOptions"]
 
 DEFAULT_HFOV_DEG = 70.0
-Smoothing = Literal["causal", "none"]
+Smoothing = Literal["causal", "offline", "none"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 
 
@@ -17,7 +17,7 @@ class TrackOptions:
     """How to analyse a source.
 
     The camera comes from `camera_profile` (a shipped name or a file), else from `hfov_deg`, else it is
-    assumed to be a centred pinhole of 70°.
+    assumed to be a centred pinhole of 70°. `smooth='offline'` is for recordings: each frame with hindsight.
     """
 
     camera_profile: str | None = None

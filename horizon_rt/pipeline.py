@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from horizon_rt.channel import Channel, pump
 from horizon_rt.frame import Frame
@@ -23,9 +24,8 @@ from horizon_rt.horizon import Horizon, State
 from horizon_rt.interrupts import interrupts_call
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import Source
-from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["OnFrame", "RunSummary", "run_pipeline"]
+__all__ = ["Analysis", "OnFrame", "RunSummary", "run_pipeline"]
 
 OnFrame = Callable[[Frame, Horizon], None]
 _JOIN_S = 5.0
@@ -67,10 +67,18 @@ class RunSummary:
         self.with_horizon += horizon.view == "horizon"
 
 
+class Analysis(Protocol):
+    """What says where the horizon is in each frame: a tracker, or what stands in for one."""
+
+    def update(self, frame: Frame, /) -> Horizon:
+        """The horizon of the next frame."""
+        ...
+
+
 class _Stages:
     """The reader and the analysis in their threads; `results` is what comes out."""
 
-    def __init__(self, source: Source, tracker: HorizonTracker, *, real_time: bool) -> None:
+    def __init__(self, source: Source, tracker: Analysis, *, real_time: bool) -> None:
         info, self._source, self._closing = source.info, source, threading.Event()
         newest = info.live or real_time
         held_back = newest and not info.live and info.kind != "stdin"
@@ -116,7 +124,7 @@ def _when_due(source: Iterable[Frame], closing: threading.Event) -> Iterator[Fra
 
 def run_pipeline(
     source: Source,
-    tracker: HorizonTracker,
+    tracker: Analysis,
     sinks: Sequence[Sink] = (),
     *,
     real_time: bool = False,

@@ -12,10 +12,11 @@ from pathlib import Path
 from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile, load_profile
 from horizon_rt.config import DEFAULT_HFOV_DEG, TrackOptions
-from horizon_rt.errors import OutputError
+from horizon_rt.errors import OutputError, SourceError
+from horizon_rt.offline import run_offline
 from horizon_rt.pipeline import OnFrame, RunSummary, run_pipeline
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
-from horizon_rt.sources import Source, SourceInfo
+from horizon_rt.sources import Source, SourceInfo, open_source
 from horizon_rt.tracker import HorizonTracker
 
 __all__ = [
@@ -36,6 +37,11 @@ class Outputs:
     telemetry: tuple[str, ...] = ()
     overlay: Path | None = None
     window: bool = False
+
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether anything but telemetry is asked for."""
+        return self.overlay is not None or self.window
 
     @property
     def paths(self) -> list[Path]:
@@ -70,7 +76,7 @@ def make_tracker(
     """A tracker for this source and its lens; pictures that stand alone are not filtered."""
     return HorizonTracker(
         (profile or camera_for(options, info)).model,
-        smooth="none" if info.still else options.smooth,
+        smooth="causal" if options.smooth == "causal" and not info.still else "none",
         model=options.model,
         device=options.device,
     )
@@ -102,14 +108,31 @@ def run(
     real_time: bool = False,
     keep_interrupted: bool = True,
     on_frame: OnFrame | None = None,
+    on_look: OnFrame | None = None,
 ) -> RunSummary:
-    """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError."""
+    """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
+
+    With `smooth='offline'` it is as `run_offline` says, whose `on_look` this is.
+    """
     with source, ExitStack() as opened:
         _check_targets(outputs, source.info)
+        offline = options.smooth == "offline" and not source.info.still
+        if offline:
+            _check_repeatable(outputs, source.info, real_time=real_time)
         profile = camera_for(options, source.info)
         tracker = make_tracker(options, source.info, profile)
         context = _context(source.info, profile, tracker.model)
         sinks = _open_sinks(outputs, context, source.info, opened)
+        if offline:
+            return run_offline(
+                source,
+                lambda: _reopen(source.info),
+                tracker,
+                sinks,
+                keep_interrupted=keep_interrupted,
+                on_look=on_look,
+                on_frame=on_frame,
+            )
         return run_pipeline(
             source,
             tracker,
@@ -118,6 +141,17 @@ def run(
             keep_interrupted=keep_interrupted,
             on_frame=on_frame,
         )
+
+
+def _check_repeatable(outputs: Outputs, info: SourceInfo, *, real_time: bool) -> None:
+    if info.live or real_time:
+        raise SourceError(f"{info.name}: offline smoothing needs a recording; use the causal filter")
+    if info.kind == "stdin" and outputs.shows_pictures:
+        raise SourceError("a pipe cannot be read twice, as an offline overlay needs it; ask for --telemetry")
+
+
+def _reopen(info: SourceInfo) -> Source:
+    return open_source(Path(info.name) if info.kind == "file" else info.name)
 
 
 def _context(info: SourceInfo, profile: CameraProfile, model: str) -> SinkContext:

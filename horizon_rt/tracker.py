@@ -16,7 +16,9 @@ from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter
 
-__all__ = ["HorizonTracker"]
+__all__ = ["HorizonTracker", "estimated"]
+
+_ESTIMATED = ("up", "line", "roll_sd_deg", "pitch_sd_deg", "roll_rate_dps", "pitch_rate_dps")
 
 
 class HorizonTracker:
@@ -44,6 +46,8 @@ class HorizonTracker:
 
         if device not in get_args(DeviceChoice) or smooth not in get_args(Smoothing):
             raise ValueError(f"device {device!r} or smooth {smooth!r} is unknown")
+        if smooth == "offline":
+            raise ValueError("a tracker does not know what comes later; use smooth_horizons on what it said")
         card = default_model(name=model)
         self.model = card.name
         self._camera = camera
@@ -98,7 +102,7 @@ class HorizonTracker:
             observation=last.observation,
             file=last.file,
             measured_line=last.measured_line,
-            **_estimated(track, self._fitter.camera),
+            **estimated(track, self._fitter.camera),
         )
 
     def _refined(self, frame: Frame, observation: Observation) -> Observation:
@@ -142,18 +146,19 @@ def describe(frame: Frame, observation: Observation, track: Track, camera: Camer
         file=frame.name,
         measured_line=None if measured is None else camera.line(measured.up),
         latency_ms=1e3 * (time.perf_counter() - frame.arrival_s) if frame.arrival_s else None,
-        **_estimated(track, camera),
+        **estimated(track, camera),
     )
 
 
-def _estimated(track: Track, camera: CameraModel) -> dict[str, Any]:
-    """The fields of `Horizon` that exist only with an estimate."""
+def estimated(track: Track, camera: CameraModel) -> dict[str, Any]:
+    """The fields of `Horizon` that are None without an estimate."""
     estimate, rate = track.estimate, track.rate
+    fields: dict[str, Any] = dict.fromkeys(_ESTIMATED)
     if estimate is None:
-        return {}
+        return fields
     up = estimate.up
     roll_sd, pitch_sd = estimate.sd_deg
-    fields = {"up": up, "line": camera.line(up), "roll_sd_deg": roll_sd, "pitch_sd_deg": pitch_sd}
+    fields |= {"up": up, "line": camera.line(up), "roll_sd_deg": roll_sd, "pitch_sd_deg": pitch_sd}
     if rate is not None:
         roll_rate, pitch_rate = up.roll_pitch_jacobian() @ rate
         fields |= {"roll_rate_dps": math.degrees(roll_rate), "pitch_rate_dps": math.degrees(pitch_rate)}

@@ -28,6 +28,8 @@ __all__ = [
     "Device",
     "DeviceChoice",
     "Hfov",
+    "LiveSmooth",
+    "LiveSmoothing",
     "Model",
     "Profile",
     "Smooth",
@@ -52,6 +54,14 @@ class Smoothing(StrEnum):
     """Choices of --smooth."""
 
     causal = "causal"
+    offline = "offline"
+    none = "none"
+
+
+class LiveSmoothing(StrEnum):
+    """Choices of --smooth where nobody knows what comes later."""
+
+    causal = "causal"
     none = "none"
 
 
@@ -73,7 +83,11 @@ Hfov = Annotated[
 Model = Annotated[
     str | None, typer.Option(help="A shipped model, or the folder of a trained one: PATH or PATH:NAME.")
 ]
-Smooth = Annotated[Smoothing, typer.Option(help="Filter over time, or each frame on its own.")]
+Smooth = Annotated[
+    Smoothing,
+    typer.Option(help="Filter over time; with hindsight, for recordings; or each frame on its own."),
+]
+LiveSmooth = Annotated[LiveSmoothing, typer.Option(help="Filter over time, or each frame on its own.")]
 Device = Annotated[DeviceChoice, typer.Option(help="Where the net runs.")]
 
 
@@ -127,8 +141,8 @@ def _bar(console: Console, *extra: str, transient: bool = False, disable: bool =
 
 
 @contextmanager
-def progress(info: SourceInfo, console: Console) -> Iterator[OnFrame | None]:
-    """A Rich progress bar over the frames of a source on a terminal; nothing elsewhere."""
+def progress(info: SourceInfo, console: Console, *, times: int = 1) -> Iterator[OnFrame | None]:
+    """A Rich progress bar over the frames of a source, read so often, on a terminal; nothing elsewhere."""
     if not console.is_terminal:
         yield None
         return
@@ -137,7 +151,9 @@ def progress(info: SourceInfo, console: Console) -> Iterator[OnFrame | None]:
     from horizon_rt.run import expected_frames
 
     with _bar(console, "state", transient=True) as bar:
-        task = bar.add_task(escape(Path(info.name).name or info.name), total=expected_frames(info), state="")
+        frames = expected_frames(info)
+        total = None if frames is None else times * frames
+        task = bar.add_task(escape(Path(info.name).name or info.name), total=total, state="")
         yield lambda _frame, horizon: bar.update(task, advance=1, state=horizon.state)
 
 

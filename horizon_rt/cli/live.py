@@ -12,9 +12,10 @@ from horizon_rt.cli.common import (
     Device,
     DeviceChoice,
     Hfov,
+    LiveSmooth,
+    LiveSmoothing,
     Model,
     Profile,
-    Smooth,
     Smoothing,
     options_from,
     parse_size,
@@ -39,7 +40,7 @@ def live(
     window: Annotated[bool, typer.Option(help="Show a window where there is a display.")] = True,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Picture size to ask a camera for.")] = None,
     fps: Annotated[float | None, typer.Option(min=1, help="Frame rate to ask a camera for.")] = None,
-    smooth: Smooth = Smoothing.causal,
+    smooth: LiveSmooth = LiveSmoothing.causal,
     camera_profile: Profile = None,
     hfov: Hfov = None,
     model: Model = None,
@@ -56,7 +57,7 @@ def live(
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
-    options = options_from(camera_profile, hfov, model, smooth, device)
+    options = options_from(camera_profile, hfov, model, Smoothing(smooth), device)
     wished = None if size is None else parse_size(size)
     console = Console(stderr=True)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture

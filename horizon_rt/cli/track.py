@@ -57,8 +57,9 @@ def track(
     if out is not None:
         usual = default_outputs(out, output_name(opened.info), still=opened.info.still)
         outputs = Outputs(telemetry=outputs.telemetry or usual.telemetry, overlay=overlay or usual.overlay)
-    with progress(opened.info, console) as on_frame:
-        summary = run(opened, options, outputs, on_frame=on_frame)
+    times = 2 if smooth is Smoothing.offline and outputs.shows_pictures else 1
+    with progress(opened.info, console, times=times) as on_frame:
+        summary = run(opened, options, outputs, on_frame=on_frame, on_look=on_frame)
     print_summary(summary, outputs.paths, console)
     say_lens(options, outputs, console)
     if not (outputs.paths or outputs.telemetry):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
@@ -15,7 +16,8 @@ from horizon_rt.datasets import LabelledFrame
 from horizon_rt.datasets.text import finite
 from horizon_rt.errors import CameraModelError, DatasetError
 from horizon_rt.geometry import HorizonLine, UpVector
-from horizon_rt.horizon import View
+from horizon_rt.horizon import Horizon, View
+from horizon_rt.offline import smooth_horizons
 from horizon_rt.sinks.records import SCHEMA
 
 if TYPE_CHECKING:
@@ -57,6 +59,10 @@ class Estimator(Protocol):
         """Forget what was before, as another recording begins."""
         ...
 
+    def look_ahead(self, frames: Iterable[tuple[Frame, Pinhole]]) -> None:
+        """See all frames of a recording, so that its estimates are made with hindsight."""
+        ...
+
     def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
         """The estimate for a frame: of the filter, or of the frame alone."""
         ...
@@ -69,6 +75,7 @@ class TrackerEstimator:
         self.name = name or tracker.model
         self.camera: Pinhole | None = None
         self._tracker = tracker
+        self._known: dict[int, Horizon] = {}
 
     def covers(self, labelled: LabelledFrame) -> bool:
         """Always."""
@@ -77,13 +84,26 @@ class TrackerEstimator:
     def restart(self) -> None:
         """See `Estimator`."""
         self._tracker.reset()
+        self._known = {}
+
+    def look_ahead(self, frames: Iterable[tuple[Frame, Pinhole]]) -> None:
+        """See `Estimator`."""
+        said: list[Horizon] = []
+        for frame, camera in frames:
+            self._use(camera)
+            said.append(self._tracker.update(frame))
+        if self._tracker.camera is not None:
+            self._known = {h.frame: h for h in smooth_horizons(said, self._tracker.camera)}
+
+    def _use(self, camera: Pinhole) -> None:
+        if self._tracker.camera != camera:
+            self._tracker.camera = camera
 
     def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
         """See `Estimator`."""
-        if self._tracker.camera != camera:
-            self._tracker.camera = camera
+        self._use(camera)
         segmentation = self._tracker.segment(frame)
-        horizon = self._tracker.update(frame, segmentation)
+        horizon = self._known.get(frame.index) or self._tracker.update(frame, segmentation)
         logits = segmentation.picture_logits(frame.width, frame.height)
         measured = horizon.observation.measurement
         if not filtered and measured is not None:
@@ -139,6 +159,9 @@ class TelemetryEstimator:
 
     def restart(self) -> None:
         """Nothing to forget."""
+
+    def look_ahead(self, frames: Iterable[tuple[Frame, Pinhole]]) -> None:
+        """What is written stays."""
 
     def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
         """See `Estimator`; a frame that the run does not tell of has no estimate."""

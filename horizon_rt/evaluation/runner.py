@@ -73,7 +73,7 @@ class _Judge:
 
     def __init__(self, dataset: Dataset, estimator: Estimator, options: EvalOptions) -> None:
         self._dataset, self._estimator, self._options = dataset, estimator, options
-        self._filtered = options.smooth == "causal" and not dataset.still
+        self._filtered = options.smooth != "none" and not dataset.still
         self._masks: defaultdict[str, Masks] = defaultdict(Masks)
         self._worst = WorstFrames()
         self._lens = lru_cache(maxsize=32)(self._camera_for)
@@ -85,8 +85,8 @@ class _Judge:
             if not self._estimator.covers(labelled):
                 continue
             if labelled.sequence != sequence:
-                self._estimator.restart()
                 sequence = labelled.sequence
+                self._begin(sequence)
             row = self._judge(labelled)
             if row is not None:
                 rows.append(row)
@@ -99,6 +99,15 @@ class _Judge:
             masks=dict(self._masks),
             worst=self._worst.sorted(),
         )
+
+    def _begin(self, sequence: str) -> None:
+        """Another recording; with hindsight it is seen once before."""
+        self._estimator.restart()
+        if self._filtered and self._options.smooth == "offline":
+            frames = (
+                one.frame for one in self._dataset.frames(self._options.keep) if one.sequence == sequence
+            )
+            self._estimator.look_ahead((frame, self._lens(frame.width, frame.height)) for frame in frames)
 
     def _camera_for(self, width: int, height: int) -> Pinhole:
         options = self._options

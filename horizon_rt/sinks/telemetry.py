@@ -101,8 +101,12 @@ class TelemetrySink(Sink):
             self.abort()
             raise
 
+    def put(self, horizon: Horizon) -> None:
+        """Write the line of a frame whose picture is not at hand; raises OutputError."""
+        self._put(self._encoder.row(record(horizon, horizon.file if self._still else None)))
+
     def _write(self, frame: Frame, horizon: Horizon) -> None:
-        self._put(self._encoder.row(record(horizon, frame.name if self._still else None)))
+        self.put(horizon)
 
     def _put(self, line: str) -> None:
         data = line.encode("utf-8", "backslashreplace")  # a file name that is no UTF-8
