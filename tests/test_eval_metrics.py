@@ -22,7 +22,8 @@ from horizon_rt.evaluation import (
     summarise_sequences,
     summarise_uncertainty,
 )
-from horizon_rt.geometry import HorizonLine
+from horizon_rt.evaluation.motion import Moment, summarise_motion
+from horizon_rt.geometry import HorizonLine, wrap_degrees
 
 QUICK = settings(max_examples=40, deadline=None)
 
@@ -184,3 +185,52 @@ def test_refusal_counts_are_those_of_a_loop(frames: list[tuple[bool, bool]]) -> 
     assert (row["without_horizon"], row["with_horizon"]) == (without, with_one)
     assert row["refused_share"] == (refused / without if without else None)
     assert row["lost_share"] == (lost / with_one if with_one else None)
+
+
+def _moments(times: np.ndarray, truth: np.ndarray, roll: np.ndarray, *, seen: object = True) -> list[Moment]:
+    """Estimates of roll, NaN for none; pitch is known exactly."""
+    views = np.broadcast_to(np.asarray(seen), times.shape)
+    return [
+        Moment(
+            float(t),
+            float(a),
+            0.0,
+            None if math.isnan(e) else AttitudeError(float(wrap_degrees(e - a)), 0.0, 1.0, 1.0),
+            bool(v),
+        )
+        for t, a, e, v in zip(times, truth, roll, views, strict=True)
+    ]
+
+
+@given(st.floats(-2, 4), st.floats(0.01, 0.05))
+@QUICK
+def test_lag_is_that_of_a_delayed_roll_through_180_degrees(frames: float, dt: float) -> None:
+    times = np.arange(600) * dt
+    truth, late = (300 * np.sin(0.4 * t) for t in (times, times - frames * dt))
+    found = summarise_motion([_moments(times, truth, late)])
+    assert found["lag_frames"] == pytest.approx(frames, abs=0.02)
+    assert found["lag_s"] == pytest.approx(frames * dt, abs=1e-3)
+    assert found["jitter_deg"] is None or abs(frames) < 1e-6 or found["jitter_deg"][0] < 0.1
+
+
+def test_jitter_is_the_standard_deviation_of_noise_at_rest() -> None:
+    rng = np.random.default_rng(3)
+    times = np.arange(4000) * 0.04
+    drift = 3 * np.sin(0.05 * times)  # an error that lasts is no jitter
+    found = summarise_motion([_moments(times, np.full(4000, 20.0), 20 + drift + rng.normal(0, 0.2, 4000))])
+    assert found["jitter_deg"] == pytest.approx([0.2, 0.0], abs=0.01)
+    assert found["lag_s"] is None
+
+
+def test_returns_count_frames_until_the_next_estimate() -> None:
+    times, nan = np.arange(12) * 0.04, math.nan
+    seen = np.array([1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 0, 1], bool)
+    roll = np.array([0, 0, nan, nan, nan, nan, 0, nan, 0, 0, nan, nan])
+    found = summarise_motion([_moments(times, np.zeros(12), roll, seen=seen), []])
+    assert (found["returns"], found["return_frames"]) == (3, [1.0, 2.0])
+
+
+def test_the_surest_frames_have_the_smaller_errors() -> None:
+    errors = [AttitudeError(e, e, s, 1.0) for e, s in [(1.0, 0.5)] * 80 + [(10.0, 5.0)] * 20]
+    found = summarise_uncertainty(errors)["surest_80_percent"]
+    assert found[0] == pytest.approx(0.1)

@@ -38,7 +38,7 @@ def _rolls(tracks: list[Track]) -> NDArray[np.float64]:
 def _batch(
     times: NDArray[np.float64], seen: NDArray[np.float64], sd: float, density: float, rate_sd: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Positions (n,) and their variances by normal equations; NaN in `seen` is a frame without measurement."""
+    """Positions (n,) and their variances by normal equations; NaN is a frame without measurement."""
     n = len(times)
     information, right = np.zeros((2 * n, 2 * n)), np.zeros(2 * n)
     information[1, 1] = rate_sd**-2

@@ -13,19 +13,24 @@ from numpy.typing import NDArray
 
 from horizon_rt.evaluation.lines import AUC_LIMIT
 from horizon_rt.evaluation.results import Evaluation
+from horizon_rt.evaluation.strips import strip_charts
 from horizon_rt.evaluation.uncertainty import normalised_errors
 from horizon_rt.pages.plot import INK, SERIES, STYLE, Plot, make_plot
 
 __all__ = ["make_plots"]
 
 Array = NDArray[np.float64]
+_LEAST_COVERAGE = 20  # frames, below which percentiles of parts of them say nothing
 
 
 def make_plots(evaluations: Sequence[Evaluation]) -> list[Plot]:
-    """Error histograms, the cumulative error and the calibration of sigma, where there is truth for them."""
+    """Error histograms, cumulative error, calibration of sigma, error against coverage, and strip charts.
+
+    Each where there is truth for it.
+    """
     with rc_context(STYLE):
-        plots = [_histograms(evaluations), _cumulative(evaluations), _calibration(evaluations)]
-    return [plot for plot in plots if plot is not None]
+        plots = [draw(evaluations) for draw in (_histograms, _cumulative, _calibration, _coverage)]
+        return [plot for plot in plots if plot is not None] + strip_charts(evaluations)
 
 
 def _series(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, str, str, str]]:
@@ -122,3 +127,30 @@ def _calibration(evaluations: Sequence[Evaluation]) -> Plot | None:
         "Below the diagonal sigma is too small."
     )
     return make_plot(figure, "Calibration of sigma", caption) if drawn else None
+
+
+def _coverage(evaluations: Sequence[Evaluation]) -> Plot | None:
+    figure = Figure(figsize=(9.2, 3.7))
+    panels = figure.subplots(1, 2)
+    drawn = False
+    for e, label, colour, style in _series(evaluations):
+        known = [row.attitude for row in e.rows if row.attitude is not None]
+        if len(known) >= _LEAST_COVERAGE:
+            errors = np.abs([(a.roll_deg, a.pitch_deg) for a in known])
+            sigmas = np.array([(a.roll_sd_deg, a.pitch_sd_deg) for a in known])
+            shares = np.linspace(0.1, 1, 46)
+            for axis, axes in enumerate(panels):
+                ordered = errors[np.argsort(sigmas[:, axis], kind="stable"), axis]
+                counts = np.maximum(1, np.round(shares * len(ordered)).astype(int))
+                worst = [np.percentile(ordered[:count], 95) for count in counts]
+                axes.plot(100 * shares, worst, color=colour, linestyle=style, lw=1.8, label=label)
+            drawn = True
+    for axes, name in zip(panels, ("roll", "pitch"), strict=True):
+        axes.set(xlim=(10, 100), ylim=(0, None), xlabel="surest frames, %", title=f"Error of {name}")
+    panels[0].set_ylabel("95th percentile, °")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
+    caption = (
+        "Frames in the order of their sigma, the surest first: the 95th percentile of the error of so many. "
+        "A sigma that tells good frames from bad ones gives a curve that rises to the right."
+    )
+    return make_plot(figure, "Error against coverage", caption) if drawn else None

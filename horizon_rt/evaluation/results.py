@@ -9,6 +9,7 @@ from typing import Any
 from horizon_rt.datasets import TruthKind
 from horizon_rt.evaluation.lines import LineError, summarise
 from horizon_rt.evaluation.masks import MaskCounts
+from horizon_rt.evaluation.motion import Moment, summarise_motion
 from horizon_rt.evaluation.refusal import summarise_refusal
 from horizon_rt.evaluation.sequences import AttitudeError, summarise_attitude, summarise_sequences
 from horizon_rt.evaluation.uncertainty import summarise_uncertainty
@@ -24,7 +25,8 @@ class FrameRow:
     """One judged frame.
 
     `in_view` is None where nobody said whether a horizon shows; `reported` says whether one was. `error` is
-    None without a horizon in view, `attitude` also without an estimate. `iou` is that of the net's sky side.
+    None without a horizon in view, `attitude` also without an estimate, and `roll_pitch_deg`, the true
+    attitude, where none is known. `iou` is that of the net's sky side.
     """
 
     file: str
@@ -36,6 +38,7 @@ class FrameRow:
     in_view: bool | None = None
     reported: bool = False
     error: LineError | None = None
+    roll_pitch_deg: tuple[float, float] | None = None
     attitude: AttitudeError | None = None
     iou: float | None = None
 
@@ -56,6 +59,7 @@ class Summary:
     lines: Numbers | None = None
     sequences: Numbers | None = None
     attitude: Numbers | None = None
+    motion: Numbers | None = None
     uncertainty: Numbers | None = None
     mask: Numbers | None = None
     half_plane: Numbers | None = None
@@ -96,6 +100,7 @@ def join(evaluations: Sequence[Evaluation], scene: str | None = None) -> Summary
         lines=summarise(judged) if judged else None,
         sequences=_sequences(chosen),
         attitude=_attitude(rows),
+        motion=_motion(chosen),
         uncertainty=summarise_uncertainty(_attitudes(rows)) or None,
         refusal=_refusal(rows),
         **_mask_summaries(evaluations, scene),
@@ -128,6 +133,16 @@ def _attitudes(rows: Sequence[FrameRow]) -> list[AttitudeError]:
 def _attitude(rows: Sequence[FrameRow]) -> Numbers | None:
     exact = [row for row in rows if row.truth == "attitude"]
     return summarise_attitude(_attitudes(exact), len(exact)) if exact else None
+
+
+def _motion(chosen: Sequence[Sequence[FrameRow]]) -> Numbers | None:
+    recordings: dict[tuple[int, str], list[Moment]] = {}
+    for number, rows in enumerate(chosen):
+        for row in rows:
+            if row.truth == "attitude" and row.roll_pitch_deg is not None:
+                moment = Moment(row.time_s, *row.roll_pitch_deg, row.attitude, bool(row.in_view))
+                recordings.setdefault((number, row.sequence), []).append(moment)
+    return summarise_motion(recordings.values()) if recordings else None
 
 
 def _refusal(rows: Sequence[FrameRow]) -> Numbers | None:

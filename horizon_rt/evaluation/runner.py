@@ -104,9 +104,8 @@ class _Judge:
         """Another recording; with hindsight it is seen once before."""
         self._estimator.restart()
         if self._filtered and self._options.smooth == "offline":
-            frames = (
-                one.frame for one in self._dataset.frames(self._options.keep) if one.sequence == sequence
-            )
+            every = self._dataset.frames(self._options.keep)
+            frames = (one.frame for one in every if one.sequence == sequence)
             self._estimator.look_ahead((frame, self._lens(frame.width, frame.height)) for frame in frames)
 
     def _camera_for(self, width: int, height: int) -> Pinhole:
@@ -146,6 +145,7 @@ class _Judge:
             in_view=truth.in_view,
             reported=estimate.view == "horizon" if truth.in_view is False else estimate.up is not None,
             error=error,
+            roll_pitch_deg=None if truth.up is None else (truth.up.roll_deg, truth.up.pitch_deg),
             attitude=_attitude_error(truth, estimate),
             iou=iou,
         )

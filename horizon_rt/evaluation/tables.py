@@ -66,7 +66,7 @@ def make_tables(groups: Sequence[Group], first: str) -> list[Table]:
     several = len({group.model for group in groups}) > 1
     tables = [
         _table(groups, first, family, several=several)
-        for family in (_LINES, _NET, _HALF_PLANE, _ATTITUDE, _SEQUENCES, _SIGMA, _REFUSAL)
+        for family in (_LINES, _NET, _HALF_PLANE, _ATTITUDE, _MOTION, _SEQUENCES, _SIGMA, _REFUSAL)
     ]
     return [table for table in tables if table.rows]
 
@@ -171,6 +171,19 @@ _ATTITUDE = _Family(
         "pitch 25/50/95, °": _three("pitch_deg", 2),
     },
 )
+_MOTION = _Family(
+    "Motion",
+    "Lag: slope of the error against the true rate, in frames and ms. Jitter: noise of roll and pitch from "
+    "frame to frame at rest. Return: frames until an estimate after the horizon came back into view.",
+    lambda summary: summary.motion,
+    {
+        "lag, frames": _one("lag_frames", 2),
+        "lag, ms": _one("lag_s", 1, 1e3),
+        "jitter roll / pitch, °": _three("jitter_deg", 3),
+        "returns": _one("returns", 0),
+        "return 50 / 100 %, frames": _three("return_frames", 0),
+    },
+)
 _SEQUENCES = _Family(
     "Steadiness",
     "Mean square of the horizon error, and A_TV, the mean change of the signed error from frame to frame "
@@ -180,8 +193,9 @@ _SEQUENCES = _Family(
 )
 _SIGMA = _Family(
     "Sigma",
-    "Share of true values within ±1 and ±2 sigma in percent (68.3 and 95.4 are meant), and the mean squared "
-    "error over sigma² (1 is meant).",
+    "Share of true values within ±1 and ±2 sigma in percent (68.3 and 95.4 are meant), the mean squared "
+    "error over sigma² (1 is meant), and the 95th percentile of the error of the surest 80 % of the frames "
+    "as a share of that of all.",
     lambda summary: summary.uncertainty,
     {
         f"{name} {head}": _axis(key, axis, digits, factor)
@@ -190,6 +204,7 @@ _SIGMA = _Family(
             ("±1σ %", "within_1_sigma", 1, 100.0),
             ("±2σ %", "within_2_sigma", 1, 100.0),
             ("(e/σ)²", "mean_normalised_squared_error", 2, 1.0),
+            ("80 %", "surest_80_percent", 2, 1.0),
         )
     },
 )
