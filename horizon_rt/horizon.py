@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from horizon_rt.geometry import HorizonLine, UpVector
 
-__all__ = ["Horizon", "Measurement", "Observation", "State", "View", "roll_pitch_sd_deg"]
+__all__ = ["Change", "Horizon", "Measurement", "Observation", "State", "View", "roll_pitch_sd_deg"]
 
 State = Literal["acquiring", "tracking", "coasting", "lost"]
 View = Literal["horizon", "sky", "ground", "unknown"]
+Change = Literal["none", "repeated", "cut"]
 
 
 def roll_pitch_sd_deg(up: UpVector, covariance: NDArray[np.float64]) -> tuple[float, float]:
@@ -59,13 +60,14 @@ class Observation:
     """What one frame shows: a horizon, only sky, only ground, or nothing that can be told.
 
     `measurement` is None unless `view` is 'horizon'. `confidence` is 0..1; `sky_fraction` is the share of
-    the picture above the horizon, 0..1.
+    the picture above the horizon, 0..1. `change` is how the picture follows on the one before.
     """
 
     view: View
     confidence: float
     sky_fraction: float
     measurement: Measurement | None = None
+    change: Change = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

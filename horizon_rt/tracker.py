@@ -14,7 +14,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Observation
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.weights import SigmaScale
-from horizon_rt.tracking import Filter, NoFilter, Track, TrackFilter
+from horizon_rt.tracking import Filter, FrameWatch, NoFilter, Track, TrackFilter
 
 __all__ = ["HorizonTracker", "estimated"]
 
@@ -60,6 +60,7 @@ class HorizonTracker:
         self._refine = refine
         self._last: Horizon | None = None
         self._filter: Filter = self._new_filter()
+        self._watch = FrameWatch()
 
     @property
     def camera(self) -> CameraModel | None:
@@ -81,7 +82,9 @@ class HorizonTracker:
         `segmentation` is that of this frame, where the caller has it from `segment`.
         """
         fitter = self._fitter_for(frame)
-        observation = self._refined(frame, fitter.fit(segmentation or self._segmenter.segment(frame)))
+        found = fitter.fit(segmentation or self._segmenter.segment(frame))
+        change = self._watch.look(frame.luma, bit_depth=frame.sampling.bit_depth)
+        observation = replace(self._refined(frame, found), change=change)
         track = self._filter.update(frame.time_s, observation)
         self._last = describe(frame, observation, track, fitter.camera)
         return self._last
@@ -115,7 +118,7 @@ class HorizonTracker:
 
     def reset(self) -> None:
         """Forget the track, as after a cut."""
-        self._filter, self._last = self._new_filter(), None
+        self._filter, self._last, self._watch = self._new_filter(), None, FrameWatch()
 
     def _new_filter(self) -> Filter:
         if self._smooth == "none":

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import horizon_rt as hz
 from horizon_rt.camera import Pinhole
 from horizon_rt.geometry import UpVector
-from horizon_rt.horizon import Horizon, Measurement, Observation
+from horizon_rt.horizon import Change, Horizon, Measurement, Observation
 from horizon_rt.offline import smooth_horizons
 from horizon_rt.tracking import Track, TrackFilter, TrackSettings, smooth_tracks
 
@@ -26,9 +26,9 @@ PLAIN = TrackSettings(max_agility=1.0)
 DT = 0.04
 
 
-def _seen(up: UpVector, sd_deg: float) -> Observation:
+def _seen(up: UpVector, sd_deg: float, change: Change = "none") -> Observation:
     measured = Measurement(up=up, covariance=up.isotropic_covariance(sd_deg), inliers=50)
-    return Observation(view="horizon", confidence=0.95, sky_fraction=0.5, measurement=measured)
+    return Observation(view="horizon", confidence=0.95, sky_fraction=0.5, measurement=measured, change=change)
 
 
 def _rolls(tracks: list[Track]) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ def _tracker(oracle: _Oracle, **options: object) -> HorizonTracker:
 def _frame(
     index: int, size: tuple[int, int] = (1920, 1080), *, fps: float = 25.0, arrival_s: float = 0.0
 ) -> Frame:
-    plane = np.zeros((size[1], size[0]), np.uint8)
+    plane = np.full((size[1], size[0]), index % 7, np.uint8)
     return Frame((plane,), index, index / 25, arrival_s=arrival_s)
 
 

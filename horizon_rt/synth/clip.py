@@ -86,11 +86,15 @@ class Clip:
         return self.path.at(self.time_s(index))
 
     def frame(self, index: int) -> Frame:
-        """Render a frame, with a little sensor noise."""
+        """`picture` as a frame."""
+        return to_frame(self.picture(index), index=index, time_s=self.time_s(index))
+
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """Render a frame as RGB (height, width, 3), with a little sensor noise."""
         image = self.view.picture(self.rays, self.truth(index), self.time_s(index))
         rng = np.random.default_rng((self.seed, index))
         image = image + np.float32(_NOISE) * rng.standard_normal((*image.shape[:2], 1), np.float32)
-        return to_frame(to_uint8(image), index=index, time_s=self.time_s(index))
+        return to_uint8(image)
 
 
 def to_frame(rgb: NDArray[np.uint8], *, index: int = 0, time_s: float = 0.0) -> Frame:

@@ -2,5 +2,6 @@
 
 from horizon_rt.tracking.filter import Filter, NoFilter, Track, TrackFilter, TrackSettings
 from horizon_rt.tracking.smoother import smooth_tracks
+from horizon_rt.tracking.watch import FrameWatch
 
-__all__ = ["Filter", "NoFilter", "Track", "TrackFilter", "TrackSettings", "smooth_tracks"]
+__all__ = ["Filter", "FrameWatch", "NoFilter", "Track", "TrackFilter", "TrackSettings", "smooth_tracks"]

@@ -26,6 +26,8 @@ _TARGET = 1.1
 _MAX_EXCESS = 4.0
 _ADAPT_RATE = 0.5
 _SURPRISE_CHI2 = 9.2  # beyond which a measurement counts for less (1 in 100)
+_MUCH_LESS_SURE = 3.0  # times the sigma of a track, that a rival's may have
+_HOLD_S = 0.25  # for which repeated pictures leave the state as it is
 _LASTING_S = 0.1  # in which the lasting error of the track follows that of its measurements
 
 
@@ -97,9 +99,11 @@ class TrackFilter:
     """The Kalman filter with its gate and states.
 
     A frame is accepted when its measurement passes the gate. Rejected ones form a rival track; when the
-    rival has agreed with itself for `reacquire_frames` frames, the track is wrong and starts again from it.
-    A rival has no rival of its own: what it rejects starts it anew. With `record` the filter keeps its
-    `steps`, one for each frame; those since a rival began are the rival's once it has taken over.
+    rival has agreed with itself for `reacquire_frames` frames and is about as sure, the track is wrong and
+    starts again from it.
+    After a cut what does not fit starts the track at once. A repeated picture says nothing new. A rival has
+    no rival of its own: what it rejects starts it anew. With `record` the filter keeps its `steps`, one for
+    each frame; those since a rival began are the rival's once it has taken over.
     """
 
     def __init__(
@@ -114,6 +118,7 @@ class TrackFilter:
         self._time = 0.0
         self._accepted_at = -math.inf
         self._hits = 0
+        self._changed_at = -math.inf
         self._log_agility = 0.0
         self._lasting = np.zeros((3, 3))
         self._used = self._lasting
@@ -124,17 +129,28 @@ class TrackFilter:
         self._advance(time_s)
         predicted = self._kalman.state() if self.steps is not None and self._state != "lost" else None
         measurement = observation.measurement
-        if measurement is None or not self._take(time_s, measurement):
+        if observation.change != "repeated":
+            self._changed_at = time_s
+        frozen = self._is_frozen(time_s)
+        if frozen:
+            measurement = None
+        elif measurement is None or not self._take(time_s, measurement, cut=observation.change == "cut"):
             self._reject(time_s, observation)
-        self._age(time_s)
+        self._age(time_s, hold_s=_HOLD_S if frozen else 0.0)
         if self.steps is not None:
             self._note(time_s, predicted, measurement)
         return self._track(measurement)
 
-    def _take(self, time_s: float, measurement: Measurement) -> bool:
+    def _is_frozen(self, time_s: float) -> bool:
+        """Whether the picture repeats as in a stopped stream, not for as long as with a camera at rest."""
+        still_s = time_s - self._changed_at
+        return self._state in ("tracking", "coasting") and 0 < still_s <= self.settings.coast_s
+
+    def _take(self, time_s: float, measurement: Measurement, *, cut: bool) -> bool:
         """Start or go on with a measurement; False where it does not fit the track."""
         if self._state == "lost" or not self._passes(measurement):
-            if self._state != "lost" and not self._is_rival:
+            restarts = self._is_rival or (cut and self._is_outweighed(measurement.covariance))
+            if self._state != "lost" and not restarts:
                 return False
             self._start(time_s, measurement)
         else:
@@ -188,11 +204,13 @@ class TrackFilter:
 
     def _passes(self, measurement: Measurement) -> bool:
         fresh = self._fresh(measurement)
+        if self._kalman.innovation(measurement.up, measurement.covariance) >= self.settings.gate_chi2:
+            return False
         distance = self._kalman.innovation(measurement.up, fresh)
         self._adapt(distance)
         surprise = max(0.0, 1.0 - _SURPRISE_CHI2 / max(distance, _SURPRISE_CHI2))
         self._used = fresh + surprise * (measurement.covariance - fresh)
-        return self._kalman.innovation(measurement.up, measurement.covariance) < self.settings.gate_chi2
+        return True
 
     def _fresh(self, measurement: Measurement) -> Array:
         """Covariance of what is new in a frame: without the lasting part, as far as the track has it, too."""
@@ -227,7 +245,8 @@ class TrackFilter:
             settings = replace(self.settings, confirm_frames=self.settings.reacquire_frames)
             self._rival = TrackFilter(settings, record=self.steps is not None, is_rival=True)
         rival = self._rival
-        if rival.update(time_s, observation).state == "tracking":
+        found = rival.update(time_s, observation)
+        if found.state == "tracking" and found.estimate and self._is_outweighed(found.estimate.covariance):
             steps = rival.steps or []
             first = max((i for i, step in enumerate(steps) if step.predicted is None), default=0)
             self._taken_over = steps[first:]
@@ -235,9 +254,14 @@ class TrackFilter:
             self._state, self._accepted_at, self._rival = "tracking", time_s, None
             self._lasting = rival._lasting
 
-    def _age(self, time_s: float) -> None:
+    def _is_outweighed(self, covariance: Array) -> bool:
+        """Whether another place is not much less sure than this track, whose sigma grows while it coasts."""
+        mine = self._kalman.state().up_covariance + self._lasting
+        return bool(np.trace(covariance) <= _MUCH_LESS_SURE**2 * np.trace(mine))
+
+    def _age(self, time_s: float, *, hold_s: float = 0.0) -> None:
         waiting = time_s - self._accepted_at
-        if self._state == "tracking" and waiting > 0:
+        if self._state == "tracking" and waiting > hold_s:
             self._state = "coasting"
         if self._state == "coasting" and waiting > self.settings.coast_s:
             self._state = "lost"

@@ -1,0 +1,36 @@
+"""Looks at the pictures alone: whether one repeats the last, or comes after a cut."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.frame import Plane
+from horizon_rt.horizon import Change
+
+__all__ = ["FrameWatch"]
+
+_EVERY = 16  # px, of a sparse look at a picture
+_BINS = 32
+_CUT = 0.5  # share of the histogram that changes places at a cut
+
+
+class FrameWatch:
+    """Compares each frame with the one before."""
+
+    def __init__(self) -> None:
+        self._last: Plane | None = None
+        self._histogram: NDArray[np.float64] | None = None
+
+    def look(self, luma: Plane, *, bit_depth: int = 8) -> Change:
+        """What became of the picture: 'repeated' where nothing changed, 'cut' where its tones are others."""
+        sparse = luma[::_EVERY, ::_EVERY].copy()
+        counts = np.bincount((sparse >> max(bit_depth - 5, 0)).ravel(), minlength=_BINS)
+        histogram = np.convolve(counts / counts.sum(), (0.25, 0.5, 0.25))
+        last, before = self._last, self._histogram
+        self._last, self._histogram = sparse, histogram
+        if last is None or before is None or last.shape != sparse.shape or before.shape != histogram.shape:
+            return "none"
+        if np.array_equal(last, sparse):
+            return "repeated"
+        return "cut" if 0.5 * float(np.abs(histogram - before).sum()) > _CUT else "none"
