@@ -18,17 +18,20 @@ from horizon_rt.camera import Pinhole
 from horizon_rt.datasets import data_root, is_set_aside, open_dataset
 from horizon_rt.evaluation import AttitudeError, summarise_uncertainty
 from horizon_rt.evaluation.lines import percentiles
+from horizon_rt.evaluation.motion import Moment, summarise_motion
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector, wrap_degrees
+from horizon_rt.horizon import Horizon
+from horizon_rt.offline import smooth_horizons
 from horizon_rt.segmentation.weights import default_model
 from horizon_rt.synth.clip import Clip, PanoramaView, to_frame
 from horizon_rt.synth.panorama import load_panoramas, panorama_view
 from horizon_rt.synth.render import camera_rays
 from horizon_rt.synth.room import random_room
 from horizon_rt.synth.sensor import Image, to_uint8
-from horizon_rt.synth.trajectory import make_path
+from horizon_rt.synth.trajectory import Motion, make_path
 from horizon_rt.tracker import HorizonTracker
 
 HEADINGS_DEG = (40.0, 220.0)
@@ -47,29 +50,38 @@ def judge_frames(root: Path, name: str, tracker: HorizonTracker) -> tuple[dict[s
     return row, found
 
 
-def judge_clip(clip: Clip, model: str | None) -> tuple[list[float], dict[str, Any]]:
-    tracker = HorizonTracker(clip.camera, model=model)
-    errors = []
-    for index in range(len(clip)):
-        horizon, truth = tracker.update(clip.frame(index)), clip.truth(index).up
-        if horizon.up is None or horizon.state not in ("tracking", "coasting"):
-            continue
-        roll = wrap_degrees(horizon.up.roll_deg - truth.roll_deg)
-        pitch = horizon.up.pitch_deg - truth.pitch_deg
-        errors.append(AttitudeError(roll, pitch, horizon.roll_sd_deg, horizon.pitch_sd_deg))
-    rolls = [abs(error.roll_deg) for error in errors]
+def attitude_error(horizon: Horizon, truth: UpVector) -> AttitudeError | None:
+    if horizon.up is None or horizon.state not in ("tracking", "coasting"):
+        return None
+    assert horizon.roll_sd_deg is not None
+    assert horizon.pitch_sd_deg is not None
+    roll = wrap_degrees(horizon.up.roll_deg - truth.roll_deg)
+    return AttitudeError(
+        roll, horizon.up.pitch_deg - truth.pitch_deg, horizon.roll_sd_deg, horizon.pitch_sd_deg
+    )
+
+
+def judge_track(clip: Clip, horizons: list[Horizon]) -> tuple[dict[str, Any], list[Moment]]:
+    truth = [clip.truth(k).up for k in range(len(clip))]
+    errors = [attitude_error(h, up) for h, up in zip(horizons, truth, strict=True)]
+    known = [error for error in errors if error is not None]
+    moments = [
+        Moment(h.time_s, up.roll_deg, up.pitch_deg, error, in_view=True)
+        for h, up, error in zip(horizons, truth, errors, strict=True)
+    ]
     row = {
         "frames": len(clip),
-        "availability": len(errors) / len(clip),
-        "roll_deg": percentiles(rolls, (50, 95)),
-        "pitch_deg": percentiles([abs(error.pitch_deg) for error in errors], (50, 95)),
+        "availability": len(known) / len(clip),
+        "roll_deg": percentiles([abs(error.roll_deg) for error in known], (50, 95)),
+        "pitch_deg": percentiles([abs(error.pitch_deg) for error in known], (50, 95)),
     }
-    return rolls, row | summarise_uncertainty(errors)
+    return row | summarise_uncertainty(known), moments
 
 
-def judge_clips(root: Path, model: str | None, motion: str, seconds: float) -> dict[str, Any]:
+def judge_clips(root: Path, model: str | None, motion: Motion, seconds: float) -> dict[str, Any]:
+    """Clips of the panoramas set aside: with the filter, and with hindsight."""
     rows: dict[str, Any] = {}
-    every: list[float] = []
+    every: dict[str, list[list[Moment]]] = {"causal": [], "offline": []}
     camera = Pinhole.from_hfov(640, 360, 70)
     for panorama in load_panoramas(root / "panorama"):
         if not (panorama.is_open and is_set_aside(SPLIT, "panorama", panorama.name)):
@@ -77,10 +89,30 @@ def judge_clips(root: Path, model: str | None, motion: str, seconds: float) -> d
         for heading in HEADINGS_DEG:
             path = make_path(motion, seconds, 1)
             clip = Clip(view=PanoramaView(panorama, heading), path=path, camera=camera, duration_s=seconds)
-            roll, rows[f"{panorama.name}, {heading:.0f}°"] = judge_clip(clip, model)
-            every += roll
-    rows["all"] = {"roll_deg": percentiles(every, (50, 95))}
-    return rows
+            tracker = HorizonTracker(camera, model=model)
+            causal = [tracker.update(clip.frame(k)) for k in range(len(clip))]
+            name = f"{panorama.name}, {heading:.0f}°"
+            for kind, horizons in (("causal", causal), ("offline", smooth_horizons(causal, camera))):
+                row, moments = judge_track(clip, horizons)
+                every[kind].append(moments)
+                if kind == "causal":
+                    rows[name] = row
+                else:
+                    rows[name]["offline"] = {key: row[key] for key in ("roll_deg", "pitch_deg")}
+    return rows | {"all": {kind: together(part) for kind, part in every.items()}}
+
+
+def together(clips: list[list[Moment]]) -> dict[str, Any]:
+    """Over the frames of all clips."""
+    known = [moment.error for clip in clips for moment in clip if moment.error is not None]
+    rolls, pitches = [abs(e.roll_deg) for e in known], [abs(e.pitch_deg) for e in known]
+    return {
+        "availability": len(known) / sum(map(len, clips)),
+        "roll_deg": percentiles(rolls, (50, 95)),
+        "pitch_deg": percentiles(pitches, (50, 95)),
+        "rms_deg": float(np.sqrt(np.mean(np.square([*rolls, *pitches])))),
+        **summarise_motion(clips),
+    }
 
 
 def without_horizon(root: Path) -> dict[str, list[tuple[Frame, Pinhole]]]:
@@ -141,7 +173,8 @@ def main() -> None:
                 print(f"    {frame.score:.3f} {frame.name}")
     result["without a horizon"] = judge_refusal(root, options.model)
     print("without a horizon", json.dumps(result["without a horizon"]), flush=True)
-    for motion in ("flight", "aerobatics"):
+    motions: tuple[Motion, ...] = ("flight", "aerobatics")
+    for motion in motions:
         result[f"panorama clips, {motion}"] = judge_clips(root, options.model, motion, 12.0)
         print(motion, json.dumps(result[f"panorama clips, {motion}"]), flush=True)
     if options.json:

@@ -1,4 +1,4 @@
-"""Write docs/accuracy.md, performance.md and zoo.md from the results: `python benchmarks/tables.py`."""
+"""Write the docs that hold results, such as docs/accuracy.md: `python benchmarks/tables.py`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def triple(values: list[float] | None, digits: int) -> str:
     return "–" if values is None else " / ".join(f"{v:.{digits}f}" for v in values)
 
 
+CLIP_HEAD = [
+    "motion", "panorama", "availability", "roll 50/95 °", "pitch 50/95 °", "offline roll", "offline pitch",
+    "lag, frames",
+]  # fmt: skip
+SUREST_HEAD = ["roll, surest 80 %", "pitch, surest 80 %"]
+PRECISION_HEAD = [
+    "grade", "found", "mask dY 50/95 px", "dphi 50/95 °", "refined dY 50/95 px", "dphi 50/95 °",
+    "median dY, times better", "worse",
+]  # fmt: skip
 SETS = ("flight", "thermal-sea", "scenes", "sea")
 
 
@@ -41,12 +50,14 @@ def frame_table(result: dict[str, Any]) -> str:
 def accuracy(result: dict[str, Any], nano: dict[str, Any]) -> str:
     clips, sigma = [], [sigma_row(name, result[name]) for name in SETS]
     for motion in ("flight", "aerobatics"):
-        for name, row in result[f"panorama clips, {motion}"].items():
-            available = percent(row["availability"]) if "availability" in row else ""
-            roll, pitch = triple(row["roll_deg"], 2), triple(row.get("pitch_deg"), 2)
-            clips.append([motion, name, available, roll, pitch])
-            if "within_2_sigma" in row:
-                sigma.append(sigma_row(f"{name}, {motion}", row))
+        parts = dict(result[f"panorama clips, {motion}"])
+        every = parts.pop("all")
+        for name, row in parts.items():
+            clips.append([motion, name, *clip_cells(row), *clip_cells(row["offline"])[1:], ""])
+            sigma.append(sigma_row(f"{name}, {motion}", row))
+        causal, offline = every["causal"], every["offline"]
+        lag = f"{causal['lag_frames']:.2f}"
+        clips.append([motion, "all", *clip_cells(causal), *clip_cells(offline)[1:], lag])
     refusals = [
         [kind, f"{row['refused']} of {row['frames']}"] for kind, row in result["without a horizon"].items()
     ]
@@ -57,14 +68,51 @@ def accuracy(result: dict[str, Any], nano: dict[str, Any]) -> str:
         split="[weights/split.toml](../weights/split.toml)",
         frames=frame_table(result),
         nano=frame_table(nano),
-        clips=table(["motion", "panorama", "availability", "roll 50/95 °", "pitch 50/95 °"], clips),
-        sigma=table(["set", "roll ±2σ", "pitch ±2σ", "roll error/σ", "pitch error/σ"], sigma),
+        clips=table(CLIP_HEAD, clips),
+        sigma=table(["set", "roll ±2σ", "pitch ±2σ", "roll error/σ", "pitch error/σ", *SUREST_HEAD], sigma),
     )
 
 
+def clip_cells(row: dict[str, Any]) -> list[str]:
+    available = percent(row["availability"]) if "availability" in row else ""
+    return [available, triple(row["roll_deg"], 2), triple(row["pitch_deg"], 2)]
+
+
 def sigma_row(name: str, row: dict[str, Any]) -> list[str]:
-    inside, median = row["within_2_sigma"], row["median_error_over_sigma"]
-    return [name, *(percent(v) for v in inside), *(f"{v:.2f}" for v in median)]
+    inside, median, surest = (
+        row[key] for key in ("within_2_sigma", "median_error_over_sigma", "surest_80_percent")
+    )
+    return [name, *(percent(v) for v in inside), *(f"{v:.2f}" for v in (*median, *surest))]
+
+
+def tracking(precision: dict[str, Any], faults: dict[str, Any]) -> str:
+    rows = []
+    for grade in ("easy", "medium", "hard"):
+        row = precision[grade]
+        cells = [grade, f"{row['found']} of {row['frames']}"]
+        for kind in ("mask", "refined"):
+            cells += [triple(row[kind]["dy_px"], 2), triple(row[kind]["dphi_deg"], 4)]
+        rows.append([*cells, f"{row['median_ratio']:.1f}", str(row["worse"])])
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for row in faults["scripts"]:
+        kinds.setdefault(row["fault"].split(",")[0], []).append(row)
+    scripts = [
+        [
+            kind,
+            f"{sum(row['passed'] for row in part)} of {len(part)}",
+            number(max((row["again_s"] for row in part if row["again_s"] is not None), default=None), 2),
+            f"{max(row['wrong_s'] for row in part):.2f}",
+        ]
+        for kind, part in kinds.items()
+    ]
+    return template("tracking.md").format(
+        model=precision["model"]["name"],
+        sha256=precision["model"]["sha256"][:12],
+        precision=table(PRECISION_HEAD, rows),
+        passed=faults["passed"],
+        of=len(faults["scripts"]),
+        faults=table(["fault", "passed", "again after s, at most", "wrong s, at most"], scripts),
+    )
 
 
 def performance(result: dict[str, Any]) -> str:
@@ -135,6 +183,7 @@ def template(name: str) -> str:
 PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "ingredients")),
+    "tracking.md": (tracking, ("precision", "faults")),
     "performance.md": (performance, ("budgets",)),
 }
 

@@ -30,9 +30,10 @@ Array = NDArray[np.float64]
 
 _BORDER = 16  # points on each side of the picture, between which its border is taken as straight
 _STATIONS = 96
-_ALONG_PX, _MOST_ALONG = 3.0, 5  # between the samples that a station averages, and their number
+_ALONG_PX, _MOST_ALONG = 3.0, 3  # between the samples that a station averages, and their number
 _ROWS = 24  # of a profile on each side of the horizon
 _FINE_PX = 0.5
+_SHIFT_PX = 6.0  # by which a strip may move along its normals, good to 0.02 px
 _MOST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _MIN_LENGTH_PX = 24.0
@@ -97,7 +98,9 @@ class HorizonRefiner:
             return measured
         dual = _dual(strip.ends)
         others = np.array([[rest[0], rest[1]], [rest[1], rest[2]]]) + _TRUST**2 * 0.25 * prior.sum()
-        found = self._settle(luma, _moved(measured.up, dual, first, last), sign, 1.5 * step, others)
+        near = _moved(measured.up, dual, first, last)
+        beside = _shifted(strip, measured.up, first, last) or self._strip(near)
+        found = None if beside is None else self._settle(luma, beside, near, sign, 1.5 * step, others)
         return measured if found is None or _is_doubtful(found, measured) else found
 
     def _look(self, luma: Plane, strip: _Strip, prior: Array) -> float | None:
@@ -117,15 +120,12 @@ class HorizonRefiner:
         return step
 
     def _settle(
-        self, luma: Plane, near: UpVector, sign: float, window_px: float, others: Array
+        self, luma: Plane, strip: _Strip, near: UpVector, sign: float, window_px: float, others: Array
     ) -> Measurement | None:
-        """The plane on the edge beside this one; None where there is none that is consistent.
+        """The plane on the edge beside `near`, that of the strip; None where none is consistent.
 
         `others` (2, 2) adds to the covariance of the elevations at both ends.
         """
-        strip = self._strip(near)
-        if strip is None:
-            return None
         self._sample(luma, strip, _FINE_PX)
         window = max(2.0, window_px) / _FINE_PX
         found, first, last, covariance = fit_maxima(
@@ -186,6 +186,18 @@ class HorizonRefiner:
         sample_profiles(
             luma, strip.points, strip.normals, step, strip.spacing / count, count, self._gain, self._rows
         )
+
+
+def _shifted(strip: _Strip, up: UpVector, first: float, last: float) -> _Strip | None:
+    """The strip of the plane at these elevations in rad above both ends; None for more than a few px."""
+    offsets = strip.scales * (strip.shares @ (first, last))
+    if max(abs(offsets[0]), abs(offsets[-1])) > _SHIFT_PX:
+        return None
+    ends = strip.ends + np.outer((math.tan(first), math.tan(last)), up.as_array())
+    return strip._replace(
+        points=strip.points + offsets[:, None] * strip.normals,
+        ends=ends / np.sqrt((ends * ends).sum(axis=1, keepdims=True)),
+    )
 
 
 def _is_doubtful(found: Measurement, measured: Measurement) -> bool:
