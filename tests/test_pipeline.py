@@ -385,6 +385,7 @@ LADDER = (
     {"tracking", "sources", "sinks", "synth", "datasets"},
     {"tracker"},
     {"pipeline"},
+    {"offline"},
     {"run"},
     {"inputs", "demo", "doctor"},
     {"batch"},

@@ -20,7 +20,7 @@ def demo(
         str, typer.Option(help="Scene: sea, coast, fields, town, … as for synth: sources.")
     ] = "coast",
     motion: Annotated[str, typer.Option(help="Motion: flight, aerobatics, boat or rest.")] = "aerobatics",
-    seed: Annotated[int, typer.Option(min=0, help="Another number is another scene.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Another number is another scene.")] = 1,
 ) -> None:
     """Render a known flight, track it, print the error, write the overlay."""
     from rich.console import Console
