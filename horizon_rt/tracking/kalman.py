@@ -22,7 +22,6 @@ __all__ = ["KalmanState", "SphereKalman", "offset", "turn"]
 
 Array = NDArray[np.float64]
 _LEAST_VARIANCE = 1e-16  # rad²; keeps two exact measurements at one time apart from a division by zero
-_IDENTITY = np.eye(2)
 
 
 class KalmanState(NamedTuple):
@@ -72,7 +71,8 @@ class SphereKalman:
         self._frame = np.ascontiguousarray(np.stack([a, b, u], axis=1))
         self._velocity[:] = 0.0
         self._covariance[:] = 0.0
-        self._covariance[:2, :2] = self._tangent(covariance)
+        n00, n01, n11 = _tangent(self._frame, covariance)
+        self._covariance[:2, :2] = ((n00, n01), (n01, n11))
         self._covariance[2, 2] = self._covariance[3, 3] = self._rate_variance
 
     def predict(self, seconds: float, agility: float = 1.0) -> None:
@@ -82,20 +82,15 @@ class SphereKalman:
 
     def innovation(self, up: UpVector, covariance: Array) -> float:
         """Squared Mahalanobis distance of a measurement from the state (χ², two degrees of freedom)."""
-        return float(_innovation(self._frame, self._covariance, up.as_array(), self._tangent(covariance)))
+        return float(_innovation(self._frame, self._covariance, up.as_array(), covariance))
 
     def update(self, up: UpVector, covariance: Array) -> None:
         """Take in a measurement."""
-        noise = self._tangent(covariance)
-        _update(self._frame, self._velocity, self._covariance, up.as_array(), noise)
+        _update(self._frame, self._velocity, self._covariance, up.as_array(), covariance)
 
     def state(self) -> KalmanState:
         """A copy of the state."""
         return KalmanState(self._frame.copy(), self._velocity.copy(), self._covariance.copy())
-
-    def _tangent(self, covariance: Array) -> Array:
-        basis = self._frame[:, :2]
-        return basis.T @ covariance @ basis + _LEAST_VARIANCE * _IDENTITY
 
 
 @njit(cache=True, nogil=True)
@@ -152,16 +147,31 @@ def offset(frame: Any, u: Any) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True)
-def _innovation(frame: Any, p: Any, u: Any, noise: Any) -> float:
+def _tangent(frame: Any, covariance: Any) -> tuple[float, float, float]:
+    """The entries 00, 01, 11 in the tangent plane of a covariance (3, 3)."""
+    a00, a01, a11 = _LEAST_VARIANCE, 0.0, _LEAST_VARIANCE
+    for i in range(3):
+        for j in range(3):
+            c = covariance[i, j]
+            a00 += frame[i, 0] * c * frame[j, 0]
+            a01 += frame[i, 0] * c * frame[j, 1]
+            a11 += frame[i, 1] * c * frame[j, 1]
+    return a00, a01, a11
+
+
+@njit(cache=True, nogil=True)
+def _innovation(frame: Any, p: Any, u: Any, covariance: Any) -> float:
     x, y = offset(frame, u)
-    s00, s01, s11 = p[0, 0] + noise[0, 0], p[0, 1] + noise[0, 1], p[1, 1] + noise[1, 1]
+    n00, n01, n11 = _tangent(frame, covariance)
+    s00, s01, s11 = p[0, 0] + n00, p[0, 1] + n01, p[1, 1] + n11
     return (x * x * s11 - 2 * x * y * s01 + y * y * s00) / (s00 * s11 - s01 * s01)
 
 
 @njit(cache=True, nogil=True)
-def _update(frame: Any, velocity: Any, p: Any, u: Any, noise: Any) -> None:
+def _update(frame: Any, velocity: Any, p: Any, u: Any, covariance: Any) -> None:
     x, y = offset(frame, u)
-    s00, s01, s11 = p[0, 0] + noise[0, 0], p[0, 1] + noise[0, 1], p[1, 1] + noise[1, 1]
+    n00, n01, n11 = _tangent(frame, covariance)
+    s00, s01, s11 = p[0, 0] + n00, p[0, 1] + n01, p[1, 1] + n11
     determinant = s00 * s11 - s01 * s01
     gain = np.empty((4, 2))
     step = np.empty(4)
