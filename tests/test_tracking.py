@@ -263,3 +263,10 @@ def test_the_cost_of_a_frame_is_reported(capsys: pytest.CaptureFixture[str]) -> 
         track.update(k * 0.04, observation)
     with capsys.disabled():
         print(f"\n  track: {1e6 * (time.perf_counter() - start) / 499:.0f} µs a frame")
+
+
+def test_sky_and_ground_do_not_change_places_in_three_frames() -> None:
+    track, now = _confirmed(5)
+    states = [track.update(now + k * 0.04, seen(-175)).state for k in range(1, 12)]
+    assert states == ["coasting"] * 8 + ["tracking"] * 3
+    assert _roll(track.at(now + 11 * 0.04)) == pytest.approx(-175, abs=0.5)

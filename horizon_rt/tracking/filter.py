@@ -27,6 +27,7 @@ _MAX_EXCESS = 4.0
 _ADAPT_RATE = 0.5
 _SURPRISE_CHI2 = 9.2  # beyond which a measurement counts for less (1 in 100)
 _MUCH_LESS_SURE = 3.0  # times the sigma of a track, that a rival's may have
+_FLIP_DEG, _FLIP_PATIENCE = 120.0, 3  # farther off than that a rival needs this many times the frames
 _HOLD_S = 0.25  # for which repeated pictures leave the state as it is
 _LASTING_S = 0.1  # in which the lasting error of the track follows that of its measurements
 
@@ -246,13 +247,19 @@ class TrackFilter:
             self._rival = TrackFilter(settings, record=self.steps is not None, is_rival=True)
         rival = self._rival
         found = rival.update(time_s, observation)
-        if found.state == "tracking" and found.estimate and self._is_outweighed(found.estimate.covariance):
+        if found.state == "tracking" and found.estimate and self._gives_way(rival, found.estimate):
             steps = rival.steps or []
             first = max((i for i, step in enumerate(steps) if step.predicted is None), default=0)
             self._taken_over = steps[first:]
             self._kalman, self._hits, self._log_agility = rival._kalman, rival._hits, rival._log_agility
             self._state, self._accepted_at, self._rival = "tracking", time_s, None
             self._lasting = rival._lasting
+
+    def _gives_way(self, rival: TrackFilter, found: Measurement) -> bool:
+        """Whether a confirmed rival takes over; one that swaps sky and ground needs more frames."""
+        upside_down = found.up.angle_to(self._kalman.state().up) > _FLIP_DEG
+        patient = not upside_down or rival._hits >= _FLIP_PATIENCE * self.settings.reacquire_frames
+        return patient and self._is_outweighed(found.covariance)
 
     def _is_outweighed(self, covariance: Array) -> bool:
         """Whether another place is not much less sure than this track, whose sigma grows while it coasts."""
