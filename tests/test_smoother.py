@@ -148,17 +148,19 @@ def test_states_where_nothing_is_seen() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.floats(-1, 8), st.one_of(st.none(), st.tuples(st.floats(-180, 180), st.floats(-89, 89)))
+            st.one_of(st.just(DT), st.floats(-1, 8)),
+            st.one_of(st.none(), st.tuples(st.sampled_from([0.0, 40.0, 180.0]), st.floats(-89, 89))),
+            st.sampled_from(["none", "none", "repeated", "cut"]),
         ),
         max_size=40,
     )
 )
-@settings(max_examples=100, deadline=None)
-def test_anything_can_be_smoothed(steps: list[tuple[float, tuple[float, float] | None]]) -> None:
-    times = np.cumsum([step for step, _ in steps])
+@settings(max_examples=200, deadline=None)
+def test_anything_can_be_smoothed(steps: list[tuple[float, tuple[float, float] | None, Change]]) -> None:
+    times = np.cumsum([step for step, *_ in steps])
     frames = [
-        (float(t), NOTHING if at is None else _seen(UpVector.from_roll_pitch(*at), 0.3))
-        for t, (_, at) in zip(times, steps, strict=True)
+        (float(t), NOTHING if at is None else _seen(UpVector.from_roll_pitch(*at), 0.3, change))
+        for t, (_, at, change) in zip(times, steps, strict=True)
     ]
     tracks = smooth_tracks(frames)
     assert len(tracks) == len(frames)
@@ -218,3 +220,15 @@ def test_what_cannot_be_read_twice_is_refused(cli: RunCli, tmp_path: Path) -> No
     assert live.code == 1
     assert "needs a recording" in live.err
     assert cli("live", "synth:sea", "--smooth", "offline").code == 2
+
+
+def test_a_stream_that_stops_while_a_rival_grows_keeps_its_frames_apart() -> None:
+    rolls = [5.0] * 20 + [40.0] * 2 + [40.0] * 3 + [40.0] * 10
+    changes: list[Change] = ["none"] * 22 + ["repeated"] * 3 + ["none"] * 10
+    frames = [
+        (k * DT, _seen(UpVector.from_roll_pitch(roll, 0), 0.2, change))
+        for k, (roll, change) in enumerate(zip(rolls, changes, strict=True))
+    ]
+    tracks = smooth_tracks(frames)
+    assert len(tracks) == len(frames)
+    assert _rolls(tracks) == pytest.approx(np.array(rolls), abs=0.3)

@@ -101,10 +101,9 @@ class TrackFilter:
 
     A frame is accepted when its measurement passes the gate. Rejected ones form a rival track; when the
     rival has agreed with itself for `reacquire_frames` frames and is about as sure, the track is wrong and
-    starts again from it.
-    After a cut what does not fit starts the track at once. A repeated picture says nothing new. A rival has
-    no rival of its own: what it rejects starts it anew. With `record` the filter keeps its `steps`, one for
-    each frame; those since a rival began are the rival's once it has taken over.
+    starts again from it. After a cut what does not fit starts the track at once. A repeated picture says
+    nothing new. A rival has no rival of its own: what it rejects starts it anew. With `record` the filter
+    keeps its `steps`, one for each frame; those since a rival began are the rival's once it has taken over.
     """
 
     def __init__(
@@ -134,12 +133,13 @@ class TrackFilter:
             self._changed_at = time_s
         frozen = self._is_frozen(time_s)
         if frozen:
-            measurement = None
-        elif measurement is None or not self._take(time_s, measurement, cut=observation.change == "cut"):
+            measurement, observation = None, replace(observation, measurement=None)
+        taken = measurement is not None and self._take(time_s, measurement, cut=observation.change == "cut")
+        if not taken:
             self._reject(time_s, observation)
         self._age(time_s, hold_s=_HOLD_S if frozen else 0.0)
         if self.steps is not None:
-            self._note(time_s, predicted, measurement)
+            self._note(time_s, predicted, measurement.inliers if taken and measurement is not None else 0)
         return self._track(measurement)
 
     def _is_frozen(self, time_s: float) -> bool:
@@ -158,17 +158,16 @@ class TrackFilter:
             self._accept(time_s, measurement)
         return True
 
-    def _note(self, time_s: float, predicted: KalmanState | None, measurement: Measurement | None) -> None:
+    def _note(self, time_s: float, predicted: KalmanState | None, inliers: int) -> None:
+        """Keep the step of a frame; `inliers` is 0 where its measurement was not used."""
         assert self.steps is not None
-        taken = self._accepted_at == time_s
         if self._taken_over:
             del self.steps[len(self.steps) - len(self._taken_over) + 1 :]
             self.steps += self._taken_over
             self._taken_over = []
             return
         filtered = None if self._state == "lost" else self._kalman.state()
-        inliers = measurement.inliers if taken and measurement is not None else 0
-        started = taken and self._hits == 1
+        started = inliers > 0 and self._hits == 1
         self.steps.append(Step(time_s, None if started else predicted, filtered, inliers, self._lasting))
 
     def at(self, time_s: float) -> Track:
