@@ -31,7 +31,7 @@ CLIP_HEAD = [
 SUREST_HEAD = ["roll, surest 80 %", "pitch, surest 80 %"]
 PRECISION_HEAD = [
     "grade", "found", "mask dY 50/95 px", "dphi 50/95 °", "refined dY 50/95 px", "dphi 50/95 °",
-    "median dY, times better", "worse",
+    "median dY, times better", "worse", "of these beyond 2σ",
 ]  # fmt: skip
 SETS = ("flight", "thermal-sea", "scenes", "sea")
 
@@ -92,7 +92,9 @@ def tracking(precision: dict[str, Any], faults: dict[str, Any]) -> str:
         cells = [grade, f"{row['found']} of {row['frames']}"]
         for kind in ("mask", "refined"):
             cells += [triple(row[kind]["dy_px"], 2), triple(row[kind]["dphi_deg"], 4)]
-        rows.append([*cells, f"{row['median_ratio']:.1f}", str(row["worse"])])
+        rows.append(
+            [*cells, f"{row['median_ratio']:.1f}", str(row["worse"]), str(row["worse_beyond_2_sigma"])]
+        )
     kinds: dict[str, list[dict[str, Any]]] = {}
     for row in faults["scripts"]:
         kinds.setdefault(row["fault"].split(",")[0], []).append(row)
