@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +18,13 @@ from numpy.typing import NDArray
 
 import horizon_rt as hz
 from horizon_rt.camera import Pinhole
+from horizon_rt.config import TrackOptions
+from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Change, Horizon, Measurement, Observation
 from horizon_rt.offline import smooth_horizons
+from horizon_rt.run import default_outputs, run
+from horizon_rt.sources import open_source
 from horizon_rt.tracking import Track, TrackFilter, TrackSettings, smooth_tracks
 
 NOTHING = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
@@ -213,6 +219,24 @@ def test_track_offline_with_and_without_pictures(cli: RunCli, tmp_path: Path) ->
     assert len(records) == 50
     assert {r["state"] for r in records} == {"tracking"}  # from the first frame
     assert {r["latency_ms"] for r in records} == {None}
+
+
+def test_an_interrupted_look_leaves_telemetry_alone(tmp_path: Path) -> None:
+    source = open_source("synth:sea?motion=boat&size=320x192&seconds=60&seed=3")
+    seen: list[int] = []
+
+    def look(frame: Frame, horizon: Horizon) -> None:
+        seen.append(frame.index)
+        if len(seen) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    outputs = default_outputs(tmp_path, "x", still=False)
+    summary = run(source, TrackOptions(smooth="offline"), outputs, on_look=look)
+    assert summary.interrupted
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.jsonl"]
+    records = _records(tmp_path / "x.jsonl")[1:]
+    assert [r["frame"] for r in records] == seen
+    assert sum(summary.states.values()) == len(records)
 
 
 def test_what_cannot_be_read_twice_is_refused(cli: RunCli, tmp_path: Path) -> None:

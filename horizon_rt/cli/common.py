@@ -221,7 +221,8 @@ def print_summary(summary: RunSummary, outputs: list[Path], console: Console) ->
         f"{how}{summary.frames} frames in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon",
     )
     for path in outputs if summary.frames else []:
-        say(console, f"written: {path}")
+        if path.exists():  # an interrupted run with hindsight leaves no overlay
+            say(console, f"written: {path}")
 
 
 def say_lens(options: TrackOptions, outputs: Outputs, console: Console) -> None:
