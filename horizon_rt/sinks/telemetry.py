@@ -103,10 +103,10 @@ class TelemetrySink(Sink):
 
     def put(self, horizon: Horizon) -> None:
         """Write the line of a frame whose picture is not at hand; raises OutputError."""
-        self._put(self._encoder.row(record(horizon, horizon.file if self._still else None)))
+        self._put(self._encoder.row(record(horizon)))
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
-        self.put(horizon)
+        self._put(self._encoder.row(record(horizon, frame.name if self._still else None)))
 
     def _put(self, line: str) -> None:
         data = line.encode("utf-8", "backslashreplace")  # a file name that is no UTF-8
