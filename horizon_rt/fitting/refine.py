@@ -16,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera import CameraModel
+from horizon_rt.camera import CameraModel, Pinhole
 from horizon_rt.camera.projection import SkyFrame, runs
 from horizon_rt.fitting.maxima import fit_maxima
 from horizon_rt.fitting.profiles import CUES, collect_cues, sample_profiles, search
+from horizon_rt.fitting.stations import pinhole_stations
 from horizon_rt.frame import Plane
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
@@ -33,7 +34,6 @@ _STATIONS = 96
 _ALONG_PX, _MOST_ALONG = 3.0, 3  # between the samples that a station averages, and their number
 _ROWS = 24  # of a profile on each side of the horizon
 _FINE_PX = 0.5
-_SHIFT_PX = 6.0  # by which a strip may move along its normals, good to 0.02 px
 _MOST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _MIN_LENGTH_PX = 24.0
@@ -72,6 +72,9 @@ class HorizonRefiner:
         sides = [(across, ends[0]), (ends[1], down), (across[::-1], ends[2]), (ends[0], down[::-1])]
         border = np.concatenate([np.stack(side, axis=1)[:-1] for side in sides])
         rays = camera.rays(np.concatenate([border, border[:1]]))
+        self._lens: tuple[float, float, float, float] | None = None
+        if isinstance(camera, Pinhole) and not any(camera.distortion):
+            self._lens = (camera.fx, camera.fy, camera.cx, camera.cy)
         self._border = rays[np.isfinite(rays).all(axis=1)]
         rows = 2 * _ROWS + 1
         self._rows, self._cues = np.empty((rows, _STATIONS)), np.empty((rows, _STATIONS, CUES))
@@ -99,7 +102,7 @@ class HorizonRefiner:
         dual = _dual(strip.ends)
         others = np.array([[rest[0], rest[1]], [rest[1], rest[2]]]) + _TRUST**2 * 0.25 * prior.sum()
         near = _moved(measured.up, dual, first, last)
-        beside = _shifted(strip, measured.up, first, last) or self._strip(near)
+        beside = self._strip(near)
         found = None if beside is None else self._settle(luma, beside, near, sign, 1.5 * step, others)
         return measured if found is None or _is_doubtful(found, measured) else found
 
@@ -145,10 +148,32 @@ class HorizonRefiner:
 
     def _strip(self, up: UpVector) -> _Strip | None:
         """Stations where the plane is in view; None where too little of it is."""
+        if abs(up.z) > 0.99 or min(self.camera.width, self.camera.height) < 2:
+            return None
+        strip = self._bent_strip(up) if self._lens is None else self._straight_strip(up, self._lens)
+        if strip is None or not np.isfinite(strip.scales).all():
+            return None
+        return strip if strip.spacing * _STATIONS > _MIN_LENGTH_PX else None
+
+    def _straight_strip(self, up: UpVector, lens: tuple[float, float, float, float]) -> _Strip:
+        n = _STATIONS
+        parts = (
+            np.empty((n, 2)),
+            np.empty((n, 2)),
+            np.empty(n),
+            np.empty((n, 2)),
+            np.empty((2, 3)),
+            np.empty(n),
+        )
+        spacing = pinhole_stations(up.as_array(), lens, (self.camera.width, self.camera.height), *parts)
+        return _Strip(*parts[:5], spacing, parts[5])
+
+    def _bent_strip(self, up: UpVector) -> _Strip | None:
+        """For any lens, by its projection."""
         sky = SkyFrame.of(up)
         heights = self._border @ sky.up
         crossed = np.flatnonzero((heights[:-1] > 0) != (heights[1:] > 0))
-        if len(crossed) < 2 or abs(up.z) > 0.99 or min(self.camera.width, self.camera.height) < 2:
+        if len(crossed) < 2:
             return None
         share = heights[crossed] / (heights[crossed] - heights[crossed + 1])
         rays = self._border[crossed] + share[:, None] * (self._border[crossed + 1] - self._border[crossed])
@@ -160,8 +185,7 @@ class HorizonRefiner:
             if len(seen) < 2:
                 return None
             strip = self._stations(sky, seen[0], seen[-1])
-        usable = np.isfinite(strip.scales).all() and strip.spacing * _STATIONS > _MIN_LENGTH_PX
-        return strip if usable else None
+        return strip
 
     def _inside(self, points: Array) -> NDArray[np.bool_]:
         limits = np.array([self.camera.width, self.camera.height])
@@ -186,18 +210,6 @@ class HorizonRefiner:
         sample_profiles(
             luma, strip.points, strip.normals, step, strip.spacing / count, count, self._gain, self._rows
         )
-
-
-def _shifted(strip: _Strip, up: UpVector, first: float, last: float) -> _Strip | None:
-    """The strip of the plane at these elevations in rad above both ends; None for more than a few px."""
-    offsets = strip.scales * (strip.shares @ (first, last))
-    if max(abs(offsets[0]), abs(offsets[-1])) > _SHIFT_PX:
-        return None
-    ends = strip.ends + np.outer((math.tan(first), math.tan(last)), up.as_array())
-    return strip._replace(
-        points=strip.points + offsets[:, None] * strip.normals,
-        ends=ends / np.sqrt((ends * ends).sum(axis=1, keepdims=True)),
-    )
 
 
 def _is_doubtful(found: Measurement, measured: Measurement) -> bool:
