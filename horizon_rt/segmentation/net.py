@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["OUTPUT_STRIDE", "HorizonNet", "NetSize", "conv"]
+__all__ = ["OUTPUT_STRIDE", "Attention", "HorizonNet", "NetSize", "Separable", "conv", "double"]
 
 OUTPUT_STRIDE = 4
 
@@ -123,11 +123,12 @@ class HorizonNet(nn.Module):
         sixteenth = self.sixteenth(eighth)
         context = self.context(sixteenth)
         summary = torch.cat([context.mean(dim=(2, 3)), context.amax(dim=(2, 3))], dim=1)
-        coarse = _double(self.from_context(context)) + self.from_sixteenth(sixteenth)
-        middle = self.mix_eighth(F.relu(_double(coarse) + eighth))
-        fine = self.mix_quarter(F.relu(_double(self.from_eighth(middle)) + quarter))
+        coarse = double(self.from_context(context)) + self.from_sixteenth(sixteenth)
+        middle = self.mix_eighth(F.relu(double(coarse) + eighth))
+        fine = self.mix_quarter(F.relu(double(self.from_eighth(middle)) + quarter))
         return self.head(fine), self.presence(summary).squeeze(1)
 
 
-def _double(x: Tensor) -> Tensor:
+def double(x: Tensor) -> Tensor:
+    """Twice the rows and columns, bilinear."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -176,10 +176,11 @@ class Trainer:
 
     def _train_mode(self) -> None:
         self.net.train()
-        if self.recipe.frozen_norm:
-            for module in self.net.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+        recipe, net = self.recipe, self.net
+        kept = net if recipe.frozen_norm else net.get_submodule("encoder") if recipe.pretrained else None
+        for module in [] if kept is None else kept.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
 
     def _loss_of(self, mask: Tensor, presence: Tensor, covers: Tensor, batch: Batch) -> Tensor:
         weight = batch.weights.to(mask.device)[:, None, None, None]

@@ -42,7 +42,8 @@ class Recipe:
     need not add up to 1.
     `split` names the files of the datasets that are kept for validation. `warm_up` is a share of the run,
     `average` the decay of the mean of the weights that is kept. `frozen_norm` keeps the means and variances
-    of batch norm as they are, for a net that has good ones already.
+    of batch norm as they are, for a net that has good ones already. `pretrained` starts the encoder of the
+    net lite0 from ImageNet and keeps its statistics and first stages.
     """
 
     net: str = "small"
@@ -57,6 +58,7 @@ class Recipe:
     batch: int = 32
     average: float = 0.998
     frozen_norm: bool = False
+    pretrained: bool = False
     seed: int = 0
     shares: dict[str, float] = field(default_factory=lambda: dict(PROCEDURAL))
     data: dict[str, float] = field(default_factory=dict)

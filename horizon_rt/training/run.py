@@ -21,6 +21,7 @@ from horizon_rt.segmentation.weights import (
     new_net,
     write_manifest,
 )
+from horizon_rt.segmentation.zoo.lite import imagenet_weights, take_imagenet
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.cache import build_cache, check_material
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
@@ -129,7 +130,9 @@ class Job:
         torch.manual_seed(self.recipe.seed)
         card = None if self.init is None else default_model(name=self.init)
         net = new_net(self.recipe.net) if card is None else load_net(card)
-        recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net))
+        recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net), pretrained=False)
+        if recipe.pretrained:
+            take_imagenet(net, imagenet_weights())
         area = INPUT_AREA_PX if card is None else card.input_area_px
         aside = set_aside(recipe.data, recipe.split, _VALIDATED)
         judge = Validation(aside, make_loss(recipe.loss), input_area_px=area)

@@ -1,4 +1,5 @@
-"""The nets that can be trained and compared: three sizes of the default net, and the standard architectures.
+"""The nets that can be trained and compared: three sizes of the default net, one with an encoder
+that ImageNet has trained, and the standard architectures.
 
 Every one takes a picture (n, 3, h, w), h and w multiples of 32, and returns the mask logits (n, 1, h/4, w/4)
 and the presence logits (n,), as `HorizonNet.forward` does. None comes with weights.
@@ -15,6 +16,7 @@ from horizon_rt.segmentation.net import HorizonNet, NetSize
 from horizon_rt.segmentation.zoo.contract import Body, MaskAndPresence
 from horizon_rt.segmentation.zoo.deeplab import DeepLabV3Plus
 from horizon_rt.segmentation.zoo.fcn import FCN8s, FCN32s
+from horizon_rt.segmentation.zoo.lite import LiteNet
 from horizon_rt.segmentation.zoo.pspnet import PSPNet
 from horizon_rt.segmentation.zoo.segnet import SegNet
 from horizon_rt.segmentation.zoo.unet import UNet
@@ -35,13 +37,15 @@ _BODIES: dict[str, Callable[[], Body]] = {
     "pspnet": PSPNet,
     "deeplabv3plus": DeepLabV3Plus,
 }
-NETS: tuple[str, ...] = (*_SIZES, *_BODIES)
+NETS: tuple[str, ...] = (*_SIZES, "lite0", *_BODIES)
 
 
 def build_net(name: str) -> nn.Module:
     """The net of this name, freshly initialised; raises WeightsError for a name that is not in NETS."""
     if name in _SIZES:
         return HorizonNet(_SIZES[name])
+    if name == "lite0":
+        return LiteNet()
     if name in _BODIES:
         return MaskAndPresence(_BODIES[name]())
     raise WeightsError(f"there is no net '{name}'; there are: {', '.join(NETS)}")

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from horizon_rt.segmentation.net import conv
 
-__all__ = ["VGG16", "VGG_STAGES", "MobileNetV2", "ResNet18"]
+__all__ = ["VGG16", "VGG_STAGES", "InvertedResidual", "MobileNetV2", "ResNet18", "bounded"]
 
 # Channels in, channels out and convolutions of each stage; Simonyan & Zisserman 2015, configuration D.
 VGG_STAGES = ((3, 64, 2), (64, 128, 2), (128, 256, 3), (256, 512, 3), (512, 512, 3))
@@ -89,7 +89,7 @@ class MobileNetV2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.low = nn.Sequential(_bounded(conv(3, 32, 3, 2)), *_inverted_residuals(32, _MOBILE_LOW))
+        self.low = nn.Sequential(bounded(conv(3, 32, 3, 2)), *_inverted_residuals(32, _MOBILE_LOW))
         self.high = nn.Sequential(*_inverted_residuals(24, _MOBILE_HIGH))
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,15 +99,17 @@ class MobileNetV2(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Pointwise expansion, depthwise 3×3, linear pointwise projection; a residual where the shape allows."""
+    """Pointwise expansion, depthwise, linear pointwise projection; a residual where the shape allows."""
 
-    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int, dilation: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, expansion: int, stride: int, dilation: int = 1, *, kernel: int = 3
+    ) -> None:
         super().__init__()
         wide = inputs * expansion
         self.residual = stride == 1 and inputs == outputs
         self.body = nn.Sequential(
-            *([_bounded(conv(inputs, wide, 1))] if expansion > 1 else []),
-            _bounded(conv(wide, wide, 3, stride, wide, dilation)),
+            *([bounded(conv(inputs, wide, 1))] if expansion > 1 else []),
+            bounded(conv(wide, wide, kernel, stride, wide, dilation)),
             _linear(conv(wide, outputs, 1)),
         )
 
@@ -130,6 +132,6 @@ def _linear(layer: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(layer[0], layer[1])
 
 
-def _bounded(layer: nn.Sequential) -> nn.Sequential:
+def bounded(layer: nn.Sequential) -> nn.Sequential:
     """With ReLU6 in place of the ReLU."""
     return nn.Sequential(layer[0], layer[1], nn.ReLU6(inplace=True))
