@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--facts", default="", help="what it was trained on, where the run does not know")
     parser.add_argument("--count", type=int, default=400, help="frames for the sigma")
     parser.add_argument("--default", action="store_true", help="make it the default")
+    parser.add_argument("--half", action="store_true", help="keep the numbers as float16, for a small file")
     options = parser.parse_args()
     card = default_model(name=options.run)
     kept = {"file", "sha256", "net", "input_area_px", "sigma"}
@@ -110,6 +111,8 @@ def main() -> None:
     if options.facts:
         facts["trained"] = options.facts
     sigma, state = calibrate(card, options.count), load_net(card).state_dict()
+    if options.half:
+        state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     area, default = card.input_area_px, options.default
     write_manifest(
         weights_folder(), options.name, card.net, state, sigma, facts, input_area_px=area, default=default

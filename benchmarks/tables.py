@@ -28,7 +28,9 @@ CLIP_HEAD = [
     "motion", "panorama", "availability", "roll 50/95 °", "pitch 50/95 °", "offline roll", "offline pitch",
     "lag, frames",
 ]  # fmt: skip
-SUREST_HEAD = ["roll, surest 80 %", "pitch, surest 80 %"]
+SIGMA_HEAD = [
+    "set", "roll ±2σ", "pitch ±2σ", "roll error/σ", "pitch error/σ", "roll, surest 80 %", "pitch, surest 80 %",
+]  # fmt: skip
 PRECISION_HEAD = [
     "grade", "found", "mask dY 50/95 px", "dphi 50/95 °", "refined dY 50/95 px", "dphi 50/95 °",
     "median dY, times better", "worse", "of these beyond 2σ",
@@ -47,7 +49,7 @@ def frame_table(result: dict[str, Any]) -> str:
     return table(["set", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "refused"], rows)
 
 
-def accuracy(result: dict[str, Any], nano: dict[str, Any]) -> str:
+def accuracy(result: dict[str, Any], nano: dict[str, Any], lite0: dict[str, Any]) -> str:
     clips, sigma = [], [sigma_row(name, result[name]) for name in SETS]
     for motion in ("flight", "aerobatics"):
         parts = dict(result[f"panorama clips, {motion}"])
@@ -59,17 +61,27 @@ def accuracy(result: dict[str, Any], nano: dict[str, Any]) -> str:
         lag = f"{causal['lag_frames']:.2f}"
         clips.append([motion, "all", *clip_cells(causal), *clip_cells(offline)[1:], lag])
     refusals = [
-        [kind, f"{row['refused']} of {row['frames']}"] for kind, row in result["without a horizon"].items()
+        [kind, f"{row['refused']} of {row['frames']}", f"{lite0_row['refused']} of {lite0_row['frames']}"]
+        for (kind, row), lite0_row in zip(
+            result["without a horizon"].items(), lite0["without a horizon"].values(), strict=True
+        )
+    ]
+    lite0_clips = [
+        [motion, *clip_cells(lite0[f"panorama clips, {motion}"]["all"]["causal"])]
+        for motion in ("flight", "aerobatics")
     ]
     return template("accuracy.md").format(
-        refusals=table(["pictures without a horizon", "refused"], refusals),
+        refusals=table(["pictures without a horizon", "refused", "by lite0"], refusals),
         model=result["model"]["name"],
         sha256=result["model"]["sha256"][:12],
         split="[weights/split.toml](../weights/split.toml)",
         frames=frame_table(result),
         nano=frame_table(nano),
+        lite0=frame_table(lite0),
+        lite0_clips=table(["motion", "availability", "roll 50/95 °", "pitch 50/95 °"], lite0_clips),
+        lite0_sigma=table(SIGMA_HEAD, [sigma_row(name, lite0[name]) for name in SETS]),
         clips=table(CLIP_HEAD, clips),
-        sigma=table(["set", "roll ±2σ", "pitch ±2σ", "roll error/σ", "pitch error/σ", *SUREST_HEAD], sigma),
+        sigma=table(SIGMA_HEAD, sigma),
     )
 
 
@@ -183,7 +195,7 @@ def template(name: str) -> str:
 
 
 PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
-    "accuracy.md": (accuracy, ("accuracy", "accuracy-nano")),
+    "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "ingredients")),
     "tracking.md": (tracking, ("precision", "faults")),
     "performance.md": (performance, ("budgets",)),
