@@ -29,7 +29,8 @@ CLIP_HEAD = [
     "lag, frames",
 ]  # fmt: skip
 SIGMA_HEAD = [
-    "set", "roll ±2σ", "pitch ±2σ", "roll error/σ", "pitch error/σ", "roll, surest 80 %", "pitch, surest 80 %",
+    "set", "roll ±2σ", "pitch ±2σ", "roll error/σ", "pitch error/σ",
+    "roll, surest 80 %", "pitch, surest 80 %",
 ]  # fmt: skip
 PRECISION_HEAD = [
     "grade", "found", "mask dY 50/95 px", "dphi 50/95 °", "refined dY 50/95 px", "dphi 50/95 °",

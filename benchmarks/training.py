@@ -74,7 +74,7 @@ def train(run: Run, judge: Validation) -> dict[str, Any]:
 
 def nets() -> list[Run]:
     recipe = replace(
-        RECIPE, data={"thermal-sea": 1.0}, shares={}, real_sky=0.0, beside=0.0,
+        RECIPE, data={"thermal-sea": 1.0}, shares={}, real_sky=0.0, beside=0.0, covered=0.0, collage=0.0,
         samples=ZOO_SAMPLES, batch=ZOO_BATCH, rate=1e-3, warm_up=0.1, average=0.95, loss="bce",
     )  # fmt: skip
     batches = LiveBatches(recipe, {ZOO_SIZE: 1.0})
