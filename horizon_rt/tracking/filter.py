@@ -204,8 +204,8 @@ class TrackFilter:
 
     def _passes(self, measurement: Measurement) -> bool:
         fresh = self._fresh(measurement)
-        if self._kalman.innovation(measurement.up, measurement.covariance) >= self.settings.gate_chi2:
-            return False
+        if not self._kalman.innovation(measurement.up, measurement.covariance) < self.settings.gate_chi2:
+            return False  # not a number fails, too
         distance = self._kalman.innovation(measurement.up, fresh)
         self._adapt(distance)
         surprise = max(0.0, 1.0 - _SURPRISE_CHI2 / max(distance, _SURPRISE_CHI2))
@@ -214,8 +214,9 @@ class TrackFilter:
 
     def _fresh(self, measurement: Measurement) -> Array:
         """Covariance of what is new in a frame: without the lasting part, as far as the track has it, too."""
-        lasting, mine = measurement.lasting, np.trace(self._lasting)
-        shared = min(1.0, mine / max(np.trace(lasting), 1e-300))
+        lasting = measurement.lasting
+        mine, total = float(np.trace(self._lasting)), float(np.trace(lasting))
+        shared = min(1.0, max(mine, 0.0) / total) if total > 0 else 0.0
         return measurement.covariance - shared * lasting
 
     def _adapt(self, distance: float) -> None:
