@@ -62,10 +62,8 @@ def accuracy(result: dict[str, Any], nano: dict[str, Any], lite0: dict[str, Any]
         lag = f"{causal['lag_frames']:.2f}"
         clips.append([motion, "all", *clip_cells(causal), *clip_cells(offline)[1:], lag])
     refusals = [
-        [kind, f"{row['refused']} of {row['frames']}", f"{lite0_row['refused']} of {lite0_row['frames']}"]
-        for (kind, row), lite0_row in zip(
-            result["without a horizon"].items(), lite0["without a horizon"].values(), strict=True
-        )
+        [kind, *(f"{row['refused']} of {row['frames']}" for row in (rows, lite0["without a horizon"][kind]))]
+        for kind, rows in result["without a horizon"].items()
     ]
     lite0_clips = [
         [motion, *clip_cells(lite0[f"panorama clips, {motion}"]["all"]["causal"])]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["OUTPUT_STRIDE", "Attention", "HorizonNet", "NetSize", "Separable", "conv", "double"]
+__all__ = ["OUTPUT_STRIDE", "Attention", "HorizonNet", "NetSize", "Separable", "conv", "double", "pooled"]
 
 OUTPUT_STRIDE = 4
 
@@ -122,11 +122,16 @@ class HorizonNet(nn.Module):
         eighth = self.eighth(quarter)
         sixteenth = self.sixteenth(eighth)
         context = self.context(sixteenth)
-        summary = torch.cat([context.mean(dim=(2, 3)), context.amax(dim=(2, 3))], dim=1)
+        summary = pooled(context)
         coarse = double(self.from_context(context)) + self.from_sixteenth(sixteenth)
         middle = self.mix_eighth(F.relu(double(coarse) + eighth))
         fine = self.mix_quarter(F.relu(double(self.from_eighth(middle)) + quarter))
         return self.head(fine), self.presence(summary).squeeze(1)
+
+
+def pooled(x: Tensor) -> Tensor:
+    """Means, then maxima, of all channels over the grid: (n, c, h, w) to (n, 2 c)."""
+    return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
 
 
 def double(x: Tensor) -> Tensor:

@@ -176,11 +176,10 @@ class Trainer:
 
     def _train_mode(self) -> None:
         self.net.train()
-        recipe, net = self.recipe, self.net
-        kept = net if recipe.frozen_norm else net.get_submodule("encoder") if recipe.pretrained else None
-        for module in [] if kept is None else kept.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+        if self.recipe.frozen_norm:
+            _keep_statistics(self.net)
+        elif self.recipe.pretrained:
+            _keep_statistics(self.net.get_submodule("encoder"))
 
     def _loss_of(self, mask: Tensor, presence: Tensor, covers: Tensor, batch: Batch) -> Tensor:
         weight = batch.weights.to(mask.device)[:, None, None, None]
@@ -275,6 +274,12 @@ class Trainer:
             lines = self._log_path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = "".join(line for line in lines if _step_of(line) <= self.step)
             write_whole(self._log_path, kept.encode())
+
+
+def _keep_statistics(net: nn.Module) -> None:
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def _step_of(line: str) -> float:

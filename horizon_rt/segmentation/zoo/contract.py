@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.segmentation.net import OUTPUT_STRIDE, pooled
 
 __all__ = ["Body", "MaskAndPresence", "initialise"]
 
@@ -34,7 +33,7 @@ class MaskAndPresence(nn.Module):
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of a picture batch; see `HorizonNet.forward`."""
         logits, features = self.body(picture)
-        summary = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
+        summary = pooled(features)
         return self.resample(logits), self.presence(summary).squeeze(1)
 
 

@@ -7,13 +7,24 @@ from torch.nn import functional as F
 
 from horizon_rt.segmentation.net import conv
 
-__all__ = ["VGG16", "VGG_STAGES", "InvertedResidual", "MobileNetV2", "ResNet18", "bounded"]
+__all__ = [
+    "VGG16",
+    "VGG_STAGES",
+    "InvertedResidual",
+    "MobileNetV2",
+    "ResNet18",
+    "bounded",
+    "inverted_residuals",
+]
 
 # Channels in, channels out and convolutions of each stage; Simonyan & Zisserman 2015, configuration D.
 VGG_STAGES = ((3, 64, 2), (64, 128, 2), (128, 256, 3), (256, 512, 3), (512, 512, 3))
-# Expansion, channels, blocks, stride, dilation; Sandler et al. 2018, table 2.
-_MOBILE_LOW = ((1, 16, 1, 1, 1), (6, 24, 2, 2, 1))
-_MOBILE_HIGH = ((6, 32, 3, 2, 1), (6, 64, 4, 2, 1), (6, 96, 3, 1, 1), (6, 160, 3, 1, 2), (6, 320, 1, 1, 2))
+# Expansion, channels, blocks, stride, dilation, kernel; Sandler et al. 2018, table 2.
+_MOBILE_LOW = ((1, 16, 1, 1, 1, 3), (6, 24, 2, 2, 1, 3))
+_MOBILE_HIGH = (
+    *((6, 32, 3, 2, 1, 3), (6, 64, 4, 2, 1, 3), (6, 96, 3, 1, 1, 3)),
+    *((6, 160, 3, 1, 2, 3), (6, 320, 1, 1, 2, 3)),
+)
 
 
 class VGG16(nn.Module):
@@ -89,8 +100,8 @@ class MobileNetV2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.low = nn.Sequential(bounded(conv(3, 32, 3, 2)), *_inverted_residuals(32, _MOBILE_LOW))
-        self.high = nn.Sequential(*_inverted_residuals(24, _MOBILE_HIGH))
+        self.low = nn.Sequential(bounded(conv(3, 32, 3, 2)), *inverted_residuals(32, _MOBILE_LOW))
+        self.high = nn.Sequential(*inverted_residuals(24, _MOBILE_HIGH))
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Features at 1/4 and at 1/16 of the picture (n, 3, h, w)."""
@@ -102,7 +113,7 @@ class InvertedResidual(nn.Module):
     """Pointwise expansion, depthwise, linear pointwise projection; a residual where the shape allows."""
 
     def __init__(
-        self, inputs: int, outputs: int, expansion: int, stride: int, dilation: int = 1, *, kernel: int = 3
+        self, inputs: int, outputs: int, expansion: int, stride: int, dilation: int, kernel: int
     ) -> None:
         super().__init__()
         wide = inputs * expansion
@@ -118,11 +129,13 @@ class InvertedResidual(nn.Module):
         return x + self.body(x) if self.residual else self.body(x)
 
 
-def _inverted_residuals(inputs: int, table: tuple[tuple[int, ...], ...]) -> list[nn.Module]:
+def inverted_residuals(inputs: int, table: tuple[tuple[int, ...], ...]) -> list[nn.Module]:
+    """The blocks of rows of expansion, channels, blocks, stride of the first, dilation and kernel."""
     blocks: list[nn.Module] = []
-    for expansion, outputs, count, stride, dilation in table:
+    for expansion, outputs, count, stride, dilation, kernel in table:
         for k in range(count):
-            blocks.append(InvertedResidual(inputs, outputs, expansion, stride if k == 0 else 1, dilation))
+            step = stride if k == 0 else 1
+            blocks.append(InvertedResidual(inputs, outputs, expansion, step, dilation, kernel))
             inputs = outputs
     return blocks
 

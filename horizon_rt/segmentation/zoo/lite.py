@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError
-from horizon_rt.segmentation.net import Attention, Separable, conv, double
-from horizon_rt.segmentation.zoo.encoders import InvertedResidual, bounded
+from horizon_rt.segmentation.net import Attention, Separable, conv, double, pooled
+from horizon_rt.segmentation.zoo.encoders import InvertedResidual, bounded, inverted_residuals
 
 __all__ = ["EfficientNetLite0", "LiteNet", "imagenet_weights", "take_imagenet"]
 
-# Expansion, channels, blocks, stride and kernel of each stage but the last.
+# Expansion, channels, blocks, stride, dilation and kernel of each stage but the last.
 _STAGES = (
-    *((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5)),
-    *((6, 80, 3, 2, 3), (6, 112, 3, 1, 5), (6, 192, 4, 2, 5)),
+    *((1, 16, 1, 1, 1, 3), (6, 24, 2, 2, 1, 3), (6, 40, 2, 2, 1, 5)),
+    *((6, 80, 3, 2, 1, 3), (6, 112, 3, 1, 1, 5), (6, 192, 4, 2, 1, 5)),
 )
 _CHANNELS = (24, 48, 128)
 # The first stages see edges and colours, which ImageNet has taught for good.
@@ -39,13 +39,9 @@ class EfficientNetLite0(nn.Module):
         super().__init__()
         self.stem = bounded(conv(3, 32, 3, 2))
         self.stages, inputs = nn.ModuleList(), 32
-        for expansion, outputs, count, stride, kernel in _STAGES:
-            blocks = []
-            for k in range(count):
-                block = InvertedResidual(inputs, outputs, expansion, stride if k == 0 else 1, kernel=kernel)
-                blocks.append(block)
-                inputs = outputs
-            self.stages.append(nn.Sequential(*blocks))
+        for stage in _STAGES:
+            self.stages.append(nn.Sequential(*inverted_residuals(inputs, (stage,))))
+            inputs = stage[1]
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Features of (n, 3, h, w) at 1/2, 1/4, 1/8, twice 1/16, and 1/32 of the picture."""
@@ -82,7 +78,7 @@ class LiteNet(nn.Module):
         """Logits of a picture batch; see `HorizonNet.forward`."""
         features = self.encoder(F.conv2d(picture, self.rgb))  # type: ignore[arg-type]
         context = self.context(self.to_context(features[5]))
-        summary = torch.cat([context.mean(dim=(2, 3)), context.amax(dim=(2, 3))], dim=1)
+        summary = pooled(context)
         coarse = double(self.from_context(context)) + self.from_sixteenth(features[4])
         middle = self.mix_eighth(F.relu(double(coarse) + self.from_eighth(features[2])))
         fine = self.mix_quarter(F.relu(double(self.to_quarter(middle)) + self.from_quarter(features[1])))
