@@ -32,6 +32,25 @@ def smooth_horizons(horizons: Sequence[Horizon], camera: CameraModel) -> list[Ho
     ]
 
 
+class _SecondLook(Source):
+    """A recording that is read again and must give as many frames as before."""
+
+    def __init__(self, source: Source, frames: int) -> None:
+        super().__init__()
+        self.info, self.warnings = source.info, source.warnings
+        self._source, self._left = source, frames
+
+    def _next_frame(self) -> Frame | None:
+        frame = self._source.read()
+        if frame is None and self._left > 0:
+            raise SourceError(f"{self.info.name} ends {self._left} frames earlier when it is read again")
+        self._left -= 1
+        return frame
+
+    def _release(self) -> None:
+        self._source.close()
+
+
 class _Hindsight:
     """In the place of a tracker: says of each frame what is known by now."""
 
@@ -58,7 +77,7 @@ def run_offline(
     """As `run_pipeline` for a recording, with hindsight; `tracker` is one that does not filter.
 
     The recording is looked at first (`on_look`). Where a sink needs its pictures it is then read once more,
-    from `again`; an interrupted first look leaves telemetry alone.
+    from `again`; a signal during the first look leaves telemetry alone.
     """
     said: list[Horizon] = []
     sizes: list[tuple[int, int]] = []
@@ -71,19 +90,36 @@ def run_offline(
 
     summary = run_pipeline(source, tracker, on_frame=keep)
     known = _smoothed(said, sizes, tracker.camera)
-    pictures = [sink for sink in sinks if not isinstance(sink, TelemetrySink)]
-    if pictures and not summary.interrupted:
-        second = run_pipeline(
-            again(), _Hindsight(known), sinks, keep_interrupted=keep_interrupted, on_frame=on_frame
-        )
-        second.seconds += summary.seconds
-        second.warnings = summary.warnings
-        return second
+    if any(not isinstance(sink, TelemetrySink) for sink in sinks):
+        summary.interrupted = summary.signalled
+        if not summary.interrupted:
+            return _second(again(), known, sinks, summary, keep_interrupted, on_frame)
     summary.states.clear()
     for horizon in known:
         summary.states[horizon.state] = summary.states.get(horizon.state, 0) + 1
     if not summary.interrupted or (keep_interrupted and known):
         _write([sink for sink in sinks if isinstance(sink, TelemetrySink)], known)
+    return summary
+
+
+def _second(
+    source: Source,
+    known: Sequence[Horizon],
+    sinks: Sequence[Sink],
+    first: RunSummary,
+    keep_interrupted: bool,
+    on_frame: OnFrame | None,
+) -> RunSummary:
+    """The second reading, for sinks that need the pictures; its summary is that of both."""
+    summary = run_pipeline(
+        _SecondLook(source, len(known)),
+        _Hindsight(known),
+        sinks,
+        keep_interrupted=keep_interrupted,
+        on_frame=on_frame,
+    )
+    summary.seconds += first.seconds
+    summary.warnings = list(dict.fromkeys(first.warnings + summary.warnings))
     return summary
 
 

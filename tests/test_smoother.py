@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import horizon_rt as hz
 from horizon_rt.camera import Pinhole
 from horizon_rt.config import TrackOptions
+from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Change, Horizon, Measurement, Observation
@@ -239,11 +240,47 @@ def test_an_interrupted_look_leaves_telemetry_alone(tmp_path: Path) -> None:
     assert sum(summary.states.values()) == len(records)
 
 
+def test_a_recording_that_ends_earlier_when_read_again_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_source("synth:sea?motion=boat&size=320x192&seconds=1&seed=3")
+    shorter = open_source("synth:sea?motion=boat&size=320x192&seconds=0.8&seed=3")
+    monkeypatch.setattr("horizon_rt.run._reopen", lambda info: shorter)
+    with pytest.raises(SourceError, match="5 frames earlier"):
+        run(source, TrackOptions(smooth="offline"), default_outputs(tmp_path, "x", still=False))
+    assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".partial")]
+    assert shorter.closed
+
+
+def test_a_signal_at_the_last_frame_of_the_first_look_counts(tmp_path: Path) -> None:
+    source = open_source("synth:sea?motion=boat&size=320x192&seconds=0.4&seed=3")
+
+    def look(frame: Frame, horizon: Horizon) -> None:
+        if frame.index == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    outputs = default_outputs(tmp_path, "x", still=False)
+    assert run(source, TrackOptions(smooth="offline"), outputs, on_look=look).interrupted
+    assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
+
+
 def test_what_cannot_be_read_twice_is_refused(cli: RunCli, tmp_path: Path) -> None:
     live = cli("track", "lavfi:testsrc2=size=96x64:rate=30", "--smooth", "offline", "--telemetry", "-")
     assert live.code == 1
     assert "needs a recording" in live.err
     assert cli("live", "synth:sea", "--smooth", "offline").code == 2
+
+
+@pytest.mark.parametrize("still_s", [2.5, 4.9])
+def test_a_camera_that_comes_to_rest_is_tracked_to_the_end(still_s: float) -> None:
+    frames = [
+        (k * DT, _seen(UpVector.from_roll_pitch(min(k, 25) * 0.1, 0), 0.2, "repeated" if k > 25 else "none"))
+        for k in range(25 + round(still_s / DT))
+    ]
+    tracks = smooth_tracks(frames)
+    assert all(t.estimate is not None for t in tracks)
+    assert tracks[-1].state == "tracking"
+    assert _rolls(tracks)[-1] == pytest.approx(2.5, abs=0.5)
 
 
 def test_a_stream_that_stops_while_a_rival_grows_keeps_its_frames_apart() -> None:

@@ -235,6 +235,29 @@ def test_the_lasting_error_of_sure_frames_is_not_held_against_less_sure_ones() -
     assert np.mean(np.array(ratios) > 2) < 0.1
 
 
+@pytest.mark.parametrize("frames", [0, 1, 8])
+def test_a_covariance_that_is_no_number_is_no_measurement(frames: int) -> None:
+    track, up = TrackFilter(), UpVector.from_roll_pitch(5, 0)
+    for k in range(frames):
+        track.update(k * 0.04, seen(5.0))
+    broken = Measurement(up=up, covariance=np.full((3, 3), math.nan), inliers=9)
+    observed = Observation(view="horizon", confidence=1, sky_fraction=0.5, measurement=broken)
+    after = [track.update((frames + k) * 0.04, observed) for k in range(12)]
+    assert {a.state for a in after} <= {"lost", "acquiring", "coasting", "tracking"}
+    assert all(np.isfinite(a.estimate.covariance).all() for a in after if a.estimate)
+    assert after[-1].state == ("lost" if not frames else "acquiring" if frames == 1 else "coasting")
+    assert _roll(track.update(2.5, seen(40.0))) == pytest.approx(40, abs=1)
+
+
+def test_all_noise_by_rounding_is_fine() -> None:
+    """A noise that is above its covariance by rounding: the lasting part is a trace below 0."""
+    track, up = TrackFilter(), UpVector.from_roll_pitch(5, 0)
+    covariance = up.isotropic_covariance(0.2)
+    measured = Measurement(up=up, covariance=covariance, inliers=9, noise=covariance * (1 + 1e-15))
+    observed = Observation(view="horizon", confidence=1, sky_fraction=0.5, measurement=measured)
+    assert [track.update(k * 0.04, observed).state for k in range(4)][2:] == ["tracking", "tracking"]
+
+
 @pytest.mark.parametrize("away", [5.1, -5.1, math.inf, math.nan])
 def test_far_from_the_last_frame_there_is_no_track(away: float) -> None:
     track, now = _confirmed(5)

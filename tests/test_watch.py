@@ -24,6 +24,13 @@ def test_repeats_cuts_and_what_is_neither(depth: int) -> None:
     assert said == ["none", "none", "repeated", "none", "cut", "none", "repeated"]
 
 
+def test_a_flat_picture_that_moves_is_not_repeated() -> None:
+    """A horizon between two of the rows that a sparse look sees."""
+    watch, rows = FrameWatch(), np.arange(240)[:, None] * np.ones((1, 320))
+    said = [watch.look(np.where(rows < edge, 200, 60).astype(np.uint8)) for edge in (115, 118, 118, 121)]
+    assert said == ["none", "none", "repeated", "none"]
+
+
 def test_pictures_of_another_size_follow_on_nothing() -> None:
     watch = FrameWatch()
     watch.look(_noisy(0.3, 1))

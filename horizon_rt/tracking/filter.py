@@ -1,8 +1,8 @@
 """Horizons over time: the filter and its states.
 
-acquiring ──3 agreeing frames──► tracking ◄──accepted frame── coasting
-    ▲                               └──no accepted frame──► coasting ──too long──► lost
-    └───────────────a frame with a horizon─────────────────────────────────────────┘
+acquiring ──3 accepted frames──► tracking ◄──accepted frame── coasting
+  ▲   └──none for too long──► lost   └──none, or repeats for 0.25 s──► coasting ──too long──► lost
+  └──────a frame with a horizon──────┘
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ class TrackSettings:
     gate_chi2: float = 18.4  # 1 in 10,000 true measurements lies outside (χ², two degrees of freedom)
     confirm_frames: int = 3
     coast_s: float = 2.0
+    still_s: float = (
+        2.0  # for which a repeated picture may be a stopped stream, and is a camera at rest after
+    )
     max_gap_s: float = 5.0
     reacquire_frames: int = 3
 
@@ -57,13 +60,14 @@ class Track:
 
 class Step(NamedTuple):
     """What the filter did at a frame: its state before the measurement, None at the start of a track, and
-    after it, None while there is no track.
+    after it, None while there is no track. `inliers` is None where no measurement was used; `lasting` is the
+    part of the track's covariance that no filter averages away, (3, 3) in rad².
     """
 
     time_s: float
     predicted: KalmanState | None
     filtered: KalmanState | None
-    inliers: int
+    inliers: int | None
     lasting: Array
 
 
@@ -100,9 +104,9 @@ class TrackFilter:
     """The Kalman filter with its gate and states.
 
     A frame is accepted when its measurement passes the gate. Rejected ones form a rival track; when the
-    rival has agreed with itself for `reacquire_frames` frames and is about as sure, the track is wrong and
-    starts again from it. After a cut what does not fit starts the track at once. A repeated picture says
-    nothing new. A rival has no rival of its own: what it rejects starts it anew. With `record` the filter
+    rival has agreed with itself for `reacquire_frames` frames (more where it swaps sky and ground) and is
+    about as sure, the track is wrong and starts again from it. After a cut what does not fit, and is about
+    as sure, starts the track at once. A repeated picture says nothing new for `still_s`. A rival has no rival of its own: what it rejects starts it anew. With `record` the filter
     keeps its `steps`, one for each frame; those since a rival began are the rival's once it has taken over.
     """
 
@@ -139,16 +143,18 @@ class TrackFilter:
             self._reject(time_s, observation)
         self._age(time_s, hold_s=_HOLD_S if frozen else 0.0)
         if self.steps is not None:
-            self._note(time_s, predicted, measurement.inliers if taken and measurement is not None else 0)
+            self._note(time_s, predicted, measurement.inliers if taken and measurement is not None else None)
         return self._track(measurement)
 
     def _is_frozen(self, time_s: float) -> bool:
         """Whether the picture repeats as in a stopped stream, not for as long as with a camera at rest."""
         still_s = time_s - self._changed_at
-        return self._state in ("tracking", "coasting") and 0 < still_s <= self.settings.coast_s
+        return self._state in ("tracking", "coasting") and 0 < still_s <= self.settings.still_s
 
     def _take(self, time_s: float, measurement: Measurement, *, cut: bool) -> bool:
-        """Start or go on with a measurement; False where it does not fit the track."""
+        """Start or go on with a measurement; False where it does not fit the track, or is no number."""
+        if not np.isfinite(measurement.covariance).all():
+            return False
         if self._state == "lost" or not self._passes(measurement):
             restarts = self._is_rival or (cut and self._is_outweighed(measurement.covariance))
             if self._state != "lost" and not restarts:
@@ -158,8 +164,8 @@ class TrackFilter:
             self._accept(time_s, measurement)
         return True
 
-    def _note(self, time_s: float, predicted: KalmanState | None, inliers: int) -> None:
-        """Keep the step of a frame; `inliers` is 0 where its measurement was not used."""
+    def _note(self, time_s: float, predicted: KalmanState | None, inliers: int | None) -> None:
+        """Keep the step of a frame."""
         assert self.steps is not None
         if self._taken_over:
             del self.steps[len(self.steps) - len(self._taken_over) + 1 :]
@@ -167,7 +173,7 @@ class TrackFilter:
             self._taken_over = []
             return
         filtered = None if self._state == "lost" else self._kalman.state()
-        started = inliers > 0 and self._hits == 1
+        started = inliers is not None and self._hits == 1
         self.steps.append(Step(time_s, None if started else predicted, filtered, inliers, self._lasting))
 
     def at(self, time_s: float) -> Track:

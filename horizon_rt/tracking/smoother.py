@@ -27,8 +27,8 @@ def smooth_tracks(
 ) -> list[Track]:
     """The track at each frame of a recording, from its time in seconds and its observation.
 
-    Frames whose measurement was used are 'tracking', those between them 'coasting', a track of less than
-    `confirm_frames` measurements is 'acquiring'.
+    Frames whose measurement was used are 'tracking', those between them and the 2 s after the last one
+    'coasting', then 'lost'; a track of less than `confirm_frames` measurements is 'acquiring' up to its last.
     """
     forward = TrackFilter(settings, record=True)
     for time_s, observation in frames:
@@ -43,15 +43,15 @@ def smooth_tracks(
 
 def _smooth_run(run: Sequence[Step], settings: TrackSettings) -> list[Track]:
     """The tracks of one unbroken track, followed by frames without any."""
-    used = [i for i, step in enumerate(run) if step.inliers]
+    used = [i for i, step in enumerate(run) if step.inliers is not None]
     if not used:
         return [_NOTHING] * len(run)
     states = _sweep_back(run[: used[-1] + 1])
     confirmed = len(used) >= settings.confirm_frames
     tracks = [
         track_of(
-            "acquiring" if not confirmed else "tracking" if step.inliers else "coasting",
-            state, step.inliers, step.lasting,
+            "acquiring" if not confirmed else "coasting" if step.inliers is None else "tracking",
+            state, step.inliers or 0, step.lasting,
         )
         for step, state in zip(run, states, strict=False)
     ]  # fmt: skip

@@ -16,10 +16,10 @@ _CUT = 0.5  # share of the histogram that changes places at a cut
 
 
 class FrameWatch:
-    """Compares each frame with the one before."""
+    """Compares each frame with the one before, whose luma it keeps hold of."""
 
     def __init__(self) -> None:
-        self._last: Plane | None = None
+        self._last: tuple[Plane, Plane] | None = None  # sparse and whole
         self._histogram: NDArray[np.float64] | None = None
 
     def look(self, luma: Plane, *, bit_depth: int = 8) -> Change:
@@ -28,9 +28,9 @@ class FrameWatch:
         counts = np.bincount((sparse >> max(bit_depth - 5, 0)).ravel(), minlength=_BINS)
         histogram = np.convolve(counts / counts.sum(), (0.25, 0.5, 0.25))
         last, before = self._last, self._histogram
-        self._last, self._histogram = sparse, histogram
-        if last is None or before is None or last.shape != sparse.shape or before.shape != histogram.shape:
+        self._last, self._histogram = (sparse, luma), histogram
+        if last is None or before is None or last[1].shape != luma.shape or before.shape != histogram.shape:
             return "none"
-        if np.array_equal(last, sparse):
+        if np.array_equal(last[0], sparse) and np.array_equal(last[1], luma):
             return "repeated"
         return "cut" if 0.5 * float(np.abs(histogram - before).sum()) > _CUT else "none"

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from horizon_rt.errors import TrainingError
 from horizon_rt.files import output_error, write_whole
 from horizon_rt.interrupts import interrupts_wait
+from horizon_rt.segmentation.zoo.lite import keep_first_stages, pretrained_encoder
 from horizon_rt.training.batches import Batch, Batches, augment, load
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe
@@ -80,10 +81,12 @@ class Trainer:
     _running: float = float("nan")
 
     def __post_init__(self) -> None:
-        """Raises TrainingError for an unknown loss, optimiser or schedule and for an unusable checkpoint,
-        OutputError for a folder that cannot be made.
+        """Raises TrainingError for an unknown loss, optimiser or schedule, for an unusable checkpoint and for
+        a net that cannot be pretrained, OutputError for a folder that cannot be made.
         """
         recipe, device = self.recipe, self.settings.device
+        if recipe.pretrained:
+            keep_first_stages(pretrained_encoder(self.net))
         torch.set_num_threads(self.settings.threads)
         self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._loss = make_loss(recipe.loss)
@@ -179,7 +182,7 @@ class Trainer:
         if self.recipe.frozen_norm:
             _keep_statistics(self.net)
         elif self.recipe.pretrained:
-            _keep_statistics(self.net.get_submodule("encoder"))
+            _keep_statistics(pretrained_encoder(self.net))
 
     def _loss_of(self, mask: Tensor, presence: Tensor, covers: Tensor, batch: Batch) -> Tensor:
         weight = batch.weights.to(mask.device)[:, None, None, None]

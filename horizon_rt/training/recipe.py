@@ -43,7 +43,7 @@ class Recipe:
     `split` names the files of the datasets that are kept for validation. `warm_up` is a share of the run,
     `average` the decay of the mean of the weights that is kept. `frozen_norm` keeps the means and variances
     of batch norm as they are, for a net that has good ones already. `pretrained` starts the encoder of the
-    net lite0 from ImageNet and keeps its statistics and first stages.
+    net lite0 from ImageNet, unless the run starts from a model, and keeps its statistics and first stages.
     """
 
     net: str = "small"

@@ -21,7 +21,7 @@ from horizon_rt.segmentation.weights import (
     new_net,
     write_manifest,
 )
-from horizon_rt.segmentation.zoo.lite import imagenet_weights, take_imagenet
+from horizon_rt.segmentation.zoo.lite import imagenet_weights, pretrained_encoder, take_imagenet
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.cache import build_cache, check_material
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
@@ -121,7 +121,8 @@ class Job:
         Raises DatasetError, TrainingError, WeightsError or OutputError. An interrupt leaves a checkpoint.
         """
         check_name(self.name)
-        if not self.settings.resume and (self.settings.folder / "checkpoint.pt").exists():
+        goes_on = (self.settings.folder / "checkpoint.pt").exists()
+        if goes_on and not self.settings.resume:
             raise TrainingError(
                 f"{self.settings.folder} holds a run already; --resume goes on with it, or give another --out"
             )
@@ -130,9 +131,9 @@ class Job:
         torch.manual_seed(self.recipe.seed)
         card = None if self.init is None else default_model(name=self.init)
         net = new_net(self.recipe.net) if card is None else load_net(card)
-        recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net), pretrained=False)
-        if recipe.pretrained:
-            take_imagenet(net, imagenet_weights())
+        recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net))
+        if recipe.pretrained and card is None and not goes_on:
+            take_imagenet(pretrained_encoder(net), imagenet_weights())
         area = INPUT_AREA_PX if card is None else card.input_area_px
         aside = set_aside(recipe.data, recipe.split, _VALIDATED)
         judge = Validation(aside, make_loss(recipe.loss), input_area_px=area)

@@ -17,7 +17,14 @@ from horizon_rt.errors import TrainingError
 from horizon_rt.segmentation.net import Attention, Separable, conv, double, pooled
 from horizon_rt.segmentation.zoo.encoders import InvertedResidual, bounded, inverted_residuals
 
-__all__ = ["EfficientNetLite0", "LiteNet", "imagenet_weights", "take_imagenet"]
+__all__ = [
+    "EfficientNetLite0",
+    "LiteNet",
+    "imagenet_weights",
+    "keep_first_stages",
+    "pretrained_encoder",
+    "take_imagenet",
+]
 
 # Expansion, channels, blocks, stride, dilation and kernel of each stage but the last.
 _STAGES = (
@@ -100,21 +107,27 @@ def imagenet_weights() -> dict[str, Tensor]:
     return cast("dict[str, Tensor]", torch.load(path, map_location="cpu", weights_only=True))
 
 
-def take_imagenet(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Put the weights into the net's encoder and keep its stem and first stages from learning.
-
-    Raises TrainingError for a net with another encoder.
-    """
+def pretrained_encoder(net: nn.Module) -> EfficientNetLite0:
+    """The encoder of a net for which there are weights from ImageNet; raises TrainingError for other nets."""
     encoder = getattr(net, "encoder", None)
     if not isinstance(encoder, EfficientNetLite0):
         raise TrainingError("pretrained is for the net lite0; the others have no encoder with weights")
+    return encoder
+
+
+def keep_first_stages(encoder: EfficientNetLite0) -> None:
+    """Keep the stem and the first stages from learning."""
+    for part in (encoder.stem, *encoder.stages[:_KEPT_STAGES]):
+        part.requires_grad_(False)
+
+
+def take_imagenet(encoder: EfficientNetLite0, weights: Mapping[str, Tensor]) -> None:
+    """Put the weights of `imagenet_weights` into the encoder."""
     for (convolution, norm), (theirs, their_norm) in zip(_layers(encoder), _names(encoder), strict=True):
         convolution.load_state_dict({"weight": weights[f"{theirs}.weight"]})
         values = {k: weights[f"{their_norm}.{k}"] for k in ("weight", "bias", "running_mean", "running_var")}
         values["running_var"] = values["running_var"] + (_THEIR_EPSILON - norm.eps)
         norm.load_state_dict(values, strict=False)
-    for part in (encoder.stem, *encoder.stages[:_KEPT_STAGES]):
-        part.requires_grad_(False)
 
 
 def _layers(encoder: EfficientNetLite0) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d]]:
