@@ -106,8 +106,9 @@ class TrackFilter:
     A frame is accepted when its measurement passes the gate. Rejected ones form a rival track; when the
     rival has agreed with itself for `reacquire_frames` frames (more where it swaps sky and ground) and is
     about as sure, the track is wrong and starts again from it. After a cut what does not fit, and is about
-    as sure, starts the track at once. A repeated picture says nothing new for `still_s`. A rival has no rival of its own: what it rejects starts it anew. With `record` the filter
-    keeps its `steps`, one for each frame; those since a rival began are the rival's once it has taken over.
+    as sure, starts the track at once. A repeated picture says nothing new for `still_s`. A rival has no
+    rival of its own: what it rejects starts it anew. With `record` the filter keeps its `steps`, one for each
+    frame; those since a rival began are the rival's once it has taken over.
     """
 
     def __init__(
