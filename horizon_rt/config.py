@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DEFAULT_HFOV_DEG", "DeviceChoice", "Smoothing", "TrackOptions"]
+__all__ = ["DEFAULT_HFOV_DEG", "BackendChoice", "BackendName", "DeviceChoice", "Smoothing", "TrackOptions"]
 
 DEFAULT_HFOV_DEG = 70.0
 Smoothing = Literal["causal", "offline", "none"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
+BackendName = Literal["torchscript", "onnx", "openvino"]
+BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +27,4 @@ class TrackOptions:
     model: str | None = None
     smooth: Smoothing = "causal"
     device: DeviceChoice = "auto"
+    backend: BackendChoice = "torchscript"

@@ -46,6 +46,7 @@ def examine() -> list[Finding]:
         _decoders,
         _encoders,
         _weights,
+        _backends,
         _analysis,
         _profiles,
     )
@@ -139,6 +140,15 @@ def _weights() -> Finding:
     card = default_model()
     load_net(card)
     return Finding("weights", "ok", f"{card.name}, sha256 {card.sha256[:12]}…")
+
+
+def _backends() -> Finding:
+    from horizon_rt.segmentation.backends import installed_backends
+
+    found = installed_backends()
+    if len(found) == 1:
+        return Finding("backends", "ok", f"{found[0]}; on a CPU faster with: pip install 'horizon-rt[onnx]'")
+    return Finding("backends", "ok", f"{', '.join(found)}; --backend auto takes {found[0]} on the CPU")
 
 
 def _analysis() -> Finding:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from horizon_rt.errors import OutputError
 
-__all__ = ["PartialFile", "output_error", "write_whole"]
+__all__ = ["PartialFile", "cache_folder", "output_error", "write_whole"]
+
+
+def cache_folder() -> Path:
+    """Where this user's programs keep what they can make again; HORIZON_RT_CACHE names another place."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("HORIZON_RT_CACHE") or user_cache_path("horizon-rt"))
 
 
 def output_error(target: Path | str, error: OSError, partial: Path | None = None) -> OutputError:

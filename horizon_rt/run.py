@@ -79,6 +79,7 @@ def make_tracker(
         smooth="causal" if options.smooth == "causal" and not info.still else "none",
         model=options.model,
         device=options.device,
+        backend=options.backend,
     )
 
 

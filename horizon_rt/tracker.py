@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from horizon_rt.camera import CameraModel, Pinhole
-from horizon_rt.config import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
+from horizon_rt.config import DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, Smoothing
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Observation
 from horizon_rt.segmentation import Segmentation, Segmenter
-from horizon_rt.segmentation.weights import SigmaScale
+from horizon_rt.segmentation.backends import make_backend
+from horizon_rt.segmentation.weights import SigmaScale, default_model
 from horizon_rt.tracking import Filter, FrameWatch, NoFilter, Track, TrackFilter
 
 __all__ = ["HorizonTracker", "estimated"]
@@ -27,9 +28,10 @@ class HorizonTracker:
     `camera` is the lens for the frames' size; without one, a centred pinhole with a horizontal field of
     view of 70° is assumed at the first frame. A frame of another size starts the track again, with
     `CameraModel.for_size`. `smooth='none'` treats each frame on its own. `model` is a shipped model or a
-    path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda'. Without `refine` the horizon is that
-    of the mask alone. Raises WeightsError for weights that do not match their manifest, DeviceError where
-    there is no CUDA device, ValueError for an unknown option.
+    path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda', `backend` what runs the net
+    (`make_backend`). Without `refine` the horizon is that of the mask alone. Raises WeightsError for weights
+    that do not match their manifest, DeviceError where there is no CUDA device or no such backend, ValueError
+    for an unknown option.
     """
 
     def __init__(
@@ -39,13 +41,11 @@ class HorizonTracker:
         smooth: Smoothing = "causal",
         model: str | None = None,
         device: DeviceChoice = "auto",
+        backend: BackendChoice = "torchscript",
         refine: bool = True,
     ) -> None:
-        from horizon_rt.segmentation.compile import TorchScript, best_device
-        from horizon_rt.segmentation.weights import default_model, load_net
-
-        if device not in get_args(DeviceChoice) or smooth not in get_args(Smoothing):
-            raise ValueError(f"device {device!r} or smooth {smooth!r} is unknown")
+        if smooth not in get_args(Smoothing):
+            raise ValueError(f"smooth {smooth!r} is unknown")
         if smooth == "offline":
             raise ValueError("a tracker does not know what comes later; use smooth_horizons on what it said")
         card = default_model(name=model)
@@ -53,8 +53,7 @@ class HorizonTracker:
         self._camera = camera
         self._sigma: SigmaScale = card.sigma
         self._smooth = smooth
-        where = best_device() if device == "auto" else device
-        self._segmenter = Segmenter(TorchScript(load_net(card), where), input_area_px=card.input_area_px)
+        self._segmenter = Segmenter(make_backend(card, backend, device), input_area_px=card.input_area_px)
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
         self._refine = refine

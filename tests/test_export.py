@@ -1,4 +1,4 @@
-"""Exported nets: loaded by PyTorch alone in a process of its own, they give the same logits."""
+"""Exported nets: loaded without this package in a process of its own, they give the same logits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import RunCli
@@ -54,6 +55,46 @@ def test_exported_nets_answer_the_same_in_a_fresh_process(tmp_path: Path, cli: R
         assert torch.allclose(presence.float(), right[1], atol=max(tolerance, 1e-5)), name
 
 
+# The same for ONNX Runtime and OpenVINO, without PyTorch.
+GRAPH_READER = """
+import sys, pathlib, numpy, onnxruntime, openvino
+folder = pathlib.Path(sys.argv[1])
+picture, answers = numpy.load(folder / "picture.npy"), {}
+for path in sorted([*folder.glob("*.onnx"), folder / "small.graph"]):
+    given = picture.astype(numpy.float16) if "half" in path.name else picture
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    answers[path.name] = session.run(["mask", "presence"], {"picture": given})[0]
+core = openvino.Core()
+net = core.compile_model(str(folder / "small.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+answers["small.xml"] = net([picture])["mask"]
+assert not {"horizon_rt", "torch"} & set(sys.modules)
+numpy.savez(folder / "answers", **answers)
+"""
+
+
+def test_exported_graphs_answer_the_same_without_pytorch(tmp_path: Path, cli: RunCli) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("openvino")
+    torch.manual_seed(0)
+    picture, net = torch.randn(1, 3, 96, 128), build_net("nano").eval()
+    export_net(net, tmp_path / "half.onnx", width=96, height=64, half=True)
+    assert cli("export", "small", tmp_path / "small.graph", "--format", "onnx").code == 0
+    done = cli("export", "small", tmp_path / "small.xml")
+    assert done.code == 0, done.err
+    assert [line.rpartition(".")[2] for line in done.errors[-2:]] == ["xml", "bin"]
+    np.save(tmp_path / "picture.npy", picture.numpy())
+    command = [sys.executable, "-I", "-W", "ignore", "-c", GRAPH_READER, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=150, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    answers = np.load(tmp_path / "answers.npz")
+    with torch.inference_mode():
+        small, nano = load_net(default_model()).eval()(picture)[0], net(picture)[0]
+    for name in ("small.graph", "small.xml"):
+        assert answers[name] == pytest.approx(small.numpy(), abs=1e-3)
+    assert answers["half.onnx"].dtype == np.float16
+    assert answers["half.onnx"] == pytest.approx(nano.numpy(), abs=0.02 * float(nano.abs().max()))
+
+
 def test_exporting_leaves_the_net_alone(tmp_path: Path) -> None:
     net = build_net("nano").train()
     export_net(net, tmp_path / "a.ts", width=64, height=32, half=True)
@@ -61,12 +102,13 @@ def test_exporting_leaves_the_net_alone(tmp_path: Path) -> None:
     assert all(p.dtype == torch.float32 and p.requires_grad for p in net.parameters())
 
 
-@pytest.mark.parametrize("name", ["a.onnx", "a", "a.pt3", ".pt"])
+@pytest.mark.parametrize("name", ["a.tflite", "a", "a.pt3", ".pt"])
 def test_unknown_suffixes_are_refused_in_one_line(tmp_path: Path, cli: RunCli, name: str) -> None:
     with pytest.raises(OutputError, match=r"\.ts, \.pt.*\.pt2"):
         export_net(build_net("nano"), tmp_path / name, width=64, height=32)
     done = cli("export", "small", tmp_path / name)
     assert (done.code, len(done.errors)) == (1, 1)
+    assert cli("export", "small", tmp_path / "a.ts", "--format", "openvino").code == 1  # its weights' name
     assert not list(tmp_path.iterdir())
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from horizon_rt.cli.common import (
+    Backend,
+    BackendChoice,
     Device,
     DeviceChoice,
     Hfov,
@@ -32,13 +34,14 @@ def batch(
     hfov: Hfov = None,
     model: Model = None,
     device: Device = DeviceChoice.auto,
+    backend: Backend = BackendChoice.torchscript,
 ) -> None:
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
     from rich.console import Console
 
     from horizon_rt.batch import find_inputs, run_batch, summary_table
 
-    options = options_from(camera_profile, hfov, model, smooth, device)
+    options = options_from(camera_profile, hfov, model, smooth, device, backend)
     console = Console(stderr=True)
     jobs = find_inputs(inputs, out, overlay=overlay)
     results = run_batch(jobs, options, console, resume=resume)

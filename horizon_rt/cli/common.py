@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from horizon_rt.sources import SourceInfo
 
 __all__ = [
+    "Backend",
+    "BackendChoice",
     "Device",
     "DeviceChoice",
     "Hfov",
@@ -73,6 +75,15 @@ class DeviceChoice(StrEnum):
     cuda = "cuda"
 
 
+class BackendChoice(StrEnum):
+    """Choices of --backend."""
+
+    auto = "auto"
+    torchscript = "torchscript"
+    onnx = "onnx"
+    openvino = "openvino"
+
+
 Profile = Annotated[
     str | None, typer.Option(help="Lens: a profile file, or a name of `horizon-rt cameras list`.")
 ]
@@ -89,6 +100,9 @@ Smooth = Annotated[
 ]
 LiveSmooth = Annotated[LiveSmoothing, typer.Option(help="Filter over time, or each frame on its own.")]
 Device = Annotated[DeviceChoice, typer.Option(help="Where the net runs.")]
+Backend = Annotated[
+    BackendChoice, typer.Option(help="What runs the net; auto: the fastest that is installed.")
+]
 
 
 def options_from(
@@ -97,6 +111,7 @@ def options_from(
     model: str | None,
     smooth: Smoothing,
     device: DeviceChoice,
+    backend: BackendChoice = BackendChoice.torchscript,
 ) -> TrackOptions:
     """The shared options as a value; a usage error if they contradict each other."""
     from horizon_rt.config import TrackOptions
@@ -109,6 +124,7 @@ def options_from(
         model=model,
         smooth=smooth.value,
         device=device.value,
+        backend=backend.value,
     )
 
 

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.common import Device, DeviceChoice, Hfov, Profile, Smooth, Smoothing, print_table, say
+from horizon_rt.cli.common import (
+    Backend,
+    BackendChoice,
+    Device,
+    DeviceChoice,
+    Hfov,
+    Profile,
+    Smooth,
+    Smoothing,
+    print_table,
+    say,
+)
 
 __all__ = ["evaluate"]
 
@@ -59,6 +70,7 @@ def evaluate(
     camera_profile: Profile = None,
     hfov: Hfov = None,
     device: Device = DeviceChoice.auto,
+    backend: Backend = BackendChoice.torchscript,
 ) -> None:
     """Judge models or finished runs on data with truth: lines, masks, attitude, sigma, refusal."""
     from rich.console import Console
@@ -88,6 +100,7 @@ def evaluate(
         camera_profile=camera_profile,
         hfov_deg=hfov,
         device=device.value,
+        backend=backend.value,
     )
     report = job.run(console)
     for table in report.tables():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,21 +13,38 @@ from horizon_rt.cli.common import net_input_size, say
 __all__ = ["export"]
 
 
+class FormatChoice(StrEnum):
+    """Choices of --format."""
+
+    torchscript = "torchscript"
+    torch_export = "torch-export"
+    onnx = "onnx"
+    openvino = "openvino"
+
+
 def export(
     model: Annotated[str, typer.Argument(help="A shipped model, or the folder of a trained one.")],
-    out: Annotated[Path, typer.Argument(help="File: .ts or .pt for TorchScript, .pt2 for torch.export.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="File: .ts or .pt for TorchScript, .pt2 for torch.export, .onnx, or .xml for OpenVINO."
+        ),
+    ],
+    format: Annotated[FormatChoice | None, typer.Option(help="Format, if not that of the suffix.")] = None,
     size: Annotated[
-        str, typer.Option(metavar="WxH", help="Net input of a .pt2; TorchScript takes every size.")
+        str, typer.Option(metavar="WxH", help="Net input of a .pt2; the others take every size.")
     ] = "320x192",
     half: Annotated[bool, typer.Option("--half", help="Half precision, in weights and pictures.")] = False,
 ) -> None:
-    """Write a model for programs that have PyTorch or libtorch but not horizon-rt."""
+    """Write a model for programs that have PyTorch, ONNX Runtime or OpenVINO but not horizon-rt."""
     from rich.console import Console
 
-    from horizon_rt.segmentation.export import check_suffix, export_net
+    from horizon_rt.segmentation.export import export_net, format_of
     from horizon_rt.segmentation.weights import default_model, load_net
 
     width, height = net_input_size(size)
-    check_suffix(out)
-    export_net(load_net(default_model(name=model)), out, width=width, height=height, half=half)
-    say(Console(stderr=True), f"written: {out}")
+    kind = format_of(out, None if format is None else format.value)
+    export_net(load_net(default_model(name=model)), out, width=width, height=height, half=half, format=kind)
+    console = Console(stderr=True)
+    for path in [out, *([out.with_suffix(".bin")] if kind == "openvino" else [])]:
+        say(console, f"written: {path}")

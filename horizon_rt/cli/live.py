@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from horizon_rt.cli.common import (
+    Backend,
+    BackendChoice,
     Device,
     DeviceChoice,
     Hfov,
@@ -45,6 +47,7 @@ def live(
     hfov: Hfov = None,
     model: Model = None,
     device: Device = DeviceChoice.auto,
+    backend: Backend = BackendChoice.torchscript,
 ) -> None:
     """Show the horizon of a camera live; q or Esc ends it, s saves a picture.
 
@@ -57,7 +60,7 @@ def live(
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
-    options = options_from(camera_profile, hfov, model, Smoothing(smooth), device)
+    options = options_from(camera_profile, hfov, model, Smoothing(smooth), device, backend)
     wished = None if size is None else parse_size(size)
     console = Console(stderr=True)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from horizon_rt.cli.common import (
+    Backend,
+    BackendChoice,
     Device,
     DeviceChoice,
     Hfov,
@@ -42,6 +44,7 @@ def track(
     hfov: Hfov = None,
     model: Model = None,
     device: Device = DeviceChoice.auto,
+    backend: Backend = BackendChoice.torchscript,
 ) -> None:
     """Track the horizon through a recording and write what is asked for."""
     from rich.console import Console
@@ -50,7 +53,7 @@ def track(
     from horizon_rt.sources import open_source
     from horizon_rt.sources.names import output_name
 
-    options = options_from(camera_profile, hfov, model, smooth, device)
+    options = options_from(camera_profile, hfov, model, smooth, device, backend)
     console = Console(stderr=True)
     opened = open_in_background(lambda: open_source(source))
     outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)

@@ -13,7 +13,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX, Letterbox, Preprocessor
 
 if TYPE_CHECKING:
-    from horizon_rt.segmentation.compile import Backend
+    from horizon_rt.segmentation.backends import Backend
 
 __all__ = ["Segmentation", "Segmenter"]
 

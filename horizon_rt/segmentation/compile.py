@@ -1,8 +1,4 @@
-"""The seam between a net and what runs it; the only user of torch.jit, which PyTorch has deprecated.
-
-A backend turns a net into a callable from a float32 (1, 3, h, w) array to the mask logits (h/4, w/4) and
-the presence logit. Other backends (torch.export, ONNX) take their place beside `TorchScript`.
-"""
+"""Nets compiled with TorchScript; the only user of torch.jit, which PyTorch has deprecated."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,21 +16,11 @@ from torch import nn
 
 from horizon_rt.errors import DeviceError
 
-__all__ = ["Backend", "Device", "TorchScript", "best_device", "script_bytes"]
+__all__ = ["Device", "TorchScript", "best_device", "script_bytes"]
 
 Device = Literal["cpu", "cuda"]
 # The profiling executor of TorchScript settles after this many calls of one shape.
 _WARM_UP_CALLS = 3
-
-
-class Backend(Protocol):
-    """Something that runs the net."""
-
-    name: str
-
-    def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-        """Mask logits (h/4, w/4) float32 and presence logit of a (1, 3, h, w) float32 net input."""
-        ...
 
 
 def best_device() -> Device:

@@ -1,8 +1,8 @@
-"""Nets as files that run without this package: TorchScript (.ts, .pt) and torch.export (.pt2).
+"""Nets as files that run without this package: TorchScript, torch.export, ONNX and OpenVINO.
 
-Either takes a net input (1, 3, h, w) as `Preprocessor` makes it, float32 or with `half` float16, and gives
-the mask logits (1, 1, h/4, w/4) and the presence logits (1,). TorchScript takes every size of multiples
-of 32, a .pt2 the one that it was made for.
+Each takes a net input (1, 3, h, w) as `Preprocessor` makes it, float32 or with `half` float16, and gives the
+mask logits (1, 1, h/4, w/4) and the presence logits (1,). A file of torch.export takes the one size that it
+was made for, the others every size of multiples of 32 (ONNX and OpenVINO: from 64 on).
 """
 
 from __future__ import annotations
@@ -10,38 +10,80 @@ from __future__ import annotations
 import io
 from copy import deepcopy
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from horizon_rt.errors import OutputError
+from horizon_rt.errors import DeviceError, OutputError
 from horizon_rt.files import write_whole
 from horizon_rt.segmentation.compile import script_bytes
 
-__all__ = ["check_suffix", "export_net"]
+__all__ = ["ExportFormat", "export_net", "format_of"]
 
-_SUFFIXES = (".ts", ".pt", ".pt2")
+ExportFormat = Literal["torchscript", "torch-export", "onnx", "openvino"]
+_SUFFIXES: dict[str, ExportFormat] = {
+    ".ts": "torchscript",
+    ".pt": "torchscript",
+    ".pt2": "torch-export",
+    ".onnx": "onnx",
+    ".xml": "openvino",
+}
 
 
-def check_suffix(path: Path) -> None:
-    """Raise OutputError for a name whose suffix stands for no format."""
-    if path.suffix.lower() not in _SUFFIXES:
+def format_of(path: Path, wanted: ExportFormat | None = None) -> ExportFormat:
+    """The format that was asked for, else that of the suffix; raises OutputError for an unknown one.
+
+    OpenVINO's weights lie beside the .xml in a .bin, so that its name must end so.
+    """
+    found = wanted or _SUFFIXES.get(path.suffix.lower())
+    if found is None or (found == "openvino" and path.suffix.lower() != ".xml"):
         raise OutputError(
-            f"{path}: a net is exported as TorchScript (.ts, .pt) or by torch.export (.pt2); "
-            "choose one of these suffixes"
+            f"{path}: a net is exported as TorchScript (.ts, .pt), by torch.export (.pt2), as ONNX (.onnx) "
+            "or for OpenVINO (.xml); choose one of these suffixes"
         )
+    return found
 
 
-def export_net(net: nn.Module, path: Path, *, width: int, height: int, half: bool = False) -> None:
-    """Write a net in the format of the suffix, for pictures of `width` × `height` px; raises OutputError."""
-    check_suffix(path)
-    kind = torch.float16 if half else torch.float32
-    frozen = deepcopy(net).eval().requires_grad_(False).to(kind)
-    if path.suffix.lower() == ".pt2":
-        data = _exported(frozen, torch.zeros(1, 3, height, width, dtype=kind))
+def export_net(
+    net: nn.Module,
+    path: Path,
+    *,
+    width: int,
+    height: int,
+    half: bool = False,
+    format: ExportFormat | None = None,
+) -> None:
+    """Write a net in a format, that of the suffix if None, for pictures of `width` × `height` px.
+
+    Raises OutputError, and DeviceError where the packages of a format are not installed.
+    """
+    kind = format_of(path, format)
+    dtype = torch.float16 if half else torch.float32
+    frozen = deepcopy(net).eval().requires_grad_(False).to(dtype)
+    if kind == "torchscript":
+        write_whole(path, script_bytes(frozen))
+    elif kind == "torch-export":
+        write_whole(path, _exported(frozen, torch.zeros(1, 3, height, width, dtype=dtype)))
     else:
-        data = script_bytes(frozen)
-    write_whole(path, data)
+        try:
+            _write_graph(frozen, path, half=half, openvino=kind == "openvino")
+        except ModuleNotFoundError as error:
+            raise DeviceError(f"no {error.name} here: pip install 'horizon-rt[{kind}]'") from error
+
+
+def _write_graph(net: nn.Module, path: Path, *, half: bool, openvino: bool) -> None:
+    from horizon_rt.segmentation.onnx import onnx_bytes
+
+    graph = onnx_bytes(net, half=half)
+    if not openvino:
+        write_whole(path, graph)
+        return
+    from horizon_rt.segmentation.openvino import openvino_files
+
+    xml, weights = openvino_files(graph)
+    write_whole(path.with_suffix(".bin"), weights)
+    write_whole(path, xml)
 
 
 def _exported(net: nn.Module, picture: Tensor) -> bytes:

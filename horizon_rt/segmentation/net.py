@@ -78,8 +78,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, channels, h, w) to the same."""
         n, c, h, w = x.shape
-        y = torch.linspace(-1.0, 1.0, h, dtype=x.dtype, device=x.device)[:, None].expand(h, w)
-        z = torch.linspace(-1.0, 1.0, w, dtype=x.dtype, device=x.device)[None, :].expand(h, w)
+        y = _spread(h, x)[:, None].repeat(1, w)
+        z = _spread(w, x)[None, :].repeat(h, 1)
         cells = x.flatten(2).transpose(1, 2) + self.position(torch.stack([y, z], 2).view(1, h * w, 2))
         qkv = self.qkv(self.norm(cells)).view(n, h * w, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
@@ -87,6 +87,12 @@ class Attention(nn.Module):
         cells = cells + self.out(mixed)
         cells = cells + self.mlp(cells)
         return cells.transpose(1, 2).reshape(n, c, h, w)
+
+
+def _spread(n: int, like: Tensor) -> Tensor:
+    """Coordinates of n cells from -1 to 1, of the type of another tensor."""
+    # Not linspace and expand: exported to ONNX these know only the size that they were traced with.
+    return torch.arange(n, dtype=like.dtype, device=like.device) * (2.0 / max(n - 1, 1)) - 1.0
 
 
 class HorizonNet(nn.Module):

@@ -25,6 +25,7 @@ __all__ = [
     "load_net",
     "new_net",
     "shipped_models",
+    "weights_bytes",
     "weights_folder",
     "write_manifest",
 ]
@@ -103,7 +104,7 @@ def load_net(card: ModelCard) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    data = _read(card)
+    data = weights_bytes(card)
     try:
         # Without memory at first, so that sizes made up by a manifest cost none.
         with torch.device("meta"):
@@ -115,7 +116,8 @@ def load_net(card: ModelCard) -> nn.Module:
     return net
 
 
-def _read(card: ModelCard) -> bytes:
+def weights_bytes(card: ModelCard) -> bytes:
+    """The weights file, checked; raises WeightsError if it is absent or not the one of the manifest."""
     try:
         data = card.path.read_bytes()
     except OSError as error:

@@ -1,0 +1,102 @@
+"""Nets as ONNX graphs for pictures of any size, and ONNX Runtime, which runs them."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt._version import __version__
+from horizon_rt.errors import WeightsError
+from horizon_rt.files import cache_folder, write_whole
+from horizon_rt.segmentation.manifest import ModelCard
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["OnnxRuntime", "graph_of", "onnx_bytes"]
+
+_EXAMPLE = (192, 320)
+_STRIDE, _MOST_STRIDES = 32, 64
+_log = logging.getLogger(__name__)
+
+
+def onnx_bytes(net: nn.Module, *, half: bool = False) -> bytes:
+    """The ONNX graph of a net, from `picture` (1, 3, h, w) to `mask` (1, 1, h/4, w/4) and `presence` (1,);
+    h and w are multiples of 32 from 64 on. Takes seconds.
+    """
+    import torch
+    from torch.export import Dim
+
+    h, w = (Dim(name, min=2, max=_MOST_STRIDES) for name in ("h", "w"))
+    picture = torch.zeros(1, 3, *_EXAMPLE, dtype=torch.float16 if half else torch.float32)
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            net.eval(),
+            (picture,),
+            dynamo=True,
+            input_names=["picture"],
+            output_names=["mask", "presence"],
+            dynamic_shapes={"picture": {2: _STRIDE * h, 3: _STRIDE * w}},
+            verbose=False,
+        )
+        assert program is not None
+        return program.model_proto.SerializeToString()
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """It tells of deprecated parts of its own, and of packages that it could have used."""
+    exporter = logging.getLogger("torch.onnx")
+    level = exporter.level
+    exporter.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        exporter.setLevel(level)
+
+
+def graph_of(card: ModelCard) -> Path:
+    """The ONNX file of a model, made at its first use and kept in the user's cache; raises WeightsError."""
+    from horizon_rt.segmentation.weights import load_net, weights_bytes
+
+    path = cache_folder() / f"{card.name}-{card.sha256[:16]}-{__version__}.onnx"
+    if path.exists():
+        weights_bytes(card)
+        return path
+    net = load_net(card)
+    _log.warning("%s is made ready for its backend, once; this takes some seconds", card.name)
+    write_whole(path, onnx_bytes(net))
+    return path
+
+
+class OnnxRuntime:
+    """Runs an ONNX file on the CPU in float32."""
+
+    def __init__(self, graph: Path, *, threads: int = 1) -> None:
+        """Raises WeightsError for a file that is no such graph."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(graph), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # it has many kinds of them
+            raise WeightsError(f"{graph} is no graph that can be run; delete it to make it anew") from error
+        self.name = "onnx-cpu"
+
+    def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+        """Run the net; see `Backend`."""
+        mask, presence = self._session.run(None, {"picture": picture})
+        return mask[0, 0], float(presence[0])
