@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import describe
 
+from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Pinhole
 from horizon_rt.datasets import data_root, is_set_aside, open_dataset
 from horizon_rt.evaluation import AttitudeError, summarise_uncertainty

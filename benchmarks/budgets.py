@@ -16,44 +16,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import av
 import cv2
 import numpy as np
 import torch
-from machine import describe
 
+from horizon_rt.bench.clips import RATE_HZ, write_clip
+from horizon_rt.bench.machine import describe
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Observation
 from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.compile import TorchScript
 from horizon_rt.segmentation.weights import default_model, load_net
 from horizon_rt.sources import open_source
-from horizon_rt.synth.source import make_clip, parse_options
 from horizon_rt.tracker import HorizonTracker
 from horizon_rt.tracker import describe as describe_horizon
 
 BUDGET_MS = {"preprocess": 0.6, "segment": 2.0, "fit": 0.25, "refine": 0.4, "attitude and track": 0.02}
 T = TypeVar("T")
-
-
-def make_video(path: Path, frames: int) -> None:
-    """A 1080p clip with noise, from pictures rendered once and shifted, so that it decodes like footage."""
-    clip = make_clip(parse_options("coast?size=1920x1080&seconds=2&fps=4&motion=boat&seed=4"))
-    rendered = [clip.frame(i) for i in range(len(clip))]
-    rng = np.random.default_rng(0)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"preset": "veryfast", "crf": "20"})
-        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
-        for index in range(frames):
-            planes = rendered[index * len(rendered) // frames].planes
-            shift = int(8 * np.sin(index / 5))
-            noise = rng.integers(0, 10, planes[0].shape, np.uint8)
-            luma = cv2.add(np.roll(planes[0], shift, axis=0), noise)
-            picture = np.concatenate([luma, *(p.reshape(-1, 1920) for p in planes[1:])])
-            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")):
-                container.mux(packet)
-        for packet in stream.encode(None):
-            container.mux(packet)
 
 
 def measure(path: Path) -> dict[str, list[float]]:
@@ -114,8 +93,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
-        make_video(path, options.frames)
-        megabits = 8e-6 * path.stat().st_size * 25 / options.frames
+        write_clip(path, (1920, 1080), options.frames)
+        megabits = 8e-6 * path.stat().st_size * RATE_HZ / options.frames
         result = {"machine": describe(), "video_mbit_s": megabits, **startup(), **report(measure(path))}
     print(json.dumps(result, indent=2))
     if options.json:

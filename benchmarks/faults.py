@@ -16,9 +16,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from machine import describe
 from numpy.typing import NDArray
 
+from horizon_rt.bench.machine import describe
 from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.horizon import Horizon
 from horizon_rt.segmentation.weights import default_model

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import describe
 
+from horizon_rt.bench.machine import describe
 from horizon_rt.inspection.complexity import count_flops, count_parameters, receptive_field
 from horizon_rt.segmentation.compile import Device, TorchScript
 from horizon_rt.segmentation.zoo import NETS, build_net

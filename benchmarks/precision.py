@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import describe
 
+from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Pinhole
 from horizon_rt.evaluation.lines import LineError, line_error, percentiles
 from horizon_rt.frame import Frame

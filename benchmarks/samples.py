@@ -9,8 +9,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from machine import describe
 
+from horizon_rt.bench.machine import describe
 from horizon_rt.training.cache import draw
 from horizon_rt.training.materials import make_ingredients
 from horizon_rt.training.recipe import read_recipe

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import describe
 
+from horizon_rt.bench.machine import describe
 from horizon_rt.files import write_whole
 from horizon_rt.segmentation.zoo import NETS, build_net
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches

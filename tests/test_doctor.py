@@ -20,7 +20,7 @@ def test_doctor_prints_a_line_for_each_part(cli: RunCli) -> None:
     assert (done.code, done.err) == (0, "")
     rows = dict(line.split("\t", 1) for line in done.out.splitlines())
     parts = ["program", "packages", "CPU", "GPU", "cameras", "display"]
-    parts += ["decoders", "encoders", "weights", "analysis", "profiles"]
+    parts += ["decoders", "encoders", "weights", "backends", "analysis", "profiles"]
     assert list(rows) == ["part", *parts]
     assert rows["weights"].startswith("ok\t")
     assert "ms for a picture" in rows["analysis"]

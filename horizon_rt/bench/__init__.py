@@ -1,0 +1,1 @@
+"""How fast the tracker is here: the timing harness behind `horizon-rt bench`."""

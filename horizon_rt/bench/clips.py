@@ -1,0 +1,36 @@
+"""Video to measure with: rendered, noisy and moving, so that it decodes like footage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from horizon_rt.sinks.canvas import Canvas
+from horizon_rt.sinks.writer import VideoWriter
+from horizon_rt.synth.source import make_clip, parse_options
+
+__all__ = ["RATE_HZ", "write_clip"]
+
+RATE_HZ = 30.0
+_RENDERED = 8  # pictures; the others are these, shifted and with other noise
+_NOISE = 10  # grey levels, peak to peak
+_SHIFT_PX = 8
+
+
+def write_clip(path: Path, size: tuple[int, int], frames: int, *, rate_hz: float = RATE_HZ) -> None:
+    """An H.264 file of a coast seen from a boat; raises OutputError."""
+    width, height = size
+    clip = make_clip(parse_options(f"coast?size={width}x{height}&seconds=2&fps=4&motion=boat&seed=4"))
+    pictures = [Canvas.from_frame(clip.frame(i)) for i in range(min(_RENDERED, len(clip)))]
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, _NOISE, (height, width), np.uint8) for _ in range(_RENDERED)]
+    writer = VideoWriter(path, frame_rate=rate_hz)
+    for index in range(frames):
+        canvas = pictures[index * len(pictures) // frames].copy()
+        luma = canvas.buffer[:height]
+        luma[:] = np.roll(luma, round(_SHIFT_PX * np.sin(index / 5)), axis=0)
+        np.minimum(luma, 255 - _NOISE, out=luma)
+        luma += noise[index % _RENDERED]
+        writer.write(canvas, index / rate_hz)
+    writer.close()
