@@ -285,7 +285,7 @@ def test_the_checkpoint_of_another_recipe_is_refused(
     tmp_path: Path, changes: dict[str, object], name: str
 ) -> None:
     _trainer(tmp_path).save()
-    with pytest.raises(TrainingError, match=f"is of a run with another {name}; give --out another folder"):
+    with pytest.raises(TrainingError, match=f"is of a run with another {name}; go on with the options"):
         _trainer(tmp_path, replace(RECIPE, **changes), resume=True)
 
 

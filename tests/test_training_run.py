@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
 import warnings
@@ -85,13 +86,15 @@ def test_a_shipped_model_is_fine_tuned_and_can_be_used(
     moved = [float((before[k] - after[k]).abs().max()) for k in after if k.endswith("weight")]
     assert 0 < max(moved) < 0.1
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert [(row["step"], "evaluation" in row) for row in rows] == [(2, True), (4, False), (4, True)]
+    assert [(row["step"], "evaluation" in row) for row in rows] == [
+        (0, True), (2, True), (4, False), (4, True)
+    ]  # fmt: skip
     evaluations = [row["evaluation"] for row in rows if "evaluation" in row]
     assert {"loss", "own/dice", "own/auc", "own/found", "own/refused"} <= set(evaluations[-1])
     told = next(line for line in done.errors if line.startswith("loss: "))
     assert told.endswith(f" -> {evaluations[-1]['loss']:.4g}")
     page = (out / "report.html").read_text()
-    assert "Best of 4 pictures set aside" in page
+    assert "Worst of 4 pictures set aside" in page
     assert "<script" not in page
     assert cv2.imread(str(out / "curves.png")).shape[1] > 600
     telemetry = tmp_path / "telemetry.csv"
@@ -106,11 +109,34 @@ def test_the_same_command_gives_the_same_model_and_another_seed_another(
     for name, seed in (("a", 0), ("b", 0), ("c", 5)):
         done = cli(*_train("--recipe", quick, "--out", tmp_path / name, "--seed", str(seed)))
         assert done.code == 0, done.err
-        weights.append(load_file(tmp_path / name / "model.safetensors"))
+        weights.append(load_file(tmp_path / name / f"{name}.safetensors"))
     assert all((weights[0][k] == weights[1][k]).all() for k in weights[0])
     assert any((weights[0][k] != weights[2][k]).any() for k in weights[0])
     assert "pictures set aside" not in (tmp_path / "a" / "report.html").read_text()
-    assert default_model(name=str(tmp_path / "a")).net == "nano"
+    card = default_model(name=str(tmp_path / "a"))
+    assert (card.net, card.name) == ("nano", "a")
+
+
+def test_a_run_that_goes_on_tells_of_the_first_evaluation(own: Path, tmp_path: Path, cli: RunCli) -> None:
+    words = ("--data", own, "--init", "nano", "--out", tmp_path / "o", "--samples", "16", "--batch", "8")
+    first = cli(*_train(*words))
+    again = cli(*_train(*words, "--resume"))
+    assert (first.code, again.code) == (0, 0), again.err
+    told = [[e for e in done.errors if "->" in e] for done in (first, again)]
+    assert told[0] == told[1] != []
+
+
+def test_a_damaged_picture_is_one_line_out_of_a_worker_too(own: Path, tmp_path: Path, cli: RunCli) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(own, broken)
+    for picture in sorted((broken / "images").iterdir())[:16]:
+        picture.write_bytes(picture.read_bytes()[:80])
+    words = ("--data", broken, "--init", "nano", "--out", tmp_path / "o", "--samples", "64", "--batch", "8")
+    done = cli("train", "--workers", "1", "--device", "cpu", *words)
+    assert done.code == 1
+    assert [e for e in done.errors if e.startswith("error")] == done.errors[-1:]
+    assert "cannot read" in done.errors[-1]
+    assert "Traceback" not in done.err
 
 
 def test_an_interrupted_run_leaves_a_checkpoint_and_goes_on(
@@ -129,10 +155,12 @@ def test_an_interrupted_run_leaves_a_checkpoint_and_goes_on(
         patch.setattr(LiveBatches, "__getitem__", interrupted)
         done = cli(*_train("--recipe", quick, "--out", parts))
     assert (done.code, [e for e in done.errors if "error" in e]) == (130, [])
+    assert "--resume goes on" in done.err
+    assert cli("export", parts, tmp_path / "a.ts").err.count("its training is not finished") == 1
     assert torch.load(parts / "checkpoint.pt", weights_only=True)["step"] == 2
     assert not (parts / "manifest.toml").exists()
     assert cli(*_train("--recipe", quick, "--out", parts, "--resume")).code == 0
-    first, second = (load_file(folder / "model.safetensors") for folder in (whole, parts))
+    first, second = (load_file(folder / f"{folder.name}.safetensors") for folder in (whole, parts))
     assert all((first[k] == second[k]).all() for k in first)
     done = cli(*_train("--recipe", quick, "--out", parts, "--resume", "--rate", "0.5"))
     assert done.code == 1

@@ -164,7 +164,7 @@ def test_an_unknown_model_names_those_that_there_are(tmp_path: Path) -> None:
 
 
 def test_no_manifest_and_binary_manifest(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="no usable manifest"):
+    with pytest.raises(WeightsError, match="holds no model: there is no manifest"):
         default_model(tmp_path / "manifest.toml")
     (tmp_path / "manifest.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(WeightsError, match="no usable manifest"):
@@ -289,7 +289,7 @@ def test_an_unknown_entry_of_a_folder_names_those_that_there_are(tmp_path: Path)
     with pytest.raises(WeightsError, match=r"no model 'yours' in .*there are: mine"):
         default_model(name=f"{tmp_path}:yours")
     (tmp_path / "manifest.toml").unlink()
-    with pytest.raises(WeightsError, match="no usable manifest"):
+    with pytest.raises(WeightsError, match="holds no model"):
         default_model(name=str(tmp_path))
 
 

@@ -42,13 +42,21 @@ def train(
             "deeplabv3plus."
         ),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the model in its manifest.")] = "model",
-    samples: Annotated[int | None, typer.Option(min=1, help="Samples of the run.")] = None,
-    batch: Annotated[int | None, typer.Option(min=2, help="Samples of a step.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    loss: Annotated[str | None, typer.Option(help="Loss of the mask, such as edge-bce or bce+dice.")] = None,
-    optimiser: Annotated[str | None, typer.Option(help="sgd, nesterov, adam or adamw.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="cosine, step or plateau.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model; that of the folder unless given.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Samples of the run; 400000, with --init 6000.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="Samples of a step; 32.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Highest learning rate; 0.002, with --init 0.00015.")
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="Loss of the mask, such as edge-bce (the usual) or bce+dice.")
+    ] = None,
+    optimiser: Annotated[str | None, typer.Option(help="sgd, nesterov, adam or adamw (the usual).")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine (the usual), step or plateau.")] = None,
     split: Annotated[
         Path | None, typer.Option(help="Split file of what is set aside; else the last fifth is.")
     ] = None,
@@ -60,7 +68,9 @@ def train(
     patience: Annotated[
         int, typer.Option(min=0, help="Stop after this many evaluations without a better one; 0 never.")
     ] = 0,
-    evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between evaluations.")] = 250,
+    evaluate_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps between evaluations; an eighth of the run, at most 250.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes that make samples; one for each core left over.")
@@ -78,6 +88,7 @@ def train(
     from rich.console import Console
 
     from horizon_rt.cli.common import say, spare_cores, training_progress
+    from horizon_rt.segmentation.manifest import usable_name
     from horizon_rt.training.run import make_job
 
     if init is not None and net is not None:
@@ -87,14 +98,20 @@ def train(
         "schedule": schedule, "split": split, "seed": seed,
     }  # fmt: skip
     job = make_job(
-        out=out, name=name, data=data or [], init=init, recipe_file=recipe, changes=changes, cache=cache,
-        cache_samples=cache_samples, patience=patience, evaluate_every=evaluate_every, resume=resume,
+        out=out, name=name or usable_name(out), data=data or [], init=init, recipe_file=recipe,
+        changes=changes, cache=cache, cache_samples=cache_samples, patience=patience,
+        evaluate_every=evaluate_every, resume=resume,
         workers=spare_cores(threads) if workers is None else workers, threads=threads,
         precision=None if precision is None else precision.value,
         device=device.value, tensorboard=tensorboard,
     )  # fmt: skip
     console = Console(stderr=True)
-    with training_progress(console) as on_step:
-        outcome = job.run(on_step)
+    try:
+        with training_progress(console) as on_step:
+            outcome = job.run(on_step)
+    except KeyboardInterrupt:
+        if (out / "checkpoint.pt").exists():
+            say(console, f"interrupted; the same command with --resume goes on from {out / 'checkpoint.pt'}")
+        raise
     for line in outcome.lines():
         say(console, line)

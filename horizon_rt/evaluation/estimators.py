@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Estimate", "Estimator", "TelemetryEstimator", "TrackerEstimator"]
 
-_WITH_ESTIMATE = ("tracking", "coasting")
 _LENSES: dict[str, type[Pinhole]] = {lens.__name__: lens for lens in (Pinhole, BrownConrady)}
 
 
@@ -116,7 +115,7 @@ class TrackerEstimator:
                 pitch_sd_deg=pitch_sd,
                 logits=logits,
             )
-        if not filtered or horizon.state not in _WITH_ESTIMATE:
+        if not filtered or horizon.up is None:
             return Estimate(view=horizon.view, logits=logits)
         return Estimate(
             view=horizon.view,
@@ -206,8 +205,7 @@ def _estimate(record: dict[str, Any], *, filtered: bool) -> Estimate:
     if view not in get_args(View):
         raise ValueError(f"unknown view {view!r}")
     values = record if filtered else record["measured"]
-    given = values is not None and (not filtered or record["state"] in _WITH_ESTIMATE)
-    if not given or values["roll_deg"] is None:
+    if values is None or values["roll_deg"] is None:
         return Estimate(view=view)
     roll, pitch, roll_sd, pitch_sd = (
         finite(values[name]) for name in ("roll_deg", "pitch_deg", "roll_sd_deg", "pitch_sd_deg")

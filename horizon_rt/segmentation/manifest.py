@@ -17,7 +17,18 @@ from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
 if TYPE_CHECKING:
     from horizon_rt.segmentation.net import NetSize
 
-__all__ = ["FILE", "Manifest", "ModelCard", "SigmaScale", "add", "card", "check_name", "net_entry", "read"]
+__all__ = [
+    "FILE",
+    "Manifest",
+    "ModelCard",
+    "SigmaScale",
+    "add",
+    "card",
+    "check_name",
+    "net_entry",
+    "read",
+    "usable_name",
+]
 
 FILE = "manifest.toml"
 # A dotted key costs tomllib memory that grows with the square of its parts.
@@ -91,9 +102,17 @@ def _parse(data: bytes) -> dict[str, Any]:
 
 
 def _unusable(path: Path, error: Exception) -> WeightsError:
+    if isinstance(error, FileNotFoundError):
+        return WeightsError(f"{path.parent} holds no model: {_what_lies_there(path.parent)}")
     missing = "the key is missing: " if isinstance(error, KeyError) else ""
     reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
     return WeightsError(f"{path} is no usable manifest: {missing}{reason}")
+
+
+def _what_lies_there(folder: Path) -> str:
+    if (folder / "checkpoint.pt").exists():
+        return "its training is not finished; go on with `horizon-rt train --resume`"
+    return f"there is no {FILE}"
 
 
 def card(path: Path, name: str, found: Manifest) -> ModelCard:
@@ -154,6 +173,12 @@ def _positive(value: Any) -> float:
 def net_entry(net: str | NetSize) -> object:
     """What stands for a net in a manifest."""
     return net if isinstance(net, str) else asdict(net)
+
+
+def usable_name(folder: Path) -> str:
+    """The name of a folder as that of its model, if one can be called so."""
+    name = folder.resolve().name
+    return name if _NAME.fullmatch(name) else "model"
 
 
 def check_name(name: str) -> None:

@@ -74,6 +74,8 @@ def _manifest_at(text: str) -> Path | None:
     path = Path(text)
     try:
         found = path / manifest.FILE if path.is_dir() else path
+        if path.suffix == ".safetensors" and path.is_file():
+            raise WeightsError(f"{path} is the weights of a model; give its folder, or FOLDER:NAME")
         return found if found.is_file() or path.is_dir() else None
     except (OSError, ValueError):
         return None
@@ -125,7 +127,8 @@ def weights_bytes(card: ModelCard) -> bytes:
     digest = hashlib.sha256(data).hexdigest()
     if digest != card.sha256:
         raise WeightsError(
-            f"{card.path} is not the file of its manifest: sha256 {digest[:12]}…, not {card.sha256[:12]}…"
+            f"{card.path} is damaged or was changed: it is not the file of its manifest, "
+            f"sha256 {digest[:12]}…, not {card.sha256[:12]}…"
         )
     return data
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from horizon_rt.errors import DatasetError
+from horizon_rt.errors import DatasetError, HorizonError
 from horizon_rt.training.cache import SHAPES, cache_facts, draw, open_cache
 from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
@@ -112,8 +113,8 @@ def load(batches: Batches, steps: range, *, workers: int) -> Iterator[Batch]:
     if workers == 0:
         yield from (batches[i] for i in steps)
         return
-    yield from DataLoader(
-        batches,  # type: ignore[arg-type]
+    made = DataLoader(
+        _Told(batches),
         batch_size=None,
         sampler=list(steps),
         num_workers=workers,
@@ -121,11 +122,29 @@ def load(batches: Batches, steps: range, *, workers: int) -> Iterator[Batch]:
         worker_init_fn=_quiet_worker,
         prefetch_factor=4,
     )
+    for batch in made:
+        if isinstance(batch, HorizonError):
+            raise batch
+        yield batch
+
+
+class _Told(Dataset[Batch | HorizonError]):
+    """Batches, and errors as what they are: a loader would raise them with the worker's traceback as text."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+
+    def __getitem__(self, index: int) -> Batch | HorizonError:
+        try:
+            return self._batches[index]
+        except HorizonError as error:
+            return error
 
 
 def _quiet_worker(_number: int) -> None:
     import cv2
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked for them ends them
     os.nice(5)  # the step that consumes the batches comes first
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

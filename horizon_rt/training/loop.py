@@ -197,10 +197,15 @@ class Trainer:
         for name, value in self.net.state_dict().items():
             self.average[name].lerp_(value.float(), 1 - decay)
 
-    def _observe(self, evaluate: Evaluate) -> None:
+    def evaluate(self, evaluate: Evaluate) -> dict[str, float]:
+        """Evaluate the mean weights and log what is found."""
         found = evaluate(self.averaged())
         if found:
             self._log({"evaluation": found}, found)
+        return found
+
+    def _observe(self, evaluate: Evaluate) -> None:
+        found = self.evaluate(evaluate)
         loss = found.get("loss", self._running)
         self._schedule.observe(loss)
         self.since_best += 1
@@ -221,6 +226,7 @@ class Trainer:
             "step": self.step,
             "best": self.best,
             "since_best": self.since_best,
+            "running": self._running,
             "recipe": {name: str(value) for name, value in asdict(self.recipe).items()},
             "net": self.net.state_dict(),
             "average": self.average,
@@ -257,7 +263,8 @@ class Trainer:
         for name, value in asdict(self.recipe).items():
             if before.get(name, str(usual[name])) != str(value):
                 raise TrainingError(
-                    f"{self._checkpoint} is of a run with another {name}; give --out another folder"
+                    f"{self._checkpoint} is of a run with another {name}; go on with the options of "
+                    "that run, or give another --out"
                 )
 
     def _take_over(self, state: dict[str, Any]) -> None:
@@ -270,12 +277,13 @@ class Trainer:
         self._scaler.load_state_dict(state["scaler"])
         self._generator.set_state(state["generator"])
         self.step, self.best, self.since_best = state["step"], state["best"], state["since_best"]
+        self._running = state.get("running", math.nan)
 
     def _trim_log(self) -> None:
         """Leave out what was logged after the checkpoint, which will be logged again."""
         if self._log_path.exists():
             lines = self._log_path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = "".join(line for line in lines if _step_of(line) <= self.step)
+            kept = "".join(line for line in lines if self.step and _step_of(line) <= self.step)
             write_whole(self._log_path, kept.encode())
 
 

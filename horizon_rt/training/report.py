@@ -26,7 +26,7 @@ from horizon_rt.training.pictures import load
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.validation import Prediction
 
-__all__ = ["read_log", "write_report"]
+__all__ = ["first_evaluation", "read_log", "write_report"]
 
 _SHOWN = 12  # best, and worst, pictures
 # Curves by the last part of their names, and the titles of their plots.
@@ -57,6 +57,12 @@ def read_log(path: Path) -> Curves:
     return dict(curves)
 
 
+def first_evaluation(folder: Path) -> dict[str, float]:
+    """What the evaluation before the first step found, as log.jsonl has it; raises TrainingError."""
+    curves = read_log(folder / "log.jsonl")
+    return {name: values[0] for name, (steps, values) in curves.items() if steps[0] == 0}
+
+
 def write_report(folder: Path, name: str, recipe: Recipe, predictions: Sequence[Prediction]) -> Path:
     """Write curves.png and report.html into the folder of a run; returns the page. Raises OutputError."""
     plots = _draw_curves(read_log(folder / "log.jsonl"), folder / "curves.png")
@@ -68,7 +74,7 @@ def write_report(folder: Path, name: str, recipe: Recipe, predictions: Sequence[
         plots=plots,
         sheets={
             f"Worst of {count} pictures set aside": [_tile(p) for p in predictions[:_SHOWN]],
-            f"Best of {count} pictures set aside": [_tile(p) for p in predictions[::-1][:_SHOWN]],
+            f"Best of {count} pictures set aside": [_tile(p) for p in predictions[_SHOWN:][::-1][:_SHOWN]],
         },
         truth_colour=f"rgb{TRUTH_RGB}",
         estimate_colour=f"rgb{ESTIMATE_RGB}",

@@ -142,14 +142,15 @@ class Job:
         batches = self._batches(recipe, on_step)
         with _events(self.settings.folder / "events" if self.tensorboard else None) as on_log:
             trainer = Trainer(net, recipe, self.settings, on_log)
-            before = judge(trainer.averaged())
+            if trainer.step == 0:
+                trainer.evaluate(judge)
             finished = _train(trainer, batches, judge, on_step)
         model = self._write(trainer, card)
         after, worst_first = judge.report(trainer.result())
-        from horizon_rt.training.report import write_report
+        from horizon_rt.training.report import first_evaluation, write_report
 
         report = write_report(self.settings.folder, self.name, recipe, worst_first)
-        return Outcome(model, report, before, after, finished)
+        return Outcome(model, report, first_evaluation(self.settings.folder), after, finished)
 
     def _write(self, trainer: Trainer, card: ModelCard | None) -> ModelCard:
         recipe = trainer.recipe
@@ -226,7 +227,7 @@ def make_job(
     changes: Mapping[str, object],
     device: Literal["auto", "cpu", "cuda"],
     precision: Precision | None,
-    evaluate_every: int,
+    evaluate_every: int | None,
     patience: int,
     resume: bool,
     workers: int,
@@ -246,7 +247,7 @@ def make_job(
         precision=precision or ("float16" if where == "cuda" else "float32"),
         threads=threads,
         workers=workers,
-        evaluate_every=min(evaluate_every, recipe.steps),
+        evaluate_every=min(evaluate_every or max(1, min(250, recipe.steps // 8)), recipe.steps),
         patience=patience,
         resume=resume,
     )
