@@ -135,11 +135,14 @@ def _encoders() -> Finding:
 
 
 def _weights() -> Finding:
-    from horizon_rt.segmentation.weights import default_model, load_net
+    from horizon_rt.segmentation.weights import default_model, load_net, shipped_models
 
-    card = default_model()
-    load_net(card)
-    return Finding("weights", "ok", f"{card.name}, sha256 {card.sha256[:12]}…")
+    cards = [default_model(name=name) for name in shipped_models()]
+    for card in cards:
+        load_net(card)
+    default = default_model().name
+    names = [f"{card.name} (default)" if card.name == default else card.name for card in cards]
+    return Finding("weights", "ok", ", ".join(names))
 
 
 def _backends() -> Finding:

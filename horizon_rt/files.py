@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,9 @@ def output_error(target: Path | str, error: OSError, partial: Path | None = None
     """One line: which output, why, where the written part lies, what to do."""
     kept = f"; what was written is in {partial}" if partial is not None else ""
     reason = error.strerror or str(error)
-    return OutputError(f"cannot write {target}: {reason}{kept}; free space or choose another place")
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    advice = "free space or choose another place" if full else "choose another place"
+    return OutputError(f"cannot write {target}: {reason}{kept}; {advice}")
 
 
 class PartialFile:

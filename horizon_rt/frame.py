@@ -37,7 +37,8 @@ class Frame:
 
     `time_s` is presentation time in seconds, for live sources a monotonic capture time from the first
     frame on. `arrival_s` is `time.perf_counter()` when the frame left the decoder, for latency.
-    `name` is the file of a picture that came from a folder.
+    `name` is the file of a picture that came from a folder. `damaged` are pictures whose data were broken,
+    where the decoder made up what was missing.
     """
 
     planes: tuple[Plane, ...]
@@ -46,6 +47,7 @@ class Frame:
     sampling: Sampling = field(default_factory=Sampling)
     arrival_s: float = 0.0
     name: str | None = None
+    damaged: bool = False
 
     def __post_init__(self) -> None:
         if len(self.planes) not in (1, 3):

@@ -19,6 +19,7 @@ from horizon_rt.tracking import Filter, FrameWatch, NoFilter, Track, TrackFilter
 
 __all__ = ["HorizonTracker", "estimated"]
 
+_NOTHING_SEEN = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
 _ESTIMATED = ("up", "line", "roll_sd_deg", "pitch_sd_deg", "roll_rate_dps", "pitch_rate_dps")
 
 
@@ -76,12 +77,12 @@ class HorizonTracker:
         return self._segmenter.segment(frame)
 
     def update(self, frame: Frame, segmentation: Segmentation | None = None) -> Horizon:
-        """Analyse a frame; frames come in the order of their time.
+        """Analyse a frame; frames come in the order of their time. A damaged one says nothing.
 
         `segmentation` is that of this frame, where the caller has it from `segment`.
         """
         fitter = self._fitter_for(frame)
-        found = fitter.fit(segmentation or self._segmenter.segment(frame))
+        found = _NOTHING_SEEN if frame.damaged else fitter.fit(segmentation or self.segment(frame))
         change = self._watch.look(frame.luma, bit_depth=frame.sampling.bit_depth)
         observation = replace(self._refined(frame, found), change=change)
         track = self._filter.update(frame.time_s, observation)

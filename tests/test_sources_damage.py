@@ -26,6 +26,7 @@ from horizon_rt.sources.clock import PresentationClock
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.sources.decoder import MAX_CONSECUTIVE_ERRORS, PacketDecoder
 from horizon_rt.sources.file import open_stdin
+from horizon_rt.tracker import HorizonTracker
 from tests.sources_support import ffmpeg, h264_clip, moving_frames, needs_ffmpeg, write_clip
 
 
@@ -399,3 +400,21 @@ def test_a_camera_through_opencv(tmp_path: Path) -> None:
     assert np.all(np.diff([frame.time_s for frame in frames]) >= 0)
     with pytest.raises(SourceNotFound, match="no camera"):
         device.OpenCvCamera(str(tmp_path / "missing.avi"))
+
+
+def test_frames_that_the_decoder_made_up_are_told_and_not_measured(tmp_path: Path) -> None:
+    """Bytes of one slice are changed: H.264 hides the damage, also in what refers to that picture."""
+    clip = h264_clip(tmp_path / "clip.mp4", 30)
+    whole, warnings = read_all(clip)
+    assert not any(frame.damaged for frame in whole)
+    assert warnings == []
+    data = bytearray(clip.read_bytes())
+    start = data.index(b"mdat") + 2 * (len(data) - data.index(b"mdat")) // 5
+    data[start : start + 60] = bytes(range(60))
+    clip.write_bytes(data)
+    frames, warnings = read_all(clip)
+    hurt = [frame for frame in frames if frame.damaged]
+    assert hurt
+    assert any(f"{len(hurt)} of {len(frames)} frames are damaged" in line for line in warnings)
+    tracker = HorizonTracker(smooth="none")
+    assert tracker.update(hurt[0]).view == "unknown"

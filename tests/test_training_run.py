@@ -78,6 +78,7 @@ def test_a_shipped_model_is_fine_tuned_and_can_be_used(
         "report.html",
         "curves.png",
         "checkpoint.pt",
+        "split.toml",
     }
     assert {path.name for path in out.iterdir()} == expected
     card = default_model(name=str(out))
@@ -97,6 +98,9 @@ def test_a_shipped_model_is_fine_tuned_and_can_be_used(
     assert "Worst of 4 pictures set aside" in page
     assert "<script" not in page
     assert cv2.imread(str(out / "curves.png")).shape[1] > 600
+    judged = cli("eval", own, "--split", out / "split.toml", "--model", out, "--out", tmp_path / "judged")
+    assert judged.code == 0, judged.err
+    assert len(json.loads((tmp_path / "judged/report.json").read_text())["results"][0]["frames"]) == 4
     telemetry = tmp_path / "telemetry.csv"
     assert cli("track", clip, "--model", out, "--telemetry", telemetry).code == 0
     assert len(telemetry.read_text().splitlines()) == 13

@@ -19,6 +19,7 @@ from horizon_rt.cli.common import (
     Smoothing,
     options_from,
     print_table,
+    say_first_use,
 )
 
 __all__ = ["batch"]
@@ -43,6 +44,7 @@ def batch(
 
     options = options_from(camera_profile, hfov, model, smooth, device, backend)
     console = Console(stderr=True)
+    say_first_use(console)
     jobs = find_inputs(inputs, out, overlay=overlay)
     results = run_batch(jobs, options, console, resume=resume)
     print_table(summary_table(results))

@@ -45,6 +45,7 @@ __all__ = [
     "print_table",
     "progress",
     "say",
+    "say_first_use",
     "say_lens",
     "spare_cores",
     "status_line",
@@ -239,6 +240,15 @@ def print_summary(summary: RunSummary, outputs: list[Path], console: Console) ->
     for path in outputs if summary.frames else []:
         if path.exists():  # an interrupted run with hindsight leaves no overlay
             say(console, f"written: {path}")
+
+
+def say_first_use(console: Console) -> None:
+    """Say why nothing happens for a while: the kernels are compiled at their first use on a machine."""
+    import horizon_rt.fitting
+
+    kept = Path(horizon_rt.fitting.__file__).with_name("__pycache__").glob("*.nbi")
+    if "NUMBA_CACHE_DIR" not in os.environ and next(kept, None) is None:
+        say(console, "the first run compiles its kernels for this machine, which takes some seconds")
 
 
 def say_lens(options: TrackOptions, outputs: Outputs, console: Console) -> None:

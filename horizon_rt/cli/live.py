@@ -23,6 +23,7 @@ from horizon_rt.cli.common import (
     parse_size,
     print_summary,
     say,
+    say_first_use,
     say_lens,
     status_line,
 )
@@ -69,6 +70,7 @@ def live(
             say(console, "no display: going on without a window")
             window = False
         outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=record, window=window)
+        say_first_use(console)
         with status_line(console, quiet=window) as on_frame:
             summary = run(opened, options, outputs, real_time=True, on_frame=on_frame)
         print_summary(summary, outputs.paths, console)

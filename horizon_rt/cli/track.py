@@ -21,6 +21,7 @@ from horizon_rt.cli.common import (
     print_summary,
     progress,
     say,
+    say_first_use,
     say_lens,
 )
 
@@ -60,12 +61,17 @@ def track(
     if out is not None:
         usual = default_outputs(out, output_name(opened.info), still=opened.info.still)
         outputs = Outputs(telemetry=outputs.telemetry or usual.telemetry, overlay=overlay or usual.overlay)
+    if not (outputs.paths or outputs.telemetry):
+        say(console, "nothing will be written; add --out DIR, --overlay FILE or --telemetry FILE")
+    if smooth is Smoothing.offline and opened.info.still:
+        say(console, "pictures stand alone: nothing is smoothed")
+    say_first_use(console)
     times = 2 if smooth is Smoothing.offline and outputs.shows_pictures else 1
     with progress(opened.info, console, times=times) as on_frame:
         summary = run(opened, options, outputs, on_frame=on_frame, on_look=on_frame)
     print_summary(summary, outputs.paths, console)
     say_lens(options, outputs, console)
-    if not (outputs.paths or outputs.telemetry):
-        say(console, "nothing was written; add --out DIR, --overlay FILE or --telemetry FILE")
+    if summary.interrupted and times == 2 and outputs.overlay is not None and not outputs.overlay.exists():
+        say(console, "no overlay: it is made in a second look, after all of the recording was seen")
     if summary.interrupted:
         raise typer.Exit(130)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from horizon_rt.errors import DatasetError
+from horizon_rt.files import write_whole
 
-__all__ = ["data_root", "is_set_aside", "is_split"]
+__all__ = ["data_root", "is_set_aside", "is_split", "write_split"]
 
 
 def data_root() -> Path | None:
@@ -33,6 +36,19 @@ def is_split(split: Path, dataset: str) -> bool:
     return bool(_prefixes(split, dataset))
 
 
+def write_split(path: Path, names: Mapping[str, Sequence[str]]) -> None:
+    """A split file of these file names by dataset, if there are any; raises OutputError."""
+    given = {dataset: ", ".join(map(_text, files)) for dataset, files in names.items() if files}
+    lines = [f"{_text(dataset)} = [{files}]" for dataset, files in given.items()]
+    if lines:
+        write_whole(path, ("\n".join(["[set_aside]", *lines]) + "\n").encode())
+
+
+def _text(value: str) -> str:
+    """A TOML string; those of JSON are, but for the delete character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 @lru_cache(maxsize=64)
 def _prefixes(split: Path, dataset: str) -> tuple[str, ...]:
     try:
@@ -41,4 +57,5 @@ def _prefixes(split: Path, dataset: str) -> tuple[str, ...]:
             raise ValueError(f"what is set aside of {dataset} is a list of beginnings of file names")
         return tuple(given)
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DatasetError(f"{split} is no usable split: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DatasetError(f"{split} is no usable split: {reason}") from error

@@ -185,6 +185,8 @@ def _read_records(path: Path) -> list[dict[str, Any]]:
                     raise DatasetError(f"{path}, line {number}: an object is needed")
                 records.append(record)
     except json.JSONDecodeError as error:
+        if not records:
+            raise DatasetError(f"{path} is no telemetry of JSON lines (.jsonl)") from error
         raise DatasetError(f"{path}, line {len(records) + 1}: {error}") from error
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error

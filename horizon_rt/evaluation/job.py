@@ -152,7 +152,10 @@ def _judged(
     ):
         for name in names:
             if name not in seen:
-                raise DatasetError(f"{kind} {name}: no frame to judge; check --split, --part and the names")
+                raise DatasetError(
+                    f"{kind} {name}: no frame to judge: none is labelled or set aside, "
+                    "or the telemetry is of another recording"
+                )
     return kept
 
 

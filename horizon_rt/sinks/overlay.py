@@ -125,7 +125,7 @@ class Overlay:
                     f"{value:+.1f}°", (x + column + 4.6 * self._text, y), WHITE, self._text, align="right"
                 )
             if sd is not None:
-                canvas.text(f"±{sd:.2g}°", (x + column + 5.4 * self._text, y), WHITE, self._text)
+                canvas.text(f"±{sd:.2f}°", (x + column + 5.4 * self._text, y), WHITE, self._text)
 
     def _rate_text(self, canvas: Canvas, horizon: Horizon, fps: float | None) -> None:
         parts = [f"{fps:.0f} FPS"] if fps is not None else []

@@ -78,7 +78,7 @@ class ContainerSource(Source):
         self._period_s = 1 / (self._rate or _DEFAULT_RATE_HZ)
         origin_s = None if self._options.live else _start_s(stream)
         self._clock = PresentationClock(origin_s=origin_s, period_s=self._period_s)
-        self._count = 0
+        self._count = self._damaged = 0
         self._stamped: bool | None = None
         self._first = self._decoded()
         self.info = self._describe(stream)
@@ -126,8 +126,10 @@ class ContainerSource(Source):
         arrival_s = time.perf_counter()
         planes, sampling = self._reader.read(picture)
         planes = upright(planes, orientation(picture))
-        frame = Frame(planes, self._count, self._clock.stamp(self._timestamp(picture)), sampling, arrival_s)
+        time_s, damaged = self._clock.stamp(self._timestamp(picture)), picture.is_corrupt
+        frame = Frame(planes, self._count, time_s, sampling, arrival_s, damaged=damaged)
         self._count += 1
+        self._damaged += damaged
         return frame
 
     def _timestamp(self, picture: VideoFrame) -> float | None:
@@ -147,6 +149,8 @@ class ContainerSource(Source):
             self.note(f"{name}: stopped after {decoder.errors} errors ({decoder.last_error})")
         elif decoder.errors:
             self.note(f"{name}: {decoder.errors} damaged packets skipped ({decoder.last_error})")
+        if self._damaged:
+            self.note(f"{name}: {self._damaged} of {self._count} frames are damaged; they are not measured")
         if repaired and not self._options.live:
             self.note(
                 f"{name}: {repaired} of {self._count} timestamps unusable, {self._period_s:g} s assumed"

@@ -144,6 +144,16 @@ def _pictures(dataset: Dataset) -> list[Picture]:
     return pictures
 
 
+def aside_names(names: Iterable[str]) -> dict[str, list[str]]:
+    """Files that are set aside where no split says so, by the names of the datasets of pictures."""
+    found: dict[str, list[str]] = {}
+    for _, path in named_datasets(names):
+        dataset = None if (path / "panoramas.csv").is_file() else open_dataset(path)
+        if isinstance(dataset, PictureSet):
+            found[dataset.name] = [picture.path.name for picture in open_pictures(path, None)[1]]
+    return found
+
+
 def set_aside(names: Iterable[str], split: Path | None, count: int) -> dict[str, list[Picture]]:
     """At most `count` pictures for validation of each dataset that has any; raises DatasetError."""
     sets = {

@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 
+from horizon_rt.datasets.splits import write_split
 from horizon_rt.errors import DatasetError, TrainingError
 from horizon_rt.segmentation.manifest import check_name
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
@@ -27,7 +28,7 @@ from horizon_rt.training.cache import build_cache, check_material
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.materials import ingredients_of
-from horizon_rt.training.pictures import set_aside
+from horizon_rt.training.pictures import aside_names, set_aside
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.validation import Validation
 
@@ -41,6 +42,7 @@ _VALIDATED = 150  # pictures of a dataset that the evaluations use
 # A short run that starts from trained weights, and the part of it that the user's own data gets.
 _FINE_TUNING = {"samples": 6000, "rate": 1.5e-4, "warm_up": 0.1, "average": 0.98, "frozen_norm": True}
 _OWN_SHARE = 1.0
+_SPLIT = "split.toml"
 
 
 def recipe_for(
@@ -96,6 +98,7 @@ class Outcome:
             f"written: {self.model.path}",
             f"written: {self.report}",
             f"use: --model {folder}",
+            *([f"judge: eval DATASET --split {split}"] if (split := folder / _SPLIT).exists() else []),
         ]
 
 
@@ -150,6 +153,8 @@ class Job:
         from horizon_rt.training.report import first_evaluation, write_report
 
         report = write_report(self.settings.folder, self.name, recipe, worst_first)
+        if recipe.split is None:
+            write_split(self.settings.folder / _SPLIT, aside_names(recipe.data))
         return Outcome(model, report, first_evaluation(self.settings.folder), after, finished)
 
     def _write(self, trainer: Trainer, card: ModelCard | None) -> ModelCard:
