@@ -8,6 +8,7 @@ import typer
 
 from horizon_rt._version import __version__
 from horizon_rt.cli.batch import batch
+from horizon_rt.cli.bench import bench
 from horizon_rt.cli.calibrate import calibrate
 from horizon_rt.cli.cameras import app as cameras
 from horizon_rt.cli.demo import demo
@@ -24,7 +25,7 @@ from horizon_rt.cli.train import train
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-for verb in (live, track, batch, demo, label, train, inspect, export, synth, calibrate, doctor):
+for verb in (live, track, batch, demo, label, train, inspect, export, synth, bench, calibrate, doctor):
     app.command()(verb)
 app.command("eval")(evaluate)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")

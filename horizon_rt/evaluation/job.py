@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,8 +17,9 @@ from horizon_rt.errors import DatasetError
 from horizon_rt.evaluation.estimators import Estimator, TelemetryEstimator, TrackerEstimator
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
-from horizon_rt.evaluation.tables import dataset_groups, make_tables, rich_table, scene_groups
+from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
 from horizon_rt.files import output_error
+from horizon_rt.pages.table import rich_table
 from horizon_rt.tracker import HorizonTracker
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class EvalReport:
         """For the terminal: by dataset, then by type of scene."""
         by_dataset = make_tables(dataset_groups(self.evaluations), "dataset")
         by_scene = make_tables(scene_groups(self.evaluations), "scene")
-        return [rich_table(table) for table in (*by_dataset, *by_scene)]
+        named = (replace(table, title=f"{table.title}, by scene") for table in by_scene)
+        return [rich_table(table) for table in (*by_dataset, *named)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from horizon_rt._version import __version__
 from horizon_rt.evaluation.results import Evaluation
-from horizon_rt.evaluation.tables import Table, dataset_groups, make_tables, scene_groups
+from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
 from horizon_rt.evaluation.worst import ESTIMATE_RGB, TRUTH_RGB, WorstFrame
 from horizon_rt.files import write_whole
 from horizon_rt.pages import embedded, render_page
+from horizon_rt.pages.table import Table
 
 __all__ = ["as_html", "as_json", "as_markdown", "write_report"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ from horizon_rt.segmentation.preprocess import INPUT_AREA_PX, Letterbox, Preproc
 if TYPE_CHECKING:
     from horizon_rt.segmentation.backends import Backend
 
-__all__ = ["Segmentation", "Segmenter"]
+__all__ = ["OnStage", "Segmentation", "Segmenter"]
+
+OnStage = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +53,25 @@ def _linear_weights(size: int, cells: int, scale: float, margin: float) -> NDArr
 
 
 class Segmenter:
-    """Preprocess and net, one frame at a time; not for use by several threads at once."""
+    """Preprocess and net, one frame at a time; not for use by several threads at once.
+
+    `on_stage` is called with the name of each part when it is done.
+    """
 
     def __init__(self, backend: Backend, *, input_area_px: int = INPUT_AREA_PX) -> None:
         self.backend = backend
+        self.on_stage: OnStage | None = None
         self.preprocess = Preprocessor(input_area_px)
 
     def segment(self, frame: Frame) -> Segmentation:
         """Run the net on a frame."""
         letterbox = self.preprocess(frame)
-        return self.segment_input(self.preprocess.input, letterbox)
+        if self.on_stage is not None:
+            self.on_stage("preprocess")
+        found = self.segment_input(self.preprocess.input, letterbox)
+        if self.on_stage is not None:
+            self.on_stage("segment")
+        return found
 
     def segment_input(self, picture: NDArray[np.float32], letterbox: Letterbox) -> Segmentation:
         """Run the net on a net input (1, 3, h, w) as `Preprocessor` makes it."""

@@ -1,0 +1,75 @@
+"""`horizon-rt bench`: how fast the tracker is on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from horizon_rt.cli.common import BackendChoice, Device, DeviceChoice, parse_size, print_table, say
+
+if TYPE_CHECKING:
+    from horizon_rt.config import BackendChoice as Wished
+
+__all__ = ["bench"]
+
+
+def bench(
+    source: Annotated[
+        Path | None, typer.Argument(help="Video file; without one, clips are rendered and encoded.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for bench.html, bench.md and bench.json.")] = None,
+    size: Annotated[
+        list[str] | None, typer.Option(metavar="WxH", help="Size of a rendered clip; repeatable.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model to measure, by its name or path; repeatable.")
+    ] = None,
+    backend: Annotated[
+        list[BackendChoice] | None, typer.Option(help="What runs the net; repeatable.")
+    ] = None,
+    device: Device = DeviceChoice.auto,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="All shipped models with all installed backends.")
+    ] = False,
+    frames: Annotated[int, typer.Option(min=2, help="Frames of each recording.")] = 200,
+    repeats: Annotated[int, typer.Option(min=1, help="Whole runs of each kind, for the quartiles.")] = 3,
+    overlay: Annotated[bool, typer.Option(help="Measure overlay video, too.")] = True,
+    threads: Annotated[int, typer.Option(min=0, help="Decoder threads; 0: one for each core.")] = 0,
+    against: Annotated[
+        Path | None, typer.Option(metavar="JSON", help="Earlier bench.json to compare with.")
+    ] = None,
+) -> None:
+    """Measure frames per second, latency and the cost of each stage, beside decoding alone."""
+    from rich.console import Console
+
+    from horizon_rt.bench.job import SIZES, BenchJob
+    from horizon_rt.bench.measure import Plan
+    from horizon_rt.bench.report import write_report
+    from horizon_rt.bench.results import Report, changes
+    from horizon_rt.bench.tables import change_table, make_tables
+    from horizon_rt.pages.table import rich_table
+    from horizon_rt.segmentation.backends import installed_backends
+    from horizon_rt.segmentation.weights import shipped_models
+
+    if source is not None and size:
+        raise typer.BadParameter("--size is that of rendered clips; leave it out with a source")
+    if matrix and (model or backend):
+        raise typer.BadParameter("--matrix takes all models and backends; leave --model and --backend out")
+    earlier = None if against is None else Report.from_json(against)
+    wished: list[Wished] = [choice.value for choice in backend or [BackendChoice.torchscript]]
+    job = BenchJob(
+        plan=Plan(device=device.value, frames=frames, repeats=repeats, overlay=overlay, threads=threads),
+        source=source,
+        sizes=tuple(map(parse_size, size)) if size else SIZES,
+        models=shipped_models() if matrix else tuple(model or (None,)),
+        backends=installed_backends() if matrix else tuple(wished),
+    )
+    console = Console(stderr=True)
+    report = job.run(lambda part: say(console, part))
+    found = [] if earlier is None else list(changes(earlier, report))
+    for table in make_tables(report.results) + ([] if earlier is None else [change_table(found)]):
+        print_table(rich_table(table))
+    for path in [] if out is None else write_report(out, report, found):
+        say(console, f"written: {path}")
