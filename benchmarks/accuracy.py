@@ -51,7 +51,7 @@ def judge_frames(root: Path, name: str, tracker: HorizonTracker) -> tuple[dict[s
 
 
 def attitude_error(horizon: Horizon, truth: UpVector) -> AttitudeError | None:
-    if horizon.up is None or horizon.state not in ("tracking", "coasting"):
+    if horizon.up is None:
         return None
     assert horizon.roll_sd_deg is not None
     assert horizon.pitch_sd_deg is not None

@@ -1,0 +1,159 @@
+"""Accuracy against time, beside classical finders: `python benchmarks/peers.py --json FILE --chart FILE`.
+
+All see the same frames, one after the other, in one process with one thread each: those set aside of
+thermal-sea and flight, and rendered pictures. A peer's time is from a BGR picture to its line, that of a
+model from the decoder's planes to its horizon.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from baselines import BASELINES
+from matplotlib.figure import Figure
+
+from horizon_rt.bench.machine import describe
+from horizon_rt.camera import Pinhole
+from horizon_rt.datasets import LabelledFrame, data_root, is_set_aside, open_dataset
+from horizon_rt.evaluation.estimators import Estimate
+from horizon_rt.evaluation.runner import EvalOptions, evaluate
+from horizon_rt.frame import Frame
+from horizon_rt.geometry import HorizonLine
+from horizon_rt.segmentation.backends import installed_backends
+from horizon_rt.sinks.canvas import Canvas
+from horizon_rt.synth.dataset import write_pictures
+from horizon_rt.synth.stills import StillOptions
+from horizon_rt.tracker import HorizonTracker
+
+SPLIT = Path(__file__).parents[1] / "weights" / "split.toml"
+MODELS = ("nano", "small", "lite0")
+
+
+class Timed:
+    """An estimator that keeps the time of each of its answers in ms."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.camera: Pinhole | None = None
+        self.times: list[float] = []
+
+    def covers(self, labelled: LabelledFrame) -> bool:
+        return True
+
+    def restart(self) -> None:
+        pass
+
+    def look_ahead(self, frames: Iterable[tuple[Frame, Pinhole]]) -> None:
+        pass
+
+    def timed(self, work: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        found = work()
+        self.times.append(1e3 * (time.perf_counter() - start))
+        return found
+
+
+class Peer(Timed):
+    def __init__(self, name: str, find: Callable[[Any], HorizonLine | None]) -> None:
+        super().__init__(name)
+        self._find = find
+
+    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+        picture = np.ascontiguousarray(Canvas.from_frame(frame).to_bgr()[: frame.height, : frame.width])
+        line = self.timed(lambda: self._find(picture))
+        up = None if line is None else line.up_vector(camera.fx)
+        return Estimate(view="unknown" if line is None else "horizon", up=up, line=line)
+
+
+class Ours(Timed):
+    def __init__(self, model: str, backend: str) -> None:
+        super().__init__(f"{model}, {backend}")
+        self._tracker = HorizonTracker(model=model, backend=backend, smooth="none")  # type: ignore[arg-type]
+
+    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+        if self._tracker.camera != camera:
+            self._tracker.camera = camera
+        found = self.timed(lambda: self._tracker.update(frame))
+        return Estimate(view=found.view, up=found.up, line=found.line)
+
+
+def judge(root: Path, rendered: Path) -> dict[str, dict[str, Any]]:
+    """By set and finder: the errors of lines, and quartiles of the time."""
+    rows: dict[str, dict[str, Any]] = defaultdict(dict)
+    for folder in (root / "thermal-sea", root / "flight", rendered):
+        dataset = open_dataset(folder)
+        options = EvalOptions(
+            keep=None
+            if folder == rendered
+            else lambda file, name=dataset.name: is_set_aside(SPLIT, name, file)
+        )
+        finders: list[Timed] = [Peer(name, find) for name, find in BASELINES.items()]
+        finders += [Ours(model, backend) for model in MODELS for backend in installed_backends()]
+        for finder in finders:
+            lines = evaluate(dataset, finder, options).summary().lines or {}  # type: ignore[arg-type]
+            spread = [round(float(v), 3) for v in np.percentile(finder.times[3:], [25, 50, 75])]
+            rows[dataset.name][finder.name] = {
+                **{key: lines[key] for key in ("frames", "found", "auc", "dy_px", "dphi_deg")},
+                "ms": spread,
+            }
+            print(dataset.name, finder.name, json.dumps(rows[dataset.name][finder.name]), flush=True)
+    return dict(rows)
+
+
+def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
+    """Error (100 - AUC) against time, a panel for each set."""
+    figure = Figure(figsize=(12, 4.6), layout="constrained", dpi=110)
+    for axes, (name, found) in zip(figure.subplots(1, len(rows), sharey=True), rows.items(), strict=True):
+        for finder, row in found.items():
+            ours = finder not in BASELINES
+            axes.plot(
+                row["ms"][1],
+                max(100 - row["auc"], 0.3),
+                "o" if ours else "s",
+                color="#2a7de1" if ours else "#888",
+            )
+            axes.annotate(
+                finder,
+                (row["ms"][1], max(100 - row["auc"], 0.3)),
+                (5, 3),
+                textcoords="offset points",
+                fontsize=7.5,
+            )
+        axes.set(xscale="log", yscale="log", xlabel="ms a frame, median, one thread", title=name)
+        axes.margins(x=0.3, y=0.12)
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("100 - AUC (less is better)")
+    figure.savefig(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--chart", type=Path, required=True)
+    options = parser.parse_args()
+    root = data_root()
+    if root is None:
+        parser.error("no datasets found: set HORIZON_RT_DATA to their folder")
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        rendered = Path(folder) / "rendered"
+        kinds = ("sea", "coast", "fields", "mountains")
+        write_pictures(rendered, StillOptions(kinds=kinds, size=(1280, 720), seed=77), count=60)
+        rows = judge(root, rendered)
+    options.json.write_text(json.dumps({"machine": describe(), "sets": rows}, indent=2) + "\n")
+    draw(rows, options.chart)
+
+
+if __name__ == "__main__":
+    main()
