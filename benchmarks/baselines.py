@@ -61,38 +61,37 @@ def gradient_strips(picture: Image) -> HorizonLine | None:
 
 def region_variance(picture: Image) -> HorizonLine | None:
     """Ettinger et al. 2003: the line whose sides have the least spread of colours, coarse, then fine."""
-    height, width = picture.shape[:2]
+    width = picture.shape[1]
     small = cv2.resize(picture, _SMALL, interpolation=cv2.INTER_AREA).astype(np.float64)
     w, h = _SMALL
     x, y = np.meshgrid(np.arange(w) - (w - 1) / 2, np.arange(h) - (h - 1) / 2)
     colours = small.reshape(-1, 3)
-    products = np.concatenate(
-        [np.ones((w * h, 1)), colours, np.einsum("ni,nj->nij", colours, colours).reshape(-1, 9)], 1
-    )
+    outer = np.einsum("ni,nj->nij", colours, colours).reshape(-1, 9)
+    products = np.concatenate([np.ones((w * h, 1)), colours, outer], axis=1)
     total, half = products.sum(axis=0), math.hypot(w, h) / 2
 
-    def score(angle: float, offset: float) -> float:
+    def cost(line: tuple[float, float]) -> float:
+        angle, offset = line
         sky = (math.sin(angle) * x - math.cos(angle) * y + offset > 0).ravel()
         if not 0.02 < sky.mean() < 0.98:
-            return -math.inf
+            return math.inf
         above = products[sky].sum(axis=0)
-        return -_spread(above) - _spread(total - above)
+        return _spread(above) + _spread(total - above)
 
-    grid = [(a, o) for a in np.linspace(-math.pi / 2, math.pi / 2, 37) for o in np.linspace(-half, half, 25)]
-    angle, offset = max(grid, key=lambda line: score(*line))
+    turn, shift = math.pi / 36, half / 12
+    grid = [(i * turn, j * shift) for i in range(-18, 19) for j in range(-12, 13)]
+    best = min(grid, key=cost)
     for step in (0.5, 0.25, 0.12):
-        near = [
-            (angle + i * step * 0.087, offset + j * step * half / 12) for i in (-1, 0, 1) for j in (-1, 0, 1)
-        ]
-        angle, offset = max(near, key=lambda line: score(*line))
-    return HorizonLine(math.degrees(angle), offset * width / w)
+        ways = [(i * step * turn, j * step * shift) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        best = min(((best[0] + i, best[1] + j) for i, j in ways), key=cost)
+    return HorizonLine(math.degrees(best[0]), best[1] * width / w)
 
 
 def _spread(sums: NDArray[np.float64]) -> float:
-    """Determinant and squared trace of the covariance of colours, from their sums; the logarithm."""
+    """Determinant and squared trace of the covariance of colours, from their sums."""
     n, mean = sums[0], sums[1:4] / sums[0]
     covariance = sums[4:].reshape(3, 3) / n - np.outer(mean, mean)
-    return math.log(abs(np.linalg.det(covariance)) + np.trace(covariance) ** 2 + 1e-9)
+    return float(abs(np.linalg.det(covariance)) + np.trace(covariance) ** 2)
 
 
 def _fitted(x: NDArray[np.float64], y: NDArray[np.float64], width: int, height: int) -> HorizonLine | None:

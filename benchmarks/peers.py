@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +93,10 @@ def judge(root: Path, rendered: Path) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = defaultdict(dict)
     for folder in (root / "thermal-sea", root / "flight", rendered):
         dataset = open_dataset(folder)
-        options = EvalOptions(
-            keep=None
-            if folder == rendered
-            else lambda file, name=dataset.name: is_set_aside(SPLIT, name, file)
-        )
+        options = EvalOptions(keep=None if folder == rendered else partial(is_set_aside, SPLIT, dataset.name))
         finders: list[Timed] = [Peer(name, find) for name, find in BASELINES.items()]
-        finders += [Ours(model, backend) for model in MODELS for backend in installed_backends()]
+        backends = dict.fromkeys(("torchscript", installed_backends()[0]))
+        finders += [Ours(model, backend) for model in MODELS for backend in backends]
         for finder in finders:
             lines = evaluate(dataset, finder, options).summary().lines or {}  # type: ignore[arg-type]
             spread = [round(float(v), 3) for v in np.percentile(finder.times[3:], [25, 50, 75])]
@@ -112,27 +110,17 @@ def judge(root: Path, rendered: Path) -> dict[str, dict[str, Any]]:
 
 def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
     """Error (100 - AUC) against time, a panel for each set."""
-    figure = Figure(figsize=(12, 4.6), layout="constrained", dpi=110)
+    figure = Figure(figsize=(12, 5), layout="constrained", dpi=110)
+    names = list(next(iter(rows.values())))
     for axes, (name, found) in zip(figure.subplots(1, len(rows), sharey=True), rows.items(), strict=True):
-        for finder, row in found.items():
-            ours = finder not in BASELINES
-            axes.plot(
-                row["ms"][1],
-                max(100 - row["auc"], 0.3),
-                "o" if ours else "s",
-                color="#2a7de1" if ours else "#888",
-            )
-            axes.annotate(
-                finder,
-                (row["ms"][1], max(100 - row["auc"], 0.3)),
-                (5, 3),
-                textcoords="offset points",
-                fontsize=7.5,
-            )
+        for index, finder in enumerate(names):
+            at = (found[finder]["ms"][1], max(100 - found[finder]["auc"], 0.3))
+            marker = "s" if finder in BASELINES else "o"
+            axes.plot(*at, marker, color=f"C{index % 10}", ms=9, ls="", label=finder, alpha=0.8)
         axes.set(xscale="log", yscale="log", xlabel="ms a frame, median, one thread", title=name)
-        axes.margins(x=0.3, y=0.12)
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("100 - AUC (less is better)")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     figure.savefig(path)
 
 
