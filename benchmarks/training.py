@@ -23,7 +23,8 @@ import torch
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.files import write_whole
-from horizon_rt.segmentation.zoo import NETS, build_net
+from horizon_rt.segmentation.sizes import NETS
+from horizon_rt.segmentation.zoo import build_net
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.cache import build_cache, cache_facts
 from horizon_rt.training.loop import Settings, Trainer

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +146,12 @@ def test_track_takes_a_backend_and_says_what_is_missing(
     done = cli("track", clip, "--backend", "onnx", "--telemetry", "-")
     assert (done.code, len(done.errors)) == (1, 1)
     assert "pip install" in done.err
+
+
+def test_a_graph_that_is_there_needs_no_pytorch(cache: Path) -> None:
+    if "onnx" not in installed_backends():
+        pytest.skip("onnx is not installed")
+    make_backend(default_model(), "onnx", "cpu")
+    code = "import sys, horizon_rt as hz; hz.HorizonTracker(backend='onnx'); sys.exit('torch' in sys.modules)"
+    environment = {**os.environ, "HORIZON_RT_CACHE": str(cache)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=100).returncode == 0

@@ -30,8 +30,9 @@ from horizon_rt.inspection.attribution import (
 from horizon_rt.inspection.complexity import count_flops, count_parameters, receptive_field
 from horizon_rt.inspection.look import inspect_model
 from horizon_rt.segmentation import Segmentation, Segmenter
-from horizon_rt.segmentation.net import HorizonNet, NetSize
+from horizon_rt.segmentation.net import HorizonNet
 from horizon_rt.segmentation.preprocess import Letterbox
+from horizon_rt.segmentation.sizes import NetSize
 from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.segmentation.zoo import MaskAndPresence
 from horizon_rt.segmentation.zoo.fcn import FCN8s

@@ -11,7 +11,8 @@ import torch
 from horizon_rt.frame import Frame
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.compile import TorchScript, best_device
-from horizon_rt.segmentation.net import HorizonNet, NetSize
+from horizon_rt.segmentation.net import HorizonNet
+from horizon_rt.segmentation.sizes import NetSize
 
 
 def _net(seed: int = 0) -> HorizonNet:

@@ -19,7 +19,8 @@ from safetensors.torch import save_file
 from horizon_rt.errors import WeightsError
 from horizon_rt.frame import Frame
 from horizon_rt.segmentation import weights
-from horizon_rt.segmentation.net import HorizonNet, NetSize
+from horizon_rt.segmentation.net import HorizonNet
+from horizon_rt.segmentation.sizes import NetSize
 from horizon_rt.segmentation.weights import (
     ModelCard,
     SigmaScale,

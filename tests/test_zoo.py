@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError, WeightsError
 from horizon_rt.segmentation.compile import TorchScript
-from horizon_rt.segmentation.net import HorizonNet, NetSize
-from horizon_rt.segmentation.zoo import NETS, build_net
+from horizon_rt.segmentation.net import HorizonNet
+from horizon_rt.segmentation.sizes import NETS, NetSize
+from horizon_rt.segmentation.zoo import build_net
 from horizon_rt.segmentation.zoo.contract import MaskAndPresence
 from horizon_rt.segmentation.zoo.encoders import VGG16, MobileNetV2, ResNet18
 from horizon_rt.segmentation.zoo.fcn import FCN8s, FCN32s

@@ -13,8 +13,8 @@ from horizon_rt.fitting.refine import HorizonRefiner
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement, Observation, View
 from horizon_rt.segmentation import Segmentation
-from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.segmentation.preprocess import Letterbox
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 from horizon_rt.segmentation.weights import SigmaScale
 
 __all__ = ["FRESH", "HorizonFitter", "HorizonRefiner"]

@@ -14,7 +14,7 @@ from torch import nn
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.segmentation import Segmentation, Segmenter
-from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 
 __all__ = [
     "EffectiveField",

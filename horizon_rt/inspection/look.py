@@ -34,8 +34,8 @@ from horizon_rt.inspection.complexity import (
 )
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.compile import TorchScript
+from horizon_rt.segmentation.sizes import NETS
 from horizon_rt.segmentation.weights import ModelCard, default_model, load_net, new_net, shipped_models
-from horizon_rt.segmentation.zoo import NETS
 from horizon_rt.sources import open_source
 
 __all__ = ["Inspection", "Look", "inspect_model"]

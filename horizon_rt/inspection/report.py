@@ -15,7 +15,7 @@ from horizon_rt.inspection.attribution import EffectiveField
 from horizon_rt.inspection.look import Inspection, Look
 from horizon_rt.inspection.tables import LOOK_COLUMNS, look_rows, number_rows
 from horizon_rt.pages import render_page
-from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 from horizon_rt.sinks.canvas import Canvas
 
 if TYPE_CHECKING:

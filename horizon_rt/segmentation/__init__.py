@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.frame import Frame
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX, Letterbox, Preprocessor
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 
 if TYPE_CHECKING:
     from horizon_rt.segmentation.backends import Backend
@@ -44,8 +45,6 @@ class Segmentation:
 @lru_cache(maxsize=16)
 def _linear_weights(size: int, cells: int, scale: float, margin: float) -> NDArray[np.float32]:
     """(size, cells): how much of each cell of the net's output belongs to each picture pixel on one axis."""
-    from horizon_rt.segmentation.net import OUTPUT_STRIDE
-
     at = ((np.arange(size) + 0.5) * scale + margin) / OUTPUT_STRIDE - 0.5
     at = np.clip(at, 0, cells - 1)
     weights = 1 - np.abs(at[:, None] - np.arange(cells))

@@ -9,13 +9,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from horizon_rt.errors import WeightsError
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
-
-if TYPE_CHECKING:
-    from horizon_rt.segmentation.net import NetSize
+from horizon_rt.segmentation.sizes import NETS, NetSize
 
 __all__ = [
     "FILE",
@@ -140,9 +138,6 @@ def _card(folder: Path, name: str, entry: Mapping[str, Any]) -> ModelCard:
 
 
 def _net(entry: Any) -> str | NetSize:
-    from horizon_rt.segmentation.net import NetSize
-    from horizon_rt.segmentation.zoo import NETS
-
     if isinstance(entry, str):
         if entry not in NETS:
             raise ValueError(f"there is no net {entry!a}; there are: {', '.join(NETS)}")

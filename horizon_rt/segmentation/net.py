@@ -7,25 +7,13 @@ one CPU core (docs/performance.md), not by FLOPs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["OUTPUT_STRIDE", "Attention", "HorizonNet", "NetSize", "Separable", "conv", "double", "pooled"]
+from horizon_rt.segmentation.sizes import NetSize
 
-OUTPUT_STRIDE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class NetSize:
-    """Channels at 1/4, 1/8, 1/16 and 1/32, blocks at 1/8 and 1/16, attention blocks."""
-
-    channels: tuple[int, int, int, int] = (16, 48, 96, 128)
-    blocks: tuple[int, int] = (1, 2)
-    attention: int = 2
-    heads: int = 4
+__all__ = ["Attention", "HorizonNet", "Separable", "conv", "double", "pooled"]
 
 
 def conv(

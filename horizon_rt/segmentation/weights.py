@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from horizon_rt.segmentation.net import NetSize
+    from horizon_rt.segmentation.sizes import NetSize
 
 __all__ = [
     "ModelCard",

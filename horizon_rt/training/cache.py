@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.errors import DatasetError
 from horizon_rt.files import write_whole
-from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 from horizon_rt.training.ingredients import Ingredient
 from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError
-from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 from horizon_rt.training.contour import contour_distance
 
 __all__ = ["LOSSES", "Loss", "make_loss"]

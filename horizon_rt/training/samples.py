@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.colour import yuv_from_rgb
 from horizon_rt.geometry import HorizonLine
-from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.occluders import random_occluders
 from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor

@@ -20,8 +20,8 @@ from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.horizon import Observation
 from horizon_rt.segmentation import Segmentation
-from horizon_rt.segmentation.net import OUTPUT_STRIDE
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX, Letterbox, Preprocessor
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.training.losses import Loss
 from horizon_rt.training.pictures import Picture, load

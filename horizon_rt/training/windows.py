@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.geometry import HorizonLine
-from horizon_rt.segmentation.net import OUTPUT_STRIDE
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.sensor import Image
 from horizon_rt.training.pictures import Loaded, Picture, load_small

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from torch import nn
 
 from horizon_rt.errors import WeightsError
-from horizon_rt.segmentation.net import HorizonNet, NetSize
+from horizon_rt.segmentation.net import HorizonNet
+from horizon_rt.segmentation.sizes import NETS, NetSize
 from horizon_rt.segmentation.zoo.contract import Body, MaskAndPresence
 from horizon_rt.segmentation.zoo.deeplab import DeepLabV3Plus
 from horizon_rt.segmentation.zoo.fcn import FCN8s, FCN32s
@@ -21,7 +22,7 @@ from horizon_rt.segmentation.zoo.pspnet import PSPNet
 from horizon_rt.segmentation.zoo.segnet import SegNet
 from horizon_rt.segmentation.zoo.unet import UNet
 
-__all__ = ["NETS", "build_net"]
+__all__ = ["build_net"]
 
 _SIZES = {
     "nano": NetSize((8, 24, 48, 96), (1, 1), 1),
@@ -37,7 +38,6 @@ _BODIES: dict[str, Callable[[], Body]] = {
     "pspnet": PSPNet,
     "deeplabv3plus": DeepLabV3Plus,
 }
-NETS: tuple[str, ...] = (*_SIZES, "lite0", *_BODIES)
 
 
 def build_net(name: str) -> nn.Module:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from horizon_rt.segmentation.net import OUTPUT_STRIDE, pooled
+from horizon_rt.segmentation.net import pooled
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 
 __all__ = ["Body", "MaskAndPresence", "initialise"]
 
