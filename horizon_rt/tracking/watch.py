@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from horizon_rt.horizon import Change
 
 __all__ = ["FrameWatch"]
 
-_EVERY = 16  # px, of a sparse look at a picture
+_LOOKS = 2000  # pixels of a picture that are looked at: each is a wait for memory
 _BINS = 32
 _CUT = 0.5  # share of the histogram that changes places at a cut
 
@@ -24,7 +26,8 @@ class FrameWatch:
 
     def look(self, luma: Plane, *, bit_depth: int = 8) -> Change:
         """What became of the picture: 'repeated' where nothing changed, 'cut' where its tones are others."""
-        sparse = luma[::_EVERY, ::_EVERY].copy()
+        every = max(1, round(math.sqrt(luma.size / _LOOKS)))
+        sparse = luma[::every, ::every].copy()
         counts = np.bincount((sparse >> max(bit_depth - 5, 0)).ravel(), minlength=_BINS)
         histogram = np.convolve(counts / counts.sum(), (0.25, 0.5, 0.25))
         last, before = self._last, self._histogram
