@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from horizon_rt.bench.results import Report
+from horizon_rt.bench.tables import make_tables
+
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 
@@ -128,19 +131,44 @@ def tracking(precision: dict[str, Any], faults: dict[str, Any]) -> str:
     )
 
 
-def performance(result: dict[str, Any]) -> str:
-    rows = []
-    for stage, row in result["stages"].items():
-        budget = "" if row["budget_ms"] is None else f"{row['budget_ms']:g}"
-        rows.append([stage, budget, triple(row["quartiles_ms"], 3)])
+BUDGET_MS = {"preprocess": 0.6, "segment": 2.0, "fit": 0.25, "refine": 0.4, "track": 0.02}
+
+
+def performance(startup: dict[str, Any], peers: dict[str, Any]) -> str:
+    report = Report.from_json(HERE / "results" / "bench.json")
+    parts = {part.title.lower(): part.markdown() for part in make_tables(report.results)}
+    default = next(r for r in report.results if r.key == ("1920x1080", "small", "torchscript-cpu"))
+    stages = [
+        [name, f"{budget:g}", triple(list(default.stages[name]), 2)] for name, budget in BUDGET_MS.items()
+    ]
+    starts = [
+        [name, *(f"{row[key]:.1f}" for key in ("warm_s", "cold_s"))]
+        for name, row in startup["backends"].items()
+    ]
+    finders = [
+        [
+            name,
+            finder,
+            f"{row['auc']:.1f}",
+            triple(row["dy_px"], 1),
+            triple(row["dphi_deg"], 2),
+            triple(row["ms"], 2),
+        ]
+        for name, found in peers["sets"].items()
+        for finder, row in found.items()
+    ]
     return template("performance.md").format(
-        mbit=result["video_mbit_s"],
-        cpu=result["machine"]["cpu"],
-        cores=result["machine"]["cores"],
-        stages=table(["stage", "budget, ms", "quartiles, ms"], rows),
-        analysis=result["analysis_ms"],
-        ratio=result["analysis_over_decode"],
-        load=result["load_and_compile_s"],
+        cpu=report.machine["cpu"],
+        cores=report.machine["cores"],
+        frames=report.settings["frames"],
+        repeats=report.settings["repeats"],
+        budgets=table(["stage", "budget, ms", "quartiles, ms"], stages),
+        analysis=default.analysis_ms,
+        ratio=default.analysis_ms / default.stages["decode"].median,
+        help=startup["help_s"],
+        startup=table(["backend", "warm, s", "first run on a machine, s"], starts),
+        peers=table(["set", "finder", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "ms 25/50/75"], finders),
+        **parts,
     )
 
 
@@ -197,7 +225,7 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "ingredients")),
     "tracking.md": (tracking, ("precision", "faults")),
-    "performance.md": (performance, ("budgets",)),
+    "performance.md": (performance, ("startup", "peers")),
 }
 
 
