@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -309,3 +311,19 @@ def test_warnings_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert len(source.warnings) == 1
     assert "img1.png" in source.warnings[0]
     assert source.warnings[0] in caplog.text
+
+
+def test_a_picture_goes_with_its_last_reference(tmp_path: Path) -> None:
+    """Frames in a cycle wait for the garbage collector: gigabytes at 4K."""
+    gc.collect()
+    gc.disable()
+    try:
+        with open_source(h264_clip(tmp_path / "clip.mp4", 10)) as source:
+            frames = list(source)
+        before = sum(isinstance(o, av.VideoFrame) for o in gc.get_objects())
+        del frames
+        left = sum(isinstance(o, av.VideoFrame) for o in gc.get_objects())
+    finally:
+        gc.enable()
+    assert before >= 10
+    assert left <= 1

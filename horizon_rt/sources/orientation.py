@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
@@ -27,7 +25,9 @@ _QUARTER_TURNS: dict[int, Orientation] = {
 def orientation(frame: VideoFrame) -> Orientation:
     """How the stored picture becomes upright, to the nearest quarter turn, mirroring included."""
     try:
-        side_data = list(cast(SideDataContainer, frame.side_data))
+        # Not `frame.side_data`, which the frame keeps and which points back: such frames would wait for the
+        # garbage collector, which comes rarely and knows nothing of their size.
+        side_data = list(SideDataContainer(frame))  # type: ignore[call-arg]
     except ValueError:  # PyAV refuses side data of a type that it does not know
         return _QUARTER_TURNS[round(frame.rotation / 90) % 4]
     for data in side_data:
