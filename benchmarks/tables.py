@@ -134,7 +134,7 @@ def tracking(precision: dict[str, Any], faults: dict[str, Any]) -> str:
 BUDGET_MS = {"preprocess": 0.6, "segment": 2.0, "fit": 0.25, "refine": 0.4, "track": 0.02}
 
 
-def performance(startup: dict[str, Any], peers: dict[str, Any]) -> str:
+def performance(startup: dict[str, Any], peers: dict[str, Any], scale: dict[str, Any]) -> str:
     report = Report.from_json(HERE / "results" / "bench.json")
     parts = {part.title.lower(): part.markdown() for part in make_tables(report.results)}
     default = next(r for r in report.results if r.key == ("1920x1080", "small", "torchscript-cpu"))
@@ -157,7 +157,14 @@ def performance(startup: dict[str, Any], peers: dict[str, Any]) -> str:
         for name, found in peers["sets"].items()
         for finder, row in found.items()
     ]
+    memory = [point["memory_mb"] for point in scale["length"]]
+    together = [
+        [str(row["streams"]), f"{sum(row['fps']):.0f}", f"{min(row['fps']):.0f}"] for row in scale["streams"]
+    ]
     return template("performance.md").format(
+        long=f"{scale['length'][-1]['frames']:,}",
+        memory=f"{min(memory):.0f} to {max(memory):.0f}",
+        streams=table(["streams", "frames/s together", "the slowest"], together),
         cpu=report.machine["cpu"],
         cores=report.machine["cores"],
         frames=report.settings["frames"],
@@ -225,7 +232,7 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "ingredients")),
     "tracking.md": (tracking, ("precision", "faults")),
-    "performance.md": (performance, ("startup", "peers")),
+    "performance.md": (performance, ("startup", "peers", "scale")),
 }
 
 
