@@ -112,7 +112,9 @@ def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
     """Error (100 - AUC) against time, a panel for each set."""
     figure = Figure(figsize=(12, 5), layout="constrained", dpi=110)
     names = list(next(iter(rows.values())))
-    for axes, (name, found) in zip(figure.subplots(1, len(rows), sharey=True), rows.items(), strict=True):
+    for axes, (name, found) in zip(
+        figure.subplots(1, len(rows), sharex=True, sharey=True), rows.items(), strict=True
+    ):
         for index, finder in enumerate(names):
             at = (found[finder]["ms"][1], max(100 - found[finder]["auc"], 0.3))
             marker = "s" if finder in BASELINES else "o"
