@@ -1,6 +1,6 @@
 """Classical horizon finders, written with OpenCV as a user would: each takes a BGR picture, gives a line.
 
-None says whether there is a horizon at all, and all but `region_variance` take the sky to be the upper side.
+None says whether there is a horizon at all, and all take the sky to be the upper side.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def gradient_strips(picture: Image) -> HorizonLine | None:
 
 def region_variance(picture: Image) -> HorizonLine | None:
     """Ettinger et al. 2003: the line whose sides have the least spread of colours, coarse, then fine."""
-    width = picture.shape[1]
+    height, width = picture.shape[:2]
     small = cv2.resize(picture, _SMALL, interpolation=cv2.INTER_AREA).astype(np.float64)
     w, h = _SMALL
     x, y = np.meshgrid(np.arange(w) - (w - 1) / 2, np.arange(h) - (h - 1) / 2)
@@ -84,7 +84,8 @@ def region_variance(picture: Image) -> HorizonLine | None:
     for step in (0.5, 0.25, 0.12):
         ways = [(i * step * turn, j * step * shift) for i in (-1, 0, 1) for j in (-1, 0, 1)]
         best = min(((best[0] + i, best[1] + j) for i, j in ways), key=cost)
-    return HorizonLine(math.degrees(best[0]), best[1] * width / w)
+    nx, ny = math.sin(best[0]) * w / width, math.cos(best[0]) * h / height
+    return HorizonLine(math.degrees(math.atan2(nx, ny)), best[1] / math.hypot(nx, ny))
 
 
 def _spread(sums: NDArray[np.float64]) -> float:

@@ -79,7 +79,7 @@ class Peer(Timed):
 class Ours(Timed):
     def __init__(self, model: str, backend: str) -> None:
         super().__init__(f"{model}, {backend}")
-        self._tracker = HorizonTracker(model=model, backend=backend, smooth="none")  # type: ignore[arg-type]
+        self._tracker = HorizonTracker(model=model, backend=backend, smooth="none", device="cpu")  # type: ignore[arg-type]
 
     def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
         if self._tracker.camera != camera:

@@ -55,7 +55,9 @@ def main() -> None:
         for backend in installed_backends():
             warm = [until_estimate_s(clip, backend, dict(os.environ)) for _ in range(4)][1:]
             with tempfile.TemporaryDirectory() as empty:
-                cold = until_estimate_s(clip, backend, {**os.environ, "NUMBA_CACHE_DIR": empty})
+                cold = until_estimate_s(
+                    clip, backend, {**os.environ, "NUMBA_CACHE_DIR": empty, "HORIZON_RT_CACHE": empty}
+                )
             result["backends"][backend] = {"warm_s": float(np.median(warm)), "cold_s": cold}
     print(json.dumps(result, indent=2))
     if options.json:

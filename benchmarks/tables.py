@@ -134,7 +134,9 @@ def tracking(precision: dict[str, Any], faults: dict[str, Any]) -> str:
 BUDGET_MS = {"preprocess": 0.6, "segment": 2.0, "fit": 0.25, "refine": 0.4, "track": 0.02}
 
 
-def performance(startup: dict[str, Any], peers: dict[str, Any], scale: dict[str, Any]) -> str:
+def performance(
+    _bench: dict[str, Any], startup: dict[str, Any], peers: dict[str, Any], scale: dict[str, Any]
+) -> str:
     report = Report.from_json(HERE / "results" / "bench.json")
     parts = {part.title.lower(): part.markdown() for part in make_tables(report.results)}
     default = next(r for r in report.results if r.key == ("1920x1080", "small", "torchscript-cpu"))
@@ -232,7 +234,7 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "ingredients")),
     "tracking.md": (tracking, ("precision", "faults")),
-    "performance.md": (performance, ("startup", "peers", "scale")),
+    "performance.md": (performance, ("bench", "startup", "peers", "scale")),
 }
 
 

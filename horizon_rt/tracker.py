@@ -73,7 +73,7 @@ class HorizonTracker:
         self._camera, self._fitter = camera, None
         self.reset()
 
-    def watch_stages(self, on_stage: OnStage) -> None:
+    def watch_stages(self, on_stage: OnStage | None) -> None:
         """Have `on_stage` called when preprocess, segment, fit, refine and track of a frame are done."""
         self._on_stage = self._segmenter.on_stage = on_stage
 
@@ -94,7 +94,8 @@ class HorizonTracker:
         fitter = self._fitter_for(frame)
         found = _NOTHING_SEEN if frame.damaged else fitter.fit(segmentation or self.segment(frame))
         self._done("fit")
-        change = self._watch.look(frame.luma, bit_depth=frame.sampling.bit_depth)
+        looked = not frame.damaged
+        change = self._watch.look(frame.luma, bit_depth=frame.sampling.bit_depth) if looked else "none"
         observation = replace(self._refined(frame, found), change=change)
         self._done("refine")
         track = self._filter.update(frame.time_s, observation)

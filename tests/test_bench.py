@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -22,6 +24,7 @@ from horizon_rt.bench.results import Quartiles, Report, Result, changes
 from horizon_rt.errors import DatasetError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
+from horizon_rt.interrupts import interrupts_raise
 from horizon_rt.sources import open_source
 from horizon_rt.tracker import HorizonTracker
 
@@ -98,6 +101,20 @@ def test_a_slow_stage_shows_where_it_is_slow(video: Path, monkeypatch: pytest.Mo
     assert after.latency_ms["p50"] > 40
     assert after.dropped > 0
     assert "track and overlay" not in after.speeds
+
+
+def test_a_signal_ends_it_and_is_no_sample(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    update = HorizonTracker.update
+
+    def struck(self: HorizonTracker, frame: Frame, *more: object) -> Horizon:
+        if frame.index == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return update(self, frame, *more)  # type: ignore[arg-type]
+
+    with interrupts_raise():
+        monkeypatch.setattr(HorizonTracker, "update", struck)
+        with pytest.raises(KeyboardInterrupt):
+            measure(video, Plan(frames=20, repeats=1, overlay=False))
 
 
 def test_the_clock_counts_from_the_decoded_frame() -> None:
@@ -178,6 +195,8 @@ def test_bench_from_the_command_line(video: Path, tmp_path: Path, cli: RunCli) -
 def test_bench_refuses_what_it_cannot_measure(video: Path, tmp_path: Path, cli: RunCli) -> None:
     assert cli("bench", video, "--size", "64x32").code == 2
     assert cli("bench", "--matrix", "--model", "nano").code == 2
+    assert cli("bench", "--size", "641x480").code == 2
+    assert "no model 'smal'" in cli("bench", "--model", "small", "--model", "smal").err
     assert cli("bench", tmp_path / "none.mp4").code == 1
     (tmp_path / "old.json").write_text("{}")
     done = cli("bench", video, "--against", tmp_path / "old.json")

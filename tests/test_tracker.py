@@ -224,3 +224,14 @@ def test_without_a_filter_the_order_of_frames_does_not_matter() -> None:
     tracker = _tracker(_Oracle(), smooth="none")
     forwards = [tracker.update(_frame(k)).up for k in range(5)]
     assert [tracker.update(_frame(k)).up for k in reversed(range(5))] == forwards[::-1]
+
+
+def test_a_damaged_frame_is_no_cut_and_neither_is_the_next() -> None:
+    tracker = HorizonTracker()
+    changes = []
+    for k in range(8):
+        frame = _frame(k)
+        if k == 4:
+            frame = replace(frame, planes=tuple(np.full_like(p, 128) for p in frame.planes), damaged=True)
+        changes.append(tracker.update(frame).observation.change)
+    assert "cut" not in changes

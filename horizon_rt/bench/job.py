@@ -16,6 +16,7 @@ from horizon_rt.bench.results import Report
 from horizon_rt.config import BackendChoice
 from horizon_rt.errors import SourceError
 from horizon_rt.sources import open_source
+from horizon_rt.tracker import HorizonTracker
 
 __all__ = ["SIZES", "BenchJob"]
 
@@ -36,6 +37,9 @@ class BenchJob:
 
     def run(self, on_part: OnPart = lambda part: None) -> Report:
         """Measure; raises SourceError for what is no recording, and what a tracker raises."""
+        for model in self.models:
+            for backend in self.backends:
+                HorizonTracker(model=model, backend=backend, device=self.plan.device)  # or raise now
         results = []
         with self._recordings(on_part) as recordings:
             for path in recordings:

@@ -121,7 +121,10 @@ class _Runs:
         self, analysis: Analysis, sinks: Sequence[Sink] = (), *, real_time: bool = False
     ) -> RunSummary:
         self.tracker.reset()
-        return run_pipeline(self.open(), analysis, sinks, real_time=real_time)
+        summary = run_pipeline(self.open(), analysis, sinks, real_time=real_time)
+        if summary.signalled:
+            raise KeyboardInterrupt
+        return summary
 
     def telemetry(self) -> Sink:
         return TelemetrySink(str(self._folder / "t.jsonl"), self._context())
@@ -188,7 +191,7 @@ def _stage_times(runs: _Runs) -> dict[str, list[float]]:
             done("decode")
             runs.tracker.update(frame)
             del frame
-    runs.tracker.watch_stages(lambda stage: None)
+    runs.tracker.watch_stages(None)
     return {stage: values[_WARM_UP:] or values for stage, values in times.items()}
 
 

@@ -59,13 +59,16 @@ def bench(
         raise typer.BadParameter("--matrix takes all models and backends; leave --model and --backend out")
     earlier = None if against is None else Report.from_json(against)
     wished: list[Wished] = [choice.value for choice in backend or [BackendChoice.torchscript]]
+    backends = ("torchscript",) if device is DeviceChoice.cuda else installed_backends()
     job = BenchJob(
         plan=Plan(device=device.value, frames=frames, repeats=repeats, overlay=overlay, threads=threads),
         source=source,
         sizes=tuple(map(parse_size, size)) if size else SIZES,
         models=shipped_models() if matrix else tuple(model or (None,)),
-        backends=installed_backends() if matrix else tuple(wished),
+        backends=backends if matrix else tuple(wished),
     )
+    if any(side % 2 for given in job.sizes for side in given):
+        raise typer.BadParameter("video has even sides; give another --size")
     console = Console(stderr=True)
     report = job.run(lambda part: say(console, part))
     found = [] if earlier is None else list(changes(earlier, report))

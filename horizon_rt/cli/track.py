@@ -66,12 +66,12 @@ def track(
     if smooth is Smoothing.offline and opened.info.still:
         say(console, "pictures stand alone: nothing is smoothed")
     say_first_use(console)
-    times = 2 if smooth is Smoothing.offline and outputs.shows_pictures else 1
-    with progress(opened.info, console, times=times) as on_frame:
+    twice = smooth is Smoothing.offline and outputs.shows_pictures and not opened.info.still
+    with progress(opened.info, console, times=2 if twice else 1) as on_frame:
         summary = run(opened, options, outputs, on_frame=on_frame, on_look=on_frame)
     print_summary(summary, outputs.paths, console)
     say_lens(options, outputs, console)
-    if summary.interrupted and times == 2 and outputs.overlay is not None and not outputs.overlay.exists():
+    if summary.interrupted and twice and outputs.overlay is not None and not outputs.overlay.exists():
         say(console, "no overlay: it is made in a second look, after all of the recording was seen")
     if summary.interrupted:
         raise typer.Exit(130)

@@ -86,6 +86,8 @@ def read(path: Path) -> Manifest:
         default, models = table["default"], table["model"]
         if not (isinstance(models, dict) and all(isinstance(entry, dict) for entry in models.values())):
             raise ValueError("[model.NAME] tables are missing")
+        for name in models:
+            check_name(name)
         if not isinstance(default, str) or default not in models:
             raise ValueError(f"the default {default!a} is no model of it")
     except (OSError, KeyError, ValueError, RecursionError) as error:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
+import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +18,7 @@ from numpy.typing import NDArray
 
 from horizon_rt._version import __version__
 from horizon_rt.errors import WeightsError
-from horizon_rt.files import cache_folder, write_whole
+from horizon_rt.files import cache_folder
 from horizon_rt.segmentation.manifest import ModelCard
 
 if TYPE_CHECKING:
@@ -64,36 +68,61 @@ def _quiet_exporter() -> Iterator[None]:
         exporter.setLevel(level)
 
 
-def graph_of(card: ModelCard) -> Path:
-    """The ONNX file of a model, made at its first use and kept in the user's cache; raises WeightsError."""
+def graph_of(card: ModelCard) -> bytes:
+    """The ONNX graph of a model, made at its first use and kept in the user's cache if it can be.
+
+    Raises WeightsError.
+    """
     from horizon_rt.segmentation.weights import load_net, weights_bytes
 
-    path = cache_folder() / f"{card.name}-{card.sha256[:16]}-{__version__}.onnx"
-    if path.exists():
-        weights_bytes(card)
-        return path
-    net = load_net(card)
+    weights_bytes(card)  # checked, whatever is kept
+    path = cache_folder() / f"{_key(card)}.onnx"
+    with suppress(OSError):
+        return path.read_bytes()
     _log.warning("%s is made ready for its backend, once; this takes some seconds", card.name)
-    write_whole(path, onnx_bytes(net))
-    return path
+    graph = onnx_bytes(load_net(card))
+    try:
+        _keep(path, graph)
+    except OSError as error:
+        _log.warning("it cannot be kept in %s: %s", path.parent, error.strerror)
+    return graph
+
+
+def _key(card: ModelCard) -> str:
+    """What a graph depends on: the weights, the net and the programs that made it."""
+    made_of = f"{card.sha256} {card.net!r} {__version__} {version('torch')}"
+    return hashlib.sha256(made_of.encode()).hexdigest()[:32]
+
+
+def _keep(path: Path, graph: bytes) -> None:
+    """Write a file that others may be writing, too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(graph)
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
 
 
 class OnnxRuntime:
-    """Runs an ONNX file on the CPU in float32."""
+    """Runs an ONNX graph on the CPU in float32."""
 
-    def __init__(self, graph: Path, *, threads: int = 1) -> None:
-        """Raises WeightsError for a file that is no such graph."""
+    def __init__(self, graph: bytes, *, threads: int = 1) -> None:
+        """Raises WeightsError for what is no such graph."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(graph), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # it has many kinds of them
-            raise WeightsError(f"{graph} is no graph that can be run; delete it to make it anew") from error
+            raise WeightsError(
+                f"a graph that cannot be run; empty {cache_folder()} to make it anew"
+            ) from error
         self.name = "onnx-cpu"
 
     def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:

@@ -9,22 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.errors import WeightsError
+from horizon_rt.files import cache_folder
 
 __all__ = ["OpenVino", "openvino_files"]
 
 
 class OpenVino:
-    """Runs an ONNX file on the CPU in float32; compiles it for each size of picture."""
+    """Runs an ONNX graph on the CPU in float32; compiles it for each size of picture."""
 
-    def __init__(self, graph: Path, *, threads: int = 1) -> None:
-        """Raises WeightsError for a file that is no such graph."""
+    def __init__(self, graph: bytes, *, threads: int = 1) -> None:
+        """Raises WeightsError for what is no such graph."""
         import openvino
 
         self._core = openvino.Core()
         try:
-            self._model = self._core.read_model(str(graph))
+            self._model = self._core.read_model(graph)
         except RuntimeError as error:
-            raise WeightsError(f"{graph} is no graph that can be run; delete it to make it anew") from error
+            raise WeightsError(
+                f"a graph that cannot be run; empty {cache_folder()} to make it anew"
+            ) from error
         self._settings = {
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",

@@ -145,12 +145,18 @@ def _pictures(dataset: Dataset) -> list[Picture]:
 
 
 def aside_names(names: Iterable[str]) -> dict[str, list[str]]:
-    """Files that are set aside where no split says so, by the names of the datasets of pictures."""
+    """Files that are set aside where no split says so, by the names of the datasets of pictures; none where
+    names are not enough to tell them.
+    """
     found: dict[str, list[str]] = {}
     for _, path in named_datasets(names):
         dataset = None if (path / "panoramas.csv").is_file() else open_dataset(path)
-        if isinstance(dataset, PictureSet):
-            found[dataset.name] = [picture.path.name for picture in open_pictures(path, None)[1]]
+        if not isinstance(dataset, PictureSet):
+            continue
+        trained, aside = ({p.path.name for p in part} for part in open_pictures(path, None))
+        if dataset.name in found or trained & aside:
+            return {}  # names cannot tell what is set aside from what is not
+        found[dataset.name] = sorted(aside)
     return found
 
 

@@ -135,8 +135,10 @@ class Job:
         card = None if self.init is None else default_model(name=self.init)
         net = new_net(self.recipe.net) if card is None else load_net(card)
         recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net))
-        if recipe.pretrained and card is None and not goes_on:
-            take_imagenet(pretrained_encoder(net), imagenet_weights())
+        if recipe.pretrained:
+            encoder = pretrained_encoder(net)
+            if card is None and not goes_on:
+                take_imagenet(encoder, imagenet_weights())
         area = INPUT_AREA_PX if card is None else card.input_area_px
         aside = set_aside(recipe.data, recipe.split, _VALIDATED)
         judge = Validation(aside, make_loss(recipe.loss), input_area_px=area)
