@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from horizon_rt.errors import OutputError
 
-__all__ = ["PartialFile", "cache_folder", "output_error", "write_whole"]
+__all__ = ["PartialFile", "cache_folder", "output_error", "toml_text", "write_whole"]
 
 
 def cache_folder() -> Path:
@@ -115,3 +116,8 @@ def write_whole(path: Path, data: bytes) -> None:
         file.close()
         raise file.failure(error) from error
     file.commit()
+
+
+def toml_text(value: str) -> str:
+    """A string of TOML, which Python only reads: JSON's is one, but for the delete character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

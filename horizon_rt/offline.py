@@ -12,7 +12,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.pipeline import OnFrame, RunSummary, run_pipeline
 from horizon_rt.sinks import Sink, TelemetrySink
-from horizon_rt.sources import Source
+from horizon_rt.sources import Source, WrappedSource
 from horizon_rt.tracker import HorizonTracker, estimated
 from horizon_rt.tracking import smooth_tracks
 
@@ -32,13 +32,12 @@ def smooth_horizons(horizons: Sequence[Horizon], camera: CameraModel) -> list[Ho
     ]
 
 
-class _SecondLook(Source):
+class _SecondLook(WrappedSource):
     """A recording that is read again and must give as many frames as before."""
 
     def __init__(self, source: Source, frames: int) -> None:
-        super().__init__()
-        self.info, self.warnings = source.info, source.warnings
-        self._source, self._left = source, frames
+        super().__init__(source)
+        self._left = frames
 
     def _next_frame(self) -> Frame | None:
         frame = self._source.read()
@@ -46,9 +45,6 @@ class _SecondLook(Source):
             raise SourceError(f"{self.info.name} ends {self._left} frames earlier when it is read again")
         self._left -= 1
         return frame
-
-    def _release(self) -> None:
-        self._source.close()
 
 
 class _Hindsight:

@@ -11,8 +11,8 @@ from horizon_rt.camera import CameraModel, Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, Smoothing
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
-from horizon_rt.horizon import Horizon, Observation
-from horizon_rt.segmentation import OnStage, Segmentation, Segmenter
+from horizon_rt.horizon import Change, Horizon, Observation
+from horizon_rt.segmentation import OnStage, Segmentation, Segmenter, unwatched
 from horizon_rt.segmentation.backends import make_backend
 from horizon_rt.segmentation.weights import SigmaScale, default_model
 from horizon_rt.tracking import Filter, FrameWatch, NoFilter, Track, TrackFilter
@@ -58,7 +58,7 @@ class HorizonTracker:
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
         self._refine = refine
-        self._on_stage: OnStage | None = None
+        self._on_stage: OnStage = unwatched
         self._last: Horizon | None = None
         self._filter: Filter = self._new_filter()
         self._watch = FrameWatch()
@@ -73,8 +73,10 @@ class HorizonTracker:
         self._camera, self._fitter = camera, None
         self.reset()
 
-    def watch_stages(self, on_stage: OnStage | None) -> None:
-        """Have `on_stage` called when preprocess, segment, fit, refine and track of a frame are done."""
+    def watch_stages(self, on_stage: OnStage = unwatched) -> None:
+        """Have `on_stage` called when preprocess, segment, fit, refine and track of a frame are done; without
+        one, no more.
+        """
         self._on_stage = self._segmenter.on_stage = on_stage
 
     @property
@@ -93,19 +95,15 @@ class HorizonTracker:
         """
         fitter = self._fitter_for(frame)
         found = _NOTHING_SEEN if frame.damaged else fitter.fit(segmentation or self.segment(frame))
-        self._done("fit")
-        looked = not frame.damaged
-        change = self._watch.look(frame.luma, bit_depth=frame.sampling.bit_depth) if looked else "none"
+        self._on_stage("fit")
+        depth = frame.sampling.bit_depth
+        change: Change = "none" if frame.damaged else self._watch.look(frame.luma, bit_depth=depth)
         observation = replace(self._refined(frame, found), change=change)
-        self._done("refine")
+        self._on_stage("refine")
         track = self._filter.update(frame.time_s, observation)
         self._last = describe(frame, observation, track, fitter.camera)
-        self._done("track")
+        self._on_stage("track")
         return self._last
-
-    def _done(self, stage: str) -> None:
-        if self._on_stage is not None:
-            self._on_stage(stage)
 
     def at(self, time_s: float) -> Horizon:
         """The horizon at another time than the last frame's, as a display needs it that shows it later.

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from horizon_rt._version import __version__
@@ -27,7 +28,10 @@ OnPart = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchJob:
-    """Every model with every backend on every recording: `source`, or rendered clips of these sizes."""
+    """Every model with every backend on every recording: `source`, or rendered clips of these sizes.
+
+    `plan` says how; its own model and backend do not count.
+    """
 
     plan: Plan
     source: Path | None = None
@@ -37,16 +41,14 @@ class BenchJob:
 
     def run(self, on_part: OnPart = lambda part: None) -> Report:
         """Measure; raises SourceError for what is no recording, and what a tracker raises."""
-        for model in self.models:
-            for backend in self.backends:
-                HorizonTracker(model=model, backend=backend, device=self.plan.device)  # or raise now
+        plans = [replace(self.plan, model=m, backend=b) for m, b in product(self.models, self.backends)]
+        for plan in plans:
+            HorizonTracker(model=plan.model, backend=plan.backend, device=plan.device)  # or raise now
         results = []
         with self._recordings(on_part) as recordings:
-            for path in recordings:
-                for model in self.models:
-                    for backend in self.backends:
-                        on_part(f"{path.name}: {model or 'default model'}, {backend}")
-                        results.append(measure(path, replace(self.plan, model=model, backend=backend)))
+            for path, plan in product(recordings, plans):
+                on_part(f"{path.name}: {plan.model or 'default model'}, {plan.backend}")
+                results.append(measure(path, plan))
         return Report(describe(), self._settings(), tuple(results))
 
     @contextmanager

@@ -21,7 +21,7 @@ from horizon_rt.pipeline import Analysis, RunSummary, run_pipeline
 from horizon_rt.sinks import Overlay, Sink, SinkContext, TelemetrySink, VideoSink
 from horizon_rt.sinks.canvas import Canvas
 from horizon_rt.sinks.writer import VideoWriter
-from horizon_rt.sources import Source, SourceInfo, open_source
+from horizon_rt.sources import Source, SourceInfo, WrappedSource, open_source
 from horizon_rt.tracker import HorizonTracker
 
 __all__ = ["STAGES", "Plan", "measure"]
@@ -49,20 +49,16 @@ class Plan:
     threads: int = 0
 
 
-class _Part(Source):
+class _Part(WrappedSource):
     """The first frames of a recording."""
 
     def __init__(self, source: Source, frames: int) -> None:
-        super().__init__()
-        self.info, self.warnings = source.info, source.warnings
-        self._source, self._left = source, frames
+        super().__init__(source)
+        self._left = frames
 
     def _next_frame(self) -> Frame | None:
         self._left -= 1
         return self._source.read() if self._left >= 0 else None
-
-    def _release(self) -> None:
-        self._source.close()
 
 
 class _Idle:
@@ -191,7 +187,7 @@ def _stage_times(runs: _Runs) -> dict[str, list[float]]:
             done("decode")
             runs.tracker.update(frame)
             del frame
-    runs.tracker.watch_stages(None)
+    runs.tracker.watch_stages()
     return {stage: values[_WARM_UP:] or values for stage, values in times.items()}
 
 

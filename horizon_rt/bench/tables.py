@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from horizon_rt.bench.results import Change, Quartiles, Report, Result
 from horizon_rt.pages.table import Table
 
-__all__ = ["Table", "change_table", "machine_lines", "make_tables"]
+__all__ = ["change_table", "machine_lines", "make_tables"]
 
 
 _KEY = ("clip", "model", "backend")

@@ -44,7 +44,7 @@ def export(
 
     width, height = net_input_size(size)
     kind = format_of(out, None if format is None else format.value)
-    export_net(load_net(default_model(name=model)), out, width=width, height=height, half=half, format=kind)
+    net = load_net(default_model(name=model))
     console = Console(stderr=True)
-    for path in [out, *([out.with_suffix(".bin")] if kind == "openvino" else [])]:
+    for path in export_net(net, out, width=width, height=height, half=half, format=kind):
         say(console, f"written: {path}")

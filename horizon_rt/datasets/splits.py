@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from horizon_rt.errors import DatasetError
-from horizon_rt.files import write_whole
+from horizon_rt.files import toml_text, write_whole
 
 __all__ = ["data_root", "is_set_aside", "is_split", "write_split"]
 
@@ -38,15 +37,10 @@ def is_split(split: Path, dataset: str) -> bool:
 
 def write_split(path: Path, names: Mapping[str, Sequence[str]]) -> None:
     """A split file of these file names by dataset, if there are any; raises OutputError."""
-    given = {dataset: ", ".join(map(_text, files)) for dataset, files in names.items() if files}
-    lines = [f"{_text(dataset)} = [{files}]" for dataset, files in given.items()]
+    given = {dataset: ", ".join(map(toml_text, files)) for dataset, files in names.items() if files}
+    lines = [f"{toml_text(dataset)} = [{files}]" for dataset, files in given.items()]
     if lines:
         write_whole(path, ("\n".join(["[set_aside]", *lines]) + "\n").encode())
-
-
-def _text(value: str) -> str:
-    """A TOML string; those of JSON are, but for the delete character."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 @lru_cache(maxsize=64)

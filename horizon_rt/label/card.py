@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from horizon_rt.files import write_whole
+from horizon_rt.files import toml_text, write_whole
 
 __all__ = ["write_card"]
 
@@ -27,11 +26,6 @@ def write_card(
         "modality": "rgb",
         "truth": "line, drawn by hand",
     }
-    text = "".join(f"{key} = {_toml(value)}\n" for key, value in card.items())
+    text = "".join(f"{key} = {toml_text(value)}\n" for key, value in card.items())
     write_whole(path, text.encode(errors="replace"))
     return True
-
-
-def _toml(text: str) -> str:
-    # A JSON string without escapes beyond ASCII's is a TOML basic string too, but for DEL.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

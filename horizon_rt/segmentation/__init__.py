@@ -17,9 +17,13 @@ from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 if TYPE_CHECKING:
     from horizon_rt.segmentation.backends import Backend
 
-__all__ = ["OnStage", "Segmentation", "Segmenter"]
+__all__ = ["OnStage", "Segmentation", "Segmenter", "unwatched"]
 
 OnStage = Callable[[str], None]
+
+
+def unwatched(stage: str) -> None:
+    """The `OnStage` of those whom nobody times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +63,15 @@ class Segmenter:
 
     def __init__(self, backend: Backend, *, input_area_px: int = INPUT_AREA_PX) -> None:
         self.backend = backend
-        self.on_stage: OnStage | None = None
+        self.on_stage: OnStage = unwatched
         self.preprocess = Preprocessor(input_area_px)
 
     def segment(self, frame: Frame) -> Segmentation:
         """Run the net on a frame."""
         letterbox = self.preprocess(frame)
-        if self.on_stage is not None:
-            self.on_stage("preprocess")
+        self.on_stage("preprocess")
         found = self.segment_input(self.preprocess.input, letterbox)
-        if self.on_stage is not None:
-            self.on_stage("segment")
+        self.on_stage("segment")
         return found
 
     def segment_input(self, picture: NDArray[np.float32], letterbox: Letterbox) -> Segmentation:

@@ -53,8 +53,9 @@ def export_net(
     height: int,
     half: bool = False,
     format: ExportFormat | None = None,
-) -> None:
-    """Write a net in a format, that of the suffix if None, for pictures of `width` × `height` px.
+) -> list[Path]:
+    """Write a net in a format, that of the suffix if None, for pictures of `width` × `height` px; returns the
+    files.
 
     Raises OutputError, and DeviceError where the packages of a format are not installed.
     """
@@ -67,23 +68,26 @@ def export_net(
         write_whole(path, _exported(frozen, torch.zeros(1, 3, height, width, dtype=dtype)))
     else:
         try:
-            _write_graph(frozen, path, half=half, openvino=kind == "openvino")
+            return _write_graph(frozen, path, half=half, openvino=kind == "openvino")
         except ModuleNotFoundError as error:
             raise DeviceError(f"no {error.name} here: pip install 'horizon-rt[{kind}]'") from error
+    return [path]
 
 
-def _write_graph(net: nn.Module, path: Path, *, half: bool, openvino: bool) -> None:
+def _write_graph(net: nn.Module, path: Path, *, half: bool, openvino: bool) -> list[Path]:
     from horizon_rt.segmentation.onnx import onnx_bytes
 
     graph = onnx_bytes(net, half=half)
     if not openvino:
         write_whole(path, graph)
-        return
+        return [path]
     from horizon_rt.segmentation.openvino import openvino_files
 
     xml, weights = openvino_files(graph)
-    write_whole(path.with_suffix(".bin"), weights)
+    beside = path.with_suffix(".bin")
+    write_whole(beside, weights)
     write_whole(path, xml)
+    return [path, beside]
 
 
 def _exported(net: nn.Module, picture: Tensor) -> bytes:

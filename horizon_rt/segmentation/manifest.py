@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from horizon_rt.errors import WeightsError
+from horizon_rt.files import toml_text
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
 from horizon_rt.segmentation.sizes import NETS, NetSize
 
@@ -219,13 +220,13 @@ def _key(key: str) -> str:
 
 
 def _value(value: object) -> str:
-    """A TOML value; the strings of JSON are TOML's but for the delete character."""
+    """A TOML value."""
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return toml_text(value)
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, (bool, int)):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
 
-__all__ = ["Source", "SourceInfo", "SourceKind"]
+__all__ = ["Source", "SourceInfo", "SourceKind", "WrappedSource"]
 
 _log = logging.getLogger(__name__)
 
@@ -121,3 +121,15 @@ class Source(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class WrappedSource(Source):
+    """Another source's frames, as `_next_frame` of a subclass takes them from it; closes it, too."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.info, self.warnings = source.info, source.warnings
+        self._source = source
+
+    def _release(self) -> None:
+        self._source.close()
