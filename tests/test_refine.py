@@ -39,6 +39,14 @@ def _picture(camera: Pinhole, up: UpVector, *, blur_px: float = 1.0, seed: int =
     return np.clip(90 + 70 * sky + (1 - sky) * rough + noise, 0, 255).astype(np.uint8)
 
 
+def _assert_left(found: Measurement, start: Measurement) -> None:
+    """Where it was, less sure by what frames share, as no edge bears it out."""
+    assert found.up is start.up
+    assert found.sd_deg == pytest.approx([2 * sd for sd in start.sd_deg])
+    assert found.noise is not None
+    np.testing.assert_array_equal(found.noise, start.covariance)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     roll=st.floats(-180, 180), pitch=st.floats(-12, 12), off=st.floats(-0.5, 0.5), turn=st.floats(-0.5, 0.5)
@@ -50,7 +58,7 @@ def test_a_clear_edge_is_found_to_a_fraction_of_a_pixel(
     luma = _picture(CAMERA, true)
     start = _measured(UpVector.from_roll_pitch(roll + turn, pitch + off))
     found = HorizonRefiner(CAMERA).refine(luma, start)
-    assert found is not start
+    assert found.up is not start.up
     assert found.up.angle_to(true) < 0.4 * PX_DEG
     assert max(found.sd_deg) < max(start.sd_deg)
 
@@ -79,20 +87,20 @@ def test_a_picture_without_an_edge_leaves_the_estimate(seed: int) -> None:
     start = _measured(UpVector.from_roll_pitch(3, 1))
     found = HorizonRefiner(CAMERA).refine(luma, start)
     assert found.up.angle_to(start.up) < 2 * 0.4
-    assert found is start or max(found.sd_deg) > 0.1
+    assert found.up is start.up or max(found.sd_deg) > 0.1
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_a_flat_picture_leaves_the_estimate(value: int) -> None:
     start = _measured(UpVector.from_roll_pitch(3, 1))
-    assert HorizonRefiner(CAMERA).refine(np.full((H, W), value, np.uint8), start) is start
+    _assert_left(HorizonRefiner(CAMERA).refine(np.full((H, W), value, np.uint8), start), start)
 
 
 def test_an_edge_far_beyond_the_doubt_is_left_alone() -> None:
     """A field border ten sigma below, the only edge there is."""
     luma = _picture(CAMERA, UpVector.from_roll_pitch(0, 3))
     start = _measured(UpVector.from_roll_pitch(0, 0), 0.3)
-    assert HorizonRefiner(CAMERA).refine(luma, start) is start
+    _assert_left(HorizonRefiner(CAMERA).refine(luma, start), start)
 
 
 def test_two_edges_as_good_leave_a_sigma_that_holds_both() -> None:
@@ -138,7 +146,7 @@ def test_a_short_line_through_noise_is_mostly_left_alone(corner_px: float) -> No
         luma = np.random.default_rng(seed).normal(120, 12, (H, W)).clip(0, 255).astype(np.uint8)
         found = refiner.refine(luma, start)
         assert np.trace(found.covariance) <= 4 * np.trace(start.covariance)
-        taken += found is not start
+        taken += found.up is not start.up
     assert taken <= 4
 
 

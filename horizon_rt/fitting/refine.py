@@ -4,13 +4,14 @@ Luma profiles are taken across the horizon at stations along it: a curve, where 
 near the mask's compete: the covariance of the mask's plane is the prior, what the stations show the evidence
 (a conditional logit, McFadden 1974, of `benchmarks/fit_evidence.py`). Where one of them and its neighbours
 hold enough of the belief, a robust fit (Tukey's biweight) through the sub-pixel gradient maxima of the
-stations follows; where none does, the mask's plane stays. What other planes hold of the belief widens the
-covariance.
+stations follows; where none does, the mask's plane stays, twice as unsure. What other planes hold of the
+belief widens the covariance.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,9 @@ _FINE_PX = 0.5
 _MOST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _MIN_LENGTH_PX = 24.0
-_MOST_DOUBT = 2.0  # of the sigma before: a plane less sure than that is left
+_UNSEEN = (
+    2.0  # times the mask's sigma: that of its plane where no edge bears it out (`benchmarks/fit_sigma.py`)
+)
 _RELIEF = 3.0  # how far stations may err alike, when it comes to that
 _TINY = 1e-4  # rad, for derivatives
 _BELIEF = 0.25  # that the best plane must hold
@@ -82,7 +85,8 @@ class HorizonRefiner:
         self._beliefs, self._precision = np.empty((rows, rows)), np.empty((2, 2))
 
     def refine(self, luma: Plane, measured: Measurement, *, bit_depth: int = 8) -> Measurement:
-        """The measurement with its plane on the visible edge, or as it was.
+        """The measurement with its plane on the visible edge, or where it was, less sure; as it was where too
+        little of the horizon is in view.
 
         `luma` is (height, width), uint8 or uint16 with `bit_depth` low bits, of the camera's size.
         """
@@ -94,17 +98,23 @@ class HorizonRefiner:
         step = self._look(luma, strip, prior)
         if step is None:
             return measured
+        found = self._found(luma, measured, strip, prior, step)
+        return _unseen(measured) if found is None or _is_doubtful(found, measured) else found
+
+    def _found(
+        self, luma: Plane, measured: Measurement, strip: _Strip, prior: Array, step: float
+    ) -> Measurement | None:
+        """The plane on the edge that is believed; None where none is."""
         first, last, sign, belief, rest = search(
             self._cues, strip.scales / step, strip.shares, self._precision, _WEIGHTS, self._beliefs
         )
         if not belief >= _BELIEF:
-            return measured
+            return None
         dual = _dual(strip.ends)
         others = np.array([[rest[0], rest[1]], [rest[1], rest[2]]]) + _TRUST**2 * 0.25 * prior.sum()
         near = _moved(measured.up, dual, first, last)
         beside = self._strip(near)
-        found = None if beside is None else self._settle(luma, beside, near, sign, 1.5 * step, others)
-        return measured if found is None or _is_doubtful(found, measured) else found
+        return None if beside is None else self._settle(luma, beside, near, sign, 1.5 * step, others)
 
     def _look(self, luma: Plane, strip: _Strip, prior: Array) -> float | None:
         """Collect the cues as far as the elevations at both ends may be off; returns px between the rows.
@@ -215,7 +225,13 @@ class HorizonRefiner:
 def _is_doubtful(found: Measurement, measured: Measurement) -> bool:
     assert found.noise is not None
     variance = np.trace(found.covariance) + (_RELIEF**2 - 1) * np.trace(found.noise)
-    return bool(variance > _MOST_DOUBT**2 * np.trace(measured.covariance))
+    return bool(variance > _UNSEEN**2 * np.trace(measured.covariance))
+
+
+def _unseen(measured: Measurement) -> Measurement:
+    """The plane of the mask as it was, with the sigma of planes that no edge bears out."""
+    noise = measured.covariance if measured.noise is None else measured.noise
+    return replace(measured, covariance=_UNSEEN**2 * measured.covariance, noise=noise)
 
 
 def _dual(ends: Array) -> Array:
