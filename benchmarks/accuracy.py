@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Pinhole
@@ -111,8 +112,22 @@ def together(clips: list[list[Moment]]) -> dict[str, Any]:
         "roll_deg": percentiles(rolls, (50, 95)),
         "pitch_deg": percentiles(pitches, (50, 95)),
         "rms_deg": float(np.sqrt(np.mean(np.square([*rolls, *pitches])))),
+        "unsteady_deg": unsteadiness(clips),
         **summarise_motion(clips),
     }
+
+
+def unsteadiness(clips: list[list[Moment]]) -> float:
+    """Root mean square of what the errors of roll and pitch differ from their mean over a second, in degrees:
+    the part that a smoother can take away.
+    """
+    squares = []
+    for clip in clips:
+        errors = np.array([(m.error.roll_deg, m.error.pitch_deg) for m in clip if m.error is not None])
+        window = round(1 / float(np.median(np.diff([m.time_s for m in clip]))))
+        means = uniform_filter1d(errors, window, axis=0, mode="nearest")
+        squares.append(np.square(errors - means).ravel())
+    return float(np.sqrt(np.concatenate(squares).mean()))
 
 
 def without_horizon(root: Path) -> dict[str, list[tuple[Frame, Pinhole]]]:

@@ -59,6 +59,27 @@ def gradient_strips(picture: Image) -> HorizonLine | None:
     return _fitted(x[best], y[best], width, height)
 
 
+def line_segments(picture: Image) -> HorizonLine | None:
+    """Line segments at full resolution (von Gioi et al. 2010), and the line along which most length lies."""
+    height, width = picture.shape[:2]
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    found = cv2.createLineSegmentDetector().detect(grey)[0]
+    if found is None:
+        return None
+    ends = np.reshape(found, (-1, 2, 2)).astype(float)
+    length = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
+    longest = np.argsort(length)[::-1]
+    best, most = np.zeros(len(ends), bool), 0.0
+    for k in longest[:40]:
+        nx, ny = (ends[k, 1, 1] - ends[k, 0, 1]) / length[k], (ends[k, 0, 0] - ends[k, 1, 0]) / length[k]
+        near = (np.abs((ends - ends[k, 0]) @ (nx, ny)) < 0.005 * height).all(axis=1)
+        if length[near].sum() > most:
+            best, most = near, float(length[near].sum())
+    weights = np.repeat(length[best] / 5, 2).astype(int) + 1
+    points = np.repeat(ends[best].reshape(-1, 2), weights, axis=0)
+    return _fitted(*points.T, width, height)
+
+
 def region_variance(picture: Image) -> HorizonLine | None:
     """Ettinger et al. 2003: the line whose sides have the least spread of colours, coarse, then fine."""
     height, width = picture.shape[:2]
@@ -107,5 +128,6 @@ BASELINES: dict[str, Callable[[Image], HorizonLine | None]] = {
     "Otsu, line fit": otsu,
     "Canny, Hough": canny_hough,
     "gradient strips": gradient_strips,
+    "line segments (LSD)": line_segments,
     "region variance (Ettinger)": region_variance,
 }

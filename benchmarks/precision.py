@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Pinhole
 from horizon_rt.evaluation.lines import LineError, line_error, percentiles
-from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Horizon
 from horizon_rt.segmentation.weights import default_model
@@ -26,10 +26,11 @@ from horizon_rt.synth.clip import to_frame
 from horizon_rt.synth.occluders import random_occluders
 from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render
-from horizon_rt.synth.scene import Scene
+from horizon_rt.synth.scene import Scene, SceneKind
 from horizon_rt.synth.sensor import random_sensor, to_uint8
 from horizon_rt.tracker import HorizonTracker
 
+Image = NDArray[np.uint8]
 SIZE, SEED = (1920, 1080), 7300
 GRADES = ("easy", "medium", "hard")
 WORSE_PX = 0.1  # that an error must at least grow by to count as worse
@@ -42,10 +43,13 @@ def cleared(scene: Scene) -> Scene:
     )
 
 
-def pictures(grade: str, count: int) -> Iterator[tuple[Frame, Pinhole, HorizonLine]]:
+def pictures(
+    grade: str, count: int, kinds: Sequence[SceneKind] = ("sea", "fields"), seed: int = SEED
+) -> Iterator[tuple[Image, Pinhole, HorizonLine]]:
+    """RGB pictures; the easy ones show `kinds` in turn."""
     for number in range(count):
-        rng = np.random.default_rng((SEED, number))
-        scene = random_scene(rng, ("sea", "fields")[number % 2] if grade == "easy" else None)
+        rng = np.random.default_rng((seed, number))
+        scene = random_scene(rng, kinds[number % len(kinds)] if grade == "easy" else None)
         camera = Pinhole.from_hfov(*SIZE, rng.uniform(45, 85))
         up = UpVector.from_roll_pitch(rng.normal(0, 12), rng.normal(0, camera.hfov_deg / 12))
         if grade == "easy":
@@ -58,7 +62,7 @@ def pictures(grade: str, count: int) -> Iterator[tuple[Frame, Pinhole, HorizonLi
             rgb = to_uint8(picture + noise)
         line = camera.line(up)
         assert line is not None
-        yield to_frame(rgb), camera, line
+        yield rgb, camera, line
 
 
 def in_sigmas(horizon: Horizon, truth: UpVector) -> float:
@@ -78,8 +82,8 @@ def judge(grade: str, count: int, model: str | None) -> dict[str, Any]:
     trackers = [HorizonTracker(model=model, smooth="none", refine=refine) for refine in (False, True)]
     errors: list[list[LineError]] = [[], []]
     sigmas: list[float] = []
-    for frame, camera, truth in pictures(grade, count):
-        found = []
+    for rgb, camera, truth in pictures(grade, count):
+        found, frame = [], to_frame(rgb)
         for tracker in trackers:
             tracker.camera = camera
             found.append(tracker.update(frame))

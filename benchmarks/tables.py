@@ -31,6 +31,9 @@ CLIP_HEAD = [
     "motion", "panorama", "availability", "roll 50/95 °", "pitch 50/95 °", "offline roll", "offline pitch",
     "lag, frames",
 ]  # fmt: skip
+GAIN_HEAD = [
+    "motion", "error, rms °", "offline", "less by", "about its mean over a second °", "offline", "less by",
+]  # fmt: skip
 SIGMA_HEAD = [
     "set", "roll ±2σ", "pitch ±2σ", "roll error/σ", "pitch error/σ",
     "roll, surest 80 %", "pitch, surest 80 %",
@@ -54,7 +57,7 @@ def frame_table(result: dict[str, Any]) -> str:
 
 
 def accuracy(result: dict[str, Any], nano: dict[str, Any], lite0: dict[str, Any]) -> str:
-    clips, sigma = [], [sigma_row(name, result[name]) for name in SETS]
+    clips, gains, sigma = [], [], [sigma_row(name, result[name]) for name in SETS]
     for motion in ("flight", "aerobatics"):
         parts = dict(result[f"panorama clips, {motion}"])
         every = parts.pop("all")
@@ -63,6 +66,7 @@ def accuracy(result: dict[str, Any], nano: dict[str, Any], lite0: dict[str, Any]
             sigma.append(sigma_row(f"{name}, {motion}", row))
         causal, offline = every["causal"], every["offline"]
         lag = f"{causal['lag_frames']:.2f}"
+        gains.append([motion, *gain_cells(causal, offline)])
         clips.append([motion, "all", *clip_cells(causal), *clip_cells(offline)[1:], lag])
     refusals = [
         [kind, *(f"{row['refused']} of {row['frames']}" for row in (rows, lite0["without a horizon"][kind]))]
@@ -83,8 +87,16 @@ def accuracy(result: dict[str, Any], nano: dict[str, Any], lite0: dict[str, Any]
         lite0_clips=table(["motion", "availability", "roll 50/95 °", "pitch 50/95 °"], lite0_clips),
         lite0_sigma=table(SIGMA_HEAD, [sigma_row(name, lite0[name]) for name in SETS]),
         clips=table(CLIP_HEAD, clips),
+        gains=table(GAIN_HEAD, gains),
         sigma=table(SIGMA_HEAD, sigma),
     )
+
+
+def gain_cells(causal: dict[str, Any], offline: dict[str, Any]) -> list[str]:
+    cells = []
+    for key in ("rms_deg", "unsteady_deg"):
+        cells += [f"{causal[key]:.2f}", f"{offline[key]:.2f}", percent(1 - offline[key] / causal[key])]
+    return cells
 
 
 def clip_cells(row: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from horizon_rt.fitting.plane import TUKEY
+from horizon_rt.fitting.ranked import ranked
 
 __all__ = ["fit_maxima"]
 
@@ -34,15 +35,19 @@ def fit_maxima(
     smooth = _smoothed(rows, max(1.4, 0.25 * width))
     window = max(3.0, min(window, width))
     a, b, spread, on = 0.0, 0.0, window, 0
-    peaks, sizes = np.empty(n), np.empty(n)
+    peaks, sizes, order = np.empty(n), np.empty(n), np.empty(n)
     for _ in range(_STEPS):
+        seen = 0
         for k in range(n):
             middle = half + scales[k] * (a * shares[k, 0] + b * shares[k, 1])
             peaks[k], sizes[k] = _maximum(smooth, k, sign, middle, window)
-        if (sizes > 0).sum() < _MIN_SHARE * n:
+            if sizes[k] > 0.0:
+                order[seen] = sizes[k]
+                seen += 1
+        if seen < _MIN_SHARE * n:
             return 0, 0.0, 0.0, covariance
         cut = max(TUKEY * spread, 1.0)
-        typical = float(np.median(sizes[sizes > 0]))
+        typical = ranked(order, seen, seen // 2)
         m00, m01, m11, v0, v1, squares, weights = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         on = 0
         for k in range(n):
@@ -63,10 +68,12 @@ def fit_maxima(
         spread = max(math.sqrt(variance), 0.1)
         covariance[0, 0], covariance[1, 1] = variance * m11 / determinant, variance * m00 / determinant
         covariance[0, 1] = covariance[1, 0] = -variance * m01 / determinant
+    total = power = 0.0
     for k in range(n):
         place = int(half + scales[k] * (a * shares[k, 0] + b * shares[k, 1]) + 0.5)
-        sizes[k] = sign * smooth[min(max(place, 0), rows.shape[0] - 1), k]
-    if not float(sizes.mean()) * math.sqrt(n) > _SIGNIFICANT * float(sizes.std()):
+        size = sign * smooth[min(max(place, 0), rows.shape[0] - 1), k]
+        total, power = total + size, power + size * size
+    if not total > _SIGNIFICANT * math.sqrt(max(power - total * total / n, 0.0)):
         return 0, 0.0, 0.0, covariance
     return on, a, b, covariance
 

@@ -91,7 +91,8 @@ def _consensus(points: Any, skyward: Any, count: int, width: float, seed: int, b
         score = _support(points, skyward, count, u, width)
         if score > top:
             top = score
-            best[:] = u
+            for c in range(3):
+                best[c] = u[c]
     return top > 0.0
 
 

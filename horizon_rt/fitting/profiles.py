@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from horizon_rt.fitting.ranked import ranked
+
 __all__ = ["CUES", "SIGNED", "collect_cues", "log_prior", "read_cues", "sample_profiles", "search"]
 
 # What is read of a plane at each station. The first three are signed, and their sums count without sign:
@@ -56,7 +58,8 @@ def sample_profiles(
             rows[i, k] = gain * total / count
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+# Divisions that are checked keep the loops from being vectorised: 0.014 instead of 0.041 ms.
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def collect_cues(rows: Any, cues: Any) -> None:
     """Fill `cues` (r, n, CUES) from profiles (r, n); see CUES."""
     count, n = rows.shape
@@ -78,9 +81,13 @@ def collect_cues(rows: Any, cues: Any) -> None:
             spread += rows[i, k] * rows[i, k]
     mean /= count * n
     tone = math.sqrt(max(spread / (count * n) - mean * mean, _LEAST * _LEAST))
-    largest = max(float(np.median(tops)), _LEAST)
-    sizes = np.sort(np.abs(gradients[_SCALE : count - _SCALE : 2, ::2]).ravel())
-    noise = min(max(_CUT * sizes[len(sizes) // 4], _LEAST), largest)
+    largest = max(ranked(tops, n, n // 2), _LEAST)
+    sizes, seen = np.empty(count * n), 0
+    for i in range(_SCALE, count - _SCALE, 2):
+        for k in range(0, n, 2):
+            sizes[seen] = abs(gradients[i, k])
+            seen += 1
+    noise = min(max(_CUT * ranked(sizes, seen, seen // 4), _LEAST), largest)
     unrest = np.zeros((count + 1, n))
     for i in range(count):
         for k in range(n):
@@ -112,7 +119,8 @@ def read_cues(cues: Any, scales: Any, shares: Any, a: float, b: float, stride: i
     """Fill `out` (CUES,) with the means over every `stride`-th station of the plane at elevations a and b."""
     count, n = cues.shape[:2]
     half = count // 2
-    out[:] = 0.0
+    for c in range(CUES):
+        out[c] = 0.0
     seen = 0
     for k in range(0, n, stride):
         place = int(half + scales[k] * (a * shares[k, 0] + b * shares[k, 1]) + 0.5)

@@ -179,7 +179,9 @@ def _update(frame: Any, velocity: Any, p: Any, u: Any, covariance: Any) -> None:
         gain[i, 0] = (p[i, 0] * s11 - p[i, 1] * s01) / determinant
         gain[i, 1] = (p[i, 1] * s00 - p[i, 0] * s01) / determinant
         step[i] = gain[i, 0] * x + gain[i, 1] * y
-    old = p[:2].copy()
+    old = np.empty((2, 4))
+    for j in range(4):
+        old[0, j], old[1, j] = p[0, j], p[1, j]
     for i in range(4):
         for j in range(4):
             p[i, j] -= gain[i, 0] * old[0, j] + gain[i, 1] * old[1, j]
