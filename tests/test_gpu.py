@@ -256,6 +256,31 @@ def test_no_gpu_is_one_line(net: torch.nn.Module) -> None:
     assert HorizonTracker().backend == "torchscript-cpu"
 
 
+def assert_measured_alike(tracker: HorizonTracker, data_root: Path, count: int) -> None:
+    """At most 0.05° from the CPU on frames of recordings, from the air and at sea, by day and infrared."""
+    folders = (data_root / name / "images" for name in ("flight", "sea", "thermal-sea"))
+    pictures = sorted(path for folder in folders for path in folder.glob("*.[jp][pn]g"))
+    assert len(pictures) > count
+    plain, compared = HorizonTracker(device="cpu", smooth="none"), 0
+    for path in pictures[:: len(pictures) // count]:
+        with open_source(path) as source:
+            frame = next(iter(source))
+        here, there = plain.update(frame), tracker.update(frame)
+        assert here.view == there.view, path
+        if here.up is not None and there.up is not None:
+            assert here.up.angle_to(there.up) <= 0.05, path
+            compared += 1
+    assert compared > count // 2
+
+
+def test_half_precision_measures_real_frames_alike(data_root: Path, queue: LateQueue) -> None:
+    """The arithmetic of the GPU's way, in float16 on the CPU."""
+    tracker, card = HorizonTracker(device="cpu", smooth="none"), default_model()
+    net = DeviceNet(load_net(card), "cpu", torch.float16)
+    tracker._segmenter = GpuSegmenter(net, input_area_px=card.input_area_px, queue=queue)
+    assert_measured_alike(tracker, data_root, 40)
+
+
 # --- with one
 
 
@@ -363,17 +388,6 @@ def test_a_queue_keeps_the_order_of_its_work() -> None:
 
 @gpu
 @needs_cuda
+@pytest.mark.usefixtures("half")
 def test_real_frames_are_measured_as_on_the_cpu(data_root: Path) -> None:
-    """Recordings and pictures of the datasets: at most 0.05° apart where both see a horizon."""
-    pictures = sorted(data_root.glob("*/images/*.[jp][pn]g"))[::37][:60]
-    assert pictures
-    one, other = (HorizonTracker(device=device, smooth="none") for device in ("cpu", "cuda"))
-    compared = 0
-    for path in pictures:
-        with open_source(path) as source:
-            frame = next(iter(source))
-        here, there = one.update(frame), other.update(frame)
-        if here.up is not None and there.up is not None:
-            assert here.up.angle_to(there.up) <= 0.05, path
-            compared += 1
-    assert compared > len(pictures) // 2
+    assert_measured_alike(HorizonTracker(device="cuda", smooth="none"), data_root, 200)
