@@ -48,11 +48,20 @@ class GpuSegmenter(Segmenter):
         super().__init__(backend, input_area_px=input_area_px)
         self._net, self._area_px, self._in_flight = backend, input_area_px, in_flight
         self._queue = queue or CudaQueue()
+        self._last: Layout | None = None
         self._sets: dict[tuple[Layout, int], Iterator[_Set]] = {}
 
     def segment(self, frame: Frame) -> Segmentation:
-        """Run preprocess and net on a frame."""
-        buffers = self._next_set(Layout.of(frame), 1)
+        """Run preprocess and net on a frame.
+
+        The first of its layout goes without a graph, which takes a while to make: pictures that stand alone
+        may all be of different sizes.
+        """
+        layout, before = Layout.of(frame), self._last
+        self._last = layout
+        if layout != before:
+            return super().segment(frame)
+        buffers = self._next_set(layout, 1)
         buffers.submit([frame])
         self.on_stage("preprocess")
         [found] = buffers.collect()
