@@ -127,7 +127,7 @@ def run(
         if offline:
             return run_offline(
                 source,
-                lambda: _reopen(source.info, options.decoder),
+                lambda: _reopen(source),
                 tracker,
                 sinks,
                 keep_interrupted=keep_interrupted,
@@ -151,7 +151,9 @@ def _check_repeatable(outputs: Outputs, info: SourceInfo, *, real_time: bool) ->
         raise SourceError("a pipe cannot be read twice, as an offline overlay needs it; ask for --telemetry")
 
 
-def _reopen(info: SourceInfo, decoder: DecoderChoice) -> Source:
+def _reopen(source: Source) -> Source:
+    info = source.info
+    decoder: DecoderChoice = "auto" if source.on_gpu else "cpu"
     return open_source(Path(info.name) if info.kind == "file" else info.name, decoder=decoder)
 
 
