@@ -105,7 +105,7 @@ class DeviceInput:
         if self._matrix is not None:
             yuv = torch.matmul(self._matrix, yuv.flatten(2)).view_as(yuv)
         picture = torch.cat([_standardised(yuv[:, :1]), 4.0 * yuv[:, 1:]], dim=1)
-        return picture.to(self._dtype).contiguous(memory_format=torch.channels_last)
+        return picture.to(self._dtype, memory_format=torch.channels_last)
 
 
 def _dense(size: int, out_size: int, scale: float, margin: float) -> NDArray[np.float32]:
