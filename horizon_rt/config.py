@@ -5,11 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DEFAULT_HFOV_DEG", "BackendChoice", "BackendName", "DeviceChoice", "Smoothing", "TrackOptions"]
+__all__ = [
+    "DEFAULT_HFOV_DEG",
+    "BackendChoice",
+    "BackendName",
+    "DecoderChoice",
+    "DeviceChoice",
+    "Smoothing",
+    "TrackOptions",
+    "decoder_beside",
+]
 
 DEFAULT_HFOV_DEG = 70.0
 Smoothing = Literal["causal", "offline", "none"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
+DecoderChoice = Literal["auto", "cpu", "cuda"]
 BackendName = Literal["torchscript", "onnx", "openvino"]
 BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 
@@ -20,6 +30,7 @@ class TrackOptions:
 
     The camera comes from `camera_profile` (a shipped name or a file), else from `hfov_deg`, else it is
     assumed to be a centred pinhole of 70°. `smooth='offline'` is for recordings: each frame with hindsight.
+    `decoder` is for who opens the source (`decoder_beside`).
     """
 
     camera_profile: str | None = None
@@ -28,3 +39,10 @@ class TrackOptions:
     smooth: Smoothing = "causal"
     device: DeviceChoice = "auto"
     backend: BackendChoice = "torchscript"
+    decoder: DecoderChoice = "auto"
+
+
+def decoder_beside(decoder: DecoderChoice, device: DeviceChoice, backend: BackendChoice) -> DecoderChoice:
+    """Where to decode for a net on this device: 'auto' leaves a GPU alone that does not run the net."""
+    on_cpu = device == "cpu" or backend not in ("auto", "torchscript")
+    return "cpu" if decoder == "auto" and on_cpu else decoder

@@ -44,6 +44,7 @@ def examine() -> list[Finding]:
         _cameras,
         _display,
         _decoders,
+        _hardware_decoding,
         _encoders,
         _weights,
         _backends,
@@ -123,6 +124,15 @@ def _decoders() -> Finding:
     if absent:
         return Finding("decoders", "none", f"cannot read {', '.join(absent)}; install PyAV's own wheel")
     return Finding("decoders", "ok", ", ".join(_DECODERS))
+
+
+def _hardware_decoding() -> Finding:
+    from horizon_rt.sources.hardware import gpu_refusal
+
+    refusal = gpu_refusal()
+    if refusal is not None:
+        return Finding("hardware decoding", "none", f"{refusal}; video is decoded on the CPU")
+    return Finding("hardware decoding", "ok", "by CUDA; pictures stay on the GPU that runs the net")
 
 
 def _encoders() -> Finding:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ColourMatrix", "Frame", "Plane", "Sampling"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["ColourMatrix", "DevicePlane", "Frame", "Plane", "Sampling"]
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 ColourMatrix = Literal["bt601", "bt709", "bt2020"]
@@ -27,12 +30,60 @@ class Sampling:
     matrix: ColourMatrix = "bt709"
 
 
+class DevicePlane:
+    """A plane in the memory of a GPU, in the place of an array.
+
+    `tensor` is (rows, columns), uint8 or uint16. Slices stay where they are; NumPy downloads what it
+    is given, a whole plane once.
+    """
+
+    ndim = 2
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self._host: Plane | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = self.tensor.shape
+        return rows, columns
+
+    @property
+    def size(self) -> int:
+        """The number of samples."""
+        return self.tensor.numel()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the array it stands for."""
+        return np.dtype(np.uint8 if self.tensor.element_size() == 1 else np.uint16)
+
+    def __getitem__(self, part: tuple[slice, slice]) -> DevicePlane:
+        return DevicePlane(self.tensor[part])
+
+    def copy(self) -> Plane:
+        """An array of its samples."""
+        return np.array(self)
+
+    def on_host(self) -> Plane:
+        """The array, downloaded when it is first asked for."""
+        if self._host is None:
+            self._host = self.tensor.cpu().numpy()
+        return self._host
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        array = self.on_host()
+        return np.array(array, dtype) if copy or dtype not in (None, array.dtype) else array
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A picture as one luma plane, and two chroma planes unless it is grey.
 
     `planes` are (Y,) or (Y, U, V), each (rows, columns), uint8 or uint16, possibly strided views into a
     decoder's buffer: read, never write. The chroma may be subsampled by any factor: 4:2:0, 4:2:2, 4:4:4.
+    A decoder on the GPU leaves them there: each is then a `DevicePlane`, and `on_host` has them as arrays.
     The picture is upright: display rotation is already applied, as a view.
 
     `time_s` is presentation time in seconds, for live sources a monotonic capture time from the first
@@ -69,6 +120,13 @@ class Frame:
     def height(self) -> int:
         """Rows of the luma plane."""
         return self.planes[0].shape[0]
+
+    def on_host(self) -> Frame:
+        """The frame with its planes as arrays: itself, if they are."""
+        planes: tuple[Plane | DevicePlane, ...] = self.planes
+        if not any(isinstance(plane, DevicePlane) for plane in planes):
+            return self
+        return replace(self, planes=tuple(p.on_host() if isinstance(p, DevicePlane) else p for p in planes))
 
     @classmethod
     def from_bgr(cls, image: NDArray[np.uint8], *, index: int = 0, time_s: float = 0.0) -> Frame:

@@ -3,9 +3,9 @@
     reader thread ──channel──► analysis thread ──channel──► the caller's thread: sinks
 
 Recordings go through bounded channels, so that no frame is lost and memory stays flat: at most
-2 · `channel.DEPTH` + 4 frames exist. In real time each stage takes the newest frame of the one before; what
-it cannot keep up with is dropped and counted, never queued. An exception of any stage ends the run and
-surfaces once.
+2 · `channel.DEPTH` + 4 frames exist, and on a GPU two batches of them. In real time each stage takes the
+newest frame of the one before; what it cannot keep up with is dropped and counted, never queued. An exception
+of any stage ends the run and surfaces once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from horizon_rt.channel import Channel, pump
 from horizon_rt.frame import Frame
@@ -75,6 +75,15 @@ class Analysis(Protocol):
         ...
 
 
+@runtime_checkable
+class AnalysisAhead(Protocol):
+    """An analysis that gains from frames being taken ahead."""
+
+    def update_all(self, frames: Iterable[Frame], /) -> Iterator[tuple[Frame, Horizon]]:
+        """Each of the frames with its horizon, in their order."""
+        ...
+
+
 class _Stages:
     """The reader and the analysis in their threads; `results` is what comes out."""
 
@@ -84,7 +93,7 @@ class _Stages:
         held_back = newest and not info.live and info.kind != "stdin"
         self.frames: Channel[Frame] = Channel(newest=newest)
         self.results: Channel[tuple[Frame, Horizon]] = Channel(newest=newest)
-        analysed = ((frame, tracker.update(frame)) for frame in self.frames)
+        analysed = _analysed(tracker, self.frames, ahead=info.kind == "file" and not newest)
         self._threads = [
             pump("reader", _when_due(source, self._closing) if held_back else source, self.frames),
             pump("analysis", analysed, self.results),
@@ -109,6 +118,13 @@ class _Stages:
                 thread.join(_JOIN_S)
             if thread.is_alive():
                 _log.warning("the %s of %s does not end; left behind", thread.name, self._source.info.name)
+
+
+def _analysed(tracker: Analysis, frames: Iterable[Frame], *, ahead: bool) -> Iterator[tuple[Frame, Horizon]]:
+    """Each frame with its horizon; `ahead` allows that frames are taken before those before are done."""
+    if ahead and isinstance(tracker, AnalysisAhead):
+        return tracker.update_all(frames)
+    return ((frame, tracker.update(frame)) for frame in frames)
 
 
 def _when_due(source: Iterable[Frame], closing: threading.Event) -> Iterator[Frame]:

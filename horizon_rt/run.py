@@ -11,7 +11,7 @@ from pathlib import Path
 
 from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile, load_profile
-from horizon_rt.config import DEFAULT_HFOV_DEG, TrackOptions
+from horizon_rt.config import DEFAULT_HFOV_DEG, DecoderChoice, TrackOptions
 from horizon_rt.errors import OutputError, SourceError
 from horizon_rt.offline import run_offline
 from horizon_rt.pipeline import OnFrame, RunSummary, run_pipeline
@@ -127,7 +127,7 @@ def run(
         if offline:
             return run_offline(
                 source,
-                lambda: _reopen(source.info),
+                lambda: _reopen(source),
                 tracker,
                 sinks,
                 keep_interrupted=keep_interrupted,
@@ -151,8 +151,10 @@ def _check_repeatable(outputs: Outputs, info: SourceInfo, *, real_time: bool) ->
         raise SourceError("a pipe cannot be read twice, as an offline overlay needs it; ask for --telemetry")
 
 
-def _reopen(info: SourceInfo) -> Source:
-    return open_source(Path(info.name) if info.kind == "file" else info.name)
+def _reopen(source: Source) -> Source:
+    info = source.info
+    decoder: DecoderChoice = "auto" if source.on_gpu else "cpu"
+    return open_source(Path(info.name) if info.kind == "file" else info.name, decoder=decoder)
 
 
 def _context(info: SourceInfo, profile: CameraProfile, model: str) -> SinkContext:

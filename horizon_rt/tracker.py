@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -12,8 +13,8 @@ from horizon_rt.config import DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, Smo
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Change, Horizon, Observation
-from horizon_rt.segmentation import OnStage, Segmentation, Segmenter, unwatched
-from horizon_rt.segmentation.backends import make_backend
+from horizon_rt.segmentation import OnStage, Segmentation, unwatched
+from horizon_rt.segmentation.backends import make_segmenter
 from horizon_rt.segmentation.weights import SigmaScale, default_model
 from horizon_rt.tracking import Filter, FrameWatch, NoFilter, Track, TrackFilter
 
@@ -30,9 +31,9 @@ class HorizonTracker:
     view of 70° is assumed at the first frame. A frame of another size starts the track again, with
     `CameraModel.for_size`. `smooth='none'` treats each frame on its own. `model` is a shipped model or a
     path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda', `backend` what runs the net
-    (`make_backend`). Without `refine` the horizon is that of the mask alone. Raises WeightsError for weights
-    that do not match their manifest, DeviceError where there is no CUDA device or no such backend, ValueError
-    for an unknown option.
+    (`make_segmenter`). Without `refine` the horizon is that of the mask alone. Raises WeightsError for
+    weights that do not match their manifest, DeviceError where there is no CUDA device or no such backend,
+    ValueError for an unknown option.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class HorizonTracker:
         self._camera = camera
         self._sigma: SigmaScale = card.sigma
         self._smooth = smooth
-        self._segmenter = Segmenter(make_backend(card, backend, device), input_area_px=card.input_area_px)
+        self._segmenter = make_segmenter(card, backend, device)
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
         self._refine = refine
@@ -104,6 +105,11 @@ class HorizonTracker:
         self._last = describe(frame, observation, track, fitter.camera)
         self._on_stage("track")
         return self._last
+
+    def update_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Horizon]]:
+        """`update` for all frames of a recording; on a GPU several of them are under way at a time."""
+        for frame, segmentation in self._segmenter.segment_all(frames):
+            yield frame, self.update(frame, segmentation)
 
     def at(self, time_s: float) -> Horizon:
         """The horizon at another time than the last frame's, as a display needs it that shows it later.

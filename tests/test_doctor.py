@@ -20,7 +20,7 @@ def test_doctor_prints_a_line_for_each_part(cli: RunCli) -> None:
     assert (done.code, done.err) == (0, "")
     rows = dict(line.split("\t", 1) for line in done.out.splitlines())
     parts = ["program", "packages", "CPU", "GPU", "cameras", "display"]
-    parts += ["decoders", "encoders", "weights", "backends", "analysis", "profiles"]
+    parts += ["decoders", "hardware decoding", "encoders", "weights", "backends", "analysis", "profiles"]
     assert list(rows) == ["part", *parts]
     assert rows["weights"].startswith("ok\t")
     assert "ms for a picture" in rows["analysis"]
@@ -47,6 +47,7 @@ def test_what_can_be_done_without_is_no_failure(monkeypatch: pytest.MonkeyPatch)
     assert found["GPU"][0] == "none"
     assert found["display"][0] == "none"
     assert found["decoders"] == ("none", "cannot read vp9, av1, mjpeg; install PyAV's own wheel")
+    assert found["hardware decoding"] == ("none", "no CUDA device answers; video is decoded on the CPU")
     assert found["encoders"][0] == "none"
 
 

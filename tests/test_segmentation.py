@@ -95,12 +95,3 @@ def test_presence_is_the_logistic_of_its_logit(logit: float) -> None:
 
 def test_the_best_device_is_one_that_is_there() -> None:
     assert best_device() == ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_half_precision_on_the_gpu_is_close() -> None:
-    picture = np.random.default_rng(2).standard_normal((1, 3, 192, 320), np.float32)
-    here, there = TorchScript(_net())(picture), TorchScript(_net(), "cuda")(picture)
-    assert there[0] == pytest.approx(here[0], abs=0.05)
-    assert there[1] == pytest.approx(here[1], abs=0.05)

@@ -73,5 +73,6 @@ class BenchJob:
             "recording": "rendered clips" if self.source is None else str(self.source),
             "frames": self.plan.frames,
             "repeats": self.plan.repeats,
+            "decoder": self.plan.decoder,
             "decoder threads": self.plan.threads or "one for each core",
         }

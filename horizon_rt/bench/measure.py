@@ -14,7 +14,7 @@ import numpy as np
 
 from horizon_rt.bench.results import Quartiles, Result
 from horizon_rt.camera import Pinhole
-from horizon_rt.config import DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice
+from horizon_rt.config import DEFAULT_HFOV_DEG, BackendChoice, DecoderChoice, DeviceChoice, decoder_beside
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Observation
 from horizon_rt.pipeline import Analysis, RunSummary, run_pipeline
@@ -43,6 +43,7 @@ class Plan:
     model: str | None = None
     backend: BackendChoice = "torchscript"
     device: DeviceChoice = "auto"
+    decoder: DecoderChoice = "auto"
     frames: int = 300
     repeats: int = 3
     overlay: bool = True
@@ -109,9 +110,9 @@ class _Runs:
 
     def open(self, *, threads: int | None = None) -> Source:
         plan = self._plan
-        return _Part(
-            open_source(self._path, threads=plan.threads if threads is None else threads), plan.frames
-        )
+        threads = plan.threads if threads is None else threads
+        decoder = decoder_beside(plan.decoder, plan.device, plan.backend)
+        return _Part(open_source(self._path, threads=threads, decoder=decoder), plan.frames)
 
     def pipeline(
         self, analysis: Analysis, sinks: Sequence[Sink] = (), *, real_time: bool = False

@@ -10,6 +10,8 @@ import typer
 from horizon_rt.cli.common import (
     Backend,
     BackendChoice,
+    Decoder,
+    DecoderChoice,
     Device,
     DeviceChoice,
     Hfov,
@@ -36,13 +38,14 @@ def batch(
     model: Model = None,
     device: Device = DeviceChoice.auto,
     backend: Backend = BackendChoice.torchscript,
+    decoder: Decoder = DecoderChoice.auto,
 ) -> None:
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
     from rich.console import Console
 
     from horizon_rt.batch import find_inputs, run_batch, summary_table
 
-    options = options_from(camera_profile, hfov, model, smooth, device, backend)
+    options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder)
     console = Console(stderr=True)
     say_first_use(console)
     jobs = find_inputs(inputs, out, overlay=overlay)

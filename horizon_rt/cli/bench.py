@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from horizon_rt.cli.common import BackendChoice, Device, DeviceChoice, parse_size, print_table, say
+from horizon_rt.cli.common import (
+    BackendChoice,
+    Decoder,
+    DecoderChoice,
+    Device,
+    DeviceChoice,
+    parse_size,
+    print_table,
+    say,
+)
 
 if TYPE_CHECKING:
     from horizon_rt.config import BackendChoice as Wished
@@ -30,6 +39,7 @@ def bench(
         list[BackendChoice] | None, typer.Option(help="What runs the net; repeatable.")
     ] = None,
     device: Device = DeviceChoice.auto,
+    decoder: Decoder = DecoderChoice.auto,
     matrix: Annotated[
         bool, typer.Option("--matrix", help="All shipped models with all installed backends.")
     ] = False,
@@ -60,8 +70,16 @@ def bench(
     earlier = None if against is None else Report.from_json(against)
     wished: list[Wished] = [choice.value for choice in backend or [BackendChoice.torchscript]]
     backends = ("torchscript",) if device is DeviceChoice.cuda else installed_backends()
+    plan = Plan(
+        device=device.value,
+        decoder=decoder.value,
+        frames=frames,
+        repeats=repeats,
+        overlay=overlay,
+        threads=threads,
+    )
     job = BenchJob(
-        plan=Plan(device=device.value, frames=frames, repeats=repeats, overlay=overlay, threads=threads),
+        plan=plan,
         source=source,
         sizes=tuple(map(parse_size, size)) if size else SIZES,
         models=shipped_models() if matrix else tuple(model or (None,)),

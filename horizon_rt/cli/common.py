@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Backend",
     "BackendChoice",
+    "Decoder",
+    "DecoderChoice",
     "Device",
     "DeviceChoice",
     "Hfov",
@@ -76,6 +78,14 @@ class DeviceChoice(StrEnum):
     cuda = "cuda"
 
 
+class DecoderChoice(StrEnum):
+    """Choices of --decoder."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
 class BackendChoice(StrEnum):
     """Choices of --backend."""
 
@@ -101,6 +111,9 @@ Smooth = Annotated[
 ]
 LiveSmooth = Annotated[LiveSmoothing, typer.Option(help="Filter over time, or each frame on its own.")]
 Device = Annotated[DeviceChoice, typer.Option(help="Where the net runs.")]
+Decoder = Annotated[
+    DecoderChoice, typer.Option(help="Where video is decoded; auto: on the GPU that runs the net, if it can.")
+]
 Backend = Annotated[
     BackendChoice, typer.Option(help="What runs the net; auto: the fastest that is installed.")
 ]
@@ -113,9 +126,10 @@ def options_from(
     smooth: Smoothing,
     device: DeviceChoice,
     backend: BackendChoice = BackendChoice.torchscript,
+    decoder: DecoderChoice = DecoderChoice.cpu,
 ) -> TrackOptions:
     """The shared options as a value; a usage error if they contradict each other."""
-    from horizon_rt.config import TrackOptions
+    from horizon_rt.config import TrackOptions, decoder_beside
 
     if camera_profile is not None and hfov is not None:
         raise typer.BadParameter("--camera-profile and --hfov both describe the lens; give one")
@@ -126,6 +140,7 @@ def options_from(
         smooth=smooth.value,
         device=device.value,
         backend=backend.value,
+        decoder=decoder_beside(decoder.value, device.value, backend.value),
     )
 
 

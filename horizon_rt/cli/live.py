@@ -11,6 +11,8 @@ import typer
 from horizon_rt.cli.common import (
     Backend,
     BackendChoice,
+    Decoder,
+    DecoderChoice,
     Device,
     DeviceChoice,
     Hfov,
@@ -49,6 +51,7 @@ def live(
     model: Model = None,
     device: Device = DeviceChoice.auto,
     backend: Backend = BackendChoice.torchscript,
+    decoder: Decoder = DecoderChoice.auto,
 ) -> None:
     """Show the horizon of a camera live; q or Esc ends it, s saves a picture.
 
@@ -61,11 +64,13 @@ def live(
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
-    options = options_from(camera_profile, hfov, model, Smoothing(smooth), device, backend)
+    options = options_from(camera_profile, hfov, model, Smoothing(smooth), device, backend, decoder)
     wished = None if size is None else parse_size(size)
     console = Console(stderr=True)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
-        opened = open_in_background(lambda: open_source(source, size=wished, frame_rate=fps))
+        opened = open_in_background(
+            lambda: open_source(source, size=wished, frame_rate=fps, decoder=options.decoder)
+        )
         if window and not display_available():
             say(console, "no display: going on without a window")
             window = False

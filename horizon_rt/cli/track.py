@@ -10,6 +10,8 @@ import typer
 from horizon_rt.cli.common import (
     Backend,
     BackendChoice,
+    Decoder,
+    DecoderChoice,
     Device,
     DeviceChoice,
     Hfov,
@@ -46,6 +48,7 @@ def track(
     model: Model = None,
     device: Device = DeviceChoice.auto,
     backend: Backend = BackendChoice.torchscript,
+    decoder: Decoder = DecoderChoice.auto,
 ) -> None:
     """Track the horizon through a recording and write what is asked for."""
     from rich.console import Console
@@ -54,9 +57,9 @@ def track(
     from horizon_rt.sources import open_source
     from horizon_rt.sources.names import output_name
 
-    options = options_from(camera_profile, hfov, model, smooth, device, backend)
+    options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder)
     console = Console(stderr=True)
-    opened = open_in_background(lambda: open_source(source))
+    opened = open_in_background(lambda: open_source(source, decoder=options.decoder))
     outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
     if out is not None:
         usual = default_outputs(out, output_name(opened.info), still=opened.info.still)

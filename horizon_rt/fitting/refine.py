@@ -22,7 +22,7 @@ from horizon_rt.camera.projection import SkyFrame, runs
 from horizon_rt.fitting.maxima import fit_maxima
 from horizon_rt.fitting.profiles import CUES, collect_cues, sample_profiles, search
 from horizon_rt.fitting.stations import pinhole_stations
-from horizon_rt.frame import Plane
+from horizon_rt.frame import DevicePlane, Plane
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
 
@@ -84,11 +84,12 @@ class HorizonRefiner:
         self._gain = 1.0
         self._beliefs, self._precision = np.empty((rows, rows)), np.empty((2, 2))
 
-    def refine(self, luma: Plane, measured: Measurement, *, bit_depth: int = 8) -> Measurement:
+    def refine(self, luma: Plane | DevicePlane, measured: Measurement, *, bit_depth: int = 8) -> Measurement:
         """The measurement with its plane on the visible edge, or where it was, less sure; as it was where too
         little of the horizon is in view.
 
-        `luma` is (height, width), uint8 or uint16 with `bit_depth` low bits, of the camera's size.
+        `luma` is (height, width), uint8 or uint16 with `bit_depth` low bits, of the camera's size; or a
+        `DevicePlane`, of which only the profiles leave the GPU.
         """
         self._gain = 2.0 ** (8 - bit_depth)
         strip = self._strip(measured.up)
@@ -102,7 +103,7 @@ class HorizonRefiner:
         return _unseen(measured) if found is None or _is_doubtful(found, measured) else found
 
     def _found(
-        self, luma: Plane, measured: Measurement, strip: _Strip, prior: Array, step: float
+        self, luma: Plane | DevicePlane, measured: Measurement, strip: _Strip, prior: Array, step: float
     ) -> Measurement | None:
         """The plane on the edge that is believed; None where none is."""
         first, last, sign, belief, rest = search(
@@ -116,7 +117,7 @@ class HorizonRefiner:
         beside = self._strip(near)
         return None if beside is None else self._settle(luma, beside, near, sign, 1.5 * step, others)
 
-    def _look(self, luma: Plane, strip: _Strip, prior: Array) -> float | None:
+    def _look(self, luma: Plane | DevicePlane, strip: _Strip, prior: Array) -> float | None:
         """Collect the cues as far as the elevations at both ends may be off; returns px between the rows.
 
         `prior` (2, 2) is their covariance; None where it is none.
@@ -133,7 +134,13 @@ class HorizonRefiner:
         return step
 
     def _settle(
-        self, luma: Plane, strip: _Strip, near: UpVector, sign: float, window_px: float, others: Array
+        self,
+        luma: Plane | DevicePlane,
+        strip: _Strip,
+        near: UpVector,
+        sign: float,
+        window_px: float,
+        others: Array,
     ) -> Measurement | None:
         """The plane on the edge beside `near`, that of the strip; None where none is consistent.
 
@@ -215,11 +222,15 @@ class HorizonRefiner:
         shares = np.stack([np.sin(t[-1] - t), np.sin(t - t[0])], axis=1) / math.sin(t[-1] - t[0])
         return _Strip(points, normals / scales[:, None], scales, shares, level[[0, -1]], spacing, t)
 
-    def _sample(self, luma: Plane, strip: _Strip, step: float) -> None:
+    def _sample(self, luma: Plane | DevicePlane, strip: _Strip, step: float) -> None:
         count = min(_MOST_ALONG, max(1, round(strip.spacing / _ALONG_PX)))
-        sample_profiles(
-            luma, strip.points, strip.normals, step, strip.spacing / count, count, self._gain, self._rows
-        )
+        rest = strip.points, strip.normals, step, strip.spacing / count, count, self._gain, self._rows
+        if isinstance(luma, DevicePlane):
+            from horizon_rt.fitting.device_profiles import sample_device_profiles
+
+            sample_device_profiles(luma.tensor, *rest)
+        else:
+            sample_profiles(luma, *rest)
 
 
 def _is_doubtful(found: Measurement, measured: Measurement) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,11 @@ class Segmentation:
     logits: NDArray[np.float32]
     presence: float
     letterbox: Letterbox
+
+    @classmethod
+    def from_net(cls, logits: NDArray[np.float32], presence: float, letterbox: Letterbox) -> Self:
+        """What a net says, with `presence` as its logit."""
+        return cls(logits, float(1 / (1 + np.exp(-np.clip(presence, -30, 30)))), letterbox)
 
     def picture_logits(self, width: int, height: int) -> NDArray[np.float32]:
         """Logits (height, width) of every pixel of the picture, bilinear between the cells' centres."""
@@ -74,7 +79,11 @@ class Segmenter:
         self.on_stage("segment")
         return found
 
+    def segment_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Segmentation]]:
+        """Each of the frames with its mask, in their order."""
+        for frame in frames:
+            yield frame, self.segment(frame)
+
     def segment_input(self, picture: NDArray[np.float32], letterbox: Letterbox) -> Segmentation:
         """Run the net on a net input (1, 3, h, w) as `Preprocessor` makes it."""
-        logits, presence = self.backend(picture)
-        return Segmentation(logits, float(1 / (1 + np.exp(-np.clip(presence, -30, 30)))), letterbox)
+        return Segmentation.from_net(*self.backend(picture), letterbox)

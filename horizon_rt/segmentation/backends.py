@@ -2,7 +2,7 @@
 
 A backend turns a net input, float32 (1, 3, h, w), into the mask logits (h/4, w/4) and the presence logit.
 TorchScript is always there; ONNX Runtime and OpenVINO are extras and run a graph that is made of the weights
-once and kept (`onnx.graph_of`).
+once and kept (`onnx.graph_of`). On a GPU PyTorch itself runs the net, as a CUDA graph (`gpu.GpuSegmenter`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from horizon_rt.config import BackendChoice, BackendName, DeviceChoice
 from horizon_rt.errors import DeviceError
+from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.manifest import ModelCard
 
-__all__ = ["Backend", "installed_backends", "make_backend"]
+__all__ = ["Backend", "installed_backends", "make_backend", "make_segmenter"]
 
 
 class Backend(Protocol):
@@ -46,7 +47,8 @@ def installed_backends() -> tuple[BackendName, ...]:
 def make_backend(
     card: ModelCard, choice: BackendChoice = "torchscript", device: DeviceChoice = "auto", *, threads: int = 1
 ) -> Backend:
-    """The net of a model, ready to run; 'auto' is the fastest that is installed, on a GPU TorchScript.
+    """The net of a model, ready to run; 'auto' is the fastest that is installed. On a GPU 'torchscript', too,
+    is the net in half precision.
 
     Raises DeviceError for what is not installed or has no such device, WeightsError for weights that do not
     match their manifest, ValueError for an unknown choice.
@@ -61,14 +63,30 @@ def make_backend(
         raise DeviceError(f"the backend {name} is not installed: pip install 'horizon-rt[{name}]'")
     if name == "torchscript":
         from horizon_rt.segmentation.compile import TorchScript
+        from horizon_rt.segmentation.cuda import DeviceNet
         from horizon_rt.segmentation.weights import load_net
 
-        return TorchScript(load_net(card), "cuda" if on_gpu else "cpu", threads=threads)
+        net = load_net(card)
+        return DeviceNet(net) if on_gpu else TorchScript(net, threads=threads)
     from horizon_rt.segmentation.onnx import OnnxRuntime, graph_of
     from horizon_rt.segmentation.openvino import OpenVino
 
     runtime = OnnxRuntime if name == "onnx" else OpenVino
     return runtime(graph_of(card), threads=threads)
+
+
+def make_segmenter(
+    card: ModelCard, choice: BackendChoice = "torchscript", device: DeviceChoice = "auto"
+) -> Segmenter:
+    """Preprocess and net of a model, on a GPU as one graph; raises as `make_backend`."""
+    backend = make_backend(card, choice, device)
+    if backend.name != "graph-cuda":
+        return Segmenter(backend, input_area_px=card.input_area_px)
+    from horizon_rt.segmentation.cuda import DeviceNet
+    from horizon_rt.segmentation.gpu import GpuSegmenter
+
+    assert isinstance(backend, DeviceNet)
+    return GpuSegmenter(backend, input_area_px=card.input_area_px)
 
 
 def _gpu_answers() -> bool:

@@ -17,9 +17,18 @@ from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.colour import yuv_from_rgb
-from horizon_rt.frame import ColourMatrix, Frame, Plane
+from horizon_rt.frame import ColourMatrix, Frame, Plane, Sampling
 
-__all__ = ["INPUT_AREA_PX", "Letterbox", "Preprocessor", "input_size"]
+__all__ = [
+    "INPUT_AREA_PX",
+    "Letterbox",
+    "Preprocessor",
+    "gains_of",
+    "input_size",
+    "letterbox_of",
+    "taps_of",
+    "to_bt709",
+]
 
 _STRIDE = 32
 INPUT_AREA_PX = 256 * 256  # 320×192 for 16:9, 288×224 for 4:3, 256×256 for a square
@@ -67,18 +76,19 @@ class Preprocessor:
 
     def __call__(self, frame: Frame) -> Letterbox:
         """Fill `input` from a frame and return where the picture lies in it."""
+        frame = frame.on_host()
         height, width = input_size(frame.width, frame.height, self._area_px)
         if self.input.shape[2:] != (height, width):
             self.input = np.empty((1, 3, height, width), np.float32)
-        box = _letterbox(frame.width, frame.height, width, height)
+        box = letterbox_of(frame.width, frame.height, width, height)
         out = self.input[0]
-        gains = _gains(frame)
+        gains = gains_of(frame.sampling)
         for channel, plane in enumerate(frame.planes):
             self._average(plane, out[channel], box, *gains[min(channel, 1)], frame)
         if len(frame.planes) == 1:
             out[1:] = 0.0
         elif frame.sampling.matrix != "bt709":
-            _transform(out, _to_bt709(frame.sampling.matrix))
+            _transform(out, to_bt709(frame.sampling.matrix))
         _standardise(out)
         return box
 
@@ -87,22 +97,22 @@ class Preprocessor:
     ) -> None:
         rows, columns = plane.shape
         height, width = out.shape
-        y0, yw = _taps(rows, height, box.scale * frame.height / rows, box.top)
-        x0, xw = _taps(columns, width, box.scale * frame.width / columns, box.left)
+        y0, yw = taps_of(rows, height, box.scale * frame.height / rows, box.top)
+        x0, xw = taps_of(columns, width, box.scale * frame.width / columns, box.left)
         if len(self._row) < columns:
             self._row = np.empty(columns, np.float32)
         unroll = (0,) * xw.shape[1]
         _area(_contiguous_rows(plane), columns, y0, yw, x0, xw, gain, bias, self._row, out, unroll)
 
 
-def _letterbox(width: int, height: int, out_width: int, out_height: int) -> Letterbox:
+def letterbox_of(width: int, height: int, out_width: int, out_height: int) -> Letterbox:
+    """A picture as large as it fits into a net input, centred."""
     scale = min(out_width / width, out_height / height)
     return Letterbox(scale, (out_width - width * scale) / 2, (out_height - height * scale) / 2)
 
 
-def _gains(frame: Frame) -> tuple[tuple[float, float], tuple[float, float]]:
+def gains_of(sampling: Sampling) -> tuple[tuple[float, float], tuple[float, float]]:
     """(gain, bias) of luma to 0..1 and of chroma to −0.5..0.5 (BT.709 section 4.6, BT.2100 table 9)."""
-    sampling = frame.sampling
     unit = float(1 << (sampling.bit_depth - 8))
     if sampling.full_range:
         top = float((1 << sampling.bit_depth) - 1)
@@ -111,7 +121,7 @@ def _gains(frame: Frame) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 @lru_cache(maxsize=256)
-def _taps(
+def taps_of(
     size: int, out_size: int, scale: float, margin: float
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """First source index of every output pixel, and the weights (out_size, taps) from there on."""
@@ -129,7 +139,7 @@ def _taps(
 
 
 @lru_cache(maxsize=4)
-def _to_bt709(matrix: ColourMatrix) -> NDArray[np.float32]:
+def to_bt709(matrix: ColourMatrix) -> NDArray[np.float32]:
     """(3, 3) from YUV of another matrix to BT.709 YUV, both with chroma −0.5..0.5 (ITU-T H.273)."""
     return (yuv_from_rgb("bt709") @ np.linalg.inv(yuv_from_rgb(matrix))).astype(np.float32)
 

@@ -56,6 +56,8 @@ class Source(ABC):
     """
 
     info: SourceInfo
+    on_gpu = False
+    """Whether the first frame is in the memory of a GPU."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -128,7 +130,7 @@ class WrappedSource(Source):
 
     def __init__(self, source: Source) -> None:
         super().__init__()
-        self.info, self.warnings = source.info, source.warnings
+        self.info, self.warnings, self.on_gpu = source.info, source.warnings, source.on_gpu
         self._source = source
 
     def _release(self) -> None:

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from horizon_rt.errors import DecodeError
-from horizon_rt.frame import Frame
+from horizon_rt.frame import DevicePlane, Frame
 from horizon_rt.sources.base import Source, SourceInfo, SourceKind
 from horizon_rt.sources.clock import PresentationClock
 from horizon_rt.sources.decoder import PacketDecoder, describe
@@ -87,6 +87,8 @@ class ContainerSource(Source):
     def _describe(self, stream: VideoStream) -> SourceInfo:
         if self._first is None:
             raise DecodeError(self._no_pictures())
+        first: object = self._first.luma
+        self.on_gpu = isinstance(first, DevicePlane)
         return SourceInfo(
             name=self._options.name,
             kind=self._options.kind,
@@ -180,7 +182,8 @@ def _video_stream(container: InputContainer, options: ContainerOptions) -> Video
         raise DecodeError(f"{options.name}: no decoder for its video; convert it to H.264")
     # Frame threads hold back one frame each, which a live picture cannot afford.
     stream.thread_type = "SLICE" if options.live else "AUTO"
-    stream.codec_context.thread_count = options.threads
+    # To a GPU each thread is but one more picture under way, of which it takes few.
+    stream.codec_context.thread_count = 1 if stream.codec_context.is_hwaccel else options.threads
     stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
     return stream
 

@@ -6,14 +6,18 @@ import os
 import select
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.error import FFmpegError
 
+from horizon_rt.config import DecoderChoice
 from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
 from horizon_rt.sources.container import ContainerOptions, ContainerSource, open_failure
+from horizon_rt.sources.hardware import accelerator_for
 
 __all__ = ["open_file", "open_stdin"]
 
@@ -22,17 +26,28 @@ _NOT_VIDEO = {"tty"}
 _POLL_S = 0.1
 
 
-def open_file(path: str | Path, *, threads: int = 0) -> ContainerSource:
-    """Open a video file.
+def open_file(path: str | Path, *, threads: int = 0, decoder: DecoderChoice = "cpu") -> ContainerSource:
+    """Open a video file; what the GPU does not decode is decoded on the CPU.
 
     Raises SourceNotFound where there is no file, SourceError where it cannot be read and DecodeError where
     it holds no picture.
     """
     _check_readable(Path(path))
+    accelerator = accelerator_for(decoder)
+    if accelerator is not None:
+        with suppress(DecodeError):
+            source = _opened(path, threads, accelerator)
+            if source.on_gpu:
+                return source
+            source.close()
+    return _opened(path, threads)
+
+
+def _opened(path: str | Path, threads: int, accelerator: HWAccel | None = None) -> ContainerSource:
     name = str(path)
     try:
         # The prefix keeps a colon in a file name from being read as a protocol.
-        container = av.open(f"file:{path}", "r")
+        container = av.open(f"file:{path}", "r", hwaccel=accelerator)
     except (FFmpegError, UnicodeError) as error:
         raise open_failure(name, error) from error
     if container.format.name in _NOT_VIDEO:
@@ -54,7 +69,9 @@ def _check_readable(path: Path) -> None:
         raise DecodeError(f"{path}: the file is empty (0 bytes); was it copied completely?")
 
 
-def open_stdin(stream: BinaryIO | None = None, *, threads: int = 0) -> ContainerSource:
+def open_stdin(
+    stream: BinaryIO | None = None, *, threads: int = 0, decoder: DecoderChoice = "cpu"
+) -> ContainerSource:
     """Read a video from a pipe, standard input by default.
 
     The container must be readable from front to back (MPEG-TS, Matroska, raw H.264, MP4 with its index in
@@ -63,7 +80,7 @@ def open_stdin(stream: BinaryIO | None = None, *, threads: int = 0) -> Container
     closing = threading.Event()
     pipe = _Pipe(stream or _standard_input(), closing)
     try:
-        container = av.open(pipe, "r")
+        container = av.open(pipe, "r", hwaccel=accelerator_for(decoder))
     except FFmpegError as error:
         hint = "an MP4 from a pipe needs -movflags +faststart, or use MPEG-TS"
         raise DecodeError(f"{open_failure('stdin', error)}; {hint}") from error

@@ -45,9 +45,10 @@ def _from_matrix(values: NDArray[np.int32]) -> Orientation:
 
 
 def upright(planes: tuple[Plane, ...], turn: Orientation) -> tuple[Plane, ...]:
-    """Views of the planes, turned and mirrored."""
+    """Views of the planes, turned and mirrored; of what is on a GPU, on the host."""
     if not any(turn):
         return planes
+    planes = tuple(map(np.asarray, planes))
     transpose, flip_rows, flip_columns = turn
     rows = slice(None, None, -1 if flip_rows else 1)
     columns = slice(None, None, -1 if flip_columns else 1)

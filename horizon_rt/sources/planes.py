@@ -1,15 +1,16 @@
-"""Decoded pictures as NumPy planes, without copies where the pixel format allows it."""
+"""Decoded pictures as planes, without copies where the pixel format allows it: NumPy's, or on the GPU."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from horizon_rt.frame import ColourMatrix, Plane, Sampling
+from horizon_rt.frame import ColourMatrix, DevicePlane, Plane, Sampling
 
 __all__ = ["PlaneReader"]
 
@@ -54,6 +55,8 @@ def _packed_layouts() -> dict[str, _Layout]:
 
 
 _LAYOUTS = _planar_layouts() | _packed_layouts()
+# What PyAV hands over by DLPack from a GPU.
+_ON_DEVICE = ("nv12", "p010le", "p016le")
 
 # AVColorSpace (ITU-T H.273, matrix coefficients). SMPTE 240M is within 1 % of BT.709.
 _MATRICES: dict[int, ColourMatrix] = {
@@ -81,10 +84,15 @@ class PlaneReader:
     def read(self, frame: VideoFrame) -> tuple[tuple[Plane, ...], Sampling]:
         """Return (Y,) or (Y, U, V), each (rows, columns), uint8 or uint16, as stored, and their sampling.
 
-        The planes are views that keep the decoder's buffer alive. Other pixel formats (RGB, palette, …)
+        The planes are views that keep the decoder's buffer alive; those of a frame on a GPU stay there, as
+        `DevicePlane`. Other pixel formats (RGB, palette, …)
         are converted to full range BT.601 4:4:4 with 8 bits. Raises av.error.FFmpegError or ValueError
         where that is not possible.
         """
+        stored = frame.sw_format  # None for a frame in host memory
+        if stored is not None and stored.name in _ON_DEVICE:
+            found = _LAYOUTS[stored.name]
+            return device_planes(frame, found.channels), _sampling(frame, found)
         layout = _LAYOUTS.get(frame.format.name)
         if layout is None:
             return _channels(self._converted(frame), _Layout(_PLANAR)), Sampling(8, True, "bt601")
@@ -108,6 +116,19 @@ def _channels(frame: VideoFrame, layout: _Layout, *, copy: bool = False) -> tupl
         rows[plane][:height, first::step][:, :width]
         for (plane, first, step), (height, width) in zip(layout.channels, sizes, strict=False)
     )
+
+
+def device_planes(frame: VideoFrame, channels: tuple[_Channel, ...] = _UV) -> tuple[Plane, ...]:
+    """The channels of a frame with luma and interleaved chroma, where they are."""
+    from torch.utils.dlpack import from_dlpack
+
+    # PyAV knows nothing of the stream that PyTorch would name for a plane, so it is asked without one. The
+    # decoder writes on the default stream of its context; who reads on another one waits for that.
+    tensors = [from_dlpack(plane.__dlpack__()) for plane in frame.planes]
+    found = (
+        tensor[..., first] if (tensor := tensors[plane]).ndim == 3 else tensor for plane, first, _ in channels
+    )
+    return cast("tuple[Plane, ...]", tuple(map(DevicePlane, found)))
 
 
 def _rows(frame: VideoFrame, *, wide: bool, copy: bool) -> list[Plane]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
+from horizon_rt.config import DecoderChoice
 from horizon_rt.errors import SourceError
 from horizon_rt.sources.base import Source
 from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
@@ -22,31 +24,42 @@ def open_source(
     frame_rate: float | None = None,
     pixel_format: str | None = None,
     threads: int = 0,
+    decoder: DecoderChoice = "cpu",
 ) -> Source:
     """Open whatever `spec` names and decode its first frame.
 
     `spec` is a camera index or /dev/videoN, a video file, a folder, glob pattern or file of pictures, `-`
     for standard input, `lavfi:GRAPH` for an FFmpeg test graph in real time, or `synth:NAME` for a rendered
     scene. `size` (width, height) in px, `frame_rate` in Hz and `pixel_format` are wishes to a camera and
-    ignored elsewhere; `threads` is the number of decoder threads, 0 for one per core.
+    ignored elsewhere; `threads` is the number of decoder threads, 0 for one per core. `decoder` 'cuda'
+    decodes video on a GPU and leaves it there, as does 'auto' where that is possible; where it is not,
+    'cuda' says why in `warnings`.
 
     Raises SourceNotFound, DecodeError or SourceError, each with one line that says what to do.
     """
     text = str(spec)
+    if decoder not in get_args(DecoderChoice):
+        raise ValueError(f"decoder {decoder!r} is unknown")
     if not text.strip():
         raise SourceError("the source is empty; give a camera index, a file, a folder or `-` for stdin")
     if _DEVICE.fullmatch(text) and not (isinstance(spec, Path) and text.isdecimal()):
         from horizon_rt.sources.device import open_device
 
-        return open_device(text, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads)
-    return _open_named(text, threads)
+        source = open_device(
+            text, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads
+        )
+    else:
+        source = _open_named(text, threads, decoder)
+    if decoder == "cuda" and not source.on_gpu:
+        source.note(f"{text}: decoded on the CPU: {_refusal()}")
+    return source
 
 
-def _open_named(text: str, threads: int) -> Source:
+def _open_named(text: str, threads: int, decoder: DecoderChoice) -> Source:
     if text == "-":
         from horizon_rt.sources.file import open_stdin
 
-        return open_stdin(threads=threads)
+        return open_stdin(threads=threads, decoder=decoder)
     if _NETWORK.match(text):
         return _open_network(text)
     scheme, _, rest = text.partition(":")
@@ -58,7 +71,13 @@ def _open_named(text: str, threads: int) -> Source:
         from horizon_rt.synth.source import open_synthetic
 
         return open_synthetic(rest)
-    return _open_path(text, threads)
+    return _open_path(text, threads, decoder)
+
+
+def _refusal() -> str:
+    from horizon_rt.sources.hardware import gpu_refusal
+
+    return gpu_refusal() or "the GPU does not decode what is in it"
 
 
 def _open_network(url: str) -> Source:
@@ -67,14 +86,14 @@ def _open_network(url: str) -> Source:
     )
 
 
-def _open_path(text: str, threads: int) -> Source:
+def _open_path(text: str, threads: int, decoder: DecoderChoice) -> Source:
     if _is_pictures(text):
         from horizon_rt.sources.images import open_images
 
         return open_images(text)
     from horizon_rt.sources.file import open_file
 
-    return open_file(text, threads=threads)
+    return open_file(text, threads=threads, decoder=decoder)
 
 
 def _is_pictures(text: str) -> bool:

@@ -1,0 +1,182 @@
+"""Segmentation on a GPU: preprocess and net as one CUDA graph for each layout of frames.
+
+Frames lie in host memory, from where they are copied through page-locked buffers, or on the GPU already. Only
+masks and presences come back, and the wait for them is the only one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import cycle
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from horizon_rt.frame import DevicePlane, Frame, Plane
+from horizon_rt.segmentation import Segmentation, Segmenter
+from horizon_rt.segmentation.cuda import CudaQueue, DeviceNet, Queue, Work
+from horizon_rt.segmentation.device_input import DeviceInput, Layout
+from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
+from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
+
+__all__ = ["IN_FLIGHT", "GpuSegmenter"]
+
+IN_FLIGHT = 8
+"""Frames of a recording that are one batch; the next is prepared while the GPU is busy with it."""
+
+_SETS = 2  # of buffers for batches
+_MOST_GRAPHS = 4  # kept; pictures of many sizes take turns
+
+
+class GpuSegmenter(Segmenter):
+    """`segment` for one frame at a time with the least delay, `segment_all` for recordings, in batches.
+
+    The parts of a graph cannot be told apart: 'preprocess' is done when the work was handed over.
+    """
+
+    def __init__(
+        self,
+        backend: DeviceNet,
+        *,
+        input_area_px: int = INPUT_AREA_PX,
+        in_flight: int = IN_FLIGHT,
+        queue: Queue | None = None,
+    ) -> None:
+        super().__init__(backend, input_area_px=input_area_px)
+        self._net, self._area_px, self._in_flight = backend, input_area_px, in_flight
+        self._queue = queue or CudaQueue()
+        self._last: Layout | None = None
+        self._sets: dict[tuple[Layout, int], Iterator[_Set]] = {}
+
+    def segment(self, frame: Frame) -> Segmentation:
+        """Run preprocess and net on a frame.
+
+        The first of its layout goes without a graph, which takes a while to make: pictures that stand alone
+        may all be of different sizes.
+        """
+        layout, before = Layout.of(frame), self._last
+        self._last = layout
+        if layout != before:
+            return super().segment(frame)
+        buffers = self._next_set(layout, 1)
+        buffers.submit([frame])
+        self.on_stage("preprocess")
+        [found] = buffers.collect()
+        self.on_stage("segment")
+        return found
+
+    def segment_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Segmentation]]:
+        """Each of the frames with its mask, in their order; what `frames` raises comes after the last one."""
+        ending = _Ending(frames)
+        pending: deque[tuple[list[Frame], _Set]] = deque()
+        for batch in _batches(ending, self._in_flight):
+            buffers = self._next_set(Layout.of(batch[0]), self._in_flight)
+            buffers.submit(batch)
+            pending.append((batch, buffers))
+            if len(pending) == _SETS:
+                yield from _collected(*pending.popleft())
+        while pending:
+            yield from _collected(*pending.popleft())
+        if ending.error is not None:
+            raise ending.error
+
+    def _next_set(self, layout: Layout, count: int) -> _Set:
+        """The one that was used the longest ago."""
+        key = layout, count
+        if key not in self._sets:
+            if len(self._sets) == _MOST_GRAPHS:
+                del self._sets[next(iter(self._sets))]
+            make = partial(_Set, layout, count, self._net, self._area_px, self._queue)
+            self._sets[key] = cycle([make() for _ in range(1 if count == 1 else _SETS)])
+        return next(self._sets[key])
+
+
+class _Set:
+    """The buffers for up to `count` frames of one layout, and the work on them."""
+
+    def __init__(self, layout: Layout, count: int, net: DeviceNet, area_px: int, queue: Queue) -> None:
+        self._net, self._queue = net.net, queue
+        self._input = DeviceInput(layout, area_px=area_px, device=net.device, dtype=net.dtype)
+        shapes = [(count, *shape) for shape in layout.shapes]
+        self._staged = [queue.host(shape, layout.dtype) for shape in shapes]
+        self._planes = [torch.empty(shape, dtype=layout.dtype, device=net.device) for shape in shapes]
+        mask = (count, *(side // OUTPUT_STRIDE for side in self._input.size))
+        self._found = [torch.empty(shape, device=net.device) for shape in (mask, (count,))]
+        self._answers = [queue.host(shape, torch.float32) for shape in (mask, (count,))]
+        self._replay = queue.capture(self._work)
+        self._wait: Work | None = None
+        self._submitted = 0
+
+    def submit(self, frames: Sequence[Frame]) -> None:
+        """Start the work on frames, which must live until `collect`."""
+        self._submitted = len(frames)
+        upload = partial(self._upload, [frame.planes for frame in frames])
+        self._wait = self._queue.launch(upload, self._replay, self._download)
+
+    def collect(self) -> list[Segmentation]:
+        """Wait for what was submitted last."""
+        assert self._wait is not None
+        self._wait()
+        masks, presences = (answer[: self._submitted].numpy().copy() for answer in self._answers)
+        return [
+            Segmentation.from_net(mask, float(presence), self._input.letterbox)
+            for mask, presence in zip(masks, presences, strict=True)
+        ]
+
+    def _upload(self, frames: Sequence[tuple[Plane | DevicePlane, ...]]) -> None:
+        for index, planes in enumerate(frames):
+            for plane, staged, target in zip(planes, self._staged, self._planes, strict=True):
+                target[index].copy_(_source(plane, staged[index]), non_blocking=True)
+
+    def _work(self) -> None:
+        masks, presences = self._net(self._input(self._planes))
+        self._found[0].copy_(masks[:, 0])
+        self._found[1].copy_(presences)
+
+    def _download(self) -> None:
+        for found, answer in zip(self._found, self._answers, strict=True):
+            answer.copy_(found, non_blocking=True)
+
+
+def _source(plane: Plane | DevicePlane, staged: Tensor) -> Tensor:
+    """Samples to copy to the GPU from: where they are, if that is there, else page-locked."""
+    if isinstance(plane, DevicePlane):
+        return plane.tensor
+    np.copyto(staged.numpy(), plane)
+    return staged
+
+
+def _collected(frames: Sequence[Frame], buffers: _Set) -> Iterator[tuple[Frame, Segmentation]]:
+    return zip(frames, buffers.collect(), strict=True)
+
+
+class _Ending:
+    """Frames whose error ends them as if there were no more."""
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        self.error: Exception | None = None
+        self._frames = frames
+
+    def __iter__(self) -> Iterator[Frame]:
+        try:
+            yield from self._frames
+        except Exception as error:
+            self.error = error
+
+
+def _batches(frames: Iterable[Frame], most: int) -> Iterator[list[Frame]]:
+    """Frames that follow one another and are of one layout, at most so many."""
+    batch: list[Frame] = []
+    for frame in frames:
+        if batch and Layout.of(frame) != Layout.of(batch[0]):
+            yield batch
+            batch = []
+        batch.append(frame)
+        if len(batch) == most:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
