@@ -2,7 +2,7 @@
 
 A backend turns a net input, float32 (1, 3, h, w), into the mask logits (h/4, w/4) and the presence logit.
 TorchScript is always there; ONNX Runtime and OpenVINO are extras and run a graph that is made of the weights
-once and kept (`onnx.graph_of`). On a GPU PyTorch itself runs the net, as a CUDA graph (`gpu.GpuSegmenter`).
+once and kept (`onnx.graph_of`). On a GPU TorchScript becomes part of a CUDA graph (`gpu.GpuSegmenter`).
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def make_segmenter(
 ) -> Segmenter:
     """Preprocess and net of a model, on a GPU as one graph; raises as `make_backend`."""
     backend = make_backend(card, choice, device)
-    if backend.name != "graph-cuda":
+    if not backend.name.endswith("-cuda"):
         return Segmenter(backend, input_area_px=card.input_area_px)
     from horizon_rt.segmentation.cuda import DeviceNet
     from horizon_rt.segmentation.gpu import GpuSegmenter

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-__all__ = ["Device", "TorchScript", "best_device", "script_bytes"]
+__all__ = ["Device", "TorchScript", "best_device", "script_bytes", "scripted"]
 
 Device = Literal["cpu", "cuda"]
 # The profiling executor of TorchScript settles after this many calls of one shape.
@@ -38,8 +38,7 @@ class TorchScript:
         self._threads = threads
         self._warm: set[tuple[int, ...]] = set()
         net = deepcopy(net).eval().float().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        with _deprecated_jit():
-            self._graph = torch.jit.freeze(torch.jit.script(net))
+        self._graph = scripted(net)
 
     def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Run the net; see `Backend`. Sets this thread's torch thread count."""
@@ -55,11 +54,18 @@ class TorchScript:
             return mask[0, 0].numpy(), float(presence[0])
 
 
+def scripted(net: nn.Module) -> torch.jit.ScriptModule:
+    """A net in its state, as a frozen graph."""
+    with _deprecated_jit():
+        return torch.jit.freeze(torch.jit.script(net.eval()))
+
+
 def script_bytes(net: nn.Module) -> bytes:
     """The TorchScript file of a net in its state, for `torch.jit.load`."""
     buffer = io.BytesIO()
+    graph = scripted(net)
     with _deprecated_jit():
-        torch.jit.save(torch.jit.freeze(torch.jit.script(net)), buffer)
+        torch.jit.save(graph, buffer)
     return buffer.getvalue()
 
 

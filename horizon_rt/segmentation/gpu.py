@@ -98,7 +98,7 @@ class _Set:
     """The buffers for up to `count` frames of one layout, and the work on them."""
 
     def __init__(self, layout: Layout, count: int, net: DeviceNet, area_px: int, queue: Queue) -> None:
-        self._net, self._queue = net.net, queue
+        self._net, self._queue = net, queue
         self._input = DeviceInput(layout, area_px=area_px, device=net.device, dtype=net.dtype)
         shapes = [(count, *shape) for shape in layout.shapes]
         self._staged = [queue.host(shape, layout.dtype) for shape in shapes]
@@ -132,7 +132,7 @@ class _Set:
                 target[index].copy_(_source(plane, staged[index]), non_blocking=True)
 
     def _work(self) -> None:
-        masks, presences = self._net(self._input(self._planes))
+        masks, presences = self._net.run(self._input(self._planes))
         self._found[0].copy_(masks[:, 0])
         self._found[1].copy_(presences)
 
