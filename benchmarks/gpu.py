@@ -23,9 +23,10 @@ import torch
 from horizon_rt.bench.clips import write_clip
 from horizon_rt.bench.machine import describe
 from horizon_rt.bench.measure import Plan, measure
+from horizon_rt.config import BATCH
 from horizon_rt.frame import DevicePlane, Frame
 from horizon_rt.segmentation.backends import make_segmenter
-from horizon_rt.segmentation.gpu import IN_FLIGHT, GpuSegmenter
+from horizon_rt.segmentation.gpu import GpuSegmenter
 from horizon_rt.segmentation.weights import default_model
 from horizon_rt.sources import open_source
 from horizon_rt.sources.hardware import gpu_refusal
@@ -97,7 +98,7 @@ def measured(clip: Path) -> dict[str, Any]:
         "preprocess and net, ms": quantiles(one_frame_ms(segmenter, frames[0])),
         "frame to mask on the host, ms": quantiles(answer_ms(segmenter, cycle(frames))),
         "batched, frames/s": round(batched_fps(segmenter, cycle(frames))),
-        "frames of a batch": IN_FLIGHT,
+        "frames of a batch": BATCH,
         "hardware decoding": gpu_refusal() or "yes",
         "whole tracker": {
             decoder: asdict(measure(clip, Plan(device="cuda", decoder=decoder, overlay=False)))

@@ -6,22 +6,30 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "BATCH",
     "DEFAULT_HFOV_DEG",
     "BackendChoice",
     "BackendName",
     "DecoderChoice",
     "DeviceChoice",
+    "Precision",
+    "PrecisionChoice",
     "Smoothing",
     "TrackOptions",
     "decoder_beside",
 ]
 
 DEFAULT_HFOV_DEG = 70.0
+BATCH = 8
+"""Frames of a recording that a GPU takes at a time; the next are prepared while it is busy with them."""
+
 Smoothing = Literal["causal", "offline", "none"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DecoderChoice = Literal["auto", "cpu", "cuda"]
 BackendName = Literal["torchscript", "onnx", "openvino"]
 BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
+Precision = Literal["float32", "float16", "bfloat16"]
+PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +47,7 @@ class TrackOptions:
     smooth: Smoothing = "causal"
     device: DeviceChoice = "auto"
     backend: BackendChoice = "torchscript"
+    precision: PrecisionChoice = "auto"
     decoder: DecoderChoice = "auto"
 
 

@@ -80,6 +80,7 @@ def make_tracker(
         model=options.model,
         device=options.device,
         backend=options.backend,
+        precision=options.precision,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from horizon_rt.camera import CameraModel, Pinhole
-from horizon_rt.config import DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, Smoothing
+from horizon_rt.config import BATCH, DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, PrecisionChoice, Smoothing
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Change, Horizon, Observation
@@ -30,10 +30,10 @@ class HorizonTracker:
     `camera` is the lens for the frames' size; without one, a centred pinhole with a horizontal field of
     view of 70° is assumed at the first frame. A frame of another size starts the track again, with
     `CameraModel.for_size`. `smooth='none'` treats each frame on its own. `model` is a shipped model or a
-    path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda', `backend` what runs the net
-    (`make_segmenter`). Without `refine` the horizon is that of the mask alone. Raises WeightsError for
-    weights that do not match their manifest, DeviceError where there is no CUDA device or no such backend,
-    ValueError for an unknown option.
+    path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda', `backend` what runs the net, in a
+    `precision` (`make_backend`), on a GPU for `batch` frames of a recording at a time. Without `refine` the
+    horizon is that of the mask alone. Raises WeightsError for weights that do not match their manifest,
+    DeviceError where there is no CUDA device or no such backend, ValueError for an unknown option.
     """
 
     def __init__(
@@ -44,6 +44,8 @@ class HorizonTracker:
         model: str | None = None,
         device: DeviceChoice = "auto",
         backend: BackendChoice = "torchscript",
+        precision: PrecisionChoice = "auto",
+        batch: int = BATCH,
         refine: bool = True,
     ) -> None:
         if smooth not in get_args(Smoothing):
@@ -55,7 +57,7 @@ class HorizonTracker:
         self._camera = camera
         self._sigma: SigmaScale = card.sigma
         self._smooth = smooth
-        self._segmenter = make_segmenter(card, backend, device)
+        self._segmenter = make_segmenter(card, backend, device, precision, batch=batch)
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
         self._refine = refine

@@ -18,7 +18,7 @@ import horizon_rt as hz
 from horizon_rt.config import BackendName
 from horizon_rt.errors import DeviceError, WeightsError
 from horizon_rt.segmentation import backends, onnx
-from horizon_rt.segmentation.backends import Backend, installed_backends, make_backend
+from horizon_rt.segmentation.backends import Backend, installed_backends, make_backend, precisions_of
 from horizon_rt.segmentation.onnx import OnnxRuntime
 from horizon_rt.segmentation.openvino import OpenVino
 from horizon_rt.segmentation.weights import default_model, load_net, write_manifest
@@ -89,6 +89,36 @@ def test_every_backend_gives_the_same_attitude(name: BackendName) -> None:
         assert a.up is not None
         assert b.up is not None
         assert a.up.angle_to(b.up) < 0.02
+
+
+@pytest.mark.parametrize("name", [name for name in BACKENDS if len(precisions_of(name)) > 1])
+def test_fewer_bits_give_nearly_the_same_attitude(name: BackendName) -> None:
+    _made(name)
+    with open_source("synth:coast?size=640x360&seconds=1&seed=3") as source:
+        frames = list(source)[::4]
+    full = hz.HorizonTracker(backend=name, device="cpu", smooth="none")
+    for precision in precisions_of(name)[1:]:
+        less = hz.HorizonTracker(backend=name, device="cpu", smooth="none", precision=precision)
+        assert less.backend == f"{name}-cpu-{precision}"
+        for frame in frames:
+            a, b = full.update(frame), less.update(frame)
+            assert a.up is not None
+            assert b.up is not None
+            assert a.up.angle_to(b.up) < 0.1
+            logits, coarse = full.segment(frame).logits, less.segment(frame).logits
+            assert 0 < np.abs(_probability(logits) - _probability(coarse)).mean() < 0.01
+
+
+def test_a_precision_that_a_backend_does_not_have_is_refused(cli: RunCli, tmp_path: Path) -> None:
+    for name, precision in (("torchscript", "float16"), ("onnx", "bfloat16")):
+        _made(name)  # type: ignore[arg-type]
+        with pytest.raises(DeviceError, match=f"runs in float32.* on the CPU, not in {precision}"):
+            make_backend(default_model(), name, "cpu", precision)  # type: ignore[arg-type]
+    assert precisions_of("torchscript", on_gpu=True)[0] == "float16"
+    done = cli(
+        "track", "synth:sea?seconds=0.1", "--precision", "float16", "--device", "cpu", "--out", tmp_path
+    )
+    assert (done.code, len(done.errors)) == (1, 1)
 
 
 def test_auto_is_the_fastest_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from horizon_rt.bench import measure as harness
 from horizon_rt.bench.clips import write_clip
+from horizon_rt.bench.job import BenchJob, Engine, every_engine
 from horizon_rt.bench.measure import STAGES, Plan, measure
 from horizon_rt.bench.report import write_report
 from horizon_rt.bench.results import Quartiles, Report, Result, changes
@@ -25,6 +26,7 @@ from horizon_rt.errors import DatasetError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.interrupts import interrupts_raise
+from horizon_rt.segmentation.backends import installed_backends
 from horizon_rt.sources import open_source
 from horizon_rt.tracker import HorizonTracker
 
@@ -192,9 +194,33 @@ def test_bench_from_the_command_line(video: Path, tmp_path: Path, cli: RunCli) -
     assert "verdict" in again.out
 
 
+def test_the_matrix_is_all_that_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = every_engine("cpu")
+    assert {engine.backend for engine in engines} == set(installed_backends())
+    assert Engine("torchscript", "bfloat16") in engines
+    assert len(set(engines)) == len(engines)
+    monkeypatch.setattr("horizon_rt.segmentation.compile.best_device", lambda: "cuda")
+    batches = {engine.batch for engine in every_engine("auto") if engine.precision == "float16"}
+    assert batches == {1, 8, 32}
+    assert {engine.backend for engine in every_engine("cuda")} == {"torchscript"}
+
+
+def test_clips_of_other_rates_are_told_apart(tmp_path: Path) -> None:
+    job = BenchJob(
+        plan=Plan(frames=12, repeats=1, overlay=False, device="cpu"),
+        sizes=(SIZE,),
+        models=("nano",),
+        rates_hz=(30, 60),
+    )
+    report = job.run()
+    assert [(r.clip, r.live_fps) for r in report.results] == [("320x192", 30), ("320x192@60", 60)]
+
+
 def test_bench_refuses_what_it_cannot_measure(video: Path, tmp_path: Path, cli: RunCli) -> None:
     assert cli("bench", video, "--size", "64x32").code == 2
+    assert cli("bench", video, "--fps", "60").code == 2
     assert cli("bench", "--matrix", "--model", "nano").code == 2
+    assert cli("bench", "--matrix", "--precision", "float32").code == 2
     assert cli("bench", "--size", "641x480").code == 2
     assert "no model 'smal'" in cli("bench", "--model", "small", "--model", "smal").err
     assert cli("bench", tmp_path / "none.mp4").code == 1

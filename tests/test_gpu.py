@@ -72,7 +72,7 @@ def queue() -> LateQueue:
 
 @pytest.fixture
 def late(net: torch.nn.Module, queue: LateQueue) -> GpuSegmenter:
-    return GpuSegmenter(DeviceNet(net, "cpu", torch.float32), in_flight=3, queue=queue)
+    return GpuSegmenter(DeviceNet(net, "cpu", "float32"), in_flight=3, queue=queue)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_folding_the_norms_leaves_the_net_as_it_is(name: str) -> None:
             module.running_mean.normal_(0, 0.1)  # type: ignore[union-attr, operator]
             module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr, operator]
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    folded = DeviceNet(net, "cpu", torch.float32)
+    folded = DeviceNet(net, "cpu", "float32")
     picture = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
         mask, presence = net.eval()(picture)
@@ -115,7 +115,7 @@ def test_folding_the_norms_leaves_the_net_as_it_is(name: str) -> None:
 
 
 def test_the_shipped_net_keeps_no_batch_norm() -> None:
-    folded = DeviceNet(load_net(default_model()), "cpu", torch.float16)
+    folded = DeviceNet(load_net(default_model()), "cpu", "float16")
     assert "batch_norm" not in str(folded._graph.inlined_graph)
 
 
@@ -284,7 +284,7 @@ def assert_measured_alike(tracker: HorizonTracker, data_root: Path, count: int) 
 def test_half_precision_measures_real_frames_alike(data_root: Path, queue: LateQueue) -> None:
     """The arithmetic of the GPU's way, in float16 on the CPU."""
     tracker, card = HorizonTracker(device="cpu", smooth="none"), default_model()
-    net = DeviceNet(load_net(card), "cpu", torch.float16)
+    net = DeviceNet(load_net(card), "cpu", "float16")
     tracker._segmenter = GpuSegmenter(net, input_area_px=card.input_area_px, queue=queue)
     assert_measured_alike(tracker, data_root, 40)
 
@@ -314,7 +314,7 @@ def assert_half(net: DeviceNet) -> None:
 
 @pytest.mark.parametrize("name", ["small", "nano", "lite0"])
 def test_all_of_the_net_is_of_half_precision(name: str) -> None:
-    assert_half(DeviceNet(load_net(default_model(name=name)), "cpu", torch.float16))
+    assert_half(DeviceNet(load_net(default_model(name=name)), "cpu", "float16"))
 
 
 # --- with one

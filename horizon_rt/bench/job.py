@@ -8,46 +8,70 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from horizon_rt._version import __version__
-from horizon_rt.bench.clips import write_clip
+from horizon_rt.bench.clips import RATE_HZ, write_clip
 from horizon_rt.bench.machine import describe
 from horizon_rt.bench.measure import Plan, measure
 from horizon_rt.bench.results import Report
-from horizon_rt.config import BackendChoice
+from horizon_rt.config import BATCH, BackendChoice, DeviceChoice, PrecisionChoice
 from horizon_rt.errors import SourceError
+from horizon_rt.segmentation.backends import installed_backends, precisions_of, runs_on_gpu
 from horizon_rt.sources import open_source
-from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["SIZES", "BenchJob"]
+__all__ = ["SIZES", "BenchJob", "Engine", "every_engine"]
 
 SIZES = ((1280, 720), (1920, 1080), (3840, 2160))
+_BATCHES = (1, 8, 32)
 # Takes a line that says what is being done.
 OnPart = Callable[[str], object]
 
 
+class Engine(NamedTuple):
+    """What runs the net; see `Plan`."""
+
+    backend: BackendChoice = "torchscript"
+    precision: PrecisionChoice = "auto"
+    batch: int = BATCH
+
+
+def every_engine(device: DeviceChoice) -> tuple[Engine, ...]:
+    """All backends that are installed for a device, in all their precisions; on a GPU with some batches."""
+    found: list[Engine] = []
+    for backend in installed_backends():
+        on_gpu = runs_on_gpu(backend, device)
+        if on_gpu or device != "cuda":
+            precisions, batches = precisions_of(backend, on_gpu=on_gpu), _BATCHES if on_gpu else (BATCH,)
+            found += [Engine(backend, *rest) for rest in product(precisions, batches)]
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchJob:
-    """Every model with every backend on every recording: `source`, or rendered clips of these sizes.
+    """Every model with every engine on every recording: `source`, or rendered clips of these sizes and frame
+    rates.
 
-    `plan` says how; its own model and backend do not count.
+    `plan` says how; its own model and engine do not count.
     """
 
     plan: Plan
     source: Path | None = None
     sizes: tuple[tuple[int, int], ...] = SIZES
     models: tuple[str | None, ...] = (None,)
-    backends: tuple[BackendChoice, ...] = ("torchscript",)
+    engines: tuple[Engine, ...] = (Engine(),)
+    rates_hz: tuple[float, ...] = (RATE_HZ,)
 
     def run(self, on_part: OnPart = lambda part: None) -> Report:
         """Measure; raises SourceError for what is no recording, and what a tracker raises."""
-        plans = [replace(self.plan, model=m, backend=b) for m, b in product(self.models, self.backends)]
+        pairs = product(self.models, self.engines)
+        plans = [replace(self.plan, model=model, **engine._asdict()) for model, engine in pairs]
         for plan in plans:
-            HorizonTracker(model=plan.model, backend=plan.backend, device=plan.device)  # or raise now
+            plan.tracker()  # or raise now
         results = []
         with self._recordings(on_part) as recordings:
             for path, plan in product(recordings, plans):
-                on_part(f"{path.name}: {plan.model or 'default model'}, {plan.backend}")
+                on_part(f"{path.name}: {plan.model or 'default model'}, {plan.backend} {plan.precision}")
                 results.append(measure(path, plan))
         return Report(describe(), self._settings(), tuple(results))
 
@@ -61,10 +85,10 @@ class BenchJob:
             return
         with tempfile.TemporaryDirectory() as folder:
             paths = []
-            for width, height in self.sizes:
+            for (width, height), rate_hz in product(self.sizes, self.rates_hz):
                 on_part(f"encoding a clip of {width}x{height}")
-                paths.append(Path(folder, f"{width}x{height}.mp4"))
-                write_clip(paths[-1], (width, height), self.plan.frames)
+                paths.append(Path(folder, f"{width}x{height}@{rate_hz:g}.mp4"))
+                write_clip(paths[-1], (width, height), self.plan.frames, rate_hz=rate_hz)
             yield paths
 
     def _settings(self) -> dict[str, object]:

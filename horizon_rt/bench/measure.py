@@ -12,9 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
+from horizon_rt.bench.clips import RATE_HZ
 from horizon_rt.bench.results import Quartiles, Result
 from horizon_rt.camera import Pinhole
-from horizon_rt.config import DEFAULT_HFOV_DEG, BackendChoice, DecoderChoice, DeviceChoice, decoder_beside
+from horizon_rt.config import (
+    BATCH,
+    DEFAULT_HFOV_DEG,
+    BackendChoice,
+    DecoderChoice,
+    DeviceChoice,
+    PrecisionChoice,
+    decoder_beside,
+)
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Observation
 from horizon_rt.pipeline import Analysis, RunSummary, run_pipeline
@@ -37,17 +46,27 @@ _NOTHING = Horizon(
 class Plan:
     """How a recording is measured: at most so many of its frames, each speed `repeats` times.
 
-    Without `overlay` no video is encoded. `threads` are those of the decoder (0: one for each core).
+    `batch` are the frames that a GPU takes at a time. Without `overlay` no video is encoded. `threads` are
+    those of the decoder (0: one for each core).
     """
 
     model: str | None = None
     backend: BackendChoice = "torchscript"
+    precision: PrecisionChoice = "auto"
+    batch: int = BATCH
     device: DeviceChoice = "auto"
     decoder: DecoderChoice = "auto"
     frames: int = 300
     repeats: int = 3
     overlay: bool = True
     threads: int = 0
+
+    def tracker(self, camera: Pinhole | None = None) -> HorizonTracker:
+        """The tracker that is measured; raises what it raises."""
+        return HorizonTracker(
+            camera, model=self.model, backend=self.backend, device=self.device,
+            precision=self.precision, batch=self.batch,
+        )  # fmt: skip
 
 
 class _Part(WrappedSource):
@@ -106,7 +125,7 @@ class _Runs:
         with self.open() as source:
             self.info: SourceInfo = source.info
         self.camera = Pinhole.from_hfov(self.info.width, self.info.height, DEFAULT_HFOV_DEG)
-        self.tracker = HorizonTracker(self.camera, model=plan.model, backend=plan.backend, device=plan.device)
+        self.tracker = plan.tracker(self.camera)
 
     def open(self, *, threads: int | None = None) -> Source:
         plan = self._plan
@@ -150,9 +169,9 @@ def measure(path: Path, plan: Plan) -> Result:
         live = runs.pipeline(runs.tracker, [runs.telemetry(), clock], real_time=True)
     settled = clock.latency_ms[_WARM_UP:] or clock.latency_ms
     return Result(
-        clip=f"{runs.info.width}x{runs.info.height}",
+        clip=_label(runs.info),
         model=runs.tracker.model,
-        backend=runs.tracker.backend,
+        backend=runs.tracker.backend + (f" x{plan.batch}" if "-cuda" in runs.tracker.backend else ""),
         frames=len(stages["track"]),
         speeds={name: Quartiles.of(values) for name, values in speeds.items()},
         stages={name: Quartiles.of(values) for name, values in stages.items()},
@@ -164,6 +183,11 @@ def measure(path: Path, plan: Plan) -> Result:
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         gpu_memory_mb=_gpu_memory_mb(),
     )
+
+
+def _label(info: SourceInfo) -> str:
+    rate = "" if info.frame_rate in (None, RATE_HZ) else f"@{info.frame_rate:g}"
+    return f"{info.width}x{info.height}{rate}"
 
 
 def _percentiles(values: Sequence[float]) -> list[float]:

@@ -16,6 +16,8 @@ from horizon_rt.cli.common import (
     DeviceChoice,
     Hfov,
     Model,
+    Precision,
+    PrecisionChoice,
     Profile,
     Smooth,
     Smoothing,
@@ -38,6 +40,7 @@ def batch(
     model: Model = None,
     device: Device = DeviceChoice.auto,
     backend: Backend = BackendChoice.torchscript,
+    precision: Precision = PrecisionChoice.auto,
     decoder: Decoder = DecoderChoice.auto,
 ) -> None:
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
@@ -45,7 +48,7 @@ def batch(
 
     from horizon_rt.batch import find_inputs, run_batch, summary_table
 
-    options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder)
+    options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder, precision)
     console = Console(stderr=True)
     say_first_use(console)
     jobs = find_inputs(inputs, out, overlay=overlay)

@@ -13,13 +13,15 @@ from horizon_rt.cli.common import (
     DecoderChoice,
     Device,
     DeviceChoice,
+    PrecisionChoice,
     parse_size,
     print_table,
     say,
 )
 
 if TYPE_CHECKING:
-    from horizon_rt.config import BackendChoice as Wished
+    from horizon_rt.config import BackendChoice as Backend
+    from horizon_rt.config import PrecisionChoice as Precision
 
 __all__ = ["bench"]
 
@@ -38,10 +40,20 @@ def bench(
     backend: Annotated[
         list[BackendChoice] | None, typer.Option(help="What runs the net; repeatable.")
     ] = None,
+    precision: Annotated[
+        list[PrecisionChoice] | None, typer.Option(help="Numbers that the net runs in; repeatable.")
+    ] = None,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Frames of a recording that a GPU takes at a time; repeatable."),
+    ] = None,
+    fps: Annotated[
+        list[float] | None, typer.Option(min=1, help="Frame rate of a rendered clip; repeatable.")
+    ] = None,
     device: Device = DeviceChoice.auto,
     decoder: Decoder = DecoderChoice.auto,
     matrix: Annotated[
-        bool, typer.Option("--matrix", help="All shipped models with all installed backends.")
+        bool, typer.Option("--matrix", help="All shipped models with all backends and precisions.")
     ] = False,
     frames: Annotated[int, typer.Option(min=2, help="Frames of each recording.")] = 200,
     repeats: Annotated[int, typer.Option(min=1, help="Whole runs of each kind, for the quartiles.")] = 3,
@@ -52,24 +64,28 @@ def bench(
     ] = None,
 ) -> None:
     """Measure frames per second, latency and the cost of each stage, beside decoding alone."""
+    from itertools import product, starmap
+
     from rich.console import Console
 
-    from horizon_rt.bench.job import SIZES, BenchJob
+    from horizon_rt.bench.clips import RATE_HZ
+    from horizon_rt.bench.job import SIZES, BenchJob, Engine, every_engine
     from horizon_rt.bench.measure import Plan
     from horizon_rt.bench.report import write_report
     from horizon_rt.bench.results import Report, changes
     from horizon_rt.bench.tables import change_table, make_tables
+    from horizon_rt.config import BATCH
     from horizon_rt.pages.table import rich_table
-    from horizon_rt.segmentation.backends import installed_backends
     from horizon_rt.segmentation.weights import shipped_models
 
-    if source is not None and size:
-        raise typer.BadParameter("--size is that of rendered clips; leave it out with a source")
-    if matrix and (model or backend):
-        raise typer.BadParameter("--matrix takes all models and backends; leave --model and --backend out")
+    if source is not None and (size or fps):
+        raise typer.BadParameter("--size and --fps are those of rendered clips; leave them out with a source")
+    if matrix and (model or backend or precision or batch):
+        raise typer.BadParameter("--matrix takes all there is; leave --model, --backend and the like out")
     earlier = None if against is None else Report.from_json(against)
-    wished: list[Wished] = [choice.value for choice in backend or [BackendChoice.torchscript]]
-    backends = ("torchscript",) if device is DeviceChoice.cuda else installed_backends()
+    backends: list[Backend] = [choice.value for choice in backend or [BackendChoice.torchscript]]
+    precisions: list[Precision] = [choice.value for choice in precision or [PrecisionChoice.auto]]
+    engines = tuple(starmap(Engine, product(backends, precisions, batch or [BATCH])))
     plan = Plan(
         device=device.value,
         decoder=decoder.value,
@@ -83,7 +99,8 @@ def bench(
         source=source,
         sizes=tuple(map(parse_size, size)) if size else SIZES,
         models=shipped_models() if matrix else tuple(model or (None,)),
-        backends=backends if matrix else tuple(wished),
+        engines=every_engine(device.value) if matrix else engines,
+        rates_hz=tuple(fps or (RATE_HZ,)),
     )
     if any(side % 2 for given in job.sizes for side in given):
         raise typer.BadParameter("video has even sides; give another --size")

@@ -35,6 +35,8 @@ __all__ = [
     "LiveSmooth",
     "LiveSmoothing",
     "Model",
+    "Precision",
+    "PrecisionChoice",
     "Profile",
     "Smooth",
     "Smoothing",
@@ -86,6 +88,15 @@ class DecoderChoice(StrEnum):
     cuda = "cuda"
 
 
+class PrecisionChoice(StrEnum):
+    """Choices of --precision."""
+
+    auto = "auto"
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
 class BackendChoice(StrEnum):
     """Choices of --backend."""
 
@@ -117,6 +128,10 @@ Decoder = Annotated[
 Backend = Annotated[
     BackendChoice, typer.Option(help="What runs the net; auto: the fastest that is installed.")
 ]
+Precision = Annotated[
+    PrecisionChoice,
+    typer.Option(help="Numbers that the net runs in; auto: float16 on a GPU, float32 on the CPU."),
+]
 
 
 def options_from(
@@ -127,6 +142,7 @@ def options_from(
     device: DeviceChoice,
     backend: BackendChoice = BackendChoice.torchscript,
     decoder: DecoderChoice = DecoderChoice.cpu,
+    precision: PrecisionChoice = PrecisionChoice.auto,
 ) -> TrackOptions:
     """The shared options as a value; a usage error if they contradict each other."""
     from horizon_rt.config import TrackOptions, decoder_beside
@@ -140,6 +156,7 @@ def options_from(
         smooth=smooth.value,
         device=device.value,
         backend=backend.value,
+        precision=precision.value,
         decoder=decoder_beside(decoder.value, device.value, backend.value),
     )
 

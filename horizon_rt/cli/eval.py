@@ -14,6 +14,8 @@ from horizon_rt.cli.common import (
     Device,
     DeviceChoice,
     Hfov,
+    Precision,
+    PrecisionChoice,
     Profile,
     Smooth,
     Smoothing,
@@ -71,6 +73,7 @@ def evaluate(
     hfov: Hfov = None,
     device: Device = DeviceChoice.auto,
     backend: Backend = BackendChoice.torchscript,
+    precision: Precision = PrecisionChoice.auto,
 ) -> None:
     """Judge models or finished runs on data with truth: lines, masks, attitude, sigma, refusal."""
     from rich.console import Console
@@ -101,6 +104,7 @@ def evaluate(
         hfov_deg=hfov,
         device=device.value,
         backend=backend.value,
+        precision=precision.value,
     )
     report = job.run(console)
     for table in report.tables():

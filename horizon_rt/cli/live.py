@@ -19,6 +19,8 @@ from horizon_rt.cli.common import (
     LiveSmooth,
     LiveSmoothing,
     Model,
+    Precision,
+    PrecisionChoice,
     Profile,
     Smoothing,
     options_from,
@@ -51,6 +53,7 @@ def live(
     model: Model = None,
     device: Device = DeviceChoice.auto,
     backend: Backend = BackendChoice.torchscript,
+    precision: Precision = PrecisionChoice.auto,
     decoder: Decoder = DecoderChoice.auto,
 ) -> None:
     """Show the horizon of a camera live; q or Esc ends it, s saves a picture.
@@ -64,7 +67,9 @@ def live(
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
-    options = options_from(camera_profile, hfov, model, Smoothing(smooth), device, backend, decoder)
+    options = options_from(
+        camera_profile, hfov, model, Smoothing(smooth), device, backend, decoder, precision
+    )
     wished = None if size is None else parse_size(size)
     console = Console(stderr=True)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture

@@ -16,6 +16,8 @@ from horizon_rt.cli.common import (
     DeviceChoice,
     Hfov,
     Model,
+    Precision,
+    PrecisionChoice,
     Profile,
     Smooth,
     Smoothing,
@@ -48,6 +50,7 @@ def track(
     model: Model = None,
     device: Device = DeviceChoice.auto,
     backend: Backend = BackendChoice.torchscript,
+    precision: Precision = PrecisionChoice.auto,
     decoder: Decoder = DecoderChoice.auto,
 ) -> None:
     """Track the horizon through a recording and write what is asked for."""
@@ -57,7 +60,7 @@ def track(
     from horizon_rt.sources import open_source
     from horizon_rt.sources.names import output_name
 
-    options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder)
+    options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder, precision)
     console = Console(stderr=True)
     opened = open_in_background(lambda: open_source(source, decoder=options.decoder))
     outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from horizon_rt.camera import load_profile
-from horizon_rt.config import DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, Smoothing
+from horizon_rt.config import DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, PrecisionChoice, Smoothing
 from horizon_rt.datasets import Dataset, is_set_aside, open_dataset, open_mask_folder, parse_palette
 from horizon_rt.datasets.base import Keep
 from horizon_rt.datasets.detect import Format
@@ -69,6 +69,7 @@ class EvalJob:
     hfov_deg: float | None = None
     device: DeviceChoice = "auto"
     backend: BackendChoice = "torchscript"
+    precision: PrecisionChoice = "auto"
 
     def run(self, console: Console) -> EvalReport:
         """Judge everything, with a progress bar on a terminal; raises HorizonError."""
@@ -104,7 +105,10 @@ class EvalJob:
 
     def _estimators(self) -> list[Estimator]:
         names: Sequence[str | None] = self.models or ((None,) if not self.telemetry else ())
-        trackers = (HorizonTracker(model=name, device=self.device, backend=self.backend) for name in names)
+        trackers = (
+            HorizonTracker(model=name, device=self.device, backend=self.backend, precision=self.precision)
+            for name in names
+        )
         models = [TrackerEstimator(t, name) for t, name in zip(trackers, names, strict=True)]
         stems = [path.stem for path in self.telemetry]
         clash = len(set(stems)) < len(stems)

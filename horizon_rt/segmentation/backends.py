@@ -13,12 +13,12 @@ from typing import Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.config import BackendChoice, BackendName, DeviceChoice
+from horizon_rt.config import BATCH, BackendChoice, BackendName, DeviceChoice, Precision, PrecisionChoice
 from horizon_rt.errors import DeviceError
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.manifest import ModelCard
 
-__all__ = ["Backend", "installed_backends", "make_backend", "make_segmenter"]
+__all__ = ["Backend", "installed_backends", "make_backend", "make_segmenter", "precisions_of", "runs_on_gpu"]
 
 
 class Backend(Protocol):
@@ -44,52 +44,80 @@ def installed_backends() -> tuple[BackendName, ...]:
     return tuple(name for name, packages in _NEEDS.items() if all(map(find_spec, packages)))
 
 
-def make_backend(
-    card: ModelCard, choice: BackendChoice = "torchscript", device: DeviceChoice = "auto", *, threads: int = 1
-) -> Backend:
-    """The net of a model, ready to run; 'auto' is the fastest that is installed. On a GPU 'torchscript', too,
-    is the net in half precision.
+def precisions_of(name: BackendName, *, on_gpu: bool = False) -> tuple[Precision, ...]:
+    """In which a backend can run, its usual one first."""
+    if on_gpu:
+        return ("float16", "float32")
+    return ("float32",) if name == "onnx" else ("float32", "bfloat16")
 
-    Raises DeviceError for what is not installed or has no such device, WeightsError for weights that do not
-    match their manifest, ValueError for an unknown choice.
+
+def make_backend(
+    card: ModelCard,
+    choice: BackendChoice = "torchscript",
+    device: DeviceChoice = "auto",
+    precision: PrecisionChoice = "auto",
+    *,
+    threads: int = 1,
+) -> Backend:
+    """The net of a model, ready to run; 'auto' is the fastest that is installed, and a backend's usual
+    precision (`precisions_of`).
+
+    Raises DeviceError for what is not installed, has no such device or does not run in that precision,
+    WeightsError for weights that do not match their manifest, ValueError for an unknown choice.
     """
-    if choice not in get_args(BackendChoice) or device not in get_args(DeviceChoice):
-        raise ValueError(f"backend {choice!r} or device {device!r} is unknown")
-    on_gpu = device == "cuda" or (device == "auto" and choice in ("auto", "torchscript") and _gpu_answers())
+    for value, kind in ((choice, BackendChoice), (device, DeviceChoice), (precision, PrecisionChoice)):
+        if value not in get_args(kind):
+            raise ValueError(f"{value!r} is unknown; there are {', '.join(get_args(kind))}")
+    on_gpu = device == "cuda" or runs_on_gpu(choice, device)
     name: BackendName = choice if choice != "auto" else "torchscript" if on_gpu else installed_backends()[0]
     if on_gpu and name != "torchscript":
         raise DeviceError(f"the backend {name} runs on the CPU; use --device cpu, or --backend torchscript")
     if name not in installed_backends():
         raise DeviceError(f"the backend {name} is not installed: pip install 'horizon-rt[{name}]'")
+    usual, *_ = known = precisions_of(name, on_gpu=on_gpu)
+    chosen: Precision = usual if precision == "auto" else precision
+    if chosen not in known:
+        place = "a GPU" if on_gpu else "the CPU"
+        raise DeviceError(f"the backend {name} runs in {' or '.join(known)} on {place}, not in {precision}")
     if name == "torchscript":
         from horizon_rt.segmentation.compile import TorchScript
         from horizon_rt.segmentation.cuda import DeviceNet
         from horizon_rt.segmentation.weights import load_net
 
         net = load_net(card)
-        return DeviceNet(net) if on_gpu else TorchScript(net, threads=threads)
+        return DeviceNet(net, dtype=chosen) if on_gpu else TorchScript(net, chosen, threads=threads)
     from horizon_rt.segmentation.onnx import OnnxRuntime, graph_of
     from horizon_rt.segmentation.openvino import OpenVino
 
-    runtime = OnnxRuntime if name == "onnx" else OpenVino
-    return runtime(graph_of(card), threads=threads)
+    graph = graph_of(card)
+    return OnnxRuntime(graph, threads=threads) if name == "onnx" else OpenVino(graph, chosen, threads=threads)
 
 
 def make_segmenter(
-    card: ModelCard, choice: BackendChoice = "torchscript", device: DeviceChoice = "auto"
+    card: ModelCard,
+    choice: BackendChoice = "torchscript",
+    device: DeviceChoice = "auto",
+    precision: PrecisionChoice = "auto",
+    *,
+    batch: int = BATCH,
 ) -> Segmenter:
-    """Preprocess and net of a model, on a GPU as one graph; raises as `make_backend`."""
-    backend = make_backend(card, choice, device)
-    if not backend.name.endswith("-cuda"):
+    """Preprocess and net of a model, on a GPU as one graph for `batch` frames of a recording; raises as
+    `make_backend`.
+    """
+    backend = make_backend(card, choice, device, precision)
+    if "-cuda" not in backend.name:
         return Segmenter(backend, input_area_px=card.input_area_px)
     from horizon_rt.segmentation.cuda import DeviceNet
     from horizon_rt.segmentation.gpu import GpuSegmenter
 
     assert isinstance(backend, DeviceNet)
-    return GpuSegmenter(backend, input_area_px=card.input_area_px)
+    return GpuSegmenter(backend, input_area_px=card.input_area_px, in_flight=batch)
 
 
-def _gpu_answers() -> bool:
+def runs_on_gpu(choice: BackendChoice, device: DeviceChoice) -> bool:
+    """Whether this choice runs on a GPU here."""
+    if device == "cpu" or choice not in ("auto", "torchscript"):
+        return False
     from horizon_rt.segmentation.compile import best_device
 
-    return best_device() == "cuda"
+    return device == "cuda" or best_device() == "cuda"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from horizon_rt.config import Precision
 from horizon_rt.errors import DeviceError
 from horizon_rt.segmentation.compile import scripted
 
@@ -28,15 +29,15 @@ class DeviceNet:
     """
 
     def __init__(
-        self, net: nn.Module, device: torch.device | str = "cuda", dtype: torch.dtype = torch.float16
+        self, net: nn.Module, device: torch.device | str = "cuda", dtype: Precision = "float16"
     ) -> None:
-        self.device, self.dtype = torch.device(device), dtype
+        self.device, self.dtype = torch.device(device), getattr(torch, dtype)
         if self.device.type == "cuda" and not torch.cuda.is_available():
             raise DeviceError("no CUDA device answers; use --device cpu")
-        self.name = f"torchscript-{self.device.type}"
+        self.name = f"torchscript-{self.device.type}" + ("" if dtype == "float16" else f"-{dtype}")
         # Norms are folded before the weights are rounded.
         folded = _without_norms(deepcopy(net).eval()).requires_grad_(False)
-        self._graph = scripted(folded.to(self.device, dtype, memory_format=torch.channels_last))  # type: ignore[call-overload]
+        self._graph = scripted(folded.to(self.device, self.dtype, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
     def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Run the net once, without a graph; see `Backend`."""

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from horizon_rt.config import BATCH
 from horizon_rt.frame import DevicePlane, Frame, Plane
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.cuda import CudaQueue, DeviceNet, Queue, Work
@@ -22,10 +23,7 @@ from horizon_rt.segmentation.device_input import DeviceInput, Layout
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
 from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 
-__all__ = ["IN_FLIGHT", "GpuSegmenter"]
-
-IN_FLIGHT = 8
-"""Frames of a recording that are one batch; the next is prepared while the GPU is busy with it."""
+__all__ = ["GpuSegmenter"]
 
 _SETS = 2  # of buffers for batches
 _MOST_GRAPHS = 4  # kept; pictures of many sizes take turns
@@ -42,7 +40,7 @@ class GpuSegmenter(Segmenter):
         backend: DeviceNet,
         *,
         input_area_px: int = INPUT_AREA_PX,
-        in_flight: int = IN_FLIGHT,
+        in_flight: int = BATCH,
         queue: Queue | None = None,
     ) -> None:
         super().__init__(backend, input_area_px=input_area_px)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.config import Precision
 from horizon_rt.errors import WeightsError
 from horizon_rt.files import cache_folder
 
@@ -15,9 +16,9 @@ __all__ = ["OpenVino", "openvino_files"]
 
 
 class OpenVino:
-    """Runs an ONNX graph on the CPU in float32; compiles it for each size of picture."""
+    """Runs an ONNX graph on the CPU in float32 or bfloat16; compiles it for each size of picture."""
 
-    def __init__(self, graph: bytes, *, threads: int = 1) -> None:
+    def __init__(self, graph: bytes, precision: Precision = "float32", *, threads: int = 1) -> None:
         """Raises WeightsError for what is no such graph."""
         import openvino
 
@@ -30,11 +31,11 @@ class OpenVino:
             ) from error
         self._settings = {
             "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": "f32" if precision == "float32" else "bf16",
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._requests: dict[tuple[int, ...], Any] = {}
-        self.name = "openvino-cpu"
+        self.name = "openvino-cpu" + ("" if precision == "float32" else f"-{precision}")
 
     def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Run the net; see `Backend`."""
