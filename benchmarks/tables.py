@@ -42,6 +42,10 @@ PRECISION_HEAD = [
     "grade", "found", "mask dY 50/95 px", "dphi 50/95 °", "refined dY 50/95 px", "dphi 50/95 °",
     "median dY, times better", "worse", "of these beyond 2σ",
 ]  # fmt: skip
+BACKEND_HEAD = [
+    "model", "backend", "precision", "net, ms 25/50/75", "flight AUC", "dphi °", "thermal-sea AUC", "dphi °",
+    "scenes AUC", "dphi °",
+]  # fmt: skip
 SETS = ("flight", "thermal-sea", "scenes", "sea")
 
 
@@ -146,8 +150,29 @@ def tracking(precision: dict[str, Any], faults: dict[str, Any]) -> str:
 BUDGET_MS = {"preprocess": 0.6, "segment": 2.0, "fit": 0.25, "refine": 0.4, "track": 0.02}
 
 
+def backend_rows(result: dict[str, Any]) -> list[list[str]]:
+    return [
+        [
+            row["model"],
+            row["backend"],
+            row["precision"],
+            triple(row["ms"], 2),
+            *(
+                cell
+                for found in row["sets"].values()
+                for cell in (f"{found['auc']:.1f}", f"{found['dphi_deg'][1]:.2f}")
+            ),
+        ]
+        for row in result["rows"]
+    ]
+
+
 def performance(
-    _bench: dict[str, Any], startup: dict[str, Any], peers: dict[str, Any], scale: dict[str, Any]
+    _bench: dict[str, Any],
+    startup: dict[str, Any],
+    peers: dict[str, Any],
+    scale: dict[str, Any],
+    backends: dict[str, Any],
 ) -> str:
     report = Report.from_json(HERE / "results" / "bench.json")
     parts = {part.title.lower(): part.markdown() for part in make_tables(report.results)}
@@ -186,8 +211,10 @@ def performance(
         budgets=table(["stage", "budget, ms", "quartiles, ms"], stages),
         analysis=default.analysis_ms,
         ratio=default.analysis_ms / default.stages["decode"].median,
+        bound=1 / (1 + default.analysis_ms / default.stages["decode"].median),
         help=startup["help_s"],
         startup=table(["backend", "warm, s", "first run on a machine, s"], starts),
+        backends=table(BACKEND_HEAD, backend_rows(backends)),
         peers=table(["set", "finder", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "ms 25/50/75"], finders),
         **parts,
     )
@@ -246,7 +273,7 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "ingredients")),
     "tracking.md": (tracking, ("precision", "faults")),
-    "performance.md": (performance, ("bench", "startup", "peers", "scale")),
+    "performance.md": (performance, ("bench", "startup", "peers", "scale", "backends")),
 }
 
 
