@@ -134,14 +134,14 @@ def read_cues(cues: Any, scales: Any, shares: Any, a: float, b: float, stride: i
 
 @njit(cache=True, nogil=True, fastmath=True)
 def search(
-    cues: Any, scales: Any, shares: Any, precision: Any, weights: Any, beliefs: Any
+    cues: Any, scales: Any, shares: Any, middle: Any, precision: Any, weights: Any, beliefs: Any
 ) -> tuple[float, float, float, float, tuple[float, float, float]]:
     """The most believed plane: elevations at both ends, sign of its gradient, and its share of the belief.
 
     The log belief of a plane is the sum of its cues by `weights[:CUES]` and of `log_prior` of its squared
-    distance from the middle, by `precision` (2, 2), times `weights[CUES]`. The share is what it and its
-    neighbours hold of the belief in all planes; then follow the second moments (aa, ab, bb) about it that the
-    others add. `beliefs` (r, r) is for the planes by their rows at both ends.
+    distance from the elevations `middle` (2,), by `precision` (2, 2), times `weights[CUES]`. The share is
+    what it and its neighbours hold of the belief in all planes; then follow the second moments (aa, ab, bb)
+    about it that the others add. `beliefs` (r, r) is for the planes by their rows at both ends.
     """
     count, n = cues.shape[:2]
     half, scale = count // 2, 0.0
@@ -151,7 +151,7 @@ def search(
     best, bi, bj = -1e30, half, half
     for i in range(0, count, _STRIDE):
         for j in range(0, count, _STRIDE):
-            value = _belief(cues, scales, shares, precision, weights, i, j, scale, _STRIDE, found)
+            value = _belief(cues, scales, shares, middle, precision, weights, i, j, scale, _STRIDE, found)
             beliefs[i, j] = value
             if value > best:
                 best, bi, bj = value, i, j
@@ -168,7 +168,7 @@ def search(
     ci, cj, best, sign = bi, bj, -1e30, 1.0
     for i in range(max(ci - 2, 0), min(ci + 3, count)):
         for j in range(max(cj - 2, 0), min(cj + 3, count)):
-            value = _belief(cues, scales, shares, precision, weights, i, j, scale, 1, found)
+            value = _belief(cues, scales, shares, middle, precision, weights, i, j, scale, 1, found)
             if value > best:
                 best, bi, bj, sign = value, i, j, 1.0 if found[1] > 0 else -1.0
     return (bi - half) / scale, (bj - half) / scale, sign, near / total, (aa / total, ab / total, bb / total)
@@ -182,12 +182,13 @@ def log_prior(far: float) -> float:
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _belief(
-    cues: Any, scales: Any, shares: Any, precision: Any, weights: Any, i: int, j: int, scale: float,
-    stride: int, found: Any,
+    cues: Any, scales: Any, shares: Any, middle: Any, precision: Any, weights: Any, i: int, j: int,
+    scale: float, stride: int, found: Any,
 ) -> float:  # fmt: skip
     half = cues.shape[0] // 2
     a, b = (i - half) / scale, (j - half) / scale
     read_cues(cues, scales, shares, a, b, stride, found)
+    a, b = a - middle[0], b - middle[1]
     far = precision[0, 0] * a * a + 2.0 * precision[0, 1] * a * b + precision[1, 1] * b * b
     value = weights[CUES] * log_prior(far)
     for c in range(CUES):

@@ -3,9 +3,10 @@
 Luma profiles are taken across the horizon at stations along it: a curve, where the lens bends it. The planes
 near the mask's compete: the covariance of the mask's plane is the prior, what the stations show the evidence
 (a conditional logit, McFadden 1974, of `benchmarks/fit_evidence.py`). Where one of them and its neighbours
-hold enough of the belief, a robust fit (Tukey's biweight) through the sub-pixel gradient maxima of the
-stations follows; where none does, the mask's plane stays, twice as unsure. What other planes hold of the
-belief widens the covariance.
+hold enough of the belief, the planes around it compete in closer looks, as edges that pass for one from afar
+may be several. A robust fit (Tukey's biweight) through the sub-pixel gradient maxima of the stations follows.
+Where none is believed, the mask's plane stays, twice as unsure. What other planes hold of the belief widens
+the covariance.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ _UNSEEN = (
 )
 _RELIEF = 3.0  # how far stations may err alike, when it comes to that
 _TINY = 1e-4  # rad, for derivatives
+_CLOSER = 3.0  # times as near each look after the first
 _BELIEF = 0.25  # that the best plane must hold
 _WEIGHTS = np.array([5.61, 9.72, -3.54, -3.35, 0.66, 0.88])  # of `profiles.CUES`, and of the prior
 _TRUST = 0.5  # of the mask's sigma, for the plane as a whole: an edge may not be that of the horizon
@@ -106,32 +108,51 @@ class HorizonRefiner:
         self, luma: Plane | DevicePlane, measured: Measurement, strip: _Strip, prior: Array, step: float
     ) -> Measurement | None:
         """The plane on the edge that is believed; None where none is."""
-        first, last, sign, belief, rest = search(
-            self._cues, strip.scales / step, strip.shares, self._precision, _WEIGHTS, self._beliefs
-        )
+        first, last, sign, belief, rest = self._search(strip, step, np.zeros(2))
         if not belief >= _BELIEF:
             return None
-        dual = _dual(strip.ends)
         others = np.array([[rest[0], rest[1]], [rest[1], rest[2]]]) + _TRUST**2 * 0.25 * prior.sum()
-        near = _moved(measured.up, dual, first, last)
+        near = _moved(measured.up, _dual(strip.ends), first, last)
         beside = self._strip(near)
+        while step > _CLOSER * _FINE_PX and beside is not None:
+            step = max(step / _CLOSER, _FINE_PX)
+            self._look_from(luma, beside, step, beside.ends @ measured.covariance @ beside.ends.T)
+            middle = np.arctan2(
+                -beside.ends @ measured.up.as_array(), near.as_array() @ measured.up.as_array()
+            )
+            first, last, sign, *_ = self._search(beside, step, middle)
+            near = _moved(near, _dual(beside.ends), first, last)
+            beside = self._strip(near)
         return None if beside is None else self._settle(luma, beside, near, sign, 1.5 * step, others)
+
+    def _search(
+        self, strip: _Strip, step: float, middle: Array
+    ) -> tuple[float, float, float, float, tuple[float, float, float]]:
+        """See `search`; by the cues and the precision of the last look."""
+        scales = strip.scales / step
+        return search(self._cues, scales, strip.shares, middle, self._precision, _WEIGHTS, self._beliefs)
 
     def _look(self, luma: Plane | DevicePlane, strip: _Strip, prior: Array) -> float | None:
         """Collect the cues as far as the elevations at both ends may be off; returns px between the rows.
 
         `prior` (2, 2) is their covariance; None where it is none.
         """
+        sd_px = math.sqrt(max(prior[0, 0], prior[1, 1], 0.0)) * float(strip.scales.mean())
+        if not math.isfinite(sd_px):
+            return None
+        step = max(min(_REACH_SD * sd_px, _MOST_REACH * self.camera.height) / _ROWS, _FINE_PX)
+        return step if self._look_from(luma, strip, step, prior) else None
+
+    def _look_from(self, luma: Plane | DevicePlane, strip: _Strip, step: float, prior: Array) -> bool:
+        """Collect the cues of rows `step` px apart; False for a covariance that is none."""
         determinant = prior[0, 0] * prior[1, 1] - prior[0, 1] * prior[1, 0]
         if not (np.isfinite(prior).all() and determinant > 1e-12 * prior[0, 0] * prior[1, 1] > 0):
-            return None
+            return False
         (aa, ab), (_, bb) = prior
         self._precision[:] = ((bb / determinant, -ab / determinant), (-ab / determinant, aa / determinant))
-        sd_px = math.sqrt(max(prior[0, 0], prior[1, 1])) * float(strip.scales.mean())
-        step = max(min(_REACH_SD * sd_px, _MOST_REACH * self.camera.height) / _ROWS, _FINE_PX)
         self._sample(luma, strip, step)
         collect_cues(self._rows, self._cues)
-        return step
+        return True
 
     def _settle(
         self,
