@@ -80,7 +80,7 @@ def _tells_of(telemetry: Path, source: Path) -> bool:
 def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
     task: TaskID | None = None
     try:
-        source = open_source(job.source, decoder=options.decoder)
+        source = open_source(job.source, decoder=options.source_decoder)
         task = bar.add_task(job.source.name, total=expected_frames(source.info))
         summary = run(
             source,

@@ -38,7 +38,7 @@ class TrackOptions:
 
     The camera comes from `camera_profile` (a shipped name or a file), else from `hfov_deg`, else it is
     assumed to be a centred pinhole of 70°. `smooth='offline'` is for recordings: each frame with hindsight.
-    `decoder` is for who opens the source (`decoder_beside`).
+    `decoder` is for who opens the source, as `source_decoder`.
     """
 
     camera_profile: str | None = None
@@ -49,6 +49,11 @@ class TrackOptions:
     backend: BackendChoice = "torchscript"
     precision: PrecisionChoice = "auto"
     decoder: DecoderChoice = "auto"
+
+    @property
+    def source_decoder(self) -> DecoderChoice:
+        """`decoder`, where 'auto' leaves a GPU alone that does not run the net."""
+        return decoder_beside(self.decoder, self.device, self.backend)
 
 
 def decoder_beside(decoder: DecoderChoice, device: DeviceChoice, backend: BackendChoice) -> DecoderChoice:

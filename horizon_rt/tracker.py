@@ -78,9 +78,14 @@ class HorizonTracker:
 
     def watch_stages(self, on_stage: OnStage = unwatched) -> None:
         """Have `on_stage` called when preprocess, segment, fit, refine and track of a frame are done; without
-        one, no more.
+        one, no more. Of `update_all` on a GPU the first two are not told.
         """
         self._on_stage = self._segmenter.on_stage = on_stage
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the net runs on a GPU."""
+        return self._segmenter.backend.on_gpu
 
     @property
     def backend(self) -> str:

@@ -205,6 +205,16 @@ def test_the_matrix_is_all_that_runs_here(monkeypatch: pytest.MonkeyPatch) -> No
     assert {engine.backend for engine in every_engine("cuda")} == {"torchscript"}
 
 
+def test_what_is_the_same_is_measured_once(tmp_path: Path) -> None:
+    job = BenchJob(
+        plan=Plan(frames=12, repeats=1, overlay=False, device="cpu"),
+        sizes=(SIZE,),
+        models=("nano",),
+        engines=(Engine(batch=1), Engine(precision="float32"), Engine()),
+    )
+    assert [r.key for r in job.run().results] == [("320x192", "nano", "torchscript-cpu")]
+
+
 def test_clips_of_other_rates_are_told_apart(tmp_path: Path) -> None:
     job = BenchJob(
         plan=Plan(frames=12, repeats=1, overlay=False, device="cpu"),

@@ -47,7 +47,7 @@ def test_what_can_be_done_without_is_no_failure(monkeypatch: pytest.MonkeyPatch)
     assert found["GPU"][0] == "none"
     assert found["display"][0] == "none"
     assert found["decoders"] == ("none", "cannot read vp9, av1, mjpeg; install PyAV's own wheel")
-    assert found["hardware decoding"] == ("none", "no CUDA device answers; video is decoded on the CPU")
+    assert found["hardware decoding"][0] == "none"
     assert found["encoders"][0] == "none"
 
 

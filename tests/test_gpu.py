@@ -142,9 +142,13 @@ def test_stages_are_told(late: GpuSegmenter) -> None:
     assert said == ["preprocess", "segment"] * 2
 
 
+@pytest.mark.parametrize("in_flight", [1, 2, 3])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7, 12])
-def test_all_frames_come_in_their_order(late: GpuSegmenter, plain: Segmenter, count: int) -> None:
+def test_all_frames_come_in_their_order(
+    net: torch.nn.Module, plain: Segmenter, queue: LateQueue, count: int, in_flight: int
+) -> None:
     frames = frames_of(*[(160, 90)] * count)
+    late = GpuSegmenter(DeviceNet(net, "cpu", "float32"), in_flight=in_flight, queue=queue)
     found = list(late.segment_all(frame for frame in frames))
     assert [frame.index for frame, _ in found] == list(range(count))
     for frame, segmentation in found:
@@ -158,6 +162,41 @@ def test_frames_of_several_layouts_come_in_their_order(late: GpuSegmenter, plain
     assert [frame.index for frame, _ in found] == list(range(len(frames)))
     for frame, segmentation in found:
         assert_same(segmentation, plain.segment(frame))
+
+
+@pytest.mark.parametrize("damaged", [{0}, {1, 2}, {3, 4, 5}, {8}, set(range(9))])
+def test_damaged_frames_come_without_a_mask(
+    late: GpuSegmenter, plain: Segmenter, queue: LateQueue, damaged: set[int]
+) -> None:
+    """Whatever their size is, they do not part the others."""
+    sizes = [(64, 96) if index in damaged else (160, 90) for index in range(9)]
+    frames = [replace(frame, damaged=frame.index in damaged) for frame in frames_of(*sizes)]
+    for segmenter in (late, plain):
+        found = list(segmenter.segment_all(frames))
+        assert [frame.index for frame, _ in found] == list(range(9))
+        assert {frame.index for frame, mask in found if mask is None} == damaged
+        for frame, mask in found:
+            if mask is not None:
+                assert_same(mask, plain.segment(frame))
+    assert queue.captured == (0 if len(damaged) == 9 else 2)
+
+
+def test_graphs_of_two_layouts_serve_in_turn(late: GpuSegmenter, queue: LateQueue) -> None:
+    one, other = frames_of((160, 90), (96, 64))
+    for frame in (one, one, other, other):
+        late.segment(frame)
+    launched = queue.launched
+    for frame in (one, other) * 3:
+        late.segment(frame)
+    assert (queue.captured, queue.launched - launched) == (2, 6)
+
+
+def test_the_graph_that_was_used_last_is_kept(late: GpuSegmenter, queue: LateQueue) -> None:
+    often, *others = frames_of(*((width, 32) for width in range(32, 224, 32)))
+    for frame in others:
+        for again in (often, often, frame, frame):
+            late.segment(again)
+    assert queue.captured == 1 + len(others)
 
 
 def test_answers_are_not_overwritten_by_later_frames(late: GpuSegmenter) -> None:
@@ -183,7 +222,6 @@ def test_few_layouts_are_kept(late: GpuSegmenter, queue: LateQueue) -> None:
     for width in (*range(32, 352, 32), 320):
         for _ in range(2):
             late.segment(random_frame((width, 32)))
-    assert len(late._sets) == 4
     assert queue.captured == 10
 
 

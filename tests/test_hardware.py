@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import zip_longest
@@ -87,7 +88,7 @@ def test_without_a_gpu_the_cpu_decodes_and_only_a_wish_is_answered(
     with open_source(clip, decoder=decoder) as source:
         assert len(list(source)) == 12
         assert not source.on_gpu
-        line = f"{clip}: decoded on the CPU: no CUDA device answers"
+        line = f"{clip}: decoded on the CPU: {gpu_refusal()}"
         assert source.warnings == ([line] if decoder == "cuda" else [])
 
 
@@ -104,7 +105,7 @@ def test_track_says_in_one_line_that_the_cpu_decodes(
     done = process("track", clip, "--decoder", decoder, "--telemetry", "-")
     out, err = done.communicate(timeout=100)
     assert (done.returncode, len(out.splitlines())) == (0, 13)
-    assert err.count(f"{clip}: decoded on the CPU: no CUDA device answers\n") == lines
+    assert err.count(f"{clip}: decoded on the CPU: {gpu_refusal()}\n") == lines
     assert err.count("decoded on the CPU") == lines
 
 
@@ -112,17 +113,33 @@ def test_an_unknown_decoder_is_a_usage_error(clip: Path, cli: RunCli) -> None:
     assert cli("track", clip, "--decoder", "vulkan", "--telemetry", "-").code == 2
 
 
-@without_gpu
 def test_a_refusal_names_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    there: set[str] = set()
+    monkeypatch.setattr(hardware, "_is_there", lambda library: library in there)
+    assert gpu_refusal() == "there is no CUDA driver"
+    there.add("libcuda.so.1")
+    assert gpu_refusal() == "the driver has no libnvcuvid.so.1; a container needs the capability 'video'"
+    there.add("libnvcuvid.so.1")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert gpu_refusal() == "no CUDA device answers"
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
-    if (refusal := gpu_refusal()) is not None:
-        assert "the driver has no libnvcuvid.so.1" in refusal
-    monkeypatch.setattr("ctypes.CDLL", lambda name: None)
-    assert gpu_refusal() == "PyAV cannot use the GPU (Operation not permitted)"
+
+    def busy() -> None:
+        raise RuntimeError("all is busy\nhere is the stack")
+
+    monkeypatch.setattr("torch.cuda.synchronize", busy)
+    assert gpu_refusal() == "PyAV cannot use the GPU (all is busy)"
     monkeypatch.setattr("av.codec.hwaccel.hwdevices_available", lambda: ["vaapi"])
     assert gpu_refusal() == "this build of PyAV has no CUDA"
+
+
+def test_without_a_driver_the_answer_takes_no_pytorch() -> None:
+    code = (
+        "import sys; from horizon_rt.sources import hardware; hardware._is_there = lambda library: False; "
+        "print(hardware.gpu_refusal(), 'torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == "there is no CUDA driver False\n"
 
 
 @without_gpu
@@ -137,10 +154,13 @@ def test_a_video_that_the_gpu_does_not_decode_is_opened_again(
     monkeypatch.setattr(hardware, "gpu_refusal", lambda: None)
     with open_source(path, decoder="cuda") as source:
         assert len(list(source)) == 5
-        assert source.warnings == [f"{path}: decoded on the CPU: the GPU does not decode what is in it"]
+        assert source.warnings == [f"{path}: decoded on the CPU: its pictures do not stay on the GPU"]
 
 
 def test_auto_leaves_a_gpu_alone_that_does_not_run_the_net() -> None:
+    assert TrackOptions(device="cpu").source_decoder == "cpu"
+    assert TrackOptions(backend="onnx").source_decoder == "cpu"
+    assert TrackOptions().source_decoder == "auto"
     assert decoder_beside("auto", "auto", "torchscript") == "auto"
     assert decoder_beside("auto", "cuda", "auto") == "auto"
     assert decoder_beside("auto", "cpu", "torchscript") == "cpu"

@@ -66,12 +66,11 @@ class BenchJob:
         """Measure; raises SourceError for what is no recording, and what a tracker raises."""
         pairs = product(self.models, self.engines)
         plans = [replace(self.plan, model=model, **engine._asdict()) for model, engine in pairs]
-        for plan in plans:
-            plan.tracker()  # or raise now
+        plans = list({_what_runs(plan): plan for plan in plans}.values())
         results = []
         with self._recordings(on_part) as recordings:
             for path, plan in product(recordings, plans):
-                on_part(f"{path.name}: {plan.model or 'default model'}, {plan.backend} {plan.precision}")
+                on_part(f"{path.name}: {plan.model or 'default model'}, {plan.backend}, {plan.precision}")
                 results.append(measure(path, plan))
         return Report(describe(), self._settings(), tuple(results))
 
@@ -100,3 +99,9 @@ class BenchJob:
             "decoder": self.plan.decoder,
             "decoder threads": self.plan.threads or "one for each core",
         }
+
+
+def _what_runs(plan: Plan) -> tuple[str, str, int | None]:
+    """What tells plans apart: the model, its backend, on a GPU the batch. Raises what a tracker raises."""
+    tracker = plan.tracker()
+    return tracker.model, tracker.backend, plan.batch if tracker.on_gpu else None

@@ -171,7 +171,7 @@ def measure(path: Path, plan: Plan) -> Result:
     return Result(
         clip=_label(runs.info),
         model=runs.tracker.model,
-        backend=runs.tracker.backend + (f" x{plan.batch}" if "-cuda" in runs.tracker.backend else ""),
+        backend=runs.tracker.backend + (f" x{plan.batch}" if runs.tracker.on_gpu else ""),
         frames=len(stages["track"]),
         speeds={name: Quartiles.of(values) for name, values in speeds.items()},
         stages={name: Quartiles.of(values) for name, values in stages.items()},

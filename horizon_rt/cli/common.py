@@ -145,7 +145,7 @@ def options_from(
     precision: PrecisionChoice = PrecisionChoice.auto,
 ) -> TrackOptions:
     """The shared options as a value; a usage error if they contradict each other."""
-    from horizon_rt.config import TrackOptions, decoder_beside
+    from horizon_rt.config import TrackOptions
 
     if camera_profile is not None and hfov is not None:
         raise typer.BadParameter("--camera-profile and --hfov both describe the lens; give one")
@@ -157,7 +157,7 @@ def options_from(
         device=device.value,
         backend=backend.value,
         precision=precision.value,
-        decoder=decoder_beside(decoder.value, device.value, backend.value),
+        decoder=decoder.value,
     )
 
 

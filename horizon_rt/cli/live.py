@@ -74,7 +74,7 @@ def live(
     console = Console(stderr=True)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
         opened = open_in_background(
-            lambda: open_source(source, size=wished, frame_rate=fps, decoder=options.decoder)
+            lambda: open_source(source, size=wished, frame_rate=fps, decoder=options.source_decoder)
         )
         if window and not display_available():
             say(console, "no display: going on without a window")

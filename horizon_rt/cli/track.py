@@ -62,7 +62,7 @@ def track(
 
     options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder, precision)
     console = Console(stderr=True)
-    opened = open_in_background(lambda: open_source(source, decoder=options.decoder))
+    opened = open_in_background(lambda: open_source(source, decoder=options.source_decoder))
     outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
     if out is not None:
         usual = default_outputs(out, output_name(opened.info), still=opened.info.still)

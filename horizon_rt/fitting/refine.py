@@ -39,9 +39,7 @@ _FINE_PX = 0.5
 _MOST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _MIN_LENGTH_PX = 24.0
-_UNSEEN = (
-    2.0  # times the mask's sigma: that of its plane where no edge bears it out (`benchmarks/fit_sigma.py`)
-)
+_UNSEEN = 2.0  # of the mask's sigma, that its plane has where no edge bears it out
 _RELIEF = 3.0  # how far stations may err alike, when it comes to that
 _TINY = 1e-4  # rad, for derivatives
 _CLOSER = 3.0  # times as near each look after the first

@@ -79,10 +79,10 @@ class Segmenter:
         self.on_stage("segment")
         return found
 
-    def segment_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Segmentation]]:
-        """Each of the frames with its mask, in their order."""
+    def segment_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Segmentation | None]]:
+        """Each of the frames with its mask, None for damaged ones, in their order."""
         for frame in frames:
-            yield frame, self.segment(frame)
+            yield frame, None if frame.damaged else self.segment(frame)
 
     def segment_input(self, picture: NDArray[np.float32], letterbox: Letterbox) -> Segmentation:
         """Run the net on a net input (1, 3, h, w) as `Preprocessor` makes it."""

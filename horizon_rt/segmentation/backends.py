@@ -25,6 +25,7 @@ class Backend(Protocol):
     """Something that runs the net."""
 
     name: str
+    on_gpu: bool
 
     def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Mask logits (h/4, w/4) float32 and presence logit of a (1, 3, h, w) float32 net input."""
@@ -105,7 +106,7 @@ def make_segmenter(
     `make_backend`.
     """
     backend = make_backend(card, choice, device, precision)
-    if "-cuda" not in backend.name:
+    if not backend.on_gpu:
         return Segmenter(backend, input_area_px=card.input_area_px)
     from horizon_rt.segmentation.cuda import DeviceNet
     from horizon_rt.segmentation.gpu import GpuSegmenter

@@ -14,7 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from horizon_rt.config import Precision
 from horizon_rt.errors import DeviceError
-from horizon_rt.segmentation.compile import scripted
+from horizon_rt.segmentation.compile import run_as_it_is, scripted
 
 __all__ = ["CudaQueue", "DeviceNet", "Queue", "Work"]
 
@@ -32,7 +32,8 @@ class DeviceNet:
         self, net: nn.Module, device: torch.device | str = "cuda", dtype: Precision = "float16"
     ) -> None:
         self.device, self.dtype = torch.device(device), getattr(torch, dtype)
-        if self.device.type == "cuda" and not torch.cuda.is_available():
+        self.on_gpu = self.device.type == "cuda"
+        if self.on_gpu and not torch.cuda.is_available():
             raise DeviceError("no CUDA device answers; use --device cpu")
         self.name = f"torchscript-{self.device.type}" + ("" if dtype == "float16" else f"-{dtype}")
         # Norms are folded before the weights are rounded.
@@ -47,10 +48,7 @@ class DeviceNet:
 
     def run(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mask logits (n, 1, h/4, w/4) and presence logits (n,) of a batch (n, 3, h, w) on the device."""
-        # The optimiser of TorchScript compiles anew for each size, which may not happen during a capture.
-        with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-            mask, presence = self._graph(pictures)
-        return mask, presence
+        return run_as_it_is(self._graph, pictures)
 
 
 def _without_norms(net: nn.Module) -> nn.Module:
@@ -67,8 +65,6 @@ def _without_norms(net: nn.Module) -> nn.Module:
 
 class Queue(Protocol):
     """Where work on a device is put in; nothing but the answer of `launch` waits for it."""
-
-    device: torch.device
 
     def host(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """A buffer of the host from and to which copies do not wait."""
@@ -90,7 +86,6 @@ class CudaQueue:
     """
 
     def __init__(self) -> None:
-        self.device = torch.device("cuda")
         self._copies, self._compute = (torch.cuda.Stream() for _ in range(2))  # type: ignore[no-untyped-call]
 
     def host(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -101,7 +96,7 @@ class CudaQueue:
         """As a CUDA graph. The weights may still be on their way on the caller's stream."""
         graph = torch.cuda.CUDAGraph()
         self._compute.wait_stream(torch.cuda.current_stream())
-        with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=True):
+        with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
             with torch.cuda.stream(self._compute):
                 for _ in range(_WARM_UP_CALLS):
                     work()

@@ -47,7 +47,7 @@ class GpuSegmenter(Segmenter):
         self._net, self._area_px, self._in_flight = backend, input_area_px, in_flight
         self._queue = queue or CudaQueue()
         self._last: Layout | None = None
-        self._sets: dict[tuple[Layout, int], Iterator[_Set]] = {}
+        self._sets: dict[tuple[Layout, int, int], Iterator[_Set]] = {}
 
     def segment(self, frame: Frame) -> Segmentation:
         """Run preprocess and net on a frame.
@@ -57,22 +57,24 @@ class GpuSegmenter(Segmenter):
         """
         layout, before = Layout.of(frame), self._last
         self._last = layout
-        if layout != before:
+        if layout != before and (layout, 1, 1) not in self._sets:
             return super().segment(frame)
-        buffers = self._next_set(layout, 1)
+        buffers = self._next_set(layout, 1, sets=1)
         buffers.submit([frame])
         self.on_stage("preprocess")
         [found] = buffers.collect()
         self.on_stage("segment")
         return found
 
-    def segment_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Segmentation]]:
-        """Each of the frames with its mask, in their order; what `frames` raises comes after the last one."""
+    def segment_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Segmentation | None]]:
+        """As of `Segmenter`, without stages; what `frames` raises comes after the last one."""
         ending = _Ending(frames)
-        pending: deque[tuple[list[Frame], _Set]] = deque()
+        pending: deque[tuple[list[Frame], _Set | None]] = deque()
         for batch in _batches(ending, self._in_flight):
-            buffers = self._next_set(Layout.of(batch[0]), self._in_flight)
-            buffers.submit(batch)
+            whole = [frame for frame in batch if not frame.damaged]
+            buffers = self._next_set(Layout.of(whole[0]), self._in_flight, sets=_SETS) if whole else None
+            if buffers is not None:
+                buffers.submit(whole)
             pending.append((batch, buffers))
             if len(pending) == _SETS:
                 yield from _collected(*pending.popleft())
@@ -81,15 +83,17 @@ class GpuSegmenter(Segmenter):
         if ending.error is not None:
             raise ending.error
 
-    def _next_set(self, layout: Layout, count: int) -> _Set:
-        """The one that was used the longest ago."""
-        key = layout, count
-        if key not in self._sets:
+    def _next_set(self, layout: Layout, count: int, *, sets: int) -> _Set:
+        """The one of these that was used the longest ago."""
+        key = layout, count, sets
+        made = self._sets.pop(key, None)
+        if made is None:
             if len(self._sets) == _MOST_GRAPHS:
                 del self._sets[next(iter(self._sets))]
             make = partial(_Set, layout, count, self._net, self._area_px, self._queue)
-            self._sets[key] = cycle([make() for _ in range(1 if count == 1 else _SETS)])
-        return next(self._sets[key])
+            made = cycle([make() for _ in range(sets)])
+        self._sets[key] = made  # the last to be given up
+        return next(made)
 
 
 class _Set:
@@ -147,8 +151,9 @@ def _source(plane: Plane | DevicePlane, staged: Tensor) -> Tensor:
     return staged
 
 
-def _collected(frames: Sequence[Frame], buffers: _Set) -> Iterator[tuple[Frame, Segmentation]]:
-    return zip(frames, buffers.collect(), strict=True)
+def _collected(frames: Sequence[Frame], buffers: _Set | None) -> Iterator[tuple[Frame, Segmentation | None]]:
+    found = iter(() if buffers is None else buffers.collect())
+    return ((frame, None if frame.damaged else next(found)) for frame in frames)
 
 
 class _Ending:
@@ -166,12 +171,15 @@ class _Ending:
 
 
 def _batches(frames: Iterable[Frame], most: int) -> Iterator[list[Frame]]:
-    """Frames that follow one another and are of one layout, at most so many."""
+    """Frames that follow one another and are of one layout but for damaged ones, at most so many."""
     batch: list[Frame] = []
+    layout: Layout | None = None
     for frame in frames:
-        if batch and Layout.of(frame) != Layout.of(batch[0]):
-            yield batch
-            batch = []
+        if not frame.damaged:
+            before, layout = layout, Layout.of(frame)
+            if batch and layout != (before or layout):
+                yield batch
+                batch = []
         batch.append(frame)
         if len(batch) == most:
             yield batch

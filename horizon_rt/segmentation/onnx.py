@@ -110,6 +110,8 @@ def _keep(path: Path, graph: bytes) -> None:
 class OnnxRuntime:
     """Runs an ONNX graph on the CPU in float32."""
 
+    on_gpu = False
+
     def __init__(self, graph: bytes, *, threads: int = 1) -> None:
         """Raises WeightsError for what is no such graph."""
         import onnxruntime

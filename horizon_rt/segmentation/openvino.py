@@ -18,6 +18,8 @@ __all__ = ["OpenVino", "openvino_files"]
 class OpenVino:
     """Runs an ONNX graph on the CPU in float32 or bfloat16; compiles it for each size of picture."""
 
+    on_gpu = False
+
     def __init__(self, graph: bytes, precision: Precision = "float32", *, threads: int = 1) -> None:
         """Raises WeightsError for what is no such graph."""
         import openvino

@@ -182,8 +182,10 @@ def _video_stream(container: InputContainer, options: ContainerOptions) -> Video
         raise DecodeError(f"{options.name}: no decoder for its video; convert it to H.264")
     # Frame threads hold back one frame each, which a live picture cannot afford.
     stream.thread_type = "SLICE" if options.live else "AUTO"
-    # To a GPU each thread is but one more picture under way, of which it takes few.
-    stream.codec_context.thread_count = 1 if stream.codec_context.is_hwaccel else options.threads
+    # To a GPU each thread is but one more picture under way, of which it takes few. A pipe that the GPU does
+    # not decode after all cannot be opened again, and keeps its threads.
+    on_gpu = stream.codec_context.is_hwaccel and options.kind != "stdin"
+    stream.codec_context.thread_count = 1 if on_gpu else options.threads
     stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
     return stream
 

@@ -13,31 +13,47 @@ if TYPE_CHECKING:
 
 __all__ = ["accelerator_for", "gpu_refusal"]
 
+_WINDOWS = sys.platform == "win32"
+_DRIVER = "nvcuda.dll" if _WINDOWS else "libcuda.so.1"
 # FFmpeg opens it with the first picture, and where it is not there decodes on the CPU without a word.
-_LIBRARY = "nvcuvid.dll" if sys.platform == "win32" else "libnvcuvid.so.1"
+_VIDEO = "nvcuvid.dll" if _WINDOWS else "libnvcuvid.so.1"
 
 
 def gpu_refusal() -> str | None:
     """Why this machine cannot decode on a GPU, in a few words; None where it can."""
+    from av.codec.hwaccel import hwdevices_available
+
+    if not _is_there(_DRIVER):
+        return "there is no CUDA driver"
+    if not _is_there(_VIDEO):
+        return f"the driver has no {_VIDEO}; a container needs the capability 'video'"
+    if "cuda" not in hwdevices_available():
+        return "this build of PyAV has no CUDA"
+    return _device_refusal()
+
+
+def _is_there(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _device_refusal() -> str | None:
     import torch
+    from av.codec import Codec
+    from av.error import FFmpegError
 
     if not torch.cuda.is_available():
         return "no CUDA device answers"
-    from av.codec import Codec
-    from av.codec.hwaccel import hwdevices_available
-    from av.error import FFmpegError
-
-    if "cuda" not in hwdevices_available():
-        return "this build of PyAV has no CUDA"
     try:
-        ctypes.CDLL(_LIBRARY)
         _accelerator().create(Codec("h264", "r"))
-    except FFmpegError as error:
-        return f"PyAV cannot use the GPU ({error.strerror})"
     except NotImplementedError:
         return "this build of PyAV decodes nothing with CUDA"
-    except OSError:
-        return f"the driver has no {_LIBRARY}; a container needs the capability 'video'"
+    except (FFmpegError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        return f"PyAV cannot use the GPU ({reason})"
     return None
 
 

@@ -77,7 +77,7 @@ def _open_named(text: str, threads: int, decoder: DecoderChoice) -> Source:
 def _refusal() -> str:
     from horizon_rt.sources.hardware import gpu_refusal
 
-    return gpu_refusal() or "the GPU does not decode what is in it"
+    return gpu_refusal() or "its pictures do not stay on the GPU"
 
 
 def _open_network(url: str) -> Source:
