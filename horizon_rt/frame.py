@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -83,7 +83,7 @@ class Frame:
 
     `planes` are (Y,) or (Y, U, V), each (rows, columns), uint8 or uint16, possibly strided views into a
     decoder's buffer: read, never write. The chroma may be subsampled by any factor: 4:2:0, 4:2:2, 4:4:4.
-    A decoder on the GPU leaves them there: each is then a `DevicePlane`, and `on_host` has them as arrays.
+    A decoder on the GPU leaves them there: each is then a `DevicePlane`, and `arrays` has them on the host.
     The picture is upright: display rotation is already applied, as a view.
 
     `time_s` is presentation time in seconds, for live sources a monotonic capture time from the first
@@ -92,7 +92,7 @@ class Frame:
     where the decoder made up what was missing.
     """
 
-    planes: tuple[Plane, ...]
+    planes: tuple[Plane | DevicePlane, ...]
     index: int
     time_s: float
     sampling: Sampling = field(default_factory=Sampling)
@@ -107,7 +107,7 @@ class Frame:
             raise ValueError(f"planes are non-empty and 2-D, got {[p.shape for p in self.planes]}")
 
     @property
-    def luma(self) -> Plane:
+    def luma(self) -> Plane | DevicePlane:
         """The luma plane, shape (height, width)."""
         return self.planes[0]
 
@@ -121,12 +121,9 @@ class Frame:
         """Rows of the luma plane."""
         return self.planes[0].shape[0]
 
-    def on_host(self) -> Frame:
-        """The frame with its planes as arrays: itself, if they are."""
-        planes: tuple[Plane | DevicePlane, ...] = self.planes
-        if not any(isinstance(plane, DevicePlane) for plane in planes):
-            return self
-        return replace(self, planes=tuple(p.on_host() if isinstance(p, DevicePlane) else p for p in planes))
+    def arrays(self) -> tuple[Plane, ...]:
+        """The planes as arrays, downloaded where they are on a GPU."""
+        return tuple(p.on_host() if isinstance(p, DevicePlane) else p for p in self.planes)
 
     @classmethod
     def from_bgr(cls, image: NDArray[np.uint8], *, index: int = 0, time_s: float = 0.0) -> Frame:

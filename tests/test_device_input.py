@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 
 import numpy as np
@@ -126,10 +127,9 @@ def test_a_device_plane_stands_for_its_array() -> None:
 def test_frames_come_back_to_the_host_as_they_were() -> None:
     frame = random_frame((64, 48))
     there = on_device(frame)
-    assert frame.on_host() is frame
+    assert all(map(operator.is_, frame.arrays(), frame.planes))
     assert (there.width, there.height) == (64, 48)
-    back = there.on_host()
-    assert all(map(np.array_equal, back.planes, frame.planes))
+    assert all(map(np.array_equal, there.arrays(), frame.planes))
     assert np.array_equal(Canvas.from_frame(there).buffer, Canvas.from_frame(frame).buffer)
 
 

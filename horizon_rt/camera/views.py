@@ -131,7 +131,7 @@ def _view(frame: Frame, board: ChessBoard) -> BoardView | None:
 
 def _eight_bits(frame: Frame) -> NDArray[np.uint8]:
     shift = max(frame.sampling.bit_depth - 8, 0)
-    image: NDArray[np.uint8] = np.ascontiguousarray(frame.luma >> shift).astype(np.uint8)
+    image: NDArray[np.uint8] = np.ascontiguousarray(frame.arrays()[0] >> shift).astype(np.uint8)
     return image
 
 

@@ -93,5 +93,5 @@ def _doubt(observation: Observation) -> float:
 
 def _signature(frame: Frame) -> NDArray[np.float32]:
     """Mean luma in coarse cells, 0..255."""
-    luma = frame.luma.astype(np.float32) / np.float32(2 ** (frame.sampling.bit_depth - 8))
+    luma = frame.arrays()[0].astype(np.float32) / np.float32(2 ** (frame.sampling.bit_depth - 8))
     return np.asarray(cv2.resize(luma, _SIGNATURE, interpolation=cv2.INTER_AREA), np.float32)

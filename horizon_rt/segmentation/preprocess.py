@@ -76,14 +76,13 @@ class Preprocessor:
 
     def __call__(self, frame: Frame) -> Letterbox:
         """Fill `input` from a frame and return where the picture lies in it."""
-        frame = frame.on_host()
         height, width = input_size(frame.width, frame.height, self._area_px)
         if self.input.shape[2:] != (height, width):
             self.input = np.empty((1, 3, height, width), np.float32)
         box = letterbox_of(frame.width, frame.height, width, height)
         out = self.input[0]
         gains = gains_of(frame.sampling)
-        for channel, plane in enumerate(frame.planes):
+        for channel, plane in enumerate(frame.arrays()):
             self._average(plane, out[channel], box, *gains[min(channel, 1)], frame)
         if len(frame.planes) == 1:
             out[1:] = 0.0

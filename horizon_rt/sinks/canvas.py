@@ -52,10 +52,9 @@ class Canvas:
     @classmethod
     def from_frame(cls, frame: Frame) -> Canvas:
         """A copy of any frame; an odd size grows to even by repeating the last row or column."""
-        frame = frame.on_host()
         canvas = cls(frame.width + frame.width % 2, frame.height + frame.height % 2, frame.sampling)
         shape = frame.luma.shape
-        for target, plane in zip((canvas.y, canvas.u, canvas.v), frame.planes, strict=False):
+        for target, plane in zip((canvas.y, canvas.u, canvas.v), frame.arrays(), strict=False):
             _copy_plane(plane, target, frame.sampling.bit_depth, full_size=plane.shape == shape)
         if len(frame.planes) == 1:
             canvas.buffer[canvas.height :] = 128

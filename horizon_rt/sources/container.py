@@ -87,8 +87,7 @@ class ContainerSource(Source):
     def _describe(self, stream: VideoStream) -> SourceInfo:
         if self._first is None:
             raise DecodeError(self._no_pictures())
-        first: object = self._first.luma
-        self.on_gpu = isinstance(first, DevicePlane)
+        self.on_gpu = isinstance(self._first.luma, DevicePlane)
         return SourceInfo(
             name=self._options.name,
             kind=self._options.kind,

@@ -7,7 +7,7 @@ from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from horizon_rt.frame import Plane
+from horizon_rt.frame import DevicePlane, Plane
 
 __all__ = ["Orientation", "orientation", "upright"]
 
@@ -44,12 +44,12 @@ def _from_matrix(values: NDArray[np.int32]) -> Orientation:
     return True, b < 0, c < 0
 
 
-def upright(planes: tuple[Plane, ...], turn: Orientation) -> tuple[Plane, ...]:
+def upright(planes: tuple[Plane | DevicePlane, ...], turn: Orientation) -> tuple[Plane | DevicePlane, ...]:
     """Views of the planes, turned and mirrored; of what is on a GPU, on the host."""
     if not any(turn):
         return planes
-    planes = tuple(map(np.asarray, planes))
+    arrays: tuple[Plane, ...] = tuple(map(np.asarray, planes))
     transpose, flip_rows, flip_columns = turn
     rows = slice(None, None, -1 if flip_rows else 1)
     columns = slice(None, None, -1 if flip_columns else 1)
-    return tuple((plane.T if transpose else plane)[rows, columns] for plane in planes)
+    return tuple((plane.T if transpose else plane)[rows, columns] for plane in arrays)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -81,18 +80,17 @@ class PlaneReader:
         self._copy = copy
         self._reformatter: VideoReformatter | None = None
 
-    def read(self, frame: VideoFrame) -> tuple[tuple[Plane, ...], Sampling]:
+    def read(self, frame: VideoFrame) -> tuple[tuple[Plane | DevicePlane, ...], Sampling]:
         """Return (Y,) or (Y, U, V), each (rows, columns), uint8 or uint16, as stored, and their sampling.
 
         The planes are views that keep the decoder's buffer alive; those of a frame on a GPU stay there, as
-        `DevicePlane`. Other pixel formats (RGB, palette, …)
-        are converted to full range BT.601 4:4:4 with 8 bits. Raises av.error.FFmpegError or ValueError
-        where that is not possible.
+        `DevicePlane`. Other pixel formats (RGB, palette, …) are converted to full range BT.601 4:4:4 with 8
+        bits. Raises av.error.FFmpegError or ValueError where that is not possible.
         """
         stored = frame.sw_format  # None for a frame in host memory
         if stored is not None and stored.name in _ON_DEVICE:
             found = _LAYOUTS[stored.name]
-            return device_planes(frame, found.channels), _sampling(frame, found)
+            return _device_planes(frame, found.channels), _sampling(frame, found)
         layout = _LAYOUTS.get(frame.format.name)
         if layout is None:
             return _channels(self._converted(frame), _Layout(_PLANAR)), Sampling(8, True, "bt601")
@@ -118,7 +116,7 @@ def _channels(frame: VideoFrame, layout: _Layout, *, copy: bool = False) -> tupl
     )
 
 
-def device_planes(frame: VideoFrame, channels: tuple[_Channel, ...] = _UV) -> tuple[Plane, ...]:
+def _device_planes(frame: VideoFrame, channels: tuple[_Channel, ...]) -> tuple[DevicePlane, ...]:
     """The channels of a frame with luma and interleaved chroma, where they are."""
     from torch.utils.dlpack import from_dlpack
 
@@ -128,7 +126,7 @@ def device_planes(frame: VideoFrame, channels: tuple[_Channel, ...] = _UV) -> tu
     found = (
         tensor[..., first] if (tensor := tensors[plane]).ndim == 3 else tensor for plane, first, _ in channels
     )
-    return cast("tuple[Plane, ...]", tuple(map(DevicePlane, found)))
+    return tuple(map(DevicePlane, found))
 
 
 def _rows(frame: VideoFrame, *, wide: bool, copy: bool) -> list[Plane]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.frame import Plane
+from horizon_rt.frame import DevicePlane, Plane
 from horizon_rt.horizon import Change
 
 __all__ = ["FrameWatch"]
@@ -21,10 +21,10 @@ class FrameWatch:
     """Compares each frame with the one before, whose luma it keeps hold of."""
 
     def __init__(self) -> None:
-        self._last: tuple[Plane, Plane] | None = None  # sparse and whole
+        self._last: tuple[Plane, Plane | DevicePlane] | None = None  # sparse and whole
         self._histogram: NDArray[np.float64] | None = None
 
-    def look(self, luma: Plane, *, bit_depth: int = 8) -> Change:
+    def look(self, luma: Plane | DevicePlane, *, bit_depth: int = 8) -> Change:
         """What became of the picture: 'repeated' where nothing changed, 'cut' where its tones are others."""
         every = max(1, round(math.sqrt(luma.size / _LOOKS)))
         sparse = luma[::every, ::every].copy()
