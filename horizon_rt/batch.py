@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from horizon_rt.config import TrackOptions
+from horizon_rt.errors import HorizonError
 from horizon_rt.inputs import Job, find_inputs
 from horizon_rt.messages import error_line
 from horizon_rt.pipeline import RunSummary
 from horizon_rt.run import expected_frames, run
+from horizon_rt.sinks.records import read_header, tells_of
 from horizon_rt.sources import open_source
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = ["Job", "Result", "find_inputs", "run_batch", "summary_table"]
 
 _log = logging.getLogger(__name__)
 
+_ENOUGH = 0.95  # of the frames that a file declares; some declare a few more than they have
 Status = Literal["done", "skipped", "failed", "interrupted"]
 
 
@@ -51,7 +52,9 @@ def run_batch(
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         files = bar.add_task("files", total=len(jobs))
         for job in jobs:
-            result = Result(job, "skipped") if resume and _is_whole(job) else _run_job(job, options, bar)
+            result = (
+                Result(job, "skipped") if resume and _is_whole(job, options) else _run_job(job, options, bar)
+            )
             results.append(result)
             bar.advance(files)
             console.print(_line(result), markup=False, highlight=False, soft_wrap=True)
@@ -60,21 +63,24 @@ def run_batch(
     return results
 
 
-def _is_whole(job: Job) -> bool:
-    """Whether the outputs are there, those of this input, and not older than it.
-
-    Telemetry gets its name last and only when everything is complete.
-    """
+def _is_whole(job: Job, options: TrackOptions) -> bool:
+    """Whether the outputs are there, those of this input with these options, and not older than it."""
     try:
         written = [path.stat().st_mtime for path in job.outputs.paths]
-        return written[0] >= job.source.stat().st_mtime and _tells_of(job.outputs.paths[0], job.source)
-    except (OSError, ValueError, KeyError, TypeError):
+        telemetry = job.outputs.paths[0]
+        head = read_header(telemetry)
+        same = head["options"] == options.told and tells_of(head, job.source)
+        return same and written[0] >= job.source.stat().st_mtime and _is_long_enough(telemetry, job.source)
+    except (OSError, ValueError, KeyError, TypeError, HorizonError):
         return False
 
 
-def _tells_of(telemetry: Path, source: Path) -> bool:
-    with telemetry.open(encoding="utf-8") as lines:
-        return os.path.abspath(json.loads(next(lines))["source"]) == os.path.abspath(source)
+def _is_long_enough(telemetry: Path, source: Path) -> bool:
+    """Whether it has the frames that the source declares; an interrupted `track` leaves fewer."""
+    with open_source(source) as opened:
+        declared = expected_frames(opened.info)
+    with telemetry.open("rb") as lines:
+        return declared is None or sum(1 for _ in lines) - 1 >= _ENOUGH * declared
 
 
 def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
@@ -115,7 +121,7 @@ def summary_table(results: Sequence[Result]) -> Table:
     from rich.text import Text
 
     table = Table("input", "status", "frames", "frames/s", "with horizon", title="batch", show_footer=True)
-    table.columns[0].footer = f"{len(results)} inputs"
+    table.columns[0].footer = f"{len(results)} input{'s' if len(results) != 1 else ''}"
     table.columns[1].footer = f"{sum(r.status in ('done', 'skipped') for r in results)} whole"
     table.columns[2].footer = str(sum(r.summary.frames for r in results if r.summary))
     for result in results:

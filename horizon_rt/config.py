@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 __all__ = [
@@ -49,6 +49,12 @@ class TrackOptions:
     backend: BackendChoice = "torchscript"
     precision: PrecisionChoice = "auto"
     decoder: DecoderChoice = "auto"
+
+    @property
+    def told(self) -> dict[str, str | float]:
+        """What a telemetry header says of them: all that is given and makes a difference to the results."""
+        values = {key: value for key, value in asdict(self).items() if value is not None}
+        return {key: value for key, value in values.items() if key != "decoder"}
 
     @property
     def source_decoder(self) -> DecoderChoice:

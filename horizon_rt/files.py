@@ -10,7 +10,7 @@ from pathlib import Path
 
 from horizon_rt.errors import OutputError
 
-__all__ = ["PartialFile", "cache_folder", "output_error", "toml_text", "write_whole"]
+__all__ = ["PartialFile", "cache_folder", "make_folder", "output_error", "toml_text", "write_whole"]
 
 
 def cache_folder() -> Path:
@@ -27,6 +27,14 @@ def output_error(target: Path | str, error: OSError, partial: Path | None = None
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     advice = "free space or choose another place" if full else "choose another place"
     return OutputError(f"cannot write {target}: {reason}{kept}; {advice}")
+
+
+def make_folder(folder: Path) -> None:
+    """Have a folder to write into before the work that fills it; raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
 
 
 class PartialFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,14 @@ from horizon_rt.errors import OutputError, SourceError
 from horizon_rt.offline import run_offline
 from horizon_rt.pipeline import OnFrame, RunSummary, run_pipeline
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
+from horizon_rt.sinks.records import read_header, tells_of
 from horizon_rt.sources import Source, SourceInfo, open_source
 from horizon_rt.tracker import HorizonTracker
 
 __all__ = [
     "Outputs",
     "camera_for",
+    "check_taken",
     "default_outputs",
     "expected_frames",
     "make_tracker",
@@ -123,7 +125,7 @@ def run(
             _check_repeatable(outputs, source.info, real_time=real_time)
         profile = camera_for(options, source.info)
         tracker = make_tracker(options, source.info, profile)
-        context = _context(source.info, profile, tracker.model)
+        context = _context(source.info, profile, tracker, options)
         sinks = _open_sinks(outputs, context, source.info, opened)
         if offline:
             return run_offline(
@@ -158,19 +160,32 @@ def _reopen(source: Source) -> Source:
     return open_source(Path(info.name) if info.kind == "file" else info.name, decoder=decoder)
 
 
-def _context(info: SourceInfo, profile: CameraProfile, model: str) -> SinkContext:
+def _context(
+    info: SourceInfo, profile: CameraProfile, tracker: HorizonTracker, options: TrackOptions
+) -> SinkContext:
     return SinkContext(
         source=info.name,
         width=info.width,
         height=info.height,
         camera=profile.model,
         frame_rate=info.frame_rate,
-        model=model,
+        model=tracker.model,
+        backend=tracker.backend,
+        options=options.told,
         version=__version__,
         assumed=(f"hfov {profile.model.hfov_deg:.4g}°",) if profile.assumed else (),
         still=info.still,
         pictures=info.pictures,
     )
+
+
+def check_taken(outputs: Outputs, info: SourceInfo) -> None:
+    """Raises OutputError where telemetry of another source bears the name of one of these."""
+    for path in outputs.paths:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            head = read_header(path)
+            if not tells_of(head, info.name):
+                raise OutputError(f"{path} holds the results of {head['source']}; give another folder")
 
 
 def _check_targets(outputs: Outputs, info: SourceInfo) -> None:

@@ -101,6 +101,8 @@ class HorizonTracker:
 
         `segmentation` is that of this frame, where the caller has it from `segment`.
         """
+        if not isinstance(frame, Frame):
+            raise TypeError(f"a Frame is needed, not {type(frame).__name__}: see Frame.from_bgr for arrays")
         fitter = self._fitter_for(frame)
         found = _NOTHING_SEEN if frame.damaged else fitter.fit(segmentation or self.segment(frame))
         self._on_stage("fit")

@@ -115,6 +115,10 @@ def test_a_precision_that_a_backend_does_not_have_is_refused(cli: RunCli, tmp_pa
         with pytest.raises(DeviceError, match=f"runs in float32.* on the CPU, not in {precision}"):
             make_backend(default_model(), name, "cpu", precision)  # type: ignore[arg-type]
     assert precisions_of("torchscript", on_gpu=True)[0] == "float16"
+    with pytest.raises(DeviceError, match="needs a GPU"):
+        make_backend(default_model(), "auto", "cpu", "float16")
+    with pytest.raises(DeviceError, match="--backend openvino or torchscript does"):
+        make_backend(default_model(), "onnx", "cpu", "bfloat16")
     done = cli(
         "track", "synth:sea?seconds=0.1", "--precision", "float16", "--device", "cpu", "--out", tmp_path
     )
@@ -130,6 +134,31 @@ def test_auto_is_the_fastest_that_is_installed(monkeypatch: pytest.MonkeyPatch) 
     for name in BACKENDS[1:]:
         with pytest.raises(DeviceError, match=rf"pip install 'horizon-rt\[{name}\]'"):
             make_backend(default_model(), name, "cpu")
+
+
+def test_signals_reach_a_process_that_has_had_several_openvino_nets() -> None:
+    _made("openvino")
+    code = """
+import gc, os, signal, numpy
+from horizon_rt.segmentation.backends import make_backend
+from horizon_rt.segmentation.weights import default_model
+kept = [make_backend(default_model(), "openvino", "cpu", p) for p in ("float32", "bfloat16")]
+for backend in kept:
+    backend(numpy.zeros((1, 3, 64, 96), numpy.float32))
+while kept:
+    del kept[0], backend
+    gc.collect()
+    backend = None
+signal.signal(signal.SIGINT, lambda *_: print("told"))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
+
+
+def test_auto_takes_one_that_runs_in_the_precision() -> None:
+    able = [name for name in installed_backends() if "bfloat16" in precisions_of(name)]
+    assert make_backend(default_model(), "auto", "cpu", "bfloat16").name == f"{able[0]}-cpu-bfloat16"
 
 
 def test_what_does_not_exist_is_refused() -> None:

@@ -111,6 +111,38 @@ def test_resume_looks_at_whose_outputs_they_are(cli: RunCli, clip: Path, tmp_pat
     assert cli("batch", other, "--out", out, "--no-overlay", "--resume").errors[0].startswith("done")
 
 
+def test_resume_looks_at_options_and_length(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    out, words = tmp_path / "out", ("--out", tmp_path / "out", "--no-overlay", "--resume")
+
+    def status(*more: str) -> str:
+        return cli("batch", clip, *words, *more).errors[0].partition(":")[0]
+
+    assert [status(), status(), status("--decoder", "cpu")] == ["done", "skipped", "skipped"]
+    for changed in (["--model", "nano"], ["--smooth", "none"], ["--hfov", "90"], ["--precision", "float32"]):
+        assert [status(*changed), status(*changed)] == ["done", "skipped"], changed
+    telemetry = out / "flight.jsonl"
+    lines = telemetry.read_text().splitlines(keepends=True)
+    telemetry.write_text("".join(lines[:4]))
+    assert status("--precision", "float32") == "done", "an interrupted track bears the same name"
+    assert telemetry.read_text().splitlines()[-1] != lines[3].strip()
+
+
+def test_track_leaves_the_results_of_another_video_alone(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    other.mkdir()
+    namesake = shutil.copy(clip, other / clip.name)
+    assert cli("track", clip, "--out", out).code == 0
+    before = stamps(out)
+    done = cli("track", namesake, "--out", out)
+    assert (done.code, done.errors) == (
+        1,
+        [f"error: {out / 'flight.jsonl'} holds the results of {clip}; give another folder"],
+    )
+    assert stamps(out) == before
+    assert cli("track", clip, "--out", out).code == 0, "its own it replaces"
+    assert stamps(out) != before
+
+
 def test_an_unforeseen_error_fails_one_input(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

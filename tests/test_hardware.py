@@ -115,7 +115,8 @@ def test_an_unknown_decoder_is_a_usage_error(clip: Path, cli: RunCli) -> None:
 
 def test_a_refusal_names_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     there: set[str] = set()
-    monkeypatch.setattr(hardware, "_is_there", lambda library: library in there)
+    monkeypatch.setattr("horizon_rt.hardware.has_library", lambda library: library in there)
+    monkeypatch.setattr(hardware, "has_library", lambda library: library in there)
     assert gpu_refusal() == "there is no CUDA driver"
     there.add("libcuda.so.1")
     assert gpu_refusal() == "the driver has no libnvcuvid.so.1; a container needs the capability 'video'"
@@ -135,8 +136,8 @@ def test_a_refusal_names_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_driver_the_answer_takes_no_pytorch() -> None:
     code = (
-        "import sys; from horizon_rt.sources import hardware; hardware._is_there = lambda library: False; "
-        "print(hardware.gpu_refusal(), 'torch' in sys.modules)"
+        "import sys, horizon_rt.hardware as h; h.has_library = lambda library: False; "
+        "from horizon_rt.sources.hardware import gpu_refusal; print(gpu_refusal(), 'torch' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said == "there is no CUDA driver False\n"

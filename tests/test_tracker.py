@@ -235,3 +235,8 @@ def test_a_damaged_frame_is_no_cut_and_neither_is_the_next() -> None:
             frame = replace(frame, planes=tuple(np.full_like(p, 128) for p in frame.planes), damaged=True)
         changes.append(tracker.update(frame).observation.change)
     assert "cut" not in changes
+
+
+def test_an_array_is_no_frame() -> None:
+    with pytest.raises(TypeError, match="from_bgr"):
+        HorizonTracker().update(np.zeros((8, 8, 3), np.uint8))  # type: ignore[arg-type]

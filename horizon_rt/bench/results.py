@@ -99,7 +99,7 @@ def _result(values: dict[str, Any]) -> Result:
 
 
 class Change(NamedTuple):
-    """A figure of two runs: `factor` is new over old, `verdict` better, worse, or within the spread."""
+    """A figure of two runs: `factor` is new over old, `verdict` better, worse, or why it is neither."""
 
     key: tuple[str, str, str]
     what: str
@@ -127,6 +127,8 @@ def _change(
     key: tuple[str, str, str], what: str, old: Quartiles, new: Quartiles, *, more_is_better: bool
 ) -> Change:
     verdict = "within the spread"
-    if new.low > old.high or new.high < old.low:
+    if old.low == old.high or new.low == new.high:
+        verdict = "one run tells no spread"
+    elif new.low > old.high or new.high < old.low:
         verdict = "better" if (new.low > old.high) == more_is_better else "worse"
     return Change(key, what, old, new, new.median / old.median if old.median else float("nan"), verdict)

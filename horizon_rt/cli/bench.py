@@ -75,6 +75,7 @@ def bench(
     from horizon_rt.bench.results import Report, changes
     from horizon_rt.bench.tables import change_table, make_tables
     from horizon_rt.config import BATCH
+    from horizon_rt.files import make_folder
     from horizon_rt.pages.table import rich_table
     from horizon_rt.segmentation.weights import shipped_models
 
@@ -105,9 +106,13 @@ def bench(
     if any(side % 2 for given in job.sizes for side in given):
         raise typer.BadParameter("video has even sides; give another --size")
     console = Console(stderr=True)
+    if out is not None:
+        make_folder(out)
     report = job.run(lambda part: say(console, part))
     found = [] if earlier is None else list(changes(earlier, report))
-    for table in make_tables(report.results) + ([] if earlier is None else [change_table(found)]):
+    if earlier is not None and not found:
+        say(console, f"{against} has no recording, model and backend in common with this run")
+    for table in make_tables(report.results) + ([change_table(found)] if found else []):
         print_table(rich_table(table))
     for path in [] if out is None else write_report(out, report, found):
         say(console, f"written: {path}")

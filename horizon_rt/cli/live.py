@@ -79,6 +79,8 @@ def live(
         if window and not display_available():
             say(console, "no display: going on without a window")
             window = False
+        if (size or fps) and opened.info.kind != "device":
+            say(console, "--size and --fps are for cameras; this source has its own")
         outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=record, window=window)
         say_first_use(console)
         with status_line(console, quiet=window) as on_frame:

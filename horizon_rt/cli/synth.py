@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -130,10 +131,11 @@ def _still_options(
 
 def _range(text: str) -> tuple[float, float]:
     low, _, high = text.partition("..")
-    try:
-        return float(low), float(high or low)
-    except ValueError:
-        raise typer.BadParameter(f"--hfov is degrees, such as 70 or 40..100, got '{text}'") from None
+    with suppress(ValueError):
+        first, last = float(low), float(high or low)
+        if first <= last:
+            return first, last
+    raise typer.BadParameter(f"--hfov is degrees, such as 70 or 40..100, got '{text}'")
 
 
 def _write_pictures(out: Path, count: int, options: StillOptions, *, masks: bool, workers: int) -> None:

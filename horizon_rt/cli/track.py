@@ -56,7 +56,7 @@ def track(
     """Track the horizon through a recording and write what is asked for."""
     from rich.console import Console
 
-    from horizon_rt.run import Outputs, default_outputs, open_in_background, run
+    from horizon_rt.run import Outputs, check_taken, default_outputs, open_in_background, run
     from horizon_rt.sources import open_source
     from horizon_rt.sources.names import output_name
 
@@ -66,6 +66,7 @@ def track(
     outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
     if out is not None:
         usual = default_outputs(out, output_name(opened.info), still=opened.info.still)
+        check_taken(usual, opened.info)
         outputs = Outputs(telemetry=outputs.telemetry or usual.telemetry, overlay=overlay or usual.overlay)
     if not (outputs.paths or outputs.telemetry):
         say(console, "nothing will be written; add --out DIR, --overlay FILE or --telemetry FILE")

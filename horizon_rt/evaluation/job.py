@@ -18,7 +18,7 @@ from horizon_rt.evaluation.estimators import Estimator, TelemetryEstimator, Trac
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
-from horizon_rt.files import output_error
+from horizon_rt.files import make_folder
 from horizon_rt.pages.table import rich_table
 from horizon_rt.tracker import HorizonTracker
 
@@ -74,7 +74,7 @@ class EvalJob:
     def run(self, console: Console) -> EvalReport:
         """Judge everything, with a progress bar on a terminal; raises HorizonError."""
         if self.out is not None:
-            _make_folder(self.out)  # before the work, which would be in vain
+            make_folder(self.out)  # before the work, which would be in vain
         datasets, estimators = self._open_datasets(), self._estimators()
         profile = None if self.camera_profile is None else load_profile(self.camera_profile)
         evaluations = []
@@ -138,13 +138,6 @@ class EvalJob:
             "filter": f"{self.smooth} for videos; pictures one by one",
             "lens": lens,
         }
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(folder, error) from error
 
 
 def _judged(

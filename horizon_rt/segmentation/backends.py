@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.config import BATCH, BackendChoice, BackendName, DeviceChoice, Precision, PrecisionChoice
 from horizon_rt.errors import DeviceError
+from horizon_rt.hardware import has_cuda_driver
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.manifest import ModelCard
 
@@ -70,7 +71,7 @@ def make_backend(
         if value not in get_args(kind):
             raise ValueError(f"{value!r} is unknown; there are {', '.join(get_args(kind))}")
     on_gpu = device == "cuda" or runs_on_gpu(choice, device)
-    name: BackendName = choice if choice != "auto" else "torchscript" if on_gpu else installed_backends()[0]
+    name: BackendName = _fastest(precision, on_gpu=on_gpu) if choice == "auto" else choice
     if on_gpu and name != "torchscript":
         raise DeviceError(f"the backend {name} runs on the CPU; use --device cpu, or --backend torchscript")
     if name not in installed_backends():
@@ -78,8 +79,7 @@ def make_backend(
     usual, *_ = known = precisions_of(name, on_gpu=on_gpu)
     chosen: Precision = usual if precision == "auto" else precision
     if chosen not in known:
-        place = "a GPU" if on_gpu else "the CPU"
-        raise DeviceError(f"the backend {name} runs in {' or '.join(known)} on {place}, not in {precision}")
+        raise DeviceError(_no_such_precision(name, known, precision, on_gpu=on_gpu))
     if name == "torchscript":
         from horizon_rt.segmentation.compile import TorchScript
         from horizon_rt.segmentation.cuda import DeviceNet
@@ -92,6 +92,24 @@ def make_backend(
 
     graph = graph_of(card)
     return OnnxRuntime(graph, threads=threads) if name == "onnx" else OpenVino(graph, chosen, threads=threads)
+
+
+def _fastest(precision: PrecisionChoice, *, on_gpu: bool) -> BackendName:
+    """Of those that are installed and run in this precision, if any does."""
+    if on_gpu:
+        return "torchscript"
+    able = [name for name in installed_backends() if precision in ("auto", *precisions_of(name))]
+    return (able or installed_backends())[0]
+
+
+def _no_such_precision(
+    name: BackendName, known: tuple[Precision, ...], precision: PrecisionChoice, *, on_gpu: bool
+) -> str:
+    others = [other for other in _NEEDS if not on_gpu and precision in precisions_of(other)]
+    hint = f"; --backend {' or '.join(others)} does" if others else ""
+    hint = hint or ("; that needs a GPU" if precision == "float16" else "")
+    place = "a GPU" if on_gpu else "the CPU"
+    return f"the backend {name} runs in {' or '.join(known)} on {place}, not in {precision}{hint}"
 
 
 def make_segmenter(
@@ -117,8 +135,8 @@ def make_segmenter(
 
 def runs_on_gpu(choice: BackendChoice, device: DeviceChoice) -> bool:
     """Whether this choice runs on a GPU here."""
-    if device == "cpu" or choice not in ("auto", "torchscript"):
+    if device == "cpu" or choice not in ("auto", "torchscript") or not has_cuda_driver():
         return False
     from horizon_rt.segmentation.compile import best_device
 
-    return device == "cuda" or best_device() == "cuda"
+    return best_device() == "cuda"

@@ -105,6 +105,8 @@ def _parse(data: bytes) -> dict[str, Any]:
 def _unusable(path: Path, error: Exception) -> WeightsError:
     if isinstance(error, FileNotFoundError):
         return WeightsError(f"{path.parent} holds no model: {_what_lies_there(path.parent)}")
+    if path.is_file() and path.suffix != ".toml":
+        return WeightsError(f"{path} is no model; give the folder of a training run, or a name")
     missing = "the key is missing: " if isinstance(error, KeyError) else ""
     reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
     return WeightsError(f"{path} is no usable manifest: {missing}{reason}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,19 @@ from horizon_rt.config import Precision
 from horizon_rt.errors import WeightsError
 from horizon_rt.files import cache_folder
 
+if TYPE_CHECKING:
+    import openvino
+
 __all__ = ["OpenVino", "openvino_files"]
+
+
+@cache
+def _core() -> openvino.Core:
+    # Each gives the thread another stack for signals, and when it goes brings back the one before. Of two that
+    # go in the order in which they came the second brings back one that is gone: Ctrl-C ends in a crash.
+    import openvino
+
+    return openvino.Core()
 
 
 class OpenVino:
@@ -22,9 +35,7 @@ class OpenVino:
 
     def __init__(self, graph: bytes, precision: Precision = "float32", *, threads: int = 1) -> None:
         """Raises WeightsError for what is no such graph."""
-        import openvino
-
-        self._core = openvino.Core()
+        self._core = _core()
         try:
             self._model = self._core.read_model(graph)
         except RuntimeError as error:

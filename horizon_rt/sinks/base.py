@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -25,7 +26,7 @@ class SinkContext:
 
     `width` and `height` are those of the source in px; `frame_rate` is nominal, None where it is unknown and
     for pictures. `assumed` names what was guessed, such as 'hfov 70°'. `still` is true for folders of
-    pictures, and `pictures` are their files.
+    pictures, and `pictures` are their files. `backend` ran the net, `options` are those that were asked for.
     """
 
     source: str
@@ -38,6 +39,8 @@ class SinkContext:
     assumed: tuple[str, ...] = ()
     still: bool = False
     pictures: tuple[Path, ...] = ()
+    backend: str = ""
+    options: Mapping[str, str | float] = field(default_factory=dict)
 
 
 class Sink(ABC):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,9 +16,10 @@ if TYPE_CHECKING:
     from horizon_rt.horizon import Horizon
     from horizon_rt.sinks.base import SinkContext
 
-__all__ = ["COLUMNS", "SCHEMA", "flatten", "header", "record"]
+__all__ = ["COLUMNS", "SCHEMA", "flatten", "header", "read_header", "record", "tells_of"]
 
 SCHEMA = "horizon-rt/1"
+_LONGEST_HEADER = 1 << 20
 
 _COLUMNS = (
     "frame",
@@ -115,7 +120,23 @@ def header(context: SinkContext) -> dict[str, Any]:
     }
     if context.frame_rate is not None:
         values["frame_rate"] = _number(context.frame_rate)
+    if context.backend:
+        values |= {"backend": context.backend, "options": dict(context.options)}
     return {**values, "assumed": list(context.assumed)} if context.assumed else values
+
+
+def read_header(telemetry: Path) -> dict[str, Any]:
+    """The first line of a JSON lines file; raises OSError, or ValueError for what is none."""
+    with telemetry.open("rb") as lines:
+        values = json.loads(lines.readline(_LONGEST_HEADER))
+    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        raise ValueError(f"{telemetry} is no telemetry")
+    return values
+
+
+def tells_of(head: Mapping[str, Any], source: Path | str) -> bool:
+    """Whether a header is that of this source."""
+    return os.path.abspath(head["source"]) == os.path.abspath(source)
 
 
 def _camera(camera: CameraModel) -> dict[str, Any]:

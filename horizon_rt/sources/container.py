@@ -101,7 +101,10 @@ class ContainerSource(Source):
 
     def _no_pictures(self) -> str:
         why = self._decoder.last_error or "the video stream is empty"
-        return f"{self._options.name}: no picture can be decoded ({why}); is the file complete?"
+        hint = "is the file complete?"
+        if self._options.kind == "stdin":
+            hint = "an MP4 from a pipe needs -movflags +faststart, or use MPEG-TS"
+        return f"{self._options.name}: no picture can be decoded ({why}); {hint}"
 
     def _next_frame(self) -> Frame | None:
         frame, self._first = self._first, None

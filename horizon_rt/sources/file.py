@@ -82,8 +82,9 @@ def open_stdin(
     try:
         container = av.open(pipe, "r", hwaccel=accelerator_for(decoder))
     except FFmpegError as error:
-        hint = "an MP4 from a pipe needs -movflags +faststart, or use MPEG-TS"
-        raise DecodeError(f"{open_failure('stdin', error)}; {hint}") from error
+        if not pipe.has_given:
+            raise DecodeError("stdin: nothing came through the pipe; look at what should fill it") from error
+        raise DecodeError(f"{open_failure('stdin', error)}; MPEG-TS and Matroska can be piped") from error
     return ContainerSource(
         container, ContainerOptions(name="stdin", kind="stdin", threads=threads), closing=closing
     )
@@ -102,13 +103,16 @@ class _Pipe:
         # Unbuffered, since select does not see what a buffer holds.
         self._stream = getattr(stream, "raw", stream)
         self._closing = closing
+        self.has_given = False
         self._selectable = sys.platform != "win32" and _has_descriptor(self._stream)
 
     def read(self, size: int) -> bytes:
         while self._selectable and not self._closing.is_set():
             if select.select([self._stream], [], [], _POLL_S)[0]:
                 break
-        return b"" if self._closing.is_set() else self._stream.read(size) or b""
+        data = b"" if self._closing.is_set() else self._stream.read(size) or b""
+        self.has_given |= bool(data)
+        return data
 
 
 def _has_descriptor(stream: BinaryIO) -> bool:

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from typing import TYPE_CHECKING
 
 from horizon_rt.config import DecoderChoice
+from horizon_rt.hardware import has_cuda_driver, has_library
 
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
 
 __all__ = ["accelerator_for", "gpu_refusal"]
 
-_WINDOWS = sys.platform == "win32"
-_DRIVER = "nvcuda.dll" if _WINDOWS else "libcuda.so.1"
 # FFmpeg opens it with the first picture, and where it is not there decodes on the CPU without a word.
-_VIDEO = "nvcuvid.dll" if _WINDOWS else "libnvcuvid.so.1"
+_VIDEO = "nvcuvid.dll" if sys.platform == "win32" else "libnvcuvid.so.1"
 
 
 def gpu_refusal() -> str | None:
     """Why this machine cannot decode on a GPU, in a few words; None where it can."""
     from av.codec.hwaccel import hwdevices_available
 
-    if not _is_there(_DRIVER):
+    if not has_cuda_driver():
         return "there is no CUDA driver"
-    if not _is_there(_VIDEO):
+    if not has_library(_VIDEO):
         return f"the driver has no {_VIDEO}; a container needs the capability 'video'"
     if "cuda" not in hwdevices_available():
         return "this build of PyAV has no CUDA"
     return _device_refusal()
-
-
-def _is_there(library: str) -> bool:
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
 
 
 def _device_refusal() -> str | None:

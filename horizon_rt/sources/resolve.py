@@ -50,7 +50,7 @@ def open_source(
         )
     else:
         source = _open_named(text, threads, decoder)
-    if decoder == "cuda" and not source.on_gpu:
+    if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin"):
         source.note(f"{text}: decoded on the CPU: {_refusal()}")
     return source
 
