@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["OnnxRuntime", "graph_of", "onnx_bytes"]
 
 _EXAMPLE = (192, 320)
+_DOC = (
+    "horizon-rt. picture: luma standardised (mean 0, divided by its deviation + 0.02, luma in 0..1), then Cb and "
+    "Cr in -0.5..0.5 times 4; BT.709. mask: logits of 'above the horizon' for each 4x4 block. presence: logit of "
+    "'a horizon is in view'."
+)
 _STRIDE, _MOST_STRIDES = 32, 64
 _log = logging.getLogger(__name__)
 
@@ -51,7 +56,9 @@ def onnx_bytes(net: nn.Module, *, half: bool = False) -> bytes:
             verbose=False,
         )
         assert program is not None
-        return program.model_proto.SerializeToString()
+        proto = program.model_proto
+        proto.doc_string = _DOC
+        return proto.SerializeToString()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ __all__ = ["OpenVino", "openvino_files"]
 
 @cache
 def _core() -> openvino.Core:
-    # Each gives the thread another stack for signals, and when it goes brings back the one before. Of two that
+    # Each gives the thread another stack for signals, and brings back the one before when it goes. Of two that
     # go in the order in which they came the second brings back one that is gone: Ctrl-C ends in a crash.
     import openvino
 
