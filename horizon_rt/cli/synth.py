@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -131,11 +130,10 @@ def _still_options(
 
 def _range(text: str) -> tuple[float, float]:
     low, _, high = text.partition("..")
-    with suppress(ValueError):
-        first, last = float(low), float(high or low)
-        if first <= last:
-            return first, last
-    raise typer.BadParameter(f"--hfov is degrees, such as 70 or 40..100, got '{text}'")
+    try:
+        return float(low), float(high or low)
+    except ValueError:
+        raise typer.BadParameter(f"--hfov is degrees, such as 70 or 40..100, got '{text}'") from None
 
 
 def _write_pictures(out: Path, count: int, options: StillOptions, *, masks: bool, workers: int) -> None:

@@ -28,9 +28,9 @@ __all__ = ["OnnxRuntime", "graph_of", "onnx_bytes"]
 
 _EXAMPLE = (192, 320)
 _DOC = (
-    "horizon-rt. picture: luma standardised (mean 0, divided by its deviation + 0.02, luma in 0..1), then Cb and "
-    "Cr in -0.5..0.5 times 4; BT.709. mask: logits of 'above the horizon' for each 4x4 block. presence: logit of "
-    "'a horizon is in view'."
+    "horizon-rt. picture: luma standardised (mean 0, divided by its deviation + 0.02, luma in 0..1), then Cb "
+    "and Cr in -0.5..0.5 times 4; BT.709. mask: logits of 'above the horizon' for each 4x4 block. presence: "
+    "logit of 'a horizon is in view'."
 )
 _STRIDE, _MOST_STRIDES = 32, 64
 _log = logging.getLogger(__name__)
