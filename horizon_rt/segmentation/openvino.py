@@ -21,8 +21,8 @@ __all__ = ["OpenVino", "openvino_files"]
 
 @cache
 def _core() -> openvino.Core:
-    # Each gives its thread another stack for signals, and brings back the one before when it goes. Two that go
-    # in the order in which they came bring back one that is gone: Ctrl-C then ends in a crash.
+    # Each gives its thread another stack for signals, and when it goes the one before. Two that go in the
+    # order in which they came leave one that is gone: Ctrl-C then ends in a crash.
     import openvino
 
     return openvino.Core()
