@@ -47,7 +47,8 @@ class Page:
         return self.driver.execute_script(
             "const c = document.getElementById('picture'), p = c.getContext('2d').getImageData("
             "c.width / 2, c.height / 2, 1, 1).data;"
-            "return {number: Number(c.dataset.number ?? -1), status: c.dataset.status, shown: p[3] > 0,"
+            "return {number: Number(c.dataset.number ?? -1), status: c.dataset.status,"
+            "shown: c.ariaBusy === 'false' && p[3] > 0,"
             "text: document.getElementById('state').textContent, box: c.getBoundingClientRect().toJSON(),"
             "view: JSON.parse(c.dataset.view ?? 'null')}"
         )

@@ -28,6 +28,7 @@ function paint() {
     painting = false;
     view.resize({ width: stage.clientWidth, height: stage.clientHeight }, current < 0 ? view.image : editor.size);
     drawStage(canvas, view, editor, image);
+    canvas.ariaBusy = String(!image);
     canvas.dataset.view = JSON.stringify([view.scale, view.left, view.top]);
     const focus = image && options.loupe && hover && loupeFocus();
     loupe.hidden = !focus;
@@ -124,9 +125,10 @@ async function snap({ quiet = false, amend = false } = {}) {
 async function carry(turn = visit) {
   const from = frames.lineBefore(current);
   if (from < 0) return toast("No frame before this one has a line.");
+  const begun = editor.first;
   try {
     const answer = await api.carry(current, from);
-    if (turn !== visit) return;
+    if (turn !== visit || editor.first !== begun) return; // somebody draws already
     if (span(answer.line, editor.size)) editor.carry(answer.line);
     else toast("Carried here, the line leaves the picture.");
   } catch (error) {
