@@ -173,9 +173,11 @@ def performance(
     peers: dict[str, Any],
     scale: dict[str, Any],
     backends: dict[str, Any],
+    nets: dict[str, Any],
 ) -> str:
-    report = Report.from_json(HERE / "results" / "bench.json")
+    report, fast = (Report.from_json(HERE / "results" / f"{name}.json") for name in ("bench", "bench60"))
     parts = {part.title.lower(): part.markdown() for part in make_tables(report.results)}
+    parts["latency"] = make_tables((*report.results, *fast.results))[1].markdown()
     default = next(r for r in report.results if r.key == ("1920x1080", "small", "torchscript-cpu"))
     stages = [
         [name, f"{budget:g}", triple(list(default.stages[name]), 2)] for name, budget in BUDGET_MS.items()
@@ -196,6 +198,7 @@ def performance(
         for name, found in peers["sets"].items()
         for finder, row in found.items()
     ]
+    cpu_ms = {net["name"]: net["cpu_ms"][0][1] for net in nets["nets"] if "cpu_ms" in net}
     memory = [point["memory_mb"] for point in scale["length"]]
     together = [
         [str(row["streams"]), f"{sum(row['fps']):.0f}", f"{min(row['fps']):.0f}"] for row in scale["streams"]
@@ -211,6 +214,8 @@ def performance(
         budgets=table(["stage", "budget, ms", "quartiles, ms"], stages),
         analysis=default.analysis_ms,
         ratio=default.analysis_ms / default.stages["decode"].median,
+        unet=cpu_ms["unet"] / cpu_ms["nano"],
+        unet_small=cpu_ms["unet"] / cpu_ms["small"],
         bound=1 / (1 + default.analysis_ms / default.stages["decode"].median),
         help=startup["help_s"],
         startup=table(["backend", "warm, s", "first run on a machine, s"], starts),
@@ -273,7 +278,7 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "ingredients")),
     "tracking.md": (tracking, ("precision", "faults")),
-    "performance.md": (performance, ("bench", "startup", "peers", "scale", "backends")),
+    "performance.md": (performance, ("bench", "startup", "peers", "scale", "backends", "nets")),
 }
 
 
