@@ -96,6 +96,15 @@ def test_version(cli: RunCli) -> None:
     from horizon_rt import __version__
 
     assert cli("--version").out == f"horizon-rt {__version__}\n"
+    done = subprocess.run([sys.executable, "-m", "horizon_rt", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"horizon-rt {__version__}\n")
+
+
+def test_the_names_of_the_package_are_listed() -> None:
+    import horizon_rt
+
+    assert {"HorizonTracker", "open_source", "Frame"} <= set(dir(horizon_rt))
+    assert all(getattr(horizon_rt, name) is not None for name in dir(horizon_rt))
 
 
 @pytest.mark.parametrize(
