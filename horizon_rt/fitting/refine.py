@@ -113,12 +113,15 @@ class HorizonRefiner:
         near = _moved(measured.up, _dual(strip.ends), first, last)
         beside = self._strip(near)
         while step > _CLOSER * _FINE_PX and beside is not None:
-            step = max(step / _CLOSER, _FINE_PX)
-            self._look_from(luma, beside, step, beside.ends @ measured.covariance @ beside.ends.T)
+            finer = max(step / _CLOSER, _FINE_PX)
+            self._look_from(luma, beside, finer, beside.ends @ measured.covariance @ beside.ends.T)
             middle = np.arctan2(
                 -beside.ends @ measured.up.as_array(), near.as_array() @ measured.up.as_array()
             )
-            first, last, sign, *_ = self._search(beside, step, middle)
+            first, last, edge, belief, _ = self._search(beside, finer, middle)
+            if not belief >= _BELIEF:
+                break
+            step, sign = finer, edge
             near = _moved(near, _dual(beside.ends), first, last)
             beside = self._strip(near)
         return None if beside is None else self._settle(luma, beside, near, sign, 1.5 * step, others)
