@@ -76,6 +76,11 @@ class TrackerEstimator:
         self._tracker = tracker
         self._known: dict[int, Horizon] = {}
 
+    @property
+    def backend(self) -> str:
+        """What runs the net."""
+        return self._tracker.backend
+
     def covers(self, labelled: LabelledFrame) -> bool:
         """Always."""
         return True

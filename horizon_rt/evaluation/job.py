@@ -131,7 +131,9 @@ class EvalJob:
         part = "all frames"
         if self.split is not None and self.part != "all":
             part = f"{self.part}, by {self.split.name}"
+        backends = dict.fromkeys(e.backend for e in estimators if isinstance(e, TrackerEstimator))
         return {
+            **({"backend": ", ".join(backends)} if backends else {}),
             "datasets": ", ".join(dataset.name for dataset in datasets),
             "models": ", ".join(estimator.name for estimator in estimators),
             "part": part,
