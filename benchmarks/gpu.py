@@ -26,6 +26,7 @@ from horizon_rt.bench.measure import Plan, measure
 from horizon_rt.config import BATCH
 from horizon_rt.frame import DevicePlane, Frame
 from horizon_rt.segmentation.backends import make_segmenter
+from horizon_rt.segmentation.device_input import Layout
 from horizon_rt.segmentation.gpu import GpuSegmenter
 from horizon_rt.segmentation.weights import default_model
 from horizon_rt.sources import open_source
@@ -53,7 +54,7 @@ def one_frame_ms(segmenter: GpuSegmenter, frame: Frame) -> list[float]:
     """Each replay of the graph of one frame, between two events of its stream."""
     for _ in range(WARM_UP):
         segmenter.segment(frame)
-    [graph] = [next(sets)._replay for (_, count), sets in segmenter._sets.items() if count == 1]
+    graph = segmenter._next_set(Layout.of(frame), 1, sets=1)._replay
     marks = [torch.cuda.Event(enable_timing=True) for _ in range(REPLAYS + 1)]
     marks[0].record()
     for mark in marks[1:]:
