@@ -58,10 +58,10 @@ def candidates(
     strip = refiner._strip(measured.up)
     if strip is None:
         return None
-    step = refiner._look(frame.luma, strip, strip.ends @ measured.covariance @ strip.ends.T)
+    step = refiner._look(frame.luma, strip, strip.prior(measured))
     if step is None:
         return None
-    ends = np.arctan2(strip.ends @ -truth.as_array(), measured.up.as_array() @ truth.as_array())
+    ends = strip.elevations(measured.up, truth)
     count, scale = refiner._cues.shape[0], float(strip.scales.mean()) / step
     places = np.arange(0, count, STRIDE) - count // 2
     found, rows, true = np.empty(CUES), [], []

@@ -63,6 +63,14 @@ class _Strip(NamedTuple):
     spacing: float
     azimuths: Array
 
+    def prior(self, measured: Measurement) -> Array:
+        """Covariance (2, 2) of the elevations at both ends, rad²."""
+        return np.asarray(self.ends @ measured.covariance @ self.ends.T)
+
+    def elevations(self, near: UpVector, other: UpVector) -> Array:
+        """Of another plane above both ends (2,), rad; `near` is the plane of the strip."""
+        return np.asarray(np.arctan2(-self.ends @ other.as_array(), near.as_array() @ other.as_array()))
+
 
 class HorizonRefiner:
     """Refines the horizons of one camera's frames; reuses its buffers, so each thread needs its own."""
@@ -95,7 +103,7 @@ class HorizonRefiner:
         strip = self._strip(measured.up)
         if strip is None:
             return measured
-        prior = strip.ends @ measured.covariance @ strip.ends.T  # of the elevations at both ends
+        prior = strip.prior(measured)
         step = self._look(luma, strip, prior)
         if step is None:
             return measured
@@ -114,11 +122,9 @@ class HorizonRefiner:
         beside = self._strip(near)
         while step > _CLOSER * _FINE_PX and beside is not None:
             finer = max(step / _CLOSER, _FINE_PX)
-            self._look_from(luma, beside, finer, beside.ends @ measured.covariance @ beside.ends.T)
-            middle = np.arctan2(
-                -beside.ends @ measured.up.as_array(), near.as_array() @ measured.up.as_array()
-            )
-            first, last, edge, belief, _ = self._search(beside, finer, middle)
+            if not self._look_from(luma, beside, finer, beside.prior(measured)):
+                break
+            first, last, edge, belief, _ = self._search(beside, finer, beside.elevations(near, measured.up))
             if not belief >= _BELIEF:
                 break
             step, sign = finer, edge
