@@ -52,9 +52,8 @@ def run_batch(
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         files = bar.add_task("files", total=len(jobs))
         for job in jobs:
-            result = (
-                Result(job, "skipped") if resume and _is_whole(job, options) else _run_job(job, options, bar)
-            )
+            whole = resume and _is_whole(job, options)
+            result = Result(job, "skipped") if whole else _run_job(job, options, bar)
             results.append(result)
             bar.advance(files)
             console.print(_line(result), markup=False, highlight=False, soft_wrap=True)

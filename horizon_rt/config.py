@@ -17,6 +17,7 @@ __all__ = [
     "Smoothing",
     "TrackOptions",
     "decoder_beside",
+    "may_use_gpu",
 ]
 
 DEFAULT_HFOV_DEG = 70.0
@@ -25,7 +26,7 @@ BATCH = 8
 
 Smoothing = Literal["causal", "offline", "none"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
-DecoderChoice = Literal["auto", "cpu", "cuda"]
+DecoderChoice = DeviceChoice
 BackendName = Literal["torchscript", "onnx", "openvino"]
 BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -53,8 +54,7 @@ class TrackOptions:
     @property
     def told(self) -> dict[str, str | float]:
         """What a telemetry header says of them: all that is given and makes a difference to the results."""
-        values = {key: value for key, value in asdict(self).items() if value is not None}
-        return {key: value for key, value in values.items() if key != "decoder"}
+        return {k: v for k, v in asdict(self).items() if v is not None and k != "decoder"}
 
     @property
     def source_decoder(self) -> DecoderChoice:
@@ -64,5 +64,9 @@ class TrackOptions:
 
 def decoder_beside(decoder: DecoderChoice, device: DeviceChoice, backend: BackendChoice) -> DecoderChoice:
     """Where to decode for a net on this device: 'auto' leaves a GPU alone that does not run the net."""
-    on_cpu = device == "cpu" or backend not in ("auto", "torchscript")
-    return "cpu" if decoder == "auto" and on_cpu else decoder
+    return decoder if decoder != "auto" or may_use_gpu(device, backend) else "cpu"
+
+
+def may_use_gpu(device: DeviceChoice, backend: BackendChoice) -> bool:
+    """Whether these choices leave the net to a GPU, if there is one."""
+    return device != "cpu" and backend in ("auto", "torchscript")

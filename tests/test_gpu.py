@@ -35,7 +35,6 @@ class LateQueue:
     """On the CPU; what was launched runs when somebody waits for it, in the order of the launches."""
 
     def __init__(self) -> None:
-        self.device = torch.device("cpu")
         self.captured = self.launched = 0
         self._waiting: list[tuple[int, Work]] = []
 

@@ -11,7 +11,6 @@ from horizon_rt.cli.common import (
     Backend,
     BackendChoice,
     Decoder,
-    DecoderChoice,
     Device,
     DeviceChoice,
     Hfov,
@@ -41,7 +40,7 @@ def batch(
     device: Device = DeviceChoice.auto,
     backend: Backend = BackendChoice.torchscript,
     precision: Precision = PrecisionChoice.auto,
-    decoder: Decoder = DecoderChoice.auto,
+    decoder: Decoder = DeviceChoice.auto,
 ) -> None:
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
     from rich.console import Console

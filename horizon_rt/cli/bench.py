@@ -10,7 +10,6 @@ import typer
 from horizon_rt.cli.common import (
     BackendChoice,
     Decoder,
-    DecoderChoice,
     Device,
     DeviceChoice,
     PrecisionChoice,
@@ -51,7 +50,7 @@ def bench(
         list[float] | None, typer.Option(min=1, help="Frame rate of a rendered clip; repeatable.")
     ] = None,
     device: Device = DeviceChoice.auto,
-    decoder: Decoder = DecoderChoice.auto,
+    decoder: Decoder = DeviceChoice.auto,
     matrix: Annotated[
         bool, typer.Option("--matrix", help="All shipped models with all backends and precisions.")
     ] = False,

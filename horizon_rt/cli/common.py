@@ -28,7 +28,6 @@ __all__ = [
     "Backend",
     "BackendChoice",
     "Decoder",
-    "DecoderChoice",
     "Device",
     "DeviceChoice",
     "Hfov",
@@ -73,15 +72,7 @@ class LiveSmoothing(StrEnum):
 
 
 class DeviceChoice(StrEnum):
-    """Choices of --device."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class DecoderChoice(StrEnum):
-    """Choices of --decoder."""
+    """Choices of --device and --decoder."""
 
     auto = "auto"
     cpu = "cpu"
@@ -123,7 +114,7 @@ Smooth = Annotated[
 LiveSmooth = Annotated[LiveSmoothing, typer.Option(help="Filter over time, or each frame on its own.")]
 Device = Annotated[DeviceChoice, typer.Option(help="Where the net runs.")]
 Decoder = Annotated[
-    DecoderChoice, typer.Option(help="Where video is decoded; auto: on the GPU that runs the net, if it can.")
+    DeviceChoice, typer.Option(help="Where video is decoded; auto: on the GPU that runs the net, if it can.")
 ]
 Backend = Annotated[
     BackendChoice, typer.Option(help="What runs the net; auto: the fastest that is installed.")
@@ -141,7 +132,7 @@ def options_from(
     smooth: Smoothing,
     device: DeviceChoice,
     backend: BackendChoice = BackendChoice.torchscript,
-    decoder: DecoderChoice = DecoderChoice.cpu,
+    decoder: DeviceChoice = DeviceChoice.auto,
     precision: PrecisionChoice = PrecisionChoice.auto,
 ) -> TrackOptions:
     """The shared options as a value; a usage error if they contradict each other."""

@@ -12,7 +12,6 @@ from horizon_rt.cli.common import (
     Backend,
     BackendChoice,
     Decoder,
-    DecoderChoice,
     Device,
     DeviceChoice,
     Hfov,
@@ -54,7 +53,7 @@ def live(
     device: Device = DeviceChoice.auto,
     backend: Backend = BackendChoice.torchscript,
     precision: Precision = PrecisionChoice.auto,
-    decoder: Decoder = DecoderChoice.auto,
+    decoder: Decoder = DeviceChoice.auto,
 ) -> None:
     """Show the horizon of a camera live; q or Esc ends it, s saves a picture.
 

@@ -11,7 +11,6 @@ from horizon_rt.cli.common import (
     Backend,
     BackendChoice,
     Decoder,
-    DecoderChoice,
     Device,
     DeviceChoice,
     Hfov,
@@ -51,7 +50,7 @@ def track(
     device: Device = DeviceChoice.auto,
     backend: Backend = BackendChoice.torchscript,
     precision: Precision = PrecisionChoice.auto,
-    decoder: Decoder = DecoderChoice.auto,
+    decoder: Decoder = DeviceChoice.auto,
 ) -> None:
     """Track the horizon through a recording and write what is asked for."""
     from rich.console import Console

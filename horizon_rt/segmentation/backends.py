@@ -13,13 +13,29 @@ from typing import Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.config import BATCH, BackendChoice, BackendName, DeviceChoice, Precision, PrecisionChoice
+from horizon_rt.config import (
+    BATCH,
+    BackendChoice,
+    BackendName,
+    DeviceChoice,
+    Precision,
+    PrecisionChoice,
+    may_use_gpu,
+)
 from horizon_rt.errors import DeviceError
 from horizon_rt.hardware import has_cuda_driver
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.manifest import ModelCard
 
-__all__ = ["Backend", "installed_backends", "make_backend", "make_segmenter", "precisions_of", "runs_on_gpu"]
+__all__ = [
+    "Backend",
+    "backend_name",
+    "installed_backends",
+    "make_backend",
+    "make_segmenter",
+    "precisions_of",
+    "runs_on_gpu",
+]
 
 
 class Backend(Protocol):
@@ -51,6 +67,12 @@ def precisions_of(name: BackendName, *, on_gpu: bool = False) -> tuple[Precision
     if on_gpu:
         return ("float16", "float32")
     return ("float32",) if name == "onnx" else ("float32", "bfloat16")
+
+
+def backend_name(name: BackendName, precision: Precision, *, on_gpu: bool = False) -> str:
+    """What runs the net and where, such as 'onnx-cpu', and in which precision where it is not the usual."""
+    usual = precision == precisions_of(name, on_gpu=on_gpu)[0]
+    return f"{name}-{'cuda' if on_gpu else 'cpu'}" + ("" if usual else f"-{precision}")
 
 
 def make_backend(
@@ -135,7 +157,7 @@ def make_segmenter(
 
 def runs_on_gpu(choice: BackendChoice, device: DeviceChoice) -> bool:
     """Whether this choice runs on a GPU here."""
-    if device == "cpu" or choice not in ("auto", "torchscript") or not has_cuda_driver():
+    if not may_use_gpu(device, choice) or not has_cuda_driver():
         return False
     from horizon_rt.segmentation.compile import best_device
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from horizon_rt.config import Precision
+from horizon_rt.segmentation.backends import backend_name
 
 __all__ = ["Device", "TorchScript", "best_device", "run_as_it_is", "script_bytes", "scripted"]
 
@@ -37,7 +38,7 @@ class TorchScript:
     on_gpu = False
 
     def __init__(self, net: nn.Module, dtype: Precision = "float32", *, threads: int = 1) -> None:
-        self.name = "torchscript-cpu" + ("" if dtype == "float32" else f"-{dtype}")
+        self.name = backend_name("torchscript", dtype)
         self._dtype, self._threads = getattr(torch, dtype), threads
         self._warm: set[tuple[int, ...]] = set()
         net = deepcopy(net).eval().to(self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from horizon_rt.config import Precision
 from horizon_rt.errors import DeviceError
+from horizon_rt.segmentation.backends import backend_name
 from horizon_rt.segmentation.compile import run_as_it_is, scripted
 
 __all__ = ["CudaQueue", "DeviceNet", "Queue", "Work"]
@@ -35,7 +36,7 @@ class DeviceNet:
         self.on_gpu = self.device.type == "cuda"
         if self.on_gpu and not torch.cuda.is_available():
             raise DeviceError("no CUDA device answers; use --device cpu")
-        self.name = f"torchscript-{self.device.type}" + ("" if dtype == "float16" else f"-{dtype}")
+        self.name = backend_name("torchscript", dtype, on_gpu=self.on_gpu)
         # Norms are folded before the weights are rounded.
         folded = _without_norms(deepcopy(net).eval()).requires_grad_(False)
         self._graph = scripted(folded.to(self.device, self.dtype, memory_format=torch.channels_last))  # type: ignore[call-overload]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from horizon_rt._version import __version__
 from horizon_rt.errors import WeightsError
 from horizon_rt.files import cache_folder
+from horizon_rt.segmentation.backends import backend_name
 from horizon_rt.segmentation.manifest import ModelCard
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class OnnxRuntime:
             raise WeightsError(
                 f"a graph that cannot be run; empty {cache_folder()} to make it anew"
             ) from error
-        self.name = "onnx-cpu"
+        self.name = backend_name("onnx", "float32")
 
     def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Run the net; see `Backend`."""

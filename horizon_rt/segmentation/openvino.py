@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from horizon_rt.config import Precision
 from horizon_rt.errors import WeightsError
 from horizon_rt.files import cache_folder
+from horizon_rt.segmentation.backends import backend_name
 
 if TYPE_CHECKING:
     import openvino
@@ -48,7 +49,7 @@ class OpenVino:
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._requests: dict[tuple[int, ...], Any] = {}
-        self.name = "openvino-cpu" + ("" if precision == "float32" else f"-{precision}")
+        self.name = backend_name("openvino", precision)
 
     def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Run the net; see `Backend`."""
