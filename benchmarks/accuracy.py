@@ -16,23 +16,24 @@ from scipy.ndimage import uniform_filter1d
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Pinhole
-from horizon_rt.datasets import data_root, is_set_aside, open_dataset
-from horizon_rt.evaluation import AttitudeError, summarise_uncertainty
-from horizon_rt.evaluation.lines import percentiles
-from horizon_rt.evaluation.motion import Moment, summarise_motion
+from horizon_rt.datasets import is_set_aside, open_dataset
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.horizon import Horizon
-from horizon_rt.offline import smooth_horizons
-from horizon_rt.segmentation.weights import default_model
+from horizon_rt.metrics import AttitudeError, summarise_uncertainty
+from horizon_rt.metrics.lines import percentiles
+from horizon_rt.metrics.motion import Moment, summarise_motion
+from horizon_rt.models.weights import default_model
+from horizon_rt.pipeline.two_pass import smooth_horizons
 from horizon_rt.synth.clip import Clip, PanoramaView, to_frame
+from horizon_rt.synth.indoor import random_room
 from horizon_rt.synth.panorama import load_panoramas, panorama_view
 from horizon_rt.synth.render import camera_rays
-from horizon_rt.synth.room import random_room
 from horizon_rt.synth.sensor import Image, to_uint8
 from horizon_rt.synth.trajectory import Motion, make_path
+from horizon_rt.system.paths import data_root
 from horizon_rt.tracker import HorizonTracker
 
 HEADINGS_DEG = (40.0, 220.0)

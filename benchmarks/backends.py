@@ -18,9 +18,9 @@ from accuracy import judge_frames
 from horizon_rt.bench.job import Engine, every_engine
 from horizon_rt.bench.machine import describe
 from horizon_rt.bench.results import Quartiles
-from horizon_rt.datasets import data_root
+from horizon_rt.models.weights import default_model
 from horizon_rt.segmentation.backends import make_backend
-from horizon_rt.segmentation.weights import default_model
+from horizon_rt.system.paths import data_root
 from horizon_rt.tracker import HorizonTracker
 
 MODELS = ("small", "lite0")

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from horizon_rt.bench.machine import describe
 from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.horizon import Horizon
-from horizon_rt.segmentation.weights import default_model
+from horizon_rt.models.weights import default_model
+from horizon_rt.sources.synthetic import open_synthetic
 from horizon_rt.synth.clip import Clip, to_frame
-from horizon_rt.synth.source import open_synthetic
 from horizon_rt.tracker import HorizonTracker
 
 Image = NDArray[np.uint8]

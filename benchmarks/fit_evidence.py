@@ -16,16 +16,16 @@ import torch
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.datasets import data_root
-from horizon_rt.fitting.profiles import CUES, SIGNED, log_prior, read_cues
-from horizon_rt.fitting.refine import HorizonRefiner
+from horizon_rt.fitting.evidence import CUES, SIGNED, log_prior, read_cues
+from horizon_rt.fitting.refiner import HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
 from horizon_rt.synth.clip import to_frame
 from horizon_rt.synth.stills import StillOptions, Stills
+from horizon_rt.system.paths import data_root
 from horizon_rt.tracker import HorizonTracker
-from horizon_rt.training.pictures import load, open_pictures, thinned
+from horizon_rt.training.samples.pictures import load, open_pictures, thinned
 
 Array = NDArray[np.float64]
 SPLIT = Path(__file__).parents[1] / "weights" / "split.toml"

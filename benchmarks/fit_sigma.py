@@ -16,7 +16,7 @@ import numpy as np
 from fit_evidence import real, rendered
 from numpy.typing import NDArray
 
-from horizon_rt.fitting import refine
+from horizon_rt.fitting import refiner as refine
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.horizon import Measurement

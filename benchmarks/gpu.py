@@ -23,14 +23,14 @@ import torch
 from horizon_rt.bench.clips import write_clip
 from horizon_rt.bench.machine import describe
 from horizon_rt.bench.measure import Plan, measure
-from horizon_rt.config import BATCH
 from horizon_rt.frame import DevicePlane, Frame
+from horizon_rt.models.weights import default_model
+from horizon_rt.options import BATCH
 from horizon_rt.segmentation.backends import make_segmenter
 from horizon_rt.segmentation.device_input import Layout
 from horizon_rt.segmentation.gpu import GpuSegmenter
-from horizon_rt.segmentation.weights import default_model
 from horizon_rt.sources import open_source
-from horizon_rt.sources.hardware import gpu_refusal
+from horizon_rt.sources.gpu import gpu_refusal
 
 SIZE = (1920, 1080)
 WARM_UP, REPLAYS, FRAMES = 50, 1000, 6000

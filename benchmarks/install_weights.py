@@ -21,8 +21,8 @@ from horizon_rt.fitting import FRESH
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.horizon import roll_pitch_sd_deg
-from horizon_rt.segmentation import manifest
-from horizon_rt.segmentation.weights import (
+from horizon_rt.models import manifest
+from horizon_rt.models.weights import (
     ModelCard,
     SigmaScale,
     default_model,

@@ -17,10 +17,10 @@ import torch
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.inspection.complexity import count_flops, count_parameters, receptive_field
-from horizon_rt.segmentation.compile import Device, TorchScript
+from horizon_rt.models.nets import build_net
+from horizon_rt.models.sizes import NETS
 from horizon_rt.segmentation.cuda import DeviceNet
-from horizon_rt.segmentation.sizes import NETS
-from horizon_rt.segmentation.zoo import build_net
+from horizon_rt.segmentation.torchscript import Device, TorchScript
 
 SIZE, SPEED_SIZES = (128, 256), ((128, 256), (192, 320))
 LARGE_FLOPS = 2e9  # from here on a net runs once in its turn, others ten times

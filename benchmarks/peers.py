@@ -26,16 +26,17 @@ from precision import pictures
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Pinhole
-from horizon_rt.datasets import LabelledFrame, data_root, is_set_aside, open_dataset
+from horizon_rt.datasets import LabelledFrame, is_set_aside, open_dataset
 from horizon_rt.datasets.lines import line_row, write_lines
+from horizon_rt.datasets.rendered import write_pictures
 from horizon_rt.evaluation.estimators import Estimate
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
+from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.segmentation.backends import installed_backends
-from horizon_rt.sinks.canvas import Canvas
-from horizon_rt.synth.dataset import write_pictures
 from horizon_rt.synth.stills import StillOptions
+from horizon_rt.system.paths import data_root
 from horizon_rt.tracker import HorizonTracker
 
 SPLIT = Path(__file__).parents[1] / "weights" / "split.toml"

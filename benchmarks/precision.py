@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Pinhole
-from horizon_rt.evaluation.lines import LineError, line_error, percentiles
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Horizon
-from horizon_rt.segmentation.weights import default_model
+from horizon_rt.metrics.lines import LineError, line_error, percentiles
+from horizon_rt.models.weights import default_model
 from horizon_rt.synth.clip import to_frame
 from horizon_rt.synth.occluders import random_occluders
 from horizon_rt.synth.random_scene import random_scene

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from horizon_rt.bench.machine import describe
-from horizon_rt.training.cache import draw
-from horizon_rt.training.materials import make_ingredients
 from horizon_rt.training.recipe import read_recipe
+from horizon_rt.training.samples.cache import draw
+from horizon_rt.training.samples.sampler_set import make_ingredients
 
 SIZE, WARM_UP = (192, 320), 4
 RECIPE = Path(__file__).parents[1] / "weights" / "recipe.toml"

@@ -17,17 +17,17 @@ from typing import Any
 
 from horizon_rt.bench.clips import write_clip
 from horizon_rt.bench.machine import describe
-from horizon_rt.config import TrackOptions
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
-from horizon_rt.run import Outputs, run
+from horizon_rt.options import TrackOptions
+from horizon_rt.pipeline.run import Outputs, run
 from horizon_rt.sources import open_source
 
 POINTS = 20
 STREAM = """
 import sys, time
-from horizon_rt.config import TrackOptions
-from horizon_rt.run import Outputs, run
+from horizon_rt.options import TrackOptions
+from horizon_rt.pipeline.run import Outputs, run
 from horizon_rt.sources import open_source
 source = open_source(sys.argv[1], threads=1)
 print("ready", flush=True)

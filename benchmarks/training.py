@@ -22,15 +22,15 @@ from typing import Any
 import torch
 
 from horizon_rt.bench.machine import describe
-from horizon_rt.files import write_whole
-from horizon_rt.segmentation.sizes import NETS
-from horizon_rt.segmentation.zoo import build_net
+from horizon_rt.models.nets import build_net
+from horizon_rt.models.sizes import NETS
+from horizon_rt.system.files import write_whole
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
-from horizon_rt.training.cache import build_cache, cache_facts
 from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.losses import make_loss
-from horizon_rt.training.pictures import set_aside
 from horizon_rt.training.recipe import Recipe, read_recipe
+from horizon_rt.training.samples.cache import build_cache, cache_facts
+from horizon_rt.training.samples.pictures import set_aside
 from horizon_rt.training.validation import Validation
 
 RECIPE = read_recipe(Path(__file__).parents[1] / "weights" / "recipe.toml")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from horizon_rt.frame import Frame
     from horizon_rt.geometry import HorizonLine, UpVector
     from horizon_rt.horizon import Horizon, Measurement, Observation
-    from horizon_rt.offline import smooth_horizons
+    from horizon_rt.pipeline.two_pass import smooth_horizons
     from horizon_rt.sources import Source, open_source
     from horizon_rt.tracker import HorizonTracker
 
@@ -34,7 +34,7 @@ _HOMES = {
     "Source": "sources",
     "UpVector": "geometry",
     "open_source": "sources",
-    "smooth_horizons": "offline",
+    "smooth_horizons": "pipeline.two_pass",
 }
 
 __all__ = [

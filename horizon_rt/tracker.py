@@ -9,13 +9,20 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from horizon_rt.camera import CameraModel, Pinhole
-from horizon_rt.config import BATCH, DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, PrecisionChoice, Smoothing
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Change, Horizon, Observation
+from horizon_rt.models.weights import SigmaScale, default_model
+from horizon_rt.options import (
+    BATCH,
+    DEFAULT_HFOV_DEG,
+    BackendChoice,
+    DeviceChoice,
+    PrecisionChoice,
+    Smoothing,
+)
 from horizon_rt.segmentation import OnStage, Segmentation, unwatched
 from horizon_rt.segmentation.backends import make_segmenter
-from horizon_rt.segmentation.weights import SigmaScale, default_model
 from horizon_rt.tracking import Filter, FrameWatch, NoFilter, Track, TrackFilter
 
 __all__ = ["HorizonTracker", "estimated"]

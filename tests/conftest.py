@@ -16,7 +16,7 @@ import pytest
 from sources_support import av_frame, chroma_size, write_clip
 
 from horizon_rt.cli import main
-from horizon_rt.datasets import data_root as find_data_root
+from horizon_rt.system.paths import data_root as find_data_root
 
 MakeClip = Callable[..., Path]
 ENTRY = "from horizon_rt.cli import main; main()"

@@ -15,14 +15,14 @@ import torch
 from conftest import RunCli
 
 import horizon_rt as hz
-from horizon_rt.config import BackendName
 from horizon_rt.errors import DeviceError, WeightsError
+from horizon_rt.models.nets import build_net
+from horizon_rt.models.weights import default_model, load_net, write_manifest
+from horizon_rt.options import BackendName
 from horizon_rt.segmentation import backends, onnx
 from horizon_rt.segmentation.backends import Backend, installed_backends, make_backend, precisions_of
 from horizon_rt.segmentation.onnx import OnnxRuntime
 from horizon_rt.segmentation.openvino import OpenVino
-from horizon_rt.segmentation.weights import default_model, load_net, write_manifest
-from horizon_rt.segmentation.zoo import build_net
 from horizon_rt.sources import open_source
 
 BACKENDS: tuple[BackendName, ...] = ("torchscript", "onnx", "openvino")
@@ -141,7 +141,7 @@ def test_signals_reach_a_process_that_has_had_several_openvino_nets() -> None:
     code = """
 import gc, os, signal, numpy
 from horizon_rt.segmentation.backends import make_backend
-from horizon_rt.segmentation.weights import default_model
+from horizon_rt.models.weights import default_model
 kept = [make_backend(default_model(), "openvino", "cpu", p) for p in ("float32", "bfloat16")]
 for backend in kept:
     backend(numpy.zeros((1, 3, 64, 96), numpy.float32))

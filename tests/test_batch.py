@@ -17,10 +17,10 @@ from conftest import RunCli, write_horizon
 from rich.console import Console
 from sources_support import h264_clip
 
-from horizon_rt.batch import run_batch
-from horizon_rt.config import TrackOptions
 from horizon_rt.errors import OutputError, SourceNotFound
-from horizon_rt.inputs import find_inputs
+from horizon_rt.options import TrackOptions
+from horizon_rt.pipeline.batch import run_batch
+from horizon_rt.pipeline.inputs import find_inputs
 from horizon_rt.sinks import TelemetrySink
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -150,7 +150,7 @@ def test_an_unforeseen_error_fails_one_input(
         raise RuntimeError("odd")
 
     other = write_horizon(tmp_path / "other.mkv", 5)
-    monkeypatch.setattr("horizon_rt.run._check_targets", broken)
+    monkeypatch.setattr("horizon_rt.pipeline.run._check_targets", broken)
     console = Console(file=io.StringIO())
     results = run_batch(find_inputs([str(clip), str(other)], tmp_path / "out"), TrackOptions(), console)
     assert [result.status for result in results] == ["failed"] * 2

@@ -25,9 +25,9 @@ from horizon_rt.bench.results import Quartiles, Report, Result, changes
 from horizon_rt.errors import DatasetError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
-from horizon_rt.interrupts import interrupts_raise
 from horizon_rt.segmentation.backends import installed_backends
 from horizon_rt.sources import open_source
+from horizon_rt.system.interrupts import interrupts_raise
 from horizon_rt.tracker import HorizonTracker
 
 SIZE = (320, 192)
@@ -203,7 +203,7 @@ def test_the_matrix_is_all_that_runs_here(monkeypatch: pytest.MonkeyPatch) -> No
     assert Engine("torchscript", "bfloat16") in engines
     assert len(set(engines)) == len(engines)
     monkeypatch.setattr("horizon_rt.segmentation.backends.has_cuda_driver", lambda: True)
-    monkeypatch.setattr("horizon_rt.segmentation.compile.best_device", lambda: "cuda")
+    monkeypatch.setattr("horizon_rt.segmentation.torchscript.best_device", lambda: "cuda")
     batches = {engine.batch for engine in every_engine("auto") if engine.precision == "float16"}
     assert batches == {1, 8, 32}
     assert {engine.backend for engine in every_engine("cuda")} == {"torchscript"}

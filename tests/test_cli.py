@@ -22,12 +22,12 @@ import pytest
 from conftest import RunCli, horizon_luma, write_horizon
 from sources_support import av_frame, h264_clip, random_planes, write_clip
 
-from horizon_rt import run
 from horizon_rt.camera import load_profile
 from horizon_rt.cli import main
 from horizon_rt.cli.common import print_table
 from horizon_rt.errors import SourceNotFound
-from horizon_rt.segmentation import weights
+from horizon_rt.models import weights
+from horizon_rt.pipeline import run
 from horizon_rt.sources import SourceInfo, open_source
 from horizon_rt.sources.names import output_name
 

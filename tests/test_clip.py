@@ -11,15 +11,15 @@ from synth_support import flat_scene, sky_areas
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.errors import HorizonError, SourceError
-from horizon_rt.synth.clip import Clip, PanoramaView, SceneView, to_frame
-from horizon_rt.synth.panorama import Panorama
-from horizon_rt.synth.source import (
+from horizon_rt.sources.synthetic import (
     SyntheticOptions,
     SyntheticSource,
     make_clip,
     open_synthetic,
     parse_options,
 )
+from horizon_rt.synth.clip import Clip, PanoramaView, SceneView, to_frame
+from horizon_rt.synth.panorama import Panorama
 from horizon_rt.synth.trajectory import make_path
 
 CAMERA = Pinhole.from_hfov(160, 90, 70)

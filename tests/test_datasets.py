@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from horizon_rt.datasets import LabelledImage, data_root, is_set_aside, read_horizons
+from horizon_rt.datasets import LabelledImage, is_set_aside, read_horizons
 from horizon_rt.errors import DatasetError
+from horizon_rt.system.paths import data_root
 
 HEADER = "file,x1,y1,x2,y2,sky_side\n"
 

@@ -9,8 +9,8 @@ import av
 import pytest
 from conftest import RunCli
 
-from horizon_rt.demo import Demo
 from horizon_rt.errors import SourceError
+from horizon_rt.pipeline.demo import Demo
 
 
 def test_demo_says_how_far_off_it_was(cli: RunCli, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from horizon_rt.fitting.device_profiles import sample_device_profiles
-from horizon_rt.fitting.profiles import sample_profiles
+from horizon_rt.fitting.evidence import sample_profiles
 from horizon_rt.frame import ColourMatrix, DevicePlane, Frame, Sampling
+from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.segmentation.device_input import DeviceInput, Layout
 from horizon_rt.segmentation.preprocess import Preprocessor
-from horizon_rt.sinks.canvas import Canvas
 from horizon_rt.sources import open_source
 from horizon_rt.tracker import HorizonTracker
 

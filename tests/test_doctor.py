@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import RunCli
 
-from horizon_rt import doctor
-from horizon_rt.segmentation import weights
+from horizon_rt.bench import doctor
+from horizon_rt.models import weights
 
 
 def states() -> dict[str, tuple[str, str]]:

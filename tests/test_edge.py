@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from edges_support import apart_px, half_plane
 
-from horizon_rt.fitting.edge import refine_line, visible_span
 from horizon_rt.geometry import HorizonLine
+from horizon_rt.label.snap import refine_line, visible_span
 
 W, H = 320, 240
 

@@ -20,22 +20,22 @@ from sources_support import av_frame, write_clip
 
 from horizon_rt.camera import BrownConrady, CameraProfile, Pinhole
 from horizon_rt.datasets import Dataset, Label, LabelledFrame, MaskFile, open_dataset
+from horizon_rt.datasets.truth import above, resolve
 from horizon_rt.errors import DatasetError
 from horizon_rt.evaluation.estimators import Estimate, TelemetryEstimator
 from horizon_rt.evaluation.results import join
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
-from horizon_rt.evaluation.truth import above, resolve
-from horizon_rt.evaluation.worst import WorstFrame, WorstFrames
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine, UpVector, wrap_degrees
+from horizon_rt.imaging.canvas import Canvas
+from horizon_rt.reports.worst import WorstFrame, WorstFrames
 from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.preprocess import Letterbox
 from horizon_rt.sinks.base import SinkContext
-from horizon_rt.sinks.canvas import Canvas
 from horizon_rt.sinks.telemetry import TelemetrySink
 from horizon_rt.sources import open_source
+from horizon_rt.sources.synthetic import make_clip, parse_options
 from horizon_rt.synth.clip import Clip
-from horizon_rt.synth.source import make_clip, parse_options
 from horizon_rt.tracker import HorizonTracker
 
 SIZE = (320, 192)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.functional import classification as oracle
 
-from horizon_rt.evaluation import (
+from horizon_rt.geometry import HorizonLine, wrap_degrees
+from horizon_rt.metrics import (
     AttitudeError,
     LineError,
     MaskCounts,
@@ -22,8 +23,7 @@ from horizon_rt.evaluation import (
     summarise_sequences,
     summarise_uncertainty,
 )
-from horizon_rt.evaluation.motion import Moment, summarise_motion
-from horizon_rt.geometry import HorizonLine, wrap_degrees
+from horizon_rt.metrics.motion import Moment, summarise_motion
 
 QUICK = settings(max_examples=40, deadline=None)
 

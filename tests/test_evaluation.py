@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from horizon_rt.evaluation import LineError, line_error, summarise
 from horizon_rt.geometry import HorizonLine
+from horizon_rt.metrics import LineError, line_error, summarise
 
 W, H = 640, 480
 QUICK = settings(max_examples=200, deadline=None)

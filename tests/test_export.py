@@ -12,9 +12,9 @@ import torch
 from conftest import RunCli
 
 from horizon_rt.errors import OutputError
+from horizon_rt.models.nets import build_net
+from horizon_rt.models.weights import default_model, load_net
 from horizon_rt.segmentation.export import export_net
-from horizon_rt.segmentation.weights import default_model, load_net
-from horizon_rt.segmentation.zoo import build_net
 
 # Loads every file of a folder and keeps the answers to the picture that lies there.
 READER = """

@@ -17,8 +17,8 @@ from horizon_rt.fitting import FRESH, HorizonFitter
 from horizon_rt.fitting.boundary import agreement, crossings
 from horizon_rt.fitting.plane import fit_plane, tangent_basis
 from horizon_rt.geometry import UpVector
+from horizon_rt.models.weights import SigmaScale
 from horizon_rt.segmentation import Segmentation
-from horizon_rt.segmentation.weights import SigmaScale
 
 QUICK = settings(max_examples=150, deadline=None)
 PINHOLE = Pinhole.from_hfov(1920, 1080, 70)

@@ -16,14 +16,14 @@ from torch.utils._pytree import tree_leaves
 
 from horizon_rt.errors import DecodeError, DeviceError
 from horizon_rt.frame import DevicePlane, Frame
-from horizon_rt.pipeline import AnalysisAhead, run_pipeline
+from horizon_rt.models.nets import build_net
+from horizon_rt.models.weights import default_model, load_net
+from horizon_rt.pipeline.stages import AnalysisAhead, run_pipeline
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.backends import make_backend
-from horizon_rt.segmentation.compile import TorchScript
 from horizon_rt.segmentation.cuda import CudaQueue, DeviceNet, Work
 from horizon_rt.segmentation.gpu import GpuSegmenter
-from horizon_rt.segmentation.weights import default_model, load_net
-from horizon_rt.segmentation.zoo import build_net
+from horizon_rt.segmentation.torchscript import TorchScript
 from horizon_rt.sources import Source, SourceInfo, open_source
 from horizon_rt.tracker import HorizonTracker
 

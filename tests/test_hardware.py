@@ -22,11 +22,12 @@ from sources_support import av_frame, random_planes, write_clip
 
 from horizon_rt.bench.clips import write_clip as write_flight
 from horizon_rt.bench.measure import _Part
-from horizon_rt.config import DecoderChoice, TrackOptions, decoder_beside
 from horizon_rt.frame import DevicePlane, Plane, Sampling
-from horizon_rt.run import Outputs, run
-from horizon_rt.sources import container, hardware, open_source
-from horizon_rt.sources.hardware import gpu_refusal
+from horizon_rt.options import DecoderChoice, TrackOptions, decoder_beside
+from horizon_rt.pipeline.run import Outputs, run
+from horizon_rt.sources import container, open_source
+from horizon_rt.sources import gpu as hardware
+from horizon_rt.sources.gpu import gpu_refusal
 from horizon_rt.sources.orientation import upright
 from horizon_rt.sources.planes import PlaneReader
 from horizon_rt.tracker import HorizonTracker
@@ -115,7 +116,7 @@ def test_an_unknown_decoder_is_a_usage_error(clip: Path, cli: RunCli) -> None:
 
 def test_a_refusal_names_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     there: set[str] = set()
-    monkeypatch.setattr("horizon_rt.hardware.has_library", lambda library: library in there)
+    monkeypatch.setattr("horizon_rt.system.cuda.has_library", lambda library: library in there)
     monkeypatch.setattr(hardware, "has_library", lambda library: library in there)
     assert gpu_refusal() == "there is no CUDA driver"
     there.add("libcuda.so.1")
@@ -136,8 +137,8 @@ def test_a_refusal_names_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_driver_the_answer_takes_no_pytorch() -> None:
     code = (
-        "import sys, horizon_rt.hardware as h; h.has_library = lambda library: False; "
-        "from horizon_rt.sources.hardware import gpu_refusal; print(gpu_refusal(), 'torch' in sys.modules)"
+        "import sys, horizon_rt.system.cuda as h; h.has_library = lambda library: False; "
+        "from horizon_rt.sources.gpu import gpu_refusal; print(gpu_refusal(), 'torch' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said == "there is no CUDA driver False\n"

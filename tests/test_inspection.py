@@ -29,14 +29,14 @@ from horizon_rt.inspection.attribution import (
 )
 from horizon_rt.inspection.complexity import count_flops, count_parameters, receptive_field
 from horizon_rt.inspection.look import inspect_model
+from horizon_rt.models.nets import MaskAndPresence
+from horizon_rt.models.nets.fcn import FCN8s
+from horizon_rt.models.nets.horizon_net import HorizonNet
+from horizon_rt.models.nets.unet import UNet
+from horizon_rt.models.sizes import NetSize
+from horizon_rt.models.weights import SigmaScale
 from horizon_rt.segmentation import Segmentation, Segmenter
-from horizon_rt.segmentation.net import HorizonNet
 from horizon_rt.segmentation.preprocess import Letterbox
-from horizon_rt.segmentation.sizes import NetSize
-from horizon_rt.segmentation.weights import SigmaScale
-from horizon_rt.segmentation.zoo import MaskAndPresence
-from horizon_rt.segmentation.zoo.fcn import FCN8s
-from horizon_rt.segmentation.zoo.unet import UNet
 from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.sensor import to_uint8

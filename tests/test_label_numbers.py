@@ -25,7 +25,7 @@ from horizon_rt.label.carry import carry_line
 from horizon_rt.label.choice import Chosen, FrameChoice, spacing
 from horizon_rt.label.proposal import Proposal, image_line
 from horizon_rt.sources import SourceInfo
-from horizon_rt.synth.source import SyntheticOptions, make_clip
+from horizon_rt.sources.synthetic import SyntheticOptions, make_clip
 
 SIZE = (640, 360)
 

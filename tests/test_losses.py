@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torchmetrics.functional.classification import binary_f1_score, binary_jaccard_index
 
 from horizon_rt.errors import TrainingError
-from horizon_rt.training.contour import contour_distance
 from horizon_rt.training.losses import LOSSES, make_loss
+from horizon_rt.training.samples.contour import contour_distance
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 

@@ -19,13 +19,13 @@ import pytest
 from sinks_support import horizon
 
 import horizon_rt
-from horizon_rt.channel import DEPTH, Channel
-from horizon_rt.config import TrackOptions
 from horizon_rt.errors import DecodeError, HorizonError, OutputError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
-from horizon_rt.pipeline import RunSummary, run_pipeline
-from horizon_rt.run import Outputs, run
+from horizon_rt.options import TrackOptions
+from horizon_rt.pipeline.channel import DEPTH, Channel
+from horizon_rt.pipeline.run import Outputs, run
+from horizon_rt.pipeline.stages import RunSummary, run_pipeline
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import Source, SourceInfo, SourceKind, open_source
 from horizon_rt.tracker import HorizonTracker

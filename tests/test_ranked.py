@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from horizon_rt.fitting.ranked import ranked
+from horizon_rt.fitting.order_statistics import ranked
 
 
 @given(

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from horizon_rt.frame import Frame
+from horizon_rt.models.nets.horizon_net import HorizonNet
+from horizon_rt.models.sizes import NetSize
 from horizon_rt.segmentation import Segmenter
-from horizon_rt.segmentation.compile import TorchScript, best_device
-from horizon_rt.segmentation.net import HorizonNet
-from horizon_rt.segmentation.sizes import NetSize
+from horizon_rt.segmentation.torchscript import TorchScript, best_device
 
 
 def _net(seed: int = 0) -> HorizonNet:

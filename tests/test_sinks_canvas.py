@@ -9,8 +9,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from horizon_rt.frame import Frame, Sampling
+from horizon_rt.imaging.canvas import text_size
 from horizon_rt.sinks import Canvas
-from horizon_rt.sinks.canvas import text_size
 
 SAMPLINGS = [
     Sampling(full_range=full, matrix=m) for full in (False, True) for m in ("bt601", "bt709", "bt2020")

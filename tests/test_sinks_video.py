@@ -16,8 +16,8 @@ from sinks_support import context, ffprobe, frame, frame_times, horizon, noisy_f
 
 from horizon_rt.errors import OutputError
 from horizon_rt.frame import Frame, Sampling
+from horizon_rt.imaging.video_writer import VideoWriter
 from horizon_rt.sinks import Canvas, Overlay, VideoSink
-from horizon_rt.sinks.writer import VideoWriter
 
 CONTEXT = context()
 pytestmark = pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe")
@@ -157,7 +157,7 @@ def test_a_killed_run_leaves_a_playable_file(tmp_path: Path) -> None:
     code = """
 from sinks_support import *
 from horizon_rt.sinks import Canvas, Overlay, VideoSink
-from horizon_rt.sinks.writer import VideoWriter
+from horizon_rt.imaging.video_writer import VideoWriter
 import os, signal
 sink = VideoSink(sys.argv[1], context(), Overlay(context().camera))
 for i in range(120): sink.write(frame(i), horizon(i))
@@ -177,7 +177,7 @@ def test_a_full_disk_leaves_a_playable_partial_file(tmp_path: Path, suffix: str,
 import resource
 from sinks_support import *
 from horizon_rt.sinks import Canvas, Overlay, VideoSink
-from horizon_rt.sinks.writer import VideoWriter
+from horizon_rt.imaging.video_writer import VideoWriter
 sink = VideoSink(sys.argv[1], context(), Overlay(context().camera))
 def limit(n): resource.setrlimit(resource.RLIMIT_FSIZE, (n, n))
 late = sys.argv[2] == "True"

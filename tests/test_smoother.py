@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 import horizon_rt as hz
 from horizon_rt.camera import Pinhole
-from horizon_rt.config import TrackOptions
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Change, Horizon, Measurement, Observation
-from horizon_rt.offline import smooth_horizons
-from horizon_rt.run import default_outputs, run
+from horizon_rt.options import TrackOptions
+from horizon_rt.pipeline.run import default_outputs, run
+from horizon_rt.pipeline.two_pass import smooth_horizons
 from horizon_rt.sources import open_source
 from horizon_rt.tracking import Track, TrackFilter, TrackSettings, smooth_tracks
 
@@ -245,7 +245,7 @@ def test_a_recording_that_ends_earlier_when_read_again_is_an_error(
 ) -> None:
     source = open_source("synth:sea?motion=boat&size=320x192&seconds=1&seed=3")
     shorter = open_source("synth:sea?motion=boat&size=320x192&seconds=0.8&seed=3")
-    monkeypatch.setattr("horizon_rt.run._reopen", lambda info: shorter)
+    monkeypatch.setattr("horizon_rt.pipeline.run._reopen", lambda info: shorter)
     with pytest.raises(SourceError, match="5 frames earlier"):
         run(source, TrackOptions(smooth="offline"), default_outputs(tmp_path, "x", still=False))
     assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".partial")]

@@ -230,7 +230,7 @@ def test_stdin_must_be_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_synthetic_scenes_have_their_own_room(monkeypatch: pytest.MonkeyPatch) -> None:
     room = SimpleNamespace(open_synthetic=lambda name: f"opened {name}")
-    monkeypatch.setitem(sys.modules, "horizon_rt.synth.source", room)
+    monkeypatch.setitem(sys.modules, "horizon_rt.sources.synthetic", room)
     assert open_source("synth:sea?seed=1") == "opened sea?seed=1"
 
 

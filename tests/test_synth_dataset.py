@@ -27,12 +27,13 @@ from synth_support import flat_scene, sky_areas
 from horizon_rt.camera import Pinhole
 from horizon_rt.cli.synth import Kind, MotionChoice
 from horizon_rt.datasets import LabelledImage, read_horizons
+from horizon_rt.datasets.rendered import whole_folder, write_clip, write_pictures
 from horizon_rt.errors import DatasetError, OutputError, SourceError
-from horizon_rt.synth import source, stills
-from horizon_rt.synth.dataset import whole_folder, write_clip, write_pictures
+from horizon_rt.sources import synthetic as source
+from horizon_rt.sources.synthetic import SyntheticOptions
+from horizon_rt.synth import stills
 from horizon_rt.synth.panorama import find_panoramas
 from horizon_rt.synth.scene import KINDS
-from horizon_rt.synth.source import SyntheticOptions
 from horizon_rt.synth.stills import StillOptions, Stills, random_attitude, view_of
 from horizon_rt.synth.trajectory import MOTIONS, make_path
 

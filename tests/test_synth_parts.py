@@ -11,9 +11,9 @@ from synth_support import flat_scene
 from horizon_rt.camera import BrownConrady, Pinhole
 from horizon_rt.geometry import UpVector
 from horizon_rt.synth import texture
+from horizon_rt.synth.indoor import random_room
 from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render
-from horizon_rt.synth.room import random_room
 from horizon_rt.synth.scene import KINDS, Scene
 from horizon_rt.synth.sensor import Development, develop
 from horizon_rt.synth.texture import SIZE, WAVES, look_up, texture_atlas, waves_at

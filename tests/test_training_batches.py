@@ -18,13 +18,12 @@ from hypothesis import strategies as st
 from horizon_rt.errors import DatasetError
 from horizon_rt.frame import Frame, Sampling
 from horizon_rt.segmentation.preprocess import Preprocessor
-from horizon_rt.training import cache
 from horizon_rt.training.batches import Batch, CachedBatches, LiveBatches, augment, load
-from horizon_rt.training.cache import build_cache, cache_facts, draw, open_cache
 from horizon_rt.training.loop import normalise
-from horizon_rt.training.materials import make_ingredients
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.samples import TAGS
+from horizon_rt.training.samples.cache import build_cache, cache_facts, draw, open_cache
+from horizon_rt.training.samples.sample import TAGS, cache
+from horizon_rt.training.samples.sampler_set import make_ingredients
 
 SHAPES = {(64, 96): 0.7, (96, 64): 0.3}
 RECIPE = Recipe(shares={"rendered-sea": 0.5, "out-of-view": 0.3, "blank": 0.2}, batch=4, seed=3)

@@ -15,8 +15,8 @@ import torch
 from training_support import PaintedBatches, TinyNet
 
 from horizon_rt.errors import OutputError, TrainingError
-from horizon_rt.segmentation.zoo import build_net
-from horizon_rt.segmentation.zoo.lite import imagenet_weights, take_imagenet
+from horizon_rt.models.nets import build_net
+from horizon_rt.models.nets.lite import imagenet_weights, take_imagenet
 from horizon_rt.training.batches import Batch
 from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.recipe import Recipe

@@ -14,20 +14,20 @@ from torchmetrics.functional.segmentation import dice_score
 from torchmetrics.utilities.compute import auc
 
 from horizon_rt.camera import Pinhole
+from horizon_rt.datasets.rendered import write_pictures
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
+from horizon_rt.models.nets import build_net
+from horizon_rt.models.weights import SigmaScale
 from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.preprocess import Preprocessor
-from horizon_rt.segmentation.weights import SigmaScale
-from horizon_rt.segmentation.zoo import build_net
-from horizon_rt.synth.dataset import write_pictures
 from horizon_rt.synth.stills import StillOptions
 from horizon_rt.training.batches import CachedBatches
-from horizon_rt.training.cache import build_cache
 from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.losses import make_loss
-from horizon_rt.training.pictures import Picture, load, open_pictures
 from horizon_rt.training.recipe import Recipe
+from horizon_rt.training.samples.cache import build_cache
+from horizon_rt.training.samples.pictures import Picture, load, open_pictures
 from horizon_rt.training.validation import Validation
 
 SIZE = (96, 160)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from horizon_rt.errors import DatasetError
-from horizon_rt.segmentation.weights import weights_folder
+from horizon_rt.models.weights import weights_folder
 from horizon_rt.training.recipe import PROCEDURAL, Recipe, read_recipe
 from horizon_rt.training.run import recipe_for
 

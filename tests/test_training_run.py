@@ -18,18 +18,18 @@ from safetensors.numpy import load_file
 from training_support import mask_picture, write_line_set
 
 from horizon_rt.datasets import Label
+from horizon_rt.datasets.rendered import write_pictures
 from horizon_rt.errors import TrainingError
 from horizon_rt.geometry import HorizonLine, UpVector
-from horizon_rt.segmentation.weights import default_model, load_net
-from horizon_rt.segmentation.zoo import build_net
-from horizon_rt.synth.dataset import write_pictures
+from horizon_rt.models.nets import build_net
+from horizon_rt.models.weights import default_model, load_net
 from horizon_rt.synth.stills import StillOptions
 from horizon_rt.training import loop
 from horizon_rt.training.batches import LiveBatches
 from horizon_rt.training.losses import make_loss
-from horizon_rt.training.pictures import Picture
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.report import read_log, write_report
+from horizon_rt.training.samples.pictures import Picture
 from horizon_rt.training.validation import Validation
 
 

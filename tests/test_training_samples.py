@@ -15,22 +15,23 @@ from hypothesis import strategies as st
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.datasets import Label
+from horizon_rt.datasets.rendered import write_clip
+from horizon_rt.datasets.truth import above
 from horizon_rt.errors import DatasetError
-from horizon_rt.evaluation.truth import above
 from horizon_rt.geometry import HorizonLine, UpVector
-from horizon_rt.synth import source
-from horizon_rt.synth.dataset import write_clip
+from horizon_rt.sources import synthetic as source
+from horizon_rt.sources.synthetic import SyntheticOptions
 from horizon_rt.synth.panorama import Panorama
-from horizon_rt.synth.source import SyntheticOptions
-from horizon_rt.training import ingredients, samples
-from horizon_rt.training.cache import SHAPES
-from horizon_rt.training.collage import replace_side
-from horizon_rt.training.covered import hide_part
-from horizon_rt.training.materials import make_ingredients
-from horizon_rt.training.pictures import Picture, open_pictures, thinned
 from horizon_rt.training.recipe import PROCEDURAL, Recipe
-from horizon_rt.training.samples import HalfPlane, Sample
-from horizon_rt.training.windows import beside_sample, window_sample
+from horizon_rt.training.samples import sample as samples
+from horizon_rt.training.samples import samplers as ingredients
+from horizon_rt.training.samples.cache import SHAPES
+from horizon_rt.training.samples.collage import replace_side
+from horizon_rt.training.samples.occlusion import hide_part
+from horizon_rt.training.samples.pictures import Picture, open_pictures, thinned
+from horizon_rt.training.samples.sample import HalfPlane, Sample
+from horizon_rt.training.samples.sampler_set import make_ingredients
+from horizon_rt.training.samples.windows import beside_sample, window_sample
 
 SIZE = (96, 160)
 LINES = [HorizonLine(0, 0), HorizonLine(17, 13.7), HorizonLine(-33, -8.2), HorizonLine(160, 4.4)]

@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 
 from horizon_rt.errors import WeightsError
 from horizon_rt.frame import Frame
-from horizon_rt.segmentation import weights
-from horizon_rt.segmentation.net import HorizonNet
-from horizon_rt.segmentation.sizes import NetSize
-from horizon_rt.segmentation.weights import (
+from horizon_rt.models import weights
+from horizon_rt.models.nets.horizon_net import HorizonNet
+from horizon_rt.models.sizes import NetSize
+from horizon_rt.models.weights import (
     ModelCard,
     SigmaScale,
     default_model,

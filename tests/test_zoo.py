@@ -9,20 +9,20 @@ from torch import nn
 from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError, WeightsError
-from horizon_rt.segmentation.compile import TorchScript
-from horizon_rt.segmentation.net import HorizonNet
-from horizon_rt.segmentation.sizes import NETS, NetSize
-from horizon_rt.segmentation.zoo import build_net
-from horizon_rt.segmentation.zoo.contract import MaskAndPresence
-from horizon_rt.segmentation.zoo.encoders import VGG16, MobileNetV2, ResNet18
-from horizon_rt.segmentation.zoo.fcn import FCN8s, FCN32s
-from horizon_rt.segmentation.zoo.lite import (
+from horizon_rt.models.nets import build_net
+from horizon_rt.models.nets.contract import MaskAndPresence
+from horizon_rt.models.nets.encoders import VGG16, MobileNetV2, ResNet18
+from horizon_rt.models.nets.fcn import FCN8s, FCN32s
+from horizon_rt.models.nets.horizon_net import HorizonNet
+from horizon_rt.models.nets.lite import (
     EfficientNetLite0,
     imagenet_weights,
     pretrained_encoder,
     take_imagenet,
 )
-from horizon_rt.segmentation.zoo.unet import UNet
+from horizon_rt.models.nets.unet import UNet
+from horizon_rt.models.sizes import NETS, NetSize
+from horizon_rt.segmentation.torchscript import TorchScript
 
 SHAPES = [(128, 256), (192, 320), (224, 288), (256, 256), (256, 128)]
 SMALL_INPUT = (64, 96)

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from horizon_rt.datasets import Label, MaskFile
 from horizon_rt.geometry import HorizonLine
-from horizon_rt.training import ingredients, samples
 from horizon_rt.training.batches import Batch
-from horizon_rt.training.pictures import Picture
-from horizon_rt.training.samples import HalfPlane, Sample
+from horizon_rt.training.samples import sample as samples
+from horizon_rt.training.samples import samplers as ingredients
+from horizon_rt.training.samples.pictures import Picture
+from horizon_rt.training.samples.sample import HalfPlane, Sample
 
 Size = tuple[int, int]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from horizon_rt.sinks.canvas import Canvas
-from horizon_rt.sinks.writer import VideoWriter
-from horizon_rt.synth.source import make_clip, parse_options
+from horizon_rt.imaging.canvas import Canvas
+from horizon_rt.imaging.video_writer import VideoWriter
+from horizon_rt.sources.synthetic import make_clip, parse_options
 
 __all__ = ["RATE_HZ", "write_clip"]
 

@@ -15,7 +15,11 @@ import numpy as np
 from horizon_rt.bench.clips import RATE_HZ
 from horizon_rt.bench.results import Quartiles, Result
 from horizon_rt.camera import Pinhole
-from horizon_rt.config import (
+from horizon_rt.frame import Frame
+from horizon_rt.horizon import Horizon, Observation
+from horizon_rt.imaging.canvas import Canvas
+from horizon_rt.imaging.video_writer import VideoWriter
+from horizon_rt.options import (
     BATCH,
     DEFAULT_HFOV_DEG,
     BackendChoice,
@@ -24,12 +28,8 @@ from horizon_rt.config import (
     PrecisionChoice,
     decoder_beside,
 )
-from horizon_rt.frame import Frame
-from horizon_rt.horizon import Horizon, Observation
-from horizon_rt.pipeline import Analysis, RunSummary, run_pipeline
+from horizon_rt.pipeline.stages import Analysis, RunSummary, run_pipeline
 from horizon_rt.sinks import Overlay, Sink, SinkContext, TelemetrySink, VideoSink
-from horizon_rt.sinks.canvas import Canvas
-from horizon_rt.sinks.writer import VideoWriter
 from horizon_rt.sources import Source, SourceInfo, WrappedSource, open_source
 from horizon_rt.tracker import HorizonTracker
 

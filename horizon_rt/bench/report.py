@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from horizon_rt.bench.results import Change, Report, Result
 from horizon_rt.bench.tables import change_table, machine_lines, make_tables
-from horizon_rt.files import write_whole
-from horizon_rt.pages import render_page
-from horizon_rt.pages.plot import INK, SERIES, STYLE, Plot, make_plot
-from horizon_rt.pages.table import Table
+from horizon_rt.reports.page import render_page
+from horizon_rt.reports.plot import INK, SERIES, STYLE, Plot, make_plot
+from horizon_rt.reports.table import Table
+from horizon_rt.system.files import write_whole
 
 __all__ = ["write_report"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from horizon_rt.bench.results import Change, Quartiles, Report, Result
-from horizon_rt.pages.table import Table
+from horizon_rt.reports.table import Table
 
 __all__ = ["change_table", "machine_lines", "make_tables"]
 

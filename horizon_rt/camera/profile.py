@@ -9,6 +9,7 @@ from typing import Self
 
 from horizon_rt.camera.model import Pinhole
 from horizon_rt.errors import CameraModelError
+from horizon_rt.system.paths import shipped_folder
 
 __all__ = [
     "CameraProfile",
@@ -77,9 +78,7 @@ class CameraProfile:
 
 def profiles_folder() -> Path:
     """The folder of the shipped profiles: inside an installed package, or at the top of a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "_calibration"
-    return installed if installed.is_dir() else package.parent / "calibration"
+    return shipped_folder("calibration")
 
 
 def profile_names() -> tuple[str, ...]:

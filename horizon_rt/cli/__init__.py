@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `horizon-rt`; exits with 0 done, 1 failed, 2 usage, 130 interrupted."""
-    from horizon_rt.interrupts import interrupts_raise
+    from horizon_rt.system.interrupts import interrupts_raise
 
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        from horizon_rt.messages import error_line
+        from horizon_rt.system.messages import error_line
 
         print(f"error: {error_line(error)}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -45,7 +45,7 @@ def batch(
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
     from rich.console import Console
 
-    from horizon_rt.batch import find_inputs, run_batch, summary_table
+    from horizon_rt.pipeline.batch import find_inputs, run_batch, summary_table
 
     options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder, precision)
     console = Console(stderr=True)

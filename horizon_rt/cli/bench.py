@@ -19,8 +19,8 @@ from horizon_rt.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from horizon_rt.config import BackendChoice as Backend
-    from horizon_rt.config import PrecisionChoice as Precision
+    from horizon_rt.options import BackendChoice as Backend
+    from horizon_rt.options import PrecisionChoice as Precision
 
 __all__ = ["bench"]
 
@@ -73,10 +73,10 @@ def bench(
     from horizon_rt.bench.report import write_report
     from horizon_rt.bench.results import Report, changes
     from horizon_rt.bench.tables import change_table, make_tables
-    from horizon_rt.config import BATCH
-    from horizon_rt.files import make_folder
-    from horizon_rt.pages.table import rich_table
-    from horizon_rt.segmentation.weights import shipped_models
+    from horizon_rt.models.weights import shipped_models
+    from horizon_rt.options import BATCH
+    from horizon_rt.reports.table import rich_table
+    from horizon_rt.system.files import make_folder
 
     if source is not None and (size or fps):
         raise typer.BadParameter("--size and --fps are those of rendered clips; leave them out with a source")

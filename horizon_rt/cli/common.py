@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from horizon_rt.camera import Pinhole
-    from horizon_rt.config import TrackOptions
     from horizon_rt.horizon import Horizon
-    from horizon_rt.pipeline import OnFrame, RunSummary
-    from horizon_rt.run import Outputs
+    from horizon_rt.options import TrackOptions
+    from horizon_rt.pipeline.run import Outputs
+    from horizon_rt.pipeline.stages import OnFrame, RunSummary
     from horizon_rt.sources import SourceInfo
 
 __all__ = [
@@ -136,7 +136,7 @@ def options_from(
     precision: PrecisionChoice = PrecisionChoice.auto,
 ) -> TrackOptions:
     """The shared options as a value; a usage error if they contradict each other."""
-    from horizon_rt.config import TrackOptions
+    from horizon_rt.options import TrackOptions
 
     if camera_profile is not None and hfov is not None:
         raise typer.BadParameter("--camera-profile and --hfov both describe the lens; give one")
@@ -188,7 +188,7 @@ def progress(info: SourceInfo, console: Console, *, times: int = 1) -> Iterator[
         return
     from rich.markup import escape
 
-    from horizon_rt.run import expected_frames
+    from horizon_rt.pipeline.run import expected_frames
 
     with _bar(console, "state", transient=True) as bar:
         frames = expected_frames(info)
@@ -276,7 +276,7 @@ def say_first_use(console: Console) -> None:
 
 def say_lens(options: TrackOptions, outputs: Outputs, console: Console) -> None:
     """Say that the lens was assumed, where the only telemetry is tables, which have no header for it."""
-    from horizon_rt.config import DEFAULT_HFOV_DEG
+    from horizon_rt.options import DEFAULT_HFOV_DEG
 
     tables = [Path(target).suffix.lower() == ".csv" for target in outputs.telemetry]
     if options.camera_profile is None and options.hfov_deg is None and tables and all(tables):

@@ -26,7 +26,7 @@ def demo(
     from rich.console import Console
 
     from horizon_rt.cli.common import print_summary, print_table, progress, say, say_first_use
-    from horizon_rt.demo import Demo
+    from horizon_rt.pipeline.demo import Demo
 
     console = Console(stderr=True)
     flight = Demo(scene, out, motion=motion, size=size, seconds=seconds, seed=seed)

@@ -12,8 +12,8 @@ def doctor() -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from horizon_rt.bench.doctor import examine
     from horizon_rt.cli.common import print_table
-    from horizon_rt.doctor import examine
 
     findings = examine()
     table = Table("part", "state", "found", title="horizon-rt doctor")

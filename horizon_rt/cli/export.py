@@ -39,8 +39,8 @@ def export(
     """Write a model for programs that have PyTorch, ONNX Runtime or OpenVINO but not horizon-rt."""
     from rich.console import Console
 
+    from horizon_rt.models.weights import default_model, load_net
     from horizon_rt.segmentation.export import export_net, format_of
-    from horizon_rt.segmentation.weights import default_model, load_net
 
     width, height = net_input_size(size)
     kind = format_of(out, None if format is None else format.value)

@@ -62,7 +62,7 @@ def live(
     """
     from rich.console import Console
 
-    from horizon_rt.run import Outputs, open_in_background, run
+    from horizon_rt.pipeline.run import Outputs, open_in_background, run
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 

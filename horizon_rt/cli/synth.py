@@ -139,7 +139,7 @@ def _range(text: str) -> tuple[float, float]:
 def _write_pictures(out: Path, count: int, options: StillOptions, *, masks: bool, workers: int) -> None:
     from rich.console import Console
 
-    from horizon_rt.synth.dataset import write_pictures
+    from horizon_rt.datasets.rendered import write_pictures
 
     console = Console(stderr=True)
     with count_progress(count, "pictures", console) as done:
@@ -154,8 +154,8 @@ def _write_clip(
 
     from rich.console import Console
 
-    from horizon_rt.synth.dataset import write_clip
-    from horizon_rt.synth.source import parse_options
+    from horizon_rt.datasets.rendered import write_clip
+    from horizon_rt.sources.synthetic import parse_options
 
     options = parse_options(f"{kind}?{urlencode({k: v for k, v in words.items() if v is not None})}")
     console, frames = Console(stderr=True), max(1, round(options.fps * options.seconds))

@@ -55,7 +55,7 @@ def track(
     """Track the horizon through a recording and write what is asked for."""
     from rich.console import Console
 
-    from horizon_rt.run import Outputs, check_taken, default_outputs, open_in_background, run
+    from horizon_rt.pipeline.run import Outputs, check_taken, default_outputs, open_in_background, run
     from horizon_rt.sources import open_source
     from horizon_rt.sources.names import output_name
 

@@ -88,7 +88,7 @@ def train(
     from rich.console import Console
 
     from horizon_rt.cli.common import say, spare_cores, training_progress
-    from horizon_rt.segmentation.manifest import usable_name
+    from horizon_rt.models.manifest import usable_name
     from horizon_rt.training.run import make_job
 
     if init is not None and net is not None:

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from horizon_rt.files import write_whole
 from horizon_rt.geometry import HorizonLine
+from horizon_rt.system.files import write_whole
 
 __all__ = ["LineRow", "line_row", "write_lines"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from horizon_rt.datasets.base import Colours, Example, Label, MaskFile, PictureSet
 from horizon_rt.errors import DatasetError
-from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
+from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
 
 __all__ = ["mask_examples", "open_mask_folder", "parse_palette"]
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from horizon_rt.errors import DatasetError
-from horizon_rt.files import toml_text, write_whole
+from horizon_rt.system.files import toml_text, write_whole
 
-__all__ = ["data_root", "is_set_aside", "is_split", "write_split"]
-
-
-def data_root() -> Path | None:
-    """Folder of the datasets: HORIZON_RT_DATA, else `../shared/data` beside a checkout; None if absent."""
-    given = os.environ.get("HORIZON_RT_DATA")
-    root = Path(given) if given else Path(__file__).parents[3] / "shared" / "data"
-    return root if root.is_dir() else None
+__all__ = ["is_set_aside", "is_split", "write_split"]
 
 
 def is_set_aside(split: Path, dataset: str, name: str) -> bool:

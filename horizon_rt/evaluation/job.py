@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from horizon_rt.camera import load_profile
-from horizon_rt.config import DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, PrecisionChoice, Smoothing
 from horizon_rt.datasets import Dataset, is_set_aside, open_dataset, open_mask_folder, parse_palette
 from horizon_rt.datasets.base import Keep
 from horizon_rt.datasets.detect import Format
@@ -18,8 +17,9 @@ from horizon_rt.evaluation.estimators import Estimator, TelemetryEstimator, Trac
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
-from horizon_rt.files import make_folder
-from horizon_rt.pages.table import rich_table
+from horizon_rt.options import DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, PrecisionChoice, Smoothing
+from horizon_rt.reports.table import rich_table
+from horizon_rt.system.files import make_folder
 from horizon_rt.tracker import HorizonTracker
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from horizon_rt.evaluation.lines import AUC_LIMIT
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.strips import strip_charts
-from horizon_rt.evaluation.uncertainty import normalised_errors
-from horizon_rt.pages.plot import INK, SERIES, STYLE, Plot, make_plot
+from horizon_rt.metrics.lines import AUC_LIMIT
+from horizon_rt.metrics.uncertainty import normalised_errors
+from horizon_rt.reports.plot import INK, SERIES, STYLE, Plot, make_plot
 
 __all__ = ["make_plots"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from horizon_rt._version import __version__
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
-from horizon_rt.evaluation.worst import ESTIMATE_RGB, TRUTH_RGB, WorstFrame
-from horizon_rt.files import write_whole
-from horizon_rt.pages import embedded, render_page
-from horizon_rt.pages.table import Table
+from horizon_rt.reports.page import embedded, render_page
+from horizon_rt.reports.table import Table
+from horizon_rt.reports.worst import ESTIMATE_RGB, TRUTH_RGB, WorstFrame
+from horizon_rt.system.files import write_whole
 
 __all__ = ["as_html", "as_json", "as_markdown", "write_report"]
 

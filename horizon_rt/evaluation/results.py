@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from horizon_rt.datasets import TruthKind
-from horizon_rt.evaluation.lines import LineError, summarise
-from horizon_rt.evaluation.masks import MaskCounts
-from horizon_rt.evaluation.motion import Moment, summarise_motion
-from horizon_rt.evaluation.refusal import summarise_refusal
-from horizon_rt.evaluation.sequences import AttitudeError, summarise_attitude, summarise_sequences
-from horizon_rt.evaluation.uncertainty import summarise_uncertainty
-from horizon_rt.evaluation.worst import WorstFrame
+from horizon_rt.metrics.detection import summarise_refusal
+from horizon_rt.metrics.lines import LineError, summarise
+from horizon_rt.metrics.masks import MaskCounts
+from horizon_rt.metrics.motion import Moment, summarise_motion
+from horizon_rt.metrics.sequences import AttitudeError, summarise_attitude, summarise_sequences
+from horizon_rt.metrics.uncertainty import summarise_uncertainty
+from horizon_rt.reports.worst import WorstFrame
 
 __all__ = ["Evaluation", "FrameRow", "Masks", "Summary", "join"]
 

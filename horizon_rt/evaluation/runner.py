@@ -9,17 +9,17 @@ from functools import lru_cache
 from pathlib import Path
 
 from horizon_rt.camera import CameraProfile, Pinhole
-from horizon_rt.config import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
 from horizon_rt.datasets import Dataset, LabelledFrame
 from horizon_rt.datasets.base import Keep
+from horizon_rt.datasets.truth import Truth, above, resolve
 from horizon_rt.evaluation.estimators import Estimate, Estimator, TrackerEstimator
-from horizon_rt.evaluation.lines import line_error
-from horizon_rt.evaluation.masks import MaskCounts
 from horizon_rt.evaluation.results import Evaluation, FrameRow, Masks
-from horizon_rt.evaluation.sequences import AttitudeError
-from horizon_rt.evaluation.truth import Truth, above, resolve
-from horizon_rt.evaluation.worst import WorstFrame, WorstFrames, thumbnail
 from horizon_rt.geometry import wrap_degrees
+from horizon_rt.metrics.lines import line_error
+from horizon_rt.metrics.masks import MaskCounts
+from horizon_rt.metrics.sequences import AttitudeError
+from horizon_rt.options import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
+from horizon_rt.reports.worst import WorstFrame, WorstFrames, thumbnail
 from horizon_rt.tracker import HorizonTracker
 
 __all__ = ["EvalOptions", "evaluate", "model_estimator"]

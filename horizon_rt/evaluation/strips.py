@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from horizon_rt.evaluation.results import Evaluation, FrameRow
-from horizon_rt.pages.plot import INK, SERIES, Plot, make_plot
+from horizon_rt.reports.plot import INK, SERIES, Plot, make_plot
 
 __all__ = ["strip_charts"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from horizon_rt.evaluation.results import Evaluation, Numbers, Summary, join
-from horizon_rt.pages.table import Table
+from horizon_rt.reports.table import Table
 
 __all__ = ["Group", "dataset_groups", "make_tables", "scene_groups"]
 

@@ -9,13 +9,13 @@ import numpy as np
 from horizon_rt.camera import CameraModel
 from horizon_rt.fitting.boundary import agreement, crossings
 from horizon_rt.fitting.plane import fit_plane
-from horizon_rt.fitting.refine import HorizonRefiner
+from horizon_rt.fitting.refiner import HorizonRefiner
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement, Observation, View
+from horizon_rt.models.sizes import OUTPUT_STRIDE
+from horizon_rt.models.weights import SigmaScale
 from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.preprocess import Letterbox
-from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
-from horizon_rt.segmentation.weights import SigmaScale
 
 __all__ = ["FRESH", "HorizonFitter", "HorizonRefiner"]
 

@@ -13,8 +13,8 @@ from torch import nn
 
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.geometry import HorizonLine
+from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.segmentation import Segmentation, Segmenter
-from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 
 __all__ = [
     "EffectiveField",

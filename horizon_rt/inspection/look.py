@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.config import DEFAULT_HFOV_DEG
 from horizon_rt.errors import WeightsError
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
@@ -32,10 +31,11 @@ from horizon_rt.inspection.complexity import (
     count_parameters,
     receptive_field,
 )
+from horizon_rt.models.sizes import NETS
+from horizon_rt.models.weights import ModelCard, default_model, load_net, new_net, shipped_models
+from horizon_rt.options import DEFAULT_HFOV_DEG
 from horizon_rt.segmentation import Segmentation, Segmenter
-from horizon_rt.segmentation.compile import TorchScript
-from horizon_rt.segmentation.sizes import NETS
-from horizon_rt.segmentation.weights import ModelCard, default_model, load_net, new_net, shipped_models
+from horizon_rt.segmentation.torchscript import TorchScript
 from horizon_rt.sources import open_source
 
 __all__ = ["Inspection", "Look", "inspect_model"]

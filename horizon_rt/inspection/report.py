@@ -10,13 +10,13 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from horizon_rt.files import write_whole
+from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.inspection.attribution import EffectiveField
 from horizon_rt.inspection.look import Inspection, Look
 from horizon_rt.inspection.tables import LOOK_COLUMNS, look_rows, number_rows
-from horizon_rt.pages import render_page
-from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
-from horizon_rt.sinks.canvas import Canvas
+from horizon_rt.models.sizes import OUTPUT_STRIDE
+from horizon_rt.reports.page import render_page
+from horizon_rt.system.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,10 +19,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from horizon_rt.errors import HorizonError
-from horizon_rt.fitting.edge import refine_line
 from horizon_rt.label.carry import carry_line
 from horizon_rt.label.guard import Guard
 from horizon_rt.label.session import Session
+from horizon_rt.label.snap import refine_line
 from horizon_rt.label.wire import (
     frame_json,
     line_json,

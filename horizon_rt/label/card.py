@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from horizon_rt.files import toml_text, write_whole
+from horizon_rt.system.files import toml_text, write_whole
 
 __all__ = ["write_card"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Observation
-from horizon_rt.run import expected_frames
+from horizon_rt.pipeline.run import expected_frames
 from horizon_rt.sources import SourceInfo
 
 __all__ = ["Chosen", "FrameChoice", "spacing"]

@@ -13,12 +13,12 @@ import numpy as np
 from horizon_rt.camera import CameraModel
 from horizon_rt.errors import DecodeError
 from horizon_rt.frame import Frame
+from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.label.choice import Chosen, FrameChoice
 from horizon_rt.label.journal import LabelFrame
 from horizon_rt.label.proposal import Proposal
 from horizon_rt.label.session import Session
-from horizon_rt.run import expected_frames
-from horizon_rt.sinks.canvas import Canvas
+from horizon_rt.pipeline.run import expected_frames
 from horizon_rt.sources import Source
 from horizon_rt.sources.names import output_name
 from horizon_rt.tracker import HorizonTracker

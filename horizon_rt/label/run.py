@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from horizon_rt.camera import CameraModel
-from horizon_rt.config import TrackOptions
 from horizon_rt.errors import HorizonError, SourceError
-from horizon_rt.interrupts import interrupts_call
 from horizon_rt.label.choice import spacing
 from horizon_rt.label.extract import extract
 from horizon_rt.label.session import Session
-from horizon_rt.run import camera_for, make_tracker, open_in_background
+from horizon_rt.options import TrackOptions
+from horizon_rt.pipeline.run import camera_for, make_tracker, open_in_background
 from horizon_rt.sources import Source, open_source
+from horizon_rt.system.interrupts import interrupts_call
 from horizon_rt.tracker import HorizonTracker
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import uvicorn
 from horizon_rt.errors import OutputError
 from horizon_rt.label.app import make_app
 from horizon_rt.label.session import Session
-from horizon_rt.messages import error_line
+from horizon_rt.system.messages import error_line
 
 __all__ = ["LabelServer"]
 

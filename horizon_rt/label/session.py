@@ -16,10 +16,10 @@ from typing import Any, Literal
 from horizon_rt.datasets import read_horizons
 from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.errors import DatasetError, OutputError
-from horizon_rt.files import output_error, write_whole
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.label import journal
 from horizon_rt.label.journal import LabelFrame
+from horizon_rt.system.files import output_error, write_whole
 
 __all__ = ["OPEN", "Mark", "Session", "Status"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from horizon_rt.fitting.edge import visible_span
 from horizon_rt.geometry import HorizonLine, wrap_degrees
 from horizon_rt.label.journal import LabelFrame, frame_entry
 from horizon_rt.label.session import Mark, Session
+from horizon_rt.label.snap import visible_span
 
 __all__ = ["frame_json", "line_json", "read_line", "read_mark", "read_number", "session_json"]
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.frame import Frame
+from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX, Letterbox, Preprocessor
-from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 
 if TYPE_CHECKING:
     from horizon_rt.segmentation.backends import Backend

@@ -13,7 +13,9 @@ from typing import Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.config import (
+from horizon_rt.errors import DeviceError
+from horizon_rt.models.manifest import ModelCard
+from horizon_rt.options import (
     BATCH,
     BackendChoice,
     BackendName,
@@ -22,10 +24,8 @@ from horizon_rt.config import (
     PrecisionChoice,
     may_use_gpu,
 )
-from horizon_rt.errors import DeviceError
-from horizon_rt.hardware import has_cuda_driver
 from horizon_rt.segmentation import Segmenter
-from horizon_rt.segmentation.manifest import ModelCard
+from horizon_rt.system.cuda import has_cuda_driver
 
 __all__ = [
     "Backend",
@@ -103,9 +103,9 @@ def make_backend(
     if chosen not in known:
         raise DeviceError(_no_such_precision(name, known, precision, on_gpu=on_gpu))
     if name == "torchscript":
-        from horizon_rt.segmentation.compile import TorchScript
+        from horizon_rt.models.weights import load_net
         from horizon_rt.segmentation.cuda import DeviceNet
-        from horizon_rt.segmentation.weights import load_net
+        from horizon_rt.segmentation.torchscript import TorchScript
 
         net = load_net(card)
         return DeviceNet(net, dtype=chosen) if on_gpu else TorchScript(net, chosen, threads=threads)
@@ -159,6 +159,6 @@ def runs_on_gpu(choice: BackendChoice, device: DeviceChoice) -> bool:
     """Whether this choice runs on a GPU here."""
     if not may_use_gpu(device, choice) or not has_cuda_driver():
         return False
-    from horizon_rt.segmentation.compile import best_device
+    from horizon_rt.segmentation.torchscript import best_device
 
     return best_device() == "cuda"

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from horizon_rt.config import Precision
 from horizon_rt.errors import DeviceError
+from horizon_rt.options import Precision
 from horizon_rt.segmentation.backends import backend_name
-from horizon_rt.segmentation.compile import run_as_it_is, scripted
+from horizon_rt.segmentation.torchscript import run_as_it_is, scripted
 
 __all__ = ["CudaQueue", "DeviceNet", "Queue", "Work"]
 

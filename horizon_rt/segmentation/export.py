@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from horizon_rt.errors import DeviceError, OutputError
-from horizon_rt.files import write_whole
-from horizon_rt.segmentation.compile import script_bytes
+from horizon_rt.segmentation.torchscript import script_bytes
+from horizon_rt.system.files import write_whole
 
 __all__ = ["ExportFormat", "export_net", "format_of"]
 

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from horizon_rt.config import BATCH
 from horizon_rt.frame import DevicePlane, Frame, Plane
+from horizon_rt.models.sizes import OUTPUT_STRIDE
+from horizon_rt.options import BATCH
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.cuda import CudaQueue, DeviceNet, Queue, Work
 from horizon_rt.segmentation.device_input import DeviceInput, Layout
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
-from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 
 __all__ = ["GpuSegmenter"]
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from horizon_rt._version import __version__
 from horizon_rt.errors import WeightsError
-from horizon_rt.files import cache_folder
+from horizon_rt.models.manifest import ModelCard
 from horizon_rt.segmentation.backends import backend_name
-from horizon_rt.segmentation.manifest import ModelCard
+from horizon_rt.system.paths import cache_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,7 +81,7 @@ def graph_of(card: ModelCard) -> bytes:
 
     Raises WeightsError.
     """
-    from horizon_rt.segmentation.weights import load_net, weights_bytes
+    from horizon_rt.models.weights import load_net, weights_bytes
 
     weights_bytes(card)  # checked, whatever is kept
     path = cache_folder() / f"{_key(card)}.onnx"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.config import Precision
 from horizon_rt.errors import WeightsError
-from horizon_rt.files import cache_folder
+from horizon_rt.options import Precision
 from horizon_rt.segmentation.backends import backend_name
+from horizon_rt.system.paths import cache_folder
 
 if TYPE_CHECKING:
     import openvino

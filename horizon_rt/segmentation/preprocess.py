@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from horizon_rt.colour import yuv_from_rgb
 from horizon_rt.frame import ColourMatrix, Frame, Plane, Sampling
+from horizon_rt.imaging.colour import yuv_from_rgb
 
 __all__ = [
     "INPUT_AREA_PX",

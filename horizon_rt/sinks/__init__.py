@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from horizon_rt.sinks.base import Sink, SinkContext
 
 if TYPE_CHECKING:
-    from horizon_rt.sinks.canvas import Canvas
+    from horizon_rt.imaging.canvas import Canvas
     from horizon_rt.sinks.display import display_available
     from horizon_rt.sinks.images import ImageSink
     from horizon_rt.sinks.overlay import Overlay
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from horizon_rt.sinks.window import WindowSink
 
 _HOMES = {
-    "Canvas": "canvas",
-    "ImageSink": "images",
-    "Overlay": "overlay",
-    "TelemetrySink": "telemetry",
-    "VideoSink": "video",
-    "WindowSink": "window",
-    "display_available": "display",
+    "Canvas": "imaging.canvas",
+    "ImageSink": "sinks.images",
+    "Overlay": "sinks.overlay",
+    "TelemetrySink": "sinks.telemetry",
+    "VideoSink": "sinks.video",
+    "WindowSink": "sinks.window",
+    "display_available": "sinks.display",
 }
 
 __all__ = [
@@ -45,4 +45,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"horizon_rt.{_HOMES[name]}"), name)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import cv2
 
 from horizon_rt.errors import OutputError
-from horizon_rt.files import output_error, write_whole
 from horizon_rt.sinks.base import Sink, SinkContext
+from horizon_rt.system.files import output_error, write_whole
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera.projection import SkyFrame, view_radius, visible_runs
-from horizon_rt.sinks.colour import Colour
+from horizon_rt.imaging.yuv import Colour
 
 if TYPE_CHECKING:
     from horizon_rt.camera import CameraModel
     from horizon_rt.geometry import UpVector
     from horizon_rt.horizon import Horizon
-    from horizon_rt.sinks.canvas import Canvas
+    from horizon_rt.imaging.canvas import Canvas
 
 __all__ = ["WHITE", "Instrument", "Style"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from horizon_rt.errors import OutputError
-from horizon_rt.files import PartialFile
 from horizon_rt.sinks.base import Sink, SinkContext
 from horizon_rt.sinks.records import COLUMNS, SCHEMA, flatten, header, record
+from horizon_rt.system.files import PartialFile
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame

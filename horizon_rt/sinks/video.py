@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from horizon_rt.imaging.video_writer import VideoWriter
 from horizon_rt.sinks.base import Sink, SinkContext
-from horizon_rt.sinks.writer import VideoWriter
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame

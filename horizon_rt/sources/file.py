@@ -14,10 +14,10 @@ import av
 from av.codec.hwaccel import HWAccel
 from av.error import FFmpegError
 
-from horizon_rt.config import DecoderChoice
 from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
+from horizon_rt.options import DecoderChoice
 from horizon_rt.sources.container import ContainerOptions, ContainerSource, open_failure
-from horizon_rt.sources.hardware import accelerator_for
+from horizon_rt.sources.gpu import accelerator_for
 
 __all__ = ["open_file", "open_stdin"]
 

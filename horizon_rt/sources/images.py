@@ -15,8 +15,8 @@ import numpy as np
 
 from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame, Plane, Sampling
+from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
 from horizon_rt.sources.base import Source, SourceInfo
-from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
 
 __all__ = ["ImageSource", "natural_key", "open_images", "read_frame"]
 

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from horizon_rt.config import DecoderChoice
 from horizon_rt.errors import SourceError
+from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
+from horizon_rt.options import DecoderChoice
 from horizon_rt.sources.base import Source
-from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
 
 __all__ = ["open_source"]
 
@@ -68,14 +68,14 @@ def _open_named(text: str, threads: int, decoder: DecoderChoice) -> Source:
 
         return open_graph(rest)
     if scheme == "synth":
-        from horizon_rt.synth.source import open_synthetic
+        from horizon_rt.sources.synthetic import open_synthetic
 
         return open_synthetic(rest)
     return _open_path(text, threads, decoder)
 
 
 def _refusal() -> str:
-    from horizon_rt.sources.hardware import gpu_refusal
+    from horizon_rt.sources.gpu import gpu_refusal
 
     return gpu_refusal() or "its pictures do not stay on the GPU"
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import UpVector
-from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
+from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
 from horizon_rt.synth.render import world_axes
 
 __all__ = ["Panorama", "find_panoramas", "load_panoramas", "panorama_view", "read_panorama"]

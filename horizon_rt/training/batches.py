@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from horizon_rt.errors import DatasetError, HorizonError
-from horizon_rt.training.cache import SHAPES, cache_facts, draw, open_cache
-from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.samples import TAGS, Size
+from horizon_rt.training.samples.cache import SHAPES, cache_facts, draw, open_cache
+from horizon_rt.training.samples.sample import TAGS, Size
+from horizon_rt.training.samples.sampler_set import ingredients_of
 
 __all__ = ["Batch", "Batches", "CachedBatches", "LiveBatches", "augment", "load"]
 

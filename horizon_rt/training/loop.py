@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError
-from horizon_rt.files import output_error, write_whole
-from horizon_rt.interrupts import interrupts_wait
-from horizon_rt.segmentation.zoo.lite import keep_first_stages, pretrained_encoder
+from horizon_rt.models.nets.lite import keep_first_stages, pretrained_encoder
+from horizon_rt.system.files import output_error, write_whole
+from horizon_rt.system.interrupts import interrupts_wait
 from horizon_rt.training.batches import Batch, Batches, augment, load
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe

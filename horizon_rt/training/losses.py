@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError
-from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
-from horizon_rt.training.contour import contour_distance
+from horizon_rt.models.sizes import OUTPUT_STRIDE
+from horizon_rt.training.samples.contour import contour_distance
 
 __all__ = ["LOSSES", "Loss", "make_loss"]
 

@@ -15,15 +15,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.config import DEFAULT_HFOV_DEG
 from horizon_rt.errors import TrainingError
-from horizon_rt.evaluation.worst import ESTIMATE_RGB, TRUTH_RGB, thumbnail
-from horizon_rt.files import write_whole
 from horizon_rt.frame import Frame
-from horizon_rt.pages import embedded, render_page
-from horizon_rt.pages.plot import SERIES, STYLE, Plot, make_plot
-from horizon_rt.training.pictures import load
+from horizon_rt.options import DEFAULT_HFOV_DEG
+from horizon_rt.reports.page import embedded, render_page
+from horizon_rt.reports.plot import SERIES, STYLE, Plot, make_plot
+from horizon_rt.reports.worst import ESTIMATE_RGB, TRUTH_RGB, thumbnail
+from horizon_rt.system.files import write_whole
 from horizon_rt.training.recipe import Recipe
+from horizon_rt.training.samples.pictures import load
 from horizon_rt.training.validation import Prediction
 
 __all__ = ["first_evaluation", "read_log", "write_report"]

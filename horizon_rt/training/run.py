@@ -12,9 +12,9 @@ import torch
 
 from horizon_rt.datasets.splits import write_split
 from horizon_rt.errors import DatasetError, TrainingError
-from horizon_rt.segmentation.manifest import check_name
-from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
-from horizon_rt.segmentation.weights import (
+from horizon_rt.models.manifest import check_name
+from horizon_rt.models.nets.lite import imagenet_weights, pretrained_encoder, take_imagenet
+from horizon_rt.models.weights import (
     ModelCard,
     SigmaScale,
     default_model,
@@ -22,14 +22,14 @@ from horizon_rt.segmentation.weights import (
     new_net,
     write_manifest,
 )
-from horizon_rt.segmentation.zoo.lite import imagenet_weights, pretrained_encoder, take_imagenet
+from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
-from horizon_rt.training.cache import build_cache, check_material
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
-from horizon_rt.training.materials import ingredients_of
-from horizon_rt.training.pictures import aside_names, set_aside
 from horizon_rt.training.recipe import Recipe, read_recipe
+from horizon_rt.training.samples.cache import build_cache, check_material
+from horizon_rt.training.samples.pictures import aside_names, set_aside
+from horizon_rt.training.samples.sampler_set import ingredients_of
 from horizon_rt.training.validation import Validation
 
 __all__ = ["Job", "Outcome", "make_job", "recipe_for"]

@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.config import DEFAULT_HFOV_DEG
-from horizon_rt.evaluation import LineError, line_error, summarise
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.horizon import Observation
+from horizon_rt.metrics import LineError, line_error, summarise
+from horizon_rt.models.sizes import OUTPUT_STRIDE
+from horizon_rt.models.weights import SigmaScale
+from horizon_rt.options import DEFAULT_HFOV_DEG
 from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX, Letterbox, Preprocessor
-from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
-from horizon_rt.segmentation.weights import SigmaScale
 from horizon_rt.training.losses import Loss
-from horizon_rt.training.pictures import Picture, load
+from horizon_rt.training.samples.pictures import Picture, load
 
 __all__ = ["Prediction", "Validation"]
 

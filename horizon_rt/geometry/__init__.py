@@ -1,0 +1,5 @@
+"""Attitude on the sphere and lines on the image."""
+
+from horizon_rt.geometry.up_vector import HorizonLine, UpVector, wrap_degrees
+
+__all__ = ["HorizonLine", "UpVector", "wrap_degrees"]

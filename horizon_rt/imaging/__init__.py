@@ -1,0 +1,1 @@
+"""Pictures in and out: colours, drawing on planes, video files and their sound."""

@@ -1,0 +1,194 @@
+"""Video files: H.264 with the pictures' own timing and colour tags, and the sound of another file."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import av
+import av.error
+from av.codec.context import Flags
+from av.video.frame import PictureType
+
+from horizon_rt.errors import OutputError
+from horizon_rt.imaging.audio import AudioCopy
+from horizon_rt.system.files import PartialFile
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+    from horizon_rt.imaging.canvas import Canvas
+
+__all__ = ["VIDEO_SUFFIXES", "VideoWriter"]
+
+log = logging.getLogger(__name__)
+
+_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+VIDEO_SUFFIXES = tuple(_FORMATS)
+# Written as fragments, which play after a crash; made a plain file when closed. The delayed index lets it
+# hold the encoder's reordering delay, without which the first picture is late. Fragments are cut at key
+# frames alone: cut anywhere, FFmpeg 8 sets the length by the last fragment and can lose the last picture.
+_MOV_OPTIONS = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"}
+_KEYFRAME_S = 1.0
+_ENCODERS = {
+    "libx264": {"preset": "veryfast", "crf": "20"},
+    "libopenh264": {},
+    "mpeg4": {"qscale": "3"},
+}
+_TICKS = {"mpeg4": 60_000}  # MPEG-4 part 2 knows at most 65535 ticks a second
+_DEFAULT_TICKS = 90_000
+_COLOUR_SPACES = {"bt709": 1, "bt601": 6, "bt2020": 9}  # ITU-T H.273
+_COLOUR_RANGES = {False: 1, True: 2}
+
+
+class VideoWriter:
+    """Encodes pictures to .mp4, .m4v, .mov or .mkv.
+
+    The size is that of the first picture; later ones of another size are fitted into it. `frame_rate` is
+    nominal: each picture has its own time. `audio_from` is a file whose first sound track is copied along,
+    where the format can hold it. A killed process leaves a playable NAME.partial.
+    """
+
+    def __init__(
+        self,
+        target: Path | str,
+        *,
+        frame_rate: float | None = None,
+        audio_from: Path | str | None = None,
+        encoder: str | None = None,
+    ) -> None:
+        """Open the file; raises OutputError. `encoder` forces one of PyAV's encoders, such as 'libx264'."""
+        suffix = Path(target).suffix.lower()
+        if suffix not in _FORMATS:
+            known = ", ".join(VIDEO_SUFFIXES)
+            raise OutputError(f"cannot write video to {target}: unknown extension {suffix!r}; use {known}")
+        self._rate = Fraction(frame_rate or 30).limit_denominator(1001)
+        self._encoders = _ENCODERS if encoder is None else {encoder: _ENCODERS.get(encoder, {})}
+        self._audio = None if audio_from is None else AudioCopy(audio_from)
+        self._file = PartialFile(target)
+        self._format = _FORMATS[suffix]
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._last_pts = self._keyframe_pts = -(1 << 62)
+
+    @property
+    def path(self) -> Path:
+        """Where the file is being written."""
+        return self._file.path
+
+    def write(self, canvas: Canvas, time_s: float) -> None:
+        """Encode one picture at this presentation time; raises OutputError."""
+        try:
+            stream = self._stream or self._open(canvas)
+            if (canvas.width, canvas.height) != (stream.width, stream.height):
+                canvas = canvas.letterboxed(stream.width, stream.height)
+            picture = self._picture(canvas, stream, time_s)
+            self._mux(stream.encode(picture), time_s)
+        except (OSError, av.error.FFmpegError) as error:
+            raise self._failure(error) from error
+
+    def _picture(self, canvas: Canvas, stream: VideoStream, time_s: float) -> av.VideoFrame:
+        # Without a copy, PyAV 18 takes the height for the multiple of 4 below and misplaces the chroma.
+        wrap = av.VideoFrame.from_ndarray if canvas.height % 4 else av.VideoFrame.from_numpy_buffer
+        picture = wrap(canvas.buffer, "yuv420p")
+        base = stream.codec_context.time_base
+        self._last_pts = max(round(time_s / base), self._last_pts + 1)
+        picture.pts, picture.time_base = self._last_pts, base
+        picture.duration = max(1, round(1 / self._rate / base))
+        if self._last_pts - self._keyframe_pts >= _KEYFRAME_S / base:
+            picture.pict_type, self._keyframe_pts = PictureType.I, self._last_pts
+        picture.color_range = stream.codec_context.color_range
+        picture.colorspace = stream.codec_context.colorspace
+        return picture
+
+    def _open(self, canvas: Canvas) -> VideoStream:
+        options = {} if self._format == "matroska" else _MOV_OPTIONS
+        self._container = av.open(self._file, "w", format=self._format, options=options)
+        self._stream = self._video_stream(self._container, canvas)
+        if self._audio is not None:
+            self._audio.attach(self._container)
+        return self._stream
+
+    def _video_stream(self, container: OutputContainer, canvas: Canvas) -> VideoStream:
+        """The first encoder that this build of FFmpeg has."""
+        names = [name for name in self._encoders if name in av.codecs_available]
+        if not names:
+            raise OSError(errno.ENOSYS, f"no encoder among {', '.join(self._encoders)} in this FFmpeg")
+        if names[0] != next(iter(self._encoders)):
+            log.warning("no H.264 encoder %s here, writing %s", next(iter(self._encoders)), names[0])
+        stream = container.add_stream(names[0], rate=self._rate, options=dict(self._encoders[names[0]]))
+        video = cast("VideoStream", stream)
+        video.width, video.height, video.pix_fmt = canvas.width, canvas.height, "yuv420p"
+        codec = video.codec_context
+        codec.time_base = video.time_base = Fraction(1, _TICKS.get(names[0], _DEFAULT_TICKS))
+        codec.flags |= Flags.frame_duration  # else the last picture would have none
+        codec.gop_size = max(1, round(self._rate * Fraction(_KEYFRAME_S)))
+        codec.color_range = _COLOUR_RANGES[canvas.sampling.full_range]
+        codec.colorspace = _COLOUR_SPACES[canvas.sampling.matrix]
+        return video
+
+    def _mux(self, packets: list[Packet[Any]], time_s: float) -> None:
+        container = cast("OutputContainer", self._container)
+        for packet in packets:
+            container.mux_one(packet)
+        if self._audio is not None:
+            for packet in self._audio.until(time_s):
+                container.mux_one(packet)
+
+    def close(self) -> None:
+        """Finish the file and give it its final name; raises OutputError. Without a picture there is none."""
+        if self._stream is None or self._container is None:
+            self._drop()
+            return
+        try:
+            end = float(self._last_pts * self._stream.codec_context.time_base + 1 / self._rate)
+            self._mux(self._stream.encode(None), end)
+            self._container.close()
+        except (OSError, av.error.FFmpegError) as error:
+            self._release()
+            raise self._failure(error) from error
+        self._close_audio()
+        self._file.commit()
+
+    def abort(self) -> None:
+        """Leave the file under its partial name.
+
+        After a failed write nothing more reaches it; otherwise the encoder is emptied into it.
+        """
+        if self._stream is None:
+            self._drop()
+            return
+        try:
+            if self._file.error is None:
+                self._mux(self._stream.encode(None), self._last_pts * float(self._stream.time_base or 0))
+        except (OSError, av.error.FFmpegError) as error:
+            log.debug("the end of %s is lost: %s", self._file.path, error)
+        self._release()
+
+    def _release(self) -> None:
+        try:
+            cast("OutputContainer", self._container).close()
+        except (OSError, av.error.FFmpegError) as error:
+            log.debug("%s stays without an index: %s", self._file.path, error)
+        self._close_audio()
+        self._file.close()
+
+    def _drop(self) -> None:
+        """Without a picture there is no video."""
+        self._close_audio()
+        self._file.remove()
+
+    def _close_audio(self) -> None:
+        if self._audio is not None:
+            self._audio.close()
+
+    def _failure(self, error: OSError | av.error.FFmpegError) -> OutputError:
+        cause = self._file.error or error
+        if isinstance(cause, OSError):
+            return self._file.failure(cause)
+        return self._file.failure(OSError(errno.EINVAL, str(cause)))

@@ -1,0 +1,231 @@
+"""From a user's wishes to a run: source, camera, tracker and sinks put together."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from horizon_rt._version import __version__
+from horizon_rt.camera.profile import CameraProfile, load_profile
+from horizon_rt.errors import OutputError, SourceError
+from horizon_rt.options import DEFAULT_HFOV_DEG, DecoderChoice, TrackOptions
+from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
+from horizon_rt.pipeline.two_pass import run_offline
+from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
+from horizon_rt.sinks.records import read_header, tells_of
+from horizon_rt.sources import Source, SourceInfo, open_source
+from horizon_rt.tracker import HorizonTracker
+
+__all__ = [
+    "Outputs",
+    "camera_for",
+    "check_taken",
+    "default_outputs",
+    "expected_frames",
+    "make_tracker",
+    "open_in_background",
+    "run",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a window."""
+
+    telemetry: tuple[str, ...] = ()
+    overlay: Path | None = None
+    window: bool = False
+
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether anything but telemetry is asked for."""
+        return self.overlay is not None or self.window
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files and folders that will exist after a whole run."""
+        files = [Path(target) for target in self.telemetry if target != "-"]
+        return files if self.overlay is None else [*files, self.overlay]
+
+
+def default_outputs(folder: Path, name: str, *, still: bool) -> Outputs:
+    """Telemetry and overlay in a folder, as `--out` and `batch` write them."""
+    overlay = folder / (f"{name}.overlay" if still else f"{name}.overlay.mp4")
+    return Outputs(telemetry=(str(folder / f"{name}.jsonl"),), overlay=overlay)
+
+
+def expected_frames(info: SourceInfo) -> int | None:
+    """How many frames a source declares, if only by its length and rate; None where nobody knows."""
+    if info.frame_count is not None or info.duration_s is None or info.frame_rate is None:
+        return info.frame_count
+    return round(info.duration_s * info.frame_rate)
+
+
+def camera_for(options: TrackOptions, info: SourceInfo) -> CameraProfile:
+    """The lens that the options give for this source; raises CameraModelError."""
+    if options.camera_profile is not None:
+        return load_profile(options.camera_profile).fit_to(info.width, info.height)
+    return CameraProfile.from_hfov(info.width, info.height, options.hfov_deg or DEFAULT_HFOV_DEG)
+
+
+def make_tracker(
+    options: TrackOptions, info: SourceInfo, profile: CameraProfile | None = None
+) -> HorizonTracker:
+    """A tracker for this source and its lens; pictures that stand alone are not filtered."""
+    return HorizonTracker(
+        (profile or camera_for(options, info)).model,
+        smooth="causal" if options.smooth == "causal" and not info.still else "none",
+        model=options.model,
+        device=options.device,
+        backend=options.backend,
+        precision=options.precision,
+    )
+
+
+def open_in_background(open_it: Callable[[], Source]) -> Source:
+    """What `open_it` opens or raises; Ctrl-C ends the wait for a camera or a pipe that gives nothing."""
+    outcome: list[Source | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(open_it())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, name="opener", daemon=True)
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
+def run(
+    source: Source,
+    options: TrackOptions,
+    outputs: Outputs,
+    *,
+    real_time: bool = False,
+    keep_interrupted: bool = True,
+    on_frame: OnFrame | None = None,
+    on_look: OnFrame | None = None,
+) -> RunSummary:
+    """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
+
+    With `smooth='offline'` it is as `run_offline` says, whose `on_look` this is.
+    """
+    with source, ExitStack() as opened:
+        _check_targets(outputs, source.info)
+        offline = options.smooth == "offline" and not source.info.still
+        if offline:
+            _check_repeatable(outputs, source.info, real_time=real_time)
+        profile = camera_for(options, source.info)
+        tracker = make_tracker(options, source.info, profile)
+        context = _context(source.info, profile, tracker, options)
+        sinks = _open_sinks(outputs, context, source.info, opened)
+        if offline:
+            return run_offline(
+                source,
+                lambda: _reopen(source),
+                tracker,
+                sinks,
+                keep_interrupted=keep_interrupted,
+                on_look=on_look,
+                on_frame=on_frame,
+            )
+        return run_pipeline(
+            source,
+            tracker,
+            sinks,
+            real_time=real_time,
+            keep_interrupted=keep_interrupted,
+            on_frame=on_frame,
+        )
+
+
+def _check_repeatable(outputs: Outputs, info: SourceInfo, *, real_time: bool) -> None:
+    if info.live or real_time:
+        raise SourceError(f"{info.name}: offline smoothing needs a recording; use the causal filter")
+    if info.kind == "stdin" and outputs.shows_pictures:
+        raise SourceError("a pipe cannot be read twice, as an offline overlay needs it; ask for --telemetry")
+
+
+def _reopen(source: Source) -> Source:
+    info = source.info
+    decoder: DecoderChoice = "auto" if source.on_gpu else "cpu"
+    return open_source(Path(info.name) if info.kind == "file" else info.name, decoder=decoder)
+
+
+def _context(
+    info: SourceInfo, profile: CameraProfile, tracker: HorizonTracker, options: TrackOptions
+) -> SinkContext:
+    return SinkContext(
+        source=info.name,
+        width=info.width,
+        height=info.height,
+        camera=profile.model,
+        frame_rate=info.frame_rate,
+        model=tracker.model,
+        backend=tracker.backend,
+        options=options.told,
+        version=__version__,
+        assumed=(f"hfov {profile.model.hfov_deg:.4g}°",) if profile.assumed else (),
+        still=info.still,
+        pictures=info.pictures,
+    )
+
+
+def check_taken(outputs: Outputs, info: SourceInfo) -> None:
+    """Raises OutputError where telemetry of another source bears the name of one of these."""
+    for path in outputs.paths:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            head = read_header(path)
+            if not tells_of(head, info.name):
+                raise OutputError(f"{path} holds the results of {head['source']}; give another folder")
+
+
+def _check_targets(outputs: Outputs, info: SourceInfo) -> None:
+    """Outputs replace what bears their name, which must be neither the source nor one another."""
+    targets = outputs.paths
+    if outputs.telemetry.count("-") > 1:
+        raise OutputError("standard output is wanted for two outputs; give - once")
+    for i, target in enumerate(targets):
+        if info.kind in ("file", "images") and _same(target, Path(info.name)):
+            raise OutputError(f"{target} is the source, which would be lost; give the output another name")
+        if any(_same(target, other) for other in targets[:i] if not target.is_char_device()):
+            raise OutputError(f"{target} is wanted for two outputs; give each its own name")
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return os.path.abspath(one) == os.path.abspath(other)
+
+
+def _open_sinks(outputs: Outputs, context: SinkContext, info: SourceInfo, opened: ExitStack) -> list[Sink]:
+    """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
+
+    `opened` aborts them when it ends, which has no effect on those that are closed by then.
+    """
+
+    def kept(sink: Sink) -> Sink:
+        opened.callback(sink.abort)
+        return sink
+
+    overlay, pictures = Overlay(context.camera), []
+    if outputs.overlay is not None:
+        pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, info)))
+    if outputs.window:
+        pictures.append(kept(WindowSink(context, overlay)))
+    return [*(kept(TelemetrySink(target, context)) for target in outputs.telemetry), *pictures]
+
+
+def _overlay_sink(target: Path, context: SinkContext, overlay: Overlay, info: SourceInfo) -> Sink:
+    if info.still:
+        return ImageSink(target, context, overlay)
+    return VideoSink(target, context, overlay, audio_from=info.name if info.kind == "file" else None)

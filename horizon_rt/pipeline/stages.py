@@ -1,0 +1,197 @@
+"""Decode, analysis and output overlapped in three threads.
+
+    reader thread ──channel──► analysis thread ──channel──► the caller's thread: sinks
+
+Recordings go through bounded channels, so that no frame is lost and memory stays flat: at most
+2 · `channel.DEPTH` + 4 frames exist, and on a GPU two batches of them. In real time each stage takes the
+newest frame of the one before; what it cannot keep up with is dropped and counted, never queued. An exception
+of any stage ends the run and surfaces once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
+
+from horizon_rt.frame import Frame
+from horizon_rt.horizon import Horizon, State
+from horizon_rt.pipeline.channel import Channel, pump
+from horizon_rt.sinks import Sink
+from horizon_rt.sources import Source
+from horizon_rt.system.interrupts import interrupts_call
+
+__all__ = ["Analysis", "OnFrame", "RunSummary", "run_pipeline"]
+
+OnFrame = Callable[[Frame, Horizon], None]
+_JOIN_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """What a run did; `states` counts frames by state, `seconds` is wall time until the last frame.
+
+    `dropped` counts the frames of a run in real time that came too late to be shown. `interrupted` means that
+    a signal cut the run short, `signalled` that one came at all, if only after the last frame.
+    """
+
+    frames: int = 0
+    with_horizon: int = 0
+    dropped: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+    signalled: bool = False
+    states: dict[State, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of wall time."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def share_with_horizon(self) -> float:
+        """Share of frames that show a horizon, 0..1."""
+        return self.with_horizon / self.frames if self.frames else 0.0
+
+    def count(self, horizon: Horizon) -> None:
+        """Take in one frame."""
+        self.frames += 1
+        self.states[horizon.state] = self.states.get(horizon.state, 0) + 1
+        self.with_horizon += horizon.view == "horizon"
+
+
+class Analysis(Protocol):
+    """What says where the horizon is in each frame: a tracker, or what stands in for one."""
+
+    def update(self, frame: Frame, /) -> Horizon:
+        """The horizon of the next frame."""
+        ...
+
+
+@runtime_checkable
+class AnalysisAhead(Protocol):
+    """An analysis that gains from frames being taken ahead."""
+
+    def update_all(self, frames: Iterable[Frame], /) -> Iterator[tuple[Frame, Horizon]]:
+        """Each of the frames with its horizon, in their order."""
+        ...
+
+
+class _Stages:
+    """The reader and the analysis in their threads; `results` is what comes out."""
+
+    def __init__(self, source: Source, tracker: Analysis, *, real_time: bool) -> None:
+        info, self._source, self._closing = source.info, source, threading.Event()
+        newest = info.live or real_time
+        held_back = newest and not info.live and info.kind != "stdin"
+        self.frames: Channel[Frame] = Channel(newest=newest)
+        self.results: Channel[tuple[Frame, Horizon]] = Channel(newest=newest)
+        analysed = _analysed(tracker, self.frames, ahead=info.kind == "file" and not newest)
+        self._threads = [
+            pump("reader", _when_due(source, self._closing) if held_back else source, self.frames),
+            pump("analysis", analysed, self.results),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def dropped(self) -> int:
+        return self.frames.dropped + self.results.dropped
+
+    def close(self) -> None:
+        """End both threads."""
+        self._closing.set()
+        self._source.close()
+        self.frames.cut()
+        self.results.cut()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(_JOIN_S)
+            if thread.is_alive():
+                _log.warning("the %s of %s does not end; left behind", thread.name, self._source.info.name)
+
+
+def _analysed(tracker: Analysis, frames: Iterable[Frame], *, ahead: bool) -> Iterator[tuple[Frame, Horizon]]:
+    """Each frame with its horizon; `ahead` allows that frames are taken before those before are done."""
+    if ahead and isinstance(tracker, AnalysisAhead):
+        return tracker.update_all(frames)
+    return ((frame, tracker.update(frame)) for frame in frames)
+
+
+def _when_due(source: Iterable[Frame], closing: threading.Event) -> Iterator[Frame]:
+    """Hold each frame of a recording back until its time has come."""
+    start_s: float | None = None
+    for frame in source:
+        now_s = time.perf_counter()
+        start_s = now_s - frame.time_s if start_s is None else start_s
+        if closing.wait(max(0.0, start_s + frame.time_s - now_s)):
+            return
+        yield replace(frame, arrival_s=time.perf_counter())
+
+
+def run_pipeline(
+    source: Source,
+    tracker: Analysis,
+    sinks: Sequence[Sink] = (),
+    *,
+    real_time: bool = False,
+    keep_interrupted: bool = True,
+    on_frame: OnFrame | None = None,
+) -> RunSummary:
+    """Track a whole source into sinks; closes both. Call it from the main thread.
+
+    Returns after the source ended, a sink wanted to stop, or Ctrl-C or SIGTERM (`interrupted`), which take
+    effect between two frames. The sinks are then whole, but for an interrupted run that wrote no frame or
+    came without `keep_interrupted`: there, and after what a stage raised, which is raised here, the sinks
+    let go of their outputs under partial names. A second signal, later, raises KeyboardInterrupt.
+
+    `real_time` treats a recording as a camera: each frame comes when it is due, and late ones are dropped.
+    """
+    summary = RunSummary()
+    stages = _Stages(source, tracker, real_time=real_time)
+
+    def stop() -> None:
+        summary.signalled = True
+        stages.results.cut()
+
+    with interrupts_call(stop), ExitStack() as stack:
+        stack.callback(stages.close)
+        for sink in sinks:
+            stack.callback(sink.abort)  # without effect on a sink that is closed
+        stages.start()
+        _drain(stages.results, sinks, summary, on_frame)
+        summary.interrupted = stages.results.cut_short
+        if not summary.interrupted or (keep_interrupted and summary.frames):
+            for sink in reversed(sinks):
+                sink.close()
+    summary.dropped = stages.dropped
+    summary.warnings = list(source.warnings)
+    return summary
+
+
+def _drain(
+    results: Channel[tuple[Frame, Horizon]],
+    sinks: Sequence[Sink],
+    summary: RunSummary,
+    on_frame: OnFrame | None,
+) -> None:
+    start = time.perf_counter()
+    for frame, horizon in results:
+        for sink in sinks:
+            sink.write(frame, horizon)
+        summary.count(horizon)
+        summary.seconds = time.perf_counter() - start
+        if on_frame is not None:
+            on_frame(frame, horizon)
+        if any(sink.wants_stop for sink in sinks):
+            return
+        del frame, horizon

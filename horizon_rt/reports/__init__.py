@@ -1,0 +1,1 @@
+"""Reports as pages, tables, plots and thumbnails; one look for all, and nothing loaded from elsewhere."""

@@ -1,0 +1,178 @@
+"""Pictures with truth for training and validation, from datasets of every format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.camera import Pinhole
+from horizon_rt.datasets import Dataset, Label, is_set_aside, is_split, open_dataset
+from horizon_rt.datasets.base import PictureSet
+from horizon_rt.datasets.truth import resolve
+from horizon_rt.errors import DatasetError
+from horizon_rt.geometry import HorizonLine
+from horizon_rt.imaging.canvas import Canvas
+from horizon_rt.options import DEFAULT_HFOV_DEG
+from horizon_rt.system.paths import data_root
+from horizon_rt.training.recipe import MADE_OF_DATA, PROCEDURAL
+
+__all__ = [
+    "Loaded",
+    "Picture",
+    "dataset_path",
+    "load",
+    "load_small",
+    "named_datasets",
+    "open_pictures",
+    "set_aside",
+    "thinned",
+]
+
+_KEPT_PX = 800  # the longer side of a picture that is kept in memory
+_CLIP_FRAMES = 200  # of a video, evenly spread
+_BLOCK = 0.2  # the last part of a dataset is for validation where no split says what is set aside
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture file, or a frame of a video held as `image` (BGR), with its label."""
+
+    path: Path
+    label: Label
+    camera: Pinhole | None = None
+    image: NDArray[np.uint8] | None = field(default=None, repr=False)
+
+
+class Loaded(NamedTuple):
+    """A picture (h, w, 3) BGR uint8 with its truth; `sky` (h, w) uint8 is 255 above the horizon.
+
+    `line` and `sky` are None where there is none of it. `seen` says whether a horizon is in view, None where
+    nobody said.
+    """
+
+    image: NDArray[np.uint8]
+    line: HorizonLine | None
+    sky: NDArray[np.uint8] | None
+    seen: bool | None
+
+
+def load(picture: Picture) -> Loaded:
+    """Read a picture at full size; raises DatasetError."""
+    image = picture.image if picture.image is not None else cv2.imread(str(picture.path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DatasetError(f"cannot read {picture.path}")
+    height, width = image.shape[:2]
+    camera = picture.camera or Pinhole.from_hfov(width, height, DEFAULT_HFOV_DEG)
+    truth = resolve(picture.label, camera.for_size(width, height))
+    sky = None
+    if truth.line is None and truth.mask is not None:
+        sky = truth.mask.read(width, height)[0].astype(np.uint8) * np.uint8(255)
+    return Loaded(image.astype(np.uint8, copy=False), truth.line, sky, truth.in_view)
+
+
+@lru_cache(maxsize=600)
+def load_small(picture: Picture) -> Loaded:
+    """A picture no larger than training windows need, kept in memory."""
+    image, line, sky, seen = load(picture)
+    scale = min(1.0, _KEPT_PX / max(image.shape[:2]))
+    if scale == 1:
+        return Loaded(image, line, sky, seen)
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    small, mask = (
+        None if part is None else cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        for part in (image, sky)
+    )
+    assert small is not None
+    return Loaded(small, line and HorizonLine(line.angle_deg, line.offset_px * scale), mask, seen)
+
+
+def dataset_path(name: str) -> Path:
+    """A dataset by path, or by name below the data root; raises DatasetError."""
+    root = data_root()
+    for path in (Path(name), *([] if root is None else [root / name])):
+        if path.exists():
+            return path
+    raise DatasetError(f"no dataset '{name}'; give the path of its folder, or set HORIZON_RT_DATA")
+
+
+def named_datasets(names: Iterable[str]) -> list[tuple[str, Path]]:
+    """What to call each dataset, and its path; raises DatasetError.
+
+    The last part of the path without suffix, or all of the path where that is taken.
+    """
+    paths = [dataset_path(name) for name in names]
+    taken = Counter([*PROCEDURAL, *MADE_OF_DATA, *(path.stem for path in paths)])
+    return [(path.stem if taken[path.stem] == 1 else str(path.resolve()), path) for path in paths]
+
+
+def open_pictures(path: Path, split: Path | None) -> tuple[list[Picture], list[Picture]]:
+    """The pictures of a dataset for training, and those for validation; raises DatasetError.
+
+    What `split` sets aside is for validation; where it does not name the dataset the last fifth is, a block
+    of time, since neighbours are nearly equal.
+    """
+    dataset = open_dataset(path)
+    pictures = _pictures(dataset)
+    if split is None or not is_split(split, dataset.name):
+        cut = max(1, round((1 - _BLOCK) * len(pictures)))
+        return pictures[:cut], pictures[cut:]
+    aside = [is_set_aside(split, dataset.name, picture.path.name) for picture in pictures]
+    return (
+        [p for p, kept in zip(pictures, aside, strict=True) if not kept],
+        [p for p, kept in zip(pictures, aside, strict=True) if kept],
+    )
+
+
+def _pictures(dataset: Dataset) -> list[Picture]:
+    if isinstance(dataset, PictureSet):
+        known = [e for e in dataset.examples if e.label is not None]
+        return [Picture(e.path, e.label, dataset.camera) for e in known if e.label is not None]
+    step, pictures = max(1, -(-dataset.count() // _CLIP_FRAMES)), []
+    labelled = (frame for frame in dataset.frames() if frame.label is not None)
+    for index, frame in enumerate(labelled):
+        if index % step == 0 and frame.label is not None:
+            height, width = frame.frame.height, frame.frame.width
+            image = Canvas.from_frame(frame.frame).to_bgr()[:height, :width]
+            pictures.append(Picture(Path(frame.file), frame.label, dataset.camera, image.copy()))
+    return pictures
+
+
+def aside_names(names: Iterable[str]) -> dict[str, list[str]]:
+    """Files that are set aside where no split says so, by the names of the datasets of pictures; none where
+    names are not enough to tell them.
+    """
+    found: dict[str, list[str]] = {}
+    for _, path in named_datasets(names):
+        dataset = None if (path / "panoramas.csv").is_file() else open_dataset(path)
+        if not isinstance(dataset, PictureSet):
+            continue
+        trained, aside = ({p.path.name for p in part} for part in open_pictures(path, None))
+        if dataset.name in found or trained & aside:
+            return {}  # names cannot tell what is set aside from what is not
+        found[dataset.name] = sorted(aside)
+    return found
+
+
+def set_aside(names: Iterable[str], split: Path | None, count: int) -> dict[str, list[Picture]]:
+    """At most `count` pictures for validation of each dataset that has any; raises DatasetError."""
+    sets = {
+        name: open_pictures(path, split)[1]
+        for name, path in named_datasets(names)
+        if not (path / "panoramas.csv").is_file()
+    }
+    return {name: thinned(pictures, count) for name, pictures in sets.items() if pictures}
+
+
+def thinned(pictures: Sequence[Picture], count: int) -> list[Picture]:
+    """At most `count` pictures, evenly spread."""
+    if len(pictures) <= count:
+        return list(pictures)
+    return [pictures[int(i)] for i in np.linspace(0, len(pictures) - 1, count)]

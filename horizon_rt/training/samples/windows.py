@@ -1,0 +1,124 @@
+"""Random windows of pictures: rotation, scale, perspective and mirror carry the truth along exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.geometry import HorizonLine
+from horizon_rt.models.sizes import OUTPUT_STRIDE
+from horizon_rt.synth.chance import log_uniform
+from horizon_rt.synth.sensor import Image
+from horizon_rt.training.samples.pictures import Loaded, Picture, load_small
+from horizon_rt.training.samples.sample import HalfPlane, Sample, Size, finish
+from horizon_rt.training.samples.warp import shrunk, warp
+
+__all__ = ["Change", "beside_sample", "window_sample"]
+
+# Of a picture with this sky: what takes its place, and its presence, None for what the plane says.
+Change = Callable[[Image, HalfPlane, np.random.Generator], tuple[Image, float | None]]
+
+_FADED = 0.15
+_OCCLUDED = 0.3
+_PURE = 0.02  # share of the window that both sides of a mask take at least where a horizon is in view
+
+
+def window_sample(
+    picture: Picture,
+    rng: np.random.Generator,
+    size: Size,
+    *,
+    spread_deg: float = 12.0,
+    change: Change | None = None,
+) -> Sample:
+    """A random rotated, scaled and slightly tilted window of a picture, with camera effects.
+
+    Where the horizon is given as a line, `change` may put something into the window before that.
+    """
+    loaded = load_small(picture)
+    image = loaded.image
+    matrix = _random_window(rng, (image.shape[0], image.shape[1]), size, spread_deg)
+    rgb = shrunk(image, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
+    if loaded.line is not None:
+        plane = _window_plane(loaded.line, (image.shape[0], image.shape[1]), matrix, size)
+        presence = None
+        if change is not None:
+            rgb, presence = change(rgb, plane, rng)
+        return finish(rgb, plane, rng, presence=presence, occluders=_OCCLUDED, faded=_FADED)
+    if loaded.sky is not None:
+        cover, presence = _window_cover(loaded, matrix, size)
+        return finish(rgb, None, rng, cover=cover, presence=presence, occluders=_OCCLUDED)
+    return finish(rgb, None, rng, presence=0.0 if loaded.seen is False else -1.0, occluders=_OCCLUDED)
+
+
+def _random_window(
+    rng: np.random.Generator, source: Size, size: Size, spread_deg: float
+) -> NDArray[np.float64]:
+    """(3, 3) from window px to picture px.
+
+    Half of the windows show the whole picture, as the tracker sees it: how far a hand-drawn line lies from
+    the visible border depends on the scale.
+    """
+    (sh, sw), (h, w) = source, size
+    whole = rng.random() < 0.5
+    roll = rng.uniform(-np.pi, np.pi) if rng.random() < 0.1 else np.radians(rng.normal(0, spread_deg))
+    if whole:
+        roll = np.radians(rng.normal(0, 4))
+    c, s = np.cos(roll), np.sin(roll)
+    fit = min(sw / (abs(c) * w + abs(s) * h), sh / (abs(s) * w + abs(c) * h))  # largest window inside
+    scale = fit * (rng.uniform(0.95, 1.08) if whole else log_uniform(rng, 0.45, 1.12))
+    stretch, flip = np.exp(rng.normal(0, 0.08)), rng.choice([-1.0, 1.0])
+    a = scale * np.array([[c * flip, -s * stretch], [s * flip, c * stretch]])
+    room = np.maximum(np.array([sw, sh]) - np.abs(a) @ (w, h), 0) / 2
+    centre = np.array([sw - 1, sh - 1]) / 2 + rng.uniform(-1, 1, 2) * room
+    window = np.array([[1, 0, -(w - 1) / 2], [0, 1, -(h - 1) / 2], [0, 0, 1.0]])
+    window[2, :2] = rng.normal(0, 0.06, 2) / (w, h)
+    window[2, 2] -= window[2, :2] @ ((w - 1) / 2, (h - 1) / 2)
+    return np.vstack([np.column_stack([a, centre]), [0, 0, 1]]) @ window
+
+
+def _window_plane(line: HorizonLine, source: Size, matrix: NDArray[np.float64], size: Size) -> HalfPlane:
+    """The line in the window: lines are covectors, so it is the matrix's transpose times the line."""
+    origin = line.signed_distance(0, 0, source[1], source[0])
+    nx, ny, c = matrix.T @ np.array([*line.normal, origin])
+    norm = float(np.hypot(nx, ny))
+    middle = nx * (size[1] - 1) / 2 + ny * (size[0] - 1) / 2 + c
+    return HalfPlane(float(nx / norm), float(ny / norm), float(middle / norm))
+
+
+def _window_cover(loaded: Loaded, matrix: NDArray[np.float64], size: Size) -> tuple[NDArray[np.uint8], float]:
+    """The mask in the window as `Sample.cover`, and the presence of a border in it."""
+    assert loaded.sky is not None
+    cells = (size[1] // OUTPUT_STRIDE, size[0] // OUTPUT_STRIDE)
+    cover = cv2.resize(warp(loaded.sky, matrix, size), cells, interpolation=cv2.INTER_AREA)
+    share = float(cover.mean()) / 255
+    if loaded.seen is False or not 0 < share < 1:
+        return cover, 0.0
+    return cover, 1.0 if _PURE < share < 1 - _PURE else -1.0
+
+
+def beside_sample(picture: Picture, rng: np.random.Generator, size: Size) -> Sample | None:
+    """A part of a picture that is all sky or all ground; None where both are too small."""
+    image, line, _, _ = load_small(picture)
+    if line is None:
+        return None
+    rows, columns = image.shape[:2]
+    heights = [line.y_at(x, columns, rows) for x in (0, columns - 1)]
+    if not np.isfinite(heights).all():
+        return None
+    top, bottom = min(heights) - 0.06 * rows, max(heights) + 0.06 * rows
+    parts = {True: image[: int(np.clip(top, 0, rows))], False: image[int(np.clip(bottom, 0, rows)) :]}
+    large = [above for above, part in parts.items() if part.shape[0] > 0.25 * rows]
+    if not large:
+        return None
+    above = large[int(rng.integers(len(large)))]
+    part = parts[above]
+    window = part[int(rng.uniform(0, 0.4) * part.shape[0]) :, int(rng.uniform(0, 0.4) * part.shape[1]) :]
+    rgb = cv2.resize(window, (size[1], size[0]), interpolation=cv2.INTER_AREA)[:, :, ::-1]
+    if rng.random() < 0.5:
+        rgb = rgb[:, ::-1]
+    plane = HalfPlane.everywhere(sky=above == (abs(line.angle_deg) < 90))
+    return finish(rgb.astype(np.float32) / np.float32(255), plane, rng, presence=0.0)
