@@ -21,7 +21,7 @@ from horizon_rt.options import (
     PrecisionChoice,
     Smoothing,
 )
-from horizon_rt.segmentation import OnStage, Segmentation, unwatched
+from horizon_rt.segmentation import OnStage, Segmentation, no_op
 from horizon_rt.segmentation.backends import make_segmenter
 from horizon_rt.tracking import Filter, FrameWatch, NoFilter, Track, TrackFilter
 
@@ -68,7 +68,7 @@ class HorizonTracker:
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
         self._refine = refine
-        self._on_stage: OnStage = unwatched
+        self._on_stage: OnStage = no_op
         self._last: Horizon | None = None
         self._filter: Filter = self._new_filter()
         self._watch = FrameWatch()
@@ -83,7 +83,7 @@ class HorizonTracker:
         self._camera, self._fitter = camera, None
         self.reset()
 
-    def watch_stages(self, on_stage: OnStage = unwatched) -> None:
+    def watch_stages(self, on_stage: OnStage = no_op) -> None:
         """Have `on_stage` called when preprocess, segment, fit, refine and track of a frame are done; without
         one, no more. Of `update_all` on a GPU the first two are not told.
         """

@@ -7,8 +7,7 @@ import math
 import numpy as np
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.segmentation import Segmentation
-from horizon_rt.segmentation.preprocess import Letterbox
+from horizon_rt.segmentation import Letterbox, Segmentation
 
 STRIDE = 4
 

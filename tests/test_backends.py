@@ -20,7 +20,8 @@ from horizon_rt.models.nets import build_net
 from horizon_rt.models.weights import default_model, load_net, write_manifest
 from horizon_rt.options import BackendName
 from horizon_rt.segmentation import backends, onnx
-from horizon_rt.segmentation.backends import Backend, installed_backends, make_backend, precisions_of
+from horizon_rt.segmentation.backend import Backend, precisions_of
+from horizon_rt.segmentation.backends import installed_backends, make_backend
 from horizon_rt.segmentation.onnx import OnnxRuntime
 from horizon_rt.segmentation.openvino import OpenVino
 from horizon_rt.sources import open_source

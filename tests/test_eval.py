@@ -29,8 +29,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine, UpVector, wrap_degrees
 from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.reports.worst import WorstFrame, WorstFrames
-from horizon_rt.segmentation import Segmentation
-from horizon_rt.segmentation.preprocess import Letterbox
+from horizon_rt.segmentation import Letterbox, Segmentation
 from horizon_rt.sinks.base import SinkContext
 from horizon_rt.sinks.telemetry import TelemetrySink
 from horizon_rt.sources import open_source

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from horizon_rt.camera import BrownConrady, Pinhole
 from horizon_rt.fitting import FRESH, HorizonFitter
 from horizon_rt.fitting.boundary import agreement, crossings
-from horizon_rt.fitting.plane import fit_plane, tangent_basis
+from horizon_rt.fitting.plane import fit_plane
 from horizon_rt.geometry import UpVector
+from horizon_rt.geometry.sphere import tangent_basis
 from horizon_rt.models.weights import SigmaScale
 from horizon_rt.segmentation import Segmentation
 

@@ -35,8 +35,7 @@ from horizon_rt.models.nets.horizon_net import HorizonNet
 from horizon_rt.models.nets.unet import UNet
 from horizon_rt.models.sizes import NetSize
 from horizon_rt.models.weights import SigmaScale
-from horizon_rt.segmentation import Segmentation, Segmenter
-from horizon_rt.segmentation.preprocess import Letterbox
+from horizon_rt.segmentation import Letterbox, Segmentation, Segmenter
 from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.sensor import to_uint8

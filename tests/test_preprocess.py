@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from horizon_rt.frame import ColourMatrix, Frame, Plane, Sampling
-from horizon_rt.segmentation.preprocess import Letterbox, Preprocessor, input_size
+from horizon_rt.segmentation.letterbox import Letterbox, input_size
+from horizon_rt.segmentation.preprocess import Preprocessor
 from horizon_rt.training.loop import normalise
 
 WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}

@@ -16,7 +16,7 @@ from horizon_rt.errors import WeightsError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.segmentation import Segmentation
-from horizon_rt.segmentation.preprocess import input_size
+from horizon_rt.segmentation.letterbox import input_size
 from horizon_rt.sources.synthetic import SyntheticOptions, make_clip
 from horizon_rt.tracker import HorizonTracker
 

@@ -17,7 +17,8 @@ from horizon_rt.bench.measure import Plan, measure
 from horizon_rt.bench.results import Report
 from horizon_rt.errors import SourceError
 from horizon_rt.options import BATCH, BackendChoice, DeviceChoice, PrecisionChoice
-from horizon_rt.segmentation.backends import installed_backends, precisions_of, runs_on_gpu
+from horizon_rt.segmentation.backend import precisions_of
+from horizon_rt.segmentation.backends import installed_backends, runs_on_gpu
 from horizon_rt.sources import open_source
 
 __all__ = ["SIZES", "BenchJob", "Engine", "every_engine"]

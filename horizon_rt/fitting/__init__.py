@@ -14,8 +14,7 @@ from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement, Observation, View
 from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.models.weights import SigmaScale
-from horizon_rt.segmentation import Segmentation
-from horizon_rt.segmentation.preprocess import Letterbox
+from horizon_rt.segmentation import Letterbox, Segmentation
 
 __all__ = ["FRESH", "HorizonFitter", "HorizonRefiner"]
 
@@ -70,8 +69,7 @@ class HorizonFitter:
         if self._key == (letterbox, shape):
             return
         rows, columns = shape
-        y, x = np.mgrid[:rows, :columns] * float(OUTPUT_STRIDE) + (OUTPUT_STRIDE - 1) / 2
-        points = letterbox.to_picture(np.stack([x.ravel(), y.ravel()], axis=1))
+        points = letterbox.cell_centres(rows, columns)
         limits = np.array([self.camera.width, self.camera.height]) - 0.5
         rays = self.camera.rays(points)
         rays[((points < -0.5) | (points > limits)).any(axis=1)] = np.nan

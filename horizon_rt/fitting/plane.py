@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["TUKEY", "fit_plane", "tangent_basis"]
+from horizon_rt.geometry.sphere import cross, tangent_basis
+
+__all__ = ["TUKEY", "fit_plane"]
 
 _HYPOTHESES = 96
 _STEPS = 8
@@ -28,25 +30,6 @@ _SUPPORT, _WIDEST, _NARROWEST = 1.2, 2.4, 0.35
 @njit(cache=True, nogil=True, inline="always")
 def _dot(p: Any, q: Any) -> float:
     return p[0] * q[0] + p[1] * q[1] + p[2] * q[2]
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _cross(p: Any, q: Any, out: Any) -> None:
-    out[0] = p[1] * q[2] - p[2] * q[1]
-    out[1] = p[2] * q[0] - p[0] * q[2]
-    out[2] = p[0] * q[1] - p[1] * q[0]
-
-
-@njit(cache=True, nogil=True)
-def tangent_basis(u: Any) -> tuple[Any, Any]:
-    """Two unit vectors that complete the unit vector u to a right-handed orthonormal basis (a, b, u)."""
-    a, b = np.zeros(3), np.empty(3)
-    k = 0 if abs(u[0]) < 0.6 else 1
-    norm = math.sqrt(1.0 - u[k] * u[k])
-    for c in range(3):
-        a[c] = ((1.0 if c == k else 0.0) - u[k] * u[c]) / norm
-    _cross(u, a, b)
-    return a, b
 
 
 @njit(cache=True, nogil=True)
@@ -105,7 +88,7 @@ def _next(state: Any) -> Any:
 @njit(cache=True, nogil=True, inline="always")
 def _pair_plane(p: Any, q: Any, skyward: Any, apart: float, u: Any) -> bool:
     """The plane through two rays, up on the sky's side; false if they lie less than `apart` rad apart."""
-    _cross(p, q, u)
+    cross(p, q, u)
     norm = math.sqrt(_dot(u, u))
     if norm < apart:
         return False
@@ -175,7 +158,7 @@ def _span(points: Any, skyward: Any, count: int, up: Any, cut: float) -> float:
         if abs(_dot(points[k], up)) >= cut or _dot(skyward[k], up) <= 0.0:
             continue
         first = k if first < 0 else first
-        _cross(points[first], points[k], turned)
+        cross(points[first], points[k], turned)
         turn = math.atan2(_dot(turned, up), _dot(points[first], points[k]))
         low, high = min(low, turn), max(high, turn)
     return high - low

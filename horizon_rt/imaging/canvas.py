@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.frame import Plane, Sampling
-from horizon_rt.imaging.yuv import Colour, rgb_to_yuv, yuv_to_bgr_matrix
+from horizon_rt.imaging.colour import Colour, rgb_to_yuv, yuv_to_bgr_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,14 +1,17 @@
-"""The matrices of video colour (BT.601, BT.709, BT.2020; collected in ITU-T H.273)."""
+"""RGB to Y'CbCr and back, for the matrices and ranges of video (BT.601, BT.709, BT.2020; see H.273)."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.frame import ColourMatrix
+from horizon_rt.frame import ColourMatrix, Sampling
 
-__all__ = ["yuv_from_rgb"]
+__all__ = ["Colour", "rgb_to_yuv", "yuv_from_rgb", "yuv_to_bgr_matrix"]
 
+Colour = tuple[int, int, int]
 _KR_KB: dict[ColourMatrix, tuple[float, float]] = {
     "bt601": (0.299, 0.114),
     "bt709": (0.2126, 0.0722),
@@ -23,3 +26,26 @@ def yuv_from_rgb(matrix: ColourMatrix) -> NDArray[np.float64]:
     blue = (np.array([0.0, 0.0, 1.0]) - luma) / (2 * (1 - kb))
     red = (np.array([1.0, 0.0, 0.0]) - luma) / (2 * (1 - kr))
     return np.stack([luma, blue, red])
+
+
+def _matrix(sampling: Sampling) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(3, 3) from RGB 0..255 to 8-bit YUV, and the offset (3,)."""
+    luma, chroma, black = (1.0, 1.0, 0.0) if sampling.full_range else (219 / 255, 224 / 255, 16.0)
+    matrix = np.array([[luma], [chroma], [chroma]]) * yuv_from_rgb(sampling.matrix)
+    return matrix, np.array([black, 128.0, 128.0])
+
+
+@lru_cache(maxsize=256)
+def rgb_to_yuv(colour: Colour, sampling: Sampling) -> Colour:
+    """An RGB colour 0..255 as 8-bit (Y, U, V) of this matrix and range; the bit depth plays no part."""
+    matrix, offset = _matrix(sampling)
+    y, u, v = (int(x) for x in np.clip(np.rint(matrix @ np.array(colour) + offset), 0, 255))
+    return y, u, v
+
+
+@lru_cache(maxsize=16)
+def yuv_to_bgr_matrix(sampling: Sampling) -> NDArray[np.float32]:
+    """(3, 4) affine map from 8-bit YUV to BGR, for `cv2.transform`."""
+    matrix, offset = _matrix(sampling)
+    inverse = np.linalg.inv(matrix)
+    return np.concatenate([inverse, -(inverse @ offset)[:, None]], axis=1)[::-1].astype(np.float32)

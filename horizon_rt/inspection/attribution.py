@@ -77,8 +77,7 @@ def cell_at_horizon(segmentation: Segmentation, line: HorizonLine, width: int, h
     None where the line does not cross the picture of `width` × `height` px.
     """
     rows, columns = segmentation.logits.shape
-    y, x = np.mgrid[:rows, :columns] * float(OUTPUT_STRIDE) + (OUTPUT_STRIDE - 1) / 2
-    points = segmentation.letterbox.to_picture(np.stack([x.ravel(), y.ravel()], axis=1))
+    points = segmentation.letterbox.cell_centres(rows, columns)
     from_middle = points - ((width - 1) / 2, (height - 1) / 2)
     distance = np.abs(from_middle @ line.normal + line.offset_px)
     side = OUTPUT_STRIDE / segmentation.letterbox.scale

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from horizon_rt.errors import WeightsError
-from horizon_rt.models.sizes import NETS, NetSize
-from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
+from horizon_rt.models.sizes import INPUT_AREA_PX, NETS, NetSize
 from horizon_rt.system.files import toml_text
 
 __all__ = [

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["NETS", "OUTPUT_STRIDE", "NetSize"]
+__all__ = [
+    "CHROMA_GAIN",
+    "INPUT_AREA_PX",
+    "INPUT_STRIDE",
+    "LUMA_FLOOR",
+    "NETS",
+    "OUTPUT_STRIDE",
+    "NetSize",
+]
 
+INPUT_AREA_PX = 256 * 256  # 320×192 for 16:9, 288×224 for 4:3, 256×256 for a square
+INPUT_STRIDE = 32
 OUTPUT_STRIDE = 4
+# A net input is luma 0..1 less its mean, over its deviation plus a floor, and chroma −0.5..0.5 times a gain.
+LUMA_FLOOR, CHROMA_GAIN = 0.02, 4.0
 # Names of the zoo.
 NETS = (
     *("nano", "small", "base", "lite0"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from horizon_rt.errors import WeightsError
 from horizon_rt.models import manifest
 from horizon_rt.models.manifest import ModelCard, SigmaScale
-from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
+from horizon_rt.models.sizes import INPUT_AREA_PX
 from horizon_rt.system.paths import shipped_folder
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
-"""The seam between a net and what runs it, and which of those there are.
+"""Which backends there are, and one of them for a model.
 
-A backend turns a net input, float32 (1, 3, h, w), into the mask logits (h/4, w/4) and the presence logit.
 TorchScript is always there; ONNX Runtime and OpenVINO are extras and run a graph that is made of the weights
 once and kept (`onnx.graph_of`). On a GPU TorchScript becomes part of a CUDA graph (`gpu.GpuSegmenter`).
 """
@@ -8,10 +7,7 @@ once and kept (`onnx.graph_of`). On a GPU TorchScript becomes part of a CUDA gra
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Protocol, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import get_args
 
 from horizon_rt.errors import DeviceError
 from horizon_rt.models.manifest import ModelCard
@@ -24,29 +20,16 @@ from horizon_rt.options import (
     PrecisionChoice,
     may_use_gpu,
 )
-from horizon_rt.segmentation import Segmenter
+from horizon_rt.segmentation.backend import Backend, precisions_of
+from horizon_rt.segmentation.segmenter import Segmenter
 from horizon_rt.system.cuda import has_cuda_driver
 
 __all__ = [
-    "Backend",
-    "backend_name",
     "installed_backends",
     "make_backend",
     "make_segmenter",
-    "precisions_of",
     "runs_on_gpu",
 ]
-
-
-class Backend(Protocol):
-    """Something that runs the net."""
-
-    name: str
-    on_gpu: bool
-
-    def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-        """Mask logits (h/4, w/4) float32 and presence logit of a (1, 3, h, w) float32 net input."""
-        ...
 
 
 # What each needs, the fastest on a CPU first (docs/performance.md).
@@ -60,19 +43,6 @@ _NEEDS: dict[BackendName, tuple[str, ...]] = {
 def installed_backends() -> tuple[BackendName, ...]:
     """Those whose packages are installed, the fastest first."""
     return tuple(name for name, packages in _NEEDS.items() if all(map(find_spec, packages)))
-
-
-def precisions_of(name: BackendName, *, on_gpu: bool = False) -> tuple[Precision, ...]:
-    """In which a backend can run, its usual one first."""
-    if on_gpu:
-        return ("float16", "float32")
-    return ("float32",) if name == "onnx" else ("float32", "bfloat16")
-
-
-def backend_name(name: BackendName, precision: Precision, *, on_gpu: bool = False) -> str:
-    """What runs the net and where, such as 'onnx-cpu', and in which precision where it is not the usual."""
-    usual = precision == precisions_of(name, on_gpu=on_gpu)[0]
-    return f"{name}-{'cuda' if on_gpu else 'cpu'}" + ("" if usual else f"-{precision}")
 
 
 def make_backend(

@@ -14,7 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from horizon_rt.errors import DeviceError
 from horizon_rt.options import Precision
-from horizon_rt.segmentation.backends import backend_name
+from horizon_rt.segmentation.backend import backend_name
 from horizon_rt.segmentation.torchscript import run_as_it_is, scripted
 
 __all__ = ["CudaQueue", "DeviceNet", "Queue", "Work"]

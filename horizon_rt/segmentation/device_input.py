@@ -15,14 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from horizon_rt.frame import Frame, Sampling
-from horizon_rt.segmentation.preprocess import (
-    INPUT_AREA_PX,
-    gains_of,
-    input_size,
-    letterbox_of,
-    taps_of,
-    to_bt709,
-)
+from horizon_rt.models.sizes import CHROMA_GAIN, INPUT_AREA_PX, LUMA_FLOOR
+from horizon_rt.segmentation.letterbox import input_size, letterbox_of
+from horizon_rt.segmentation.preprocess import gains_of, taps_of, to_bt709
 
 __all__ = ["DeviceInput", "Layout"]
 
@@ -104,7 +99,7 @@ class DeviceInput:
         yuv = torch.stack(parts, dim=1)
         if self._matrix is not None:
             yuv = torch.matmul(self._matrix, yuv.flatten(2)).view_as(yuv)
-        picture = torch.cat([_standardised(yuv[:, :1]), 4.0 * yuv[:, 1:]], dim=1)
+        picture = torch.cat([_standardised(yuv[:, :1]), CHROMA_GAIN * yuv[:, 1:]], dim=1)
         return picture.to(self._dtype, memory_format=torch.channels_last)
 
 
@@ -119,4 +114,4 @@ def _dense(size: int, out_size: int, scale: float, margin: float) -> NDArray[np.
 def _standardised(luma: Tensor) -> Tensor:
     """Zero mean, and deviation 1 for all but the flattest pictures; (n, 1, h, w)."""
     variance, mean = torch.var_mean(luma, dim=(2, 3), correction=0, keepdim=True)
-    return (luma - mean) / (variance.sqrt() + 0.02)
+    return (luma - mean) / (variance.sqrt() + LUMA_FLOOR)

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from horizon_rt.frame import DevicePlane, Frame, Plane
-from horizon_rt.models.sizes import OUTPUT_STRIDE
+from horizon_rt.models.sizes import INPUT_AREA_PX, OUTPUT_STRIDE
 from horizon_rt.options import BATCH
-from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.cuda import CudaQueue, DeviceNet, Queue, Work
 from horizon_rt.segmentation.device_input import DeviceInput, Layout
-from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
+from horizon_rt.segmentation.mask import Segmentation
+from horizon_rt.segmentation.segmenter import Segmenter
 
 __all__ = ["GpuSegmenter"]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from horizon_rt._version import __version__
 from horizon_rt.errors import WeightsError
 from horizon_rt.models.manifest import ModelCard
-from horizon_rt.segmentation.backends import backend_name
+from horizon_rt.segmentation.backend import backend_name
 from horizon_rt.system.paths import cache_folder
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.errors import WeightsError
 from horizon_rt.options import Precision
-from horizon_rt.segmentation.backends import backend_name
+from horizon_rt.segmentation.backend import backend_name
 from horizon_rt.system.paths import cache_folder
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ smaller than the input). The picture keeps its aspect and is centred; the bars r
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,48 +17,19 @@ from numpy.typing import NDArray
 
 from horizon_rt.frame import ColourMatrix, Frame, Plane, Sampling
 from horizon_rt.imaging.colour import yuv_from_rgb
+from horizon_rt.models.sizes import CHROMA_GAIN, INPUT_AREA_PX, LUMA_FLOOR
+from horizon_rt.segmentation.letterbox import Letterbox, input_size, letterbox_of
 
 __all__ = [
-    "INPUT_AREA_PX",
-    "Letterbox",
     "Preprocessor",
     "gains_of",
-    "input_size",
-    "letterbox_of",
     "taps_of",
     "to_bt709",
 ]
 
-_STRIDE = 32
-INPUT_AREA_PX = 256 * 256  # 320×192 for 16:9, 288×224 for 4:3, 256×256 for a square
 # Numbers of column taps that the kernel is compiled for; larger ones compile as they come.
 _TAPS = (2, 3, 6, 12, 24)
 _EPSILON = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """Where a picture lies in the net input: input px = (picture px + 0.5) · scale − 0.5 + (left, top)."""
-
-    scale: float
-    left: float
-    top: float
-
-    def to_picture(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Picture px (N, 2) of input px (N, 2)."""
-        return (points + 0.5 - (self.left, self.top)) / self.scale - 0.5
-
-
-@lru_cache(maxsize=64)
-def input_size(width: int, height: int, area_px: int = INPUT_AREA_PX) -> tuple[int, int]:
-    """Net input (height, width) of a picture: the multiples of 32 that show it largest within `area_px`."""
-    best, answer = 0.0, (_STRIDE, _STRIDE)
-    for w in range(_STRIDE, area_px // _STRIDE + 1, _STRIDE):
-        for h in range(_STRIDE, area_px // w + 1, _STRIDE):
-            scale = min(w / width, h / height)
-            if scale > best * 1.001 or (scale > best * 0.999 and w * h < answer[0] * answer[1]):
-                best, answer = scale, (h, w)
-    return answer
 
 
 class Preprocessor:
@@ -102,12 +72,6 @@ class Preprocessor:
             self._row = np.empty(columns, np.float32)
         unroll = (0,) * xw.shape[1]
         _area(_contiguous_rows(plane), columns, y0, yw, x0, xw, gain, bias, self._row, out, unroll)
-
-
-def letterbox_of(width: int, height: int, out_width: int, out_height: int) -> Letterbox:
-    """A picture as large as it fits into a net input, centred."""
-    scale = min(out_width / width, out_height / height)
-    return Letterbox(scale, (out_width - width * scale) / 2, (out_height - height * scale) / 2)
 
 
 def gains_of(sampling: Sampling) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -207,9 +171,9 @@ def _standardise(yuv: Any) -> None:
             total += yuv[0, i, j]
             squares += yuv[0, i, j] * yuv[0, i, j]
     mean = total / count
-    inverse = np.float32(1.0 / (math.sqrt(max(squares / count - mean * mean, 0.0)) + 0.02))
+    inverse = np.float32(1.0 / (math.sqrt(max(squares / count - mean * mean, 0.0)) + LUMA_FLOOR))
     for i in range(yuv.shape[1]):
         for j in range(yuv.shape[2]):
             yuv[0, i, j] = (yuv[0, i, j] - np.float32(mean)) * inverse
-            yuv[1, i, j] *= np.float32(4.0)
-            yuv[2, i, j] *= np.float32(4.0)
+            yuv[1, i, j] *= np.float32(CHROMA_GAIN)
+            yuv[2, i, j] *= np.float32(CHROMA_GAIN)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from horizon_rt.options import Precision
-from horizon_rt.segmentation.backends import backend_name
+from horizon_rt.segmentation.backend import backend_name
 
 __all__ = ["Device", "TorchScript", "best_device", "run_as_it_is", "script_bytes", "scripted"]
 

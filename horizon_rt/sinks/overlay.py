@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.imaging.canvas import Canvas, text_size
-from horizon_rt.imaging.yuv import Colour
+from horizon_rt.imaging.colour import Colour
 from horizon_rt.sinks.instrument import WHITE, Instrument, Style
 
 if TYPE_CHECKING:

@@ -8,17 +8,16 @@ white acceleration. There is no angle to wrap: inverted flight and ±180° are p
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from horizon_rt.fitting.plane import tangent_basis
 from horizon_rt.geometry import UpVector
+from horizon_rt.geometry.sphere import offset, tangent_basis, turn
 
-__all__ = ["KalmanState", "SphereKalman", "offset", "turn"]
+__all__ = ["KalmanState", "SphereKalman"]
 
 Array = NDArray[np.float64]
 _LEAST_VARIANCE = 1e-16  # rad²; keeps two exact measurements at one time apart from a division by zero
@@ -94,27 +93,6 @@ class SphereKalman:
 
 
 @njit(cache=True, nogil=True)
-def turn(frame: Any, a: float, b: float) -> None:
-    """Rotate the whole frame along the great circle that starts in tangent direction (a, b), in rad."""
-    angle = math.sqrt(a * a + b * b)
-    if angle < 1e-15:
-        return
-    a, b, cos, sin = a / angle, b / angle, math.cos(angle), math.sin(angle)
-    for k in range(3):
-        along = a * frame[k, 0] + b * frame[k, 1]
-        across = -b * frame[k, 0] + a * frame[k, 1]
-        u = frame[k, 2]
-        moved = cos * along - sin * u
-        frame[k, 2] = cos * u + sin * along
-        frame[k, 0] = a * moved - b * across
-        frame[k, 1] = b * moved + a * across
-    for j in (2, 0):  # the rounding of many turns, taken out
-        norm = math.sqrt(frame[0, j] ** 2 + frame[1, j] ** 2 + frame[2, j] ** 2)
-        for k in range(3):
-            frame[k, j] /= norm
-
-
-@njit(cache=True, nogil=True)
 def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> None:
     turn(frame, velocity[0] * dt, velocity[1] * dt)
     for i in range(2):  # P ← F P Fᵀ with F = [[I, dt I], [0, I]]
@@ -129,21 +107,6 @@ def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> No
         p[i, i + 2] += density * dt * span / 2
         p[i + 2, i] += density * dt * span / 2
         p[i + 2, i + 2] += density * span
-
-
-@njit(cache=True, nogil=True)
-def offset(frame: Any, u: Any) -> tuple[float, float]:
-    """Where u lies from the state: the logarithm of the sphere, in tangent coordinates."""
-    x = y = z = 0.0
-    for k in range(3):
-        x += frame[k, 0] * u[k]
-        y += frame[k, 1] * u[k]
-        z += frame[k, 2] * u[k]
-    sin = math.sqrt(x * x + y * y)
-    if sin < 1e-12:  # here, or at the antipode, to which every direction leads
-        return (x, y) if z > 0.0 else (math.pi, 0.0)
-    scale = math.atan2(sin, z) / sin
-    return x * scale, y * scale
 
 
 @njit(cache=True, nogil=True)

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from horizon_rt.geometry.sphere import offset, turn
 from horizon_rt.horizon import Observation
 from horizon_rt.tracking.filter import Step, Track, TrackFilter, TrackSettings, track_of
-from horizon_rt.tracking.kalman import KalmanState, offset, turn
+from horizon_rt.tracking.kalman import KalmanState
 
 __all__ = ["smooth_tracks"]
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError
 from horizon_rt.models.nets.lite import keep_first_stages, pretrained_encoder
+from horizon_rt.models.sizes import CHROMA_GAIN, LUMA_FLOOR
 from horizon_rt.system.files import output_error, write_whole
 from horizon_rt.system.interrupts import interrupts_wait
 from horizon_rt.training.batches import Batch, Batches, augment, load
@@ -41,7 +42,7 @@ def normalise(yuv: Tensor) -> Tensor:
     x = yuv.float() / 255
     luma = x[:, :1]
     deviation, mean = torch.std_mean(luma, dim=(1, 2, 3), keepdim=True, correction=0)
-    return torch.cat([(luma - mean) / (deviation + 0.02), 4 * (x[:, 1:] - 128 / 255)], dim=1)
+    return torch.cat([(luma - mean) / (deviation + LUMA_FLOOR), CHROMA_GAIN * (x[:, 1:] - 128 / 255)], dim=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from horizon_rt.datasets.splits import write_split
 from horizon_rt.errors import DatasetError, TrainingError
 from horizon_rt.models.manifest import check_name
 from horizon_rt.models.nets.lite import imagenet_weights, pretrained_encoder, take_imagenet
+from horizon_rt.models.sizes import INPUT_AREA_PX
 from horizon_rt.models.weights import (
     ModelCard,
     SigmaScale,
@@ -22,7 +23,6 @@ from horizon_rt.models.weights import (
     new_net,
     write_manifest,
 )
-from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss

@@ -18,11 +18,12 @@ from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.horizon import Observation
 from horizon_rt.metrics import LineError, line_error, summarise
-from horizon_rt.models.sizes import OUTPUT_STRIDE
+from horizon_rt.models.sizes import INPUT_AREA_PX, OUTPUT_STRIDE
 from horizon_rt.models.weights import SigmaScale
 from horizon_rt.options import DEFAULT_HFOV_DEG
 from horizon_rt.segmentation import Segmentation
-from horizon_rt.segmentation.preprocess import INPUT_AREA_PX, Letterbox, Preprocessor
+from horizon_rt.segmentation.letterbox import Letterbox
+from horizon_rt.segmentation.preprocess import Preprocessor
 from horizon_rt.training.losses import Loss
 from horizon_rt.training.samples.pictures import Picture, load
 
@@ -135,8 +136,7 @@ def _case(name: str, picture: Picture, preprocess: Preprocessor) -> _Case:
     letterbox = preprocess(Frame.from_bgr(image))
     shown = preprocess.input[0].copy()
     rows, columns = (n // OUTPUT_STRIDE for n in shown.shape[1:])
-    y, x = np.mgrid[:rows, :columns] * float(OUTPUT_STRIDE) + (OUTPUT_STRIDE - 1) / 2
-    points = letterbox.to_picture(np.stack([x.ravel(), y.ravel()], axis=1))
+    points = letterbox.cell_centres(rows, columns)
     inside = ((points >= -0.5) & (points <= np.array([width, height]) - 0.5)).all(axis=1)
     cover = None
     if line is not None:

@@ -1,0 +1,52 @@
+"""Preprocess and net, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.frame import Frame
+from horizon_rt.models.sizes import INPUT_AREA_PX
+from horizon_rt.segmentation.backend import Backend
+from horizon_rt.segmentation.letterbox import Letterbox
+from horizon_rt.segmentation.mask import Segmentation
+from horizon_rt.segmentation.preprocess import Preprocessor
+
+__all__ = ["OnStage", "Segmenter", "no_op"]
+
+OnStage = Callable[[str], None]
+
+
+def no_op(stage: str) -> None:
+    """The `OnStage` where no stage is timed."""
+
+
+class Segmenter:
+    """Preprocess and net, one frame at a time; not for use by several threads at once.
+
+    `on_stage` is called with the name of each part when it is done.
+    """
+
+    def __init__(self, backend: Backend, *, input_area_px: int = INPUT_AREA_PX) -> None:
+        self.backend = backend
+        self.on_stage: OnStage = no_op
+        self.preprocess = Preprocessor(input_area_px)
+
+    def segment(self, frame: Frame) -> Segmentation:
+        """Run the net on a frame."""
+        letterbox = self.preprocess(frame)
+        self.on_stage("preprocess")
+        found = self.segment_input(self.preprocess.input, letterbox)
+        self.on_stage("segment")
+        return found
+
+    def segment_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Segmentation | None]]:
+        """Each of the frames with its mask, None for damaged ones, in their order."""
+        for frame in frames:
+            yield frame, None if frame.damaged else self.segment(frame)
+
+    def segment_input(self, picture: NDArray[np.float32], letterbox: Letterbox) -> Segmentation:
+        """Run the net on a net input (1, 3, h, w) as `Preprocessor` makes it."""
+        return Segmentation.from_net(*self.backend(picture), letterbox)
