@@ -1,4 +1,4 @@
-"""The weights of the refinement's cues: `python benchmarks/fit_evidence.py [--model NAME] [--count N]`.
+"""The weights of the refinement's features: `python benchmarks/fit_evidence.py [--model NAME] [--count N]`.
 
 A conditional logit: of all planes within reach of the mask's, the true one shall be the most believed.
 Rendered frames of new seeds and the frames that were trained on; what is set aside stays for the test. Each
@@ -16,8 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.fitting.evidence import CUES, SIGNED, log_prior, read_cues
-from horizon_rt.fitting.refiner import HorizonRefiner
+from horizon_rt.fitting.edge_search import ROWS, EdgeSearch, precision_of
+from horizon_rt.fitting.evidence import FEATURES, SIGNED_FEATURES, log_prior, read_features
+from horizon_rt.fitting.stations import Stations
+from horizon_rt.fitting.uncertainty import DEFAULT_UNCERTAINTY
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
@@ -52,25 +54,26 @@ def real() -> Iterator[tuple[str, Frame, Pinhole, UpVector]]:
 
 
 def candidates(
-    refiner: HorizonRefiner, frame: Frame, measured: Measurement, truth: UpVector
+    camera: Pinhole, frame: Frame, measured: Measurement, truth: UpVector
 ) -> tuple[Array, NDArray[np.bool_]] | None:
-    """Cues and log priors (n, CUES + 1) of the planes, and which of them are true ones."""
-    strip = refiner._strip(measured.up)
-    if strip is None:
+    """Features and log priors (n, FEATURES + 1) of the planes, and which of them are true ones."""
+    stations = Stations(camera)
+    search, strip = EdgeSearch(stations, DEFAULT_UNCERTAINTY), stations.strip(measured.up)
+    step = None if strip is None else search.first_step_px(strip, strip.prior(measured))
+    if strip is None or step is None:
         return None
-    step = refiner._look(frame.luma, strip, strip.prior(measured))
-    if step is None:
-        return None
+    precision = precision_of(strip.prior(measured))
+    features = search.features(frame.luma, strip, step, 1.0)
     ends = strip.elevations(measured.up, truth)
-    count, scale = refiner._cues.shape[0], float(strip.scales.mean()) / step
-    places = np.arange(0, count, STRIDE) - count // 2
-    found, rows, true = np.empty(CUES), [], []
+    scale = strip.mean_scale / step
+    places = np.arange(0, ROWS, STRIDE) - ROWS // 2
+    found, rows, true = np.empty(FEATURES), [], []
     for i in places:
         for j in places:
             plane = np.array([i, j]) / scale
-            read_cues(refiner._cues, strip.scales / step, strip.shares, *plane, 1, found)
-            cues = np.where(np.arange(CUES) < SIGNED, np.abs(found), found)
-            rows.append([*cues, log_prior(float(plane @ refiner._precision @ plane))])
+            read_features(features, strip.scales / step, strip.shares, *plane, 1, found)
+            read = np.where(np.arange(FEATURES) < SIGNED_FEATURES, np.abs(found), found)
+            rows.append([*read, log_prior(float(plane @ precision @ plane))])
             true.append(np.abs(ends * scale - (i, j)).max() <= NEAR_ROWS)
     return (np.array(rows), np.array(true)) if any(true) else None
 
@@ -94,10 +97,9 @@ def main() -> None:
         measured = tracker.update(frame).observation.measurement
         if measured is None:
             continue
-        refiner = HorizonRefiner(camera)
         for start in (measured, jittered(measured, rng)):
             seen[name] = seen.get(name, 0) + 1
-            found = candidates(refiner, frame, start, truth)
+            found = candidates(camera, frame, start, truth)
             if found is not None:
                 cases.append((name, *found))
     print(f"seen {seen}, with the truth in reach: {len(cases)}")
@@ -110,7 +112,7 @@ def fit(cases: list[tuple[str, Array, NDArray[np.bool_]]]) -> None:
     share = torch.tensor([names.count(name) ** -0.5 for name in names], dtype=torch.float64)
     x = torch.from_numpy(np.stack([rows for _, rows, _ in cases]))
     true = torch.from_numpy(np.stack([mask for _, _, mask in cases]))
-    weights = torch.zeros(CUES + 1, dtype=torch.float64, requires_grad=True)
+    weights = torch.zeros(FEATURES + 1, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
     def likelihood() -> torch.Tensor:

@@ -1,9 +1,9 @@
 """The sigma of refined planes: `python benchmarks/fit_sigma.py [--model NAME] [--count N]`.
 
-Tries what a refined plane's sigma is made of (`_TRUST` and `_FLOOR_PX` of `fitting/refine.py`), and how much
-less sure a plane is that no edge bears out (`_UNSEEN`), and prints what makes the true values of roll and
-pitch most likely while ±2 sigma holds 95 % of them. Rendered frames of
-new seeds and the frames that were trained on; what is set aside stays for the test.
+Tries what a refined plane's sigma is made of (`mask_share` and `floor_px` of `fitting.Uncertainty`), and how
+much less certain a plane is that no edge supports (`unsupported_factor`). It prints what makes the true values
+of roll and pitch most likely while ±2 sigma holds 95 % of them. It uses rendered frames of new seeds and the
+frames of the training set; the held-out frames stay for the test.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from fit_evidence import real, rendered
 from numpy.typing import NDArray
 
-from horizon_rt.fitting import refiner as refine
+from horizon_rt.fitting import HorizonRefiner, Uncertainty
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.horizon import Measurement
 from horizon_rt.tracker import HorizonTracker
 
 Array = NDArray[np.float64]
-UNSEEN = np.arange(1, 3.01, 0.1)
-TRUSTS, FLOORS_PX = (0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8), (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
+FACTORS = np.arange(1, 3.01, 0.1)
+SHARES, FLOORS_PX = (0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8), (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 WEIGHTS = {"rendered": 2.0, "flight": 1.0, "thermal-sea": 1.0, "scenes": 0.3, "sea": 0.1}
 
 
@@ -45,9 +45,10 @@ def parts(coarse: Measurement, tracker: HorizonTracker, frame: Frame, truth: UpV
     Of a plane that is not refined the errors and the mask's variance, (2, 2).
     """
     assert tracker.camera is not None
-    refiner = refine.HorizonRefiner(tracker.camera)
     found = []
-    for refine._TRUST, refine._FLOOR_PX in ((0, 0), (1, 0), (0, 1)):
+    for share, floor_px in ((0, 0), (1, 0), (0, 1)):
+        uncertainty = Uncertainty(mask_share=share, floor_px=floor_px)
+        refiner = HorizonRefiner(tracker.camera, uncertainty=uncertainty)
         fine = refiner.refine(frame.luma, coarse, bit_depth=frame.sampling.bit_depth)
         if fine.up is coarse.up:
             return np.stack([squared_errors(coarse, truth), variances(coarse)], axis=1)
@@ -103,14 +104,14 @@ def main() -> None:
     def of_factors(factors: tuple[float, float]) -> float:
         return misfit({name: (rows[:, :, 0], refined(rows, factors)) for name, rows in sets.items()})
 
-    def of_unseen(factor: float) -> float:
+    def of_unsupported(factor: float) -> float:
         return misfit({name: (rows[:, :, 0], factor**2 * rows[:, :, 1]) for name, rows in left.items()})
 
-    grid = sorted(itertools.product(TRUSTS, FLOORS_PX), key=of_factors)
+    grid = sorted(itertools.product(SHARES, FLOORS_PX), key=of_factors)
     for factors in grid[:10]:
-        print(f"trust, floor {factors}: misfit {of_factors(factors):.3f}")
-    best = min(UNSEEN, key=of_unseen)
-    print(f"unseen {best:.1f}: misfit {of_unseen(best):.3f}")
+        print(f"mask share, floor {factors}: misfit {of_factors(factors):.3f}")
+    best = min(FACTORS, key=of_unsupported)
+    print(f"unsupported {best:.1f}: misfit {of_unsupported(best):.3f}")
     for name, rows in sets.items():
         report(f"{name}, refined", rows[:, :, 0], refined(rows, grid[0]))
     for name, rows in left.items():

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Pinhole
-from horizon_rt.fitting import FRESH
+from horizon_rt.fitting import DEFAULT_UNCERTAINTY
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.horizon import roll_pitch_sd_deg
@@ -49,7 +49,7 @@ def errors(tracker: HorizonTracker, frame: Frame, camera: Pinhole, truth: UpVect
     if found is None:
         return None
     roll = wrap_degrees(found.up.roll_deg - truth.roll_deg)
-    doubt = roll_pitch_sd_deg(found.up, found.lasting)[1] / math.sqrt(1 - FRESH**2)
+    doubt = roll_pitch_sd_deg(found.up, found.lasting)[1] / math.sqrt(1 - DEFAULT_UNCERTAINTY.white_share**2)
     formal = [math.sqrt(max(sd**2 - doubt**2, 0.0)) for sd in found.sd_deg]
     return [abs(roll), abs(found.up.pitch_deg - truth.pitch_deg), *formal, doubt]
 

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from horizon_rt.camera import BrownConrady, Pinhole
-from horizon_rt.fitting import FRESH, HorizonFitter
+from horizon_rt.fitting import DEFAULT_UNCERTAINTY, HorizonFitter
 from horizon_rt.fitting.boundary import agreement, crossings
 from horizon_rt.fitting.plane import fit_plane
 from horizon_rt.geometry import UpVector
@@ -176,7 +176,7 @@ def test_the_covariance_is_tangent_and_scaled_as_told(camera: Pinhole) -> None:
     fresh = scaled.noise - formal
     assert fresh == pytest.approx(fresh[0, 0] / tangent[0, 0] * tangent, abs=1e-12)
     assert fresh[0, 0] > 0
-    assert scaled.covariance == pytest.approx(formal + fresh / FRESH**2, abs=1e-12)
+    assert scaled.covariance == pytest.approx(formal + fresh / DEFAULT_UNCERTAINTY.white_share**2, abs=1e-12)
 
 
 @pytest.mark.parametrize(("value", "view", "sky"), [(9.0, "sky", 1.0), (-9.0, "ground", 0.0)])

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from horizon_rt.fitting.order_statistics import ranked
+from horizon_rt.fitting.order_statistics import order_statistic
 
 
 @given(
@@ -19,5 +19,5 @@ def test_the_value_of_a_rank_is_that_of_the_sorted_values(
 ) -> None:
     count, rank = len(values), int(share * (len(values) - 1))
     padded = np.array([*values, *[-1e9] * more])
-    assert ranked(padded, count, rank) == np.sort(values)[rank]
+    assert order_statistic(padded, count, rank) == np.sort(values)[rank]
     assert sorted(padded[:count]) == sorted(values)

@@ -1,4 +1,4 @@
-"""Kernels: luma profiles across a horizon, and the plane with the best evidence in them.
+"""Kernels: features of luma profiles across a horizon, and the most probable plane by them.
 
 A profile has an odd number of rows, the horizon's in the middle and the sky's last. Planes near the horizon
 are given by their elevation in rad at both ends; `shares` (n, 2) holds what of both a station has, `scales`
@@ -13,17 +13,24 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from horizon_rt.fitting.order_statistics import ranked
+from horizon_rt.fitting.order_statistics import order_statistic
 
-__all__ = ["CUES", "SIGNED", "collect_cues", "log_prior", "read_cues", "sample_profiles", "search"]
+__all__ = [
+    "FEATURES",
+    "SIGNED_FEATURES",
+    "collect_features",
+    "log_prior",
+    "most_probable_plane",
+    "read_features",
+]
 
-# What is read of a plane at each station. The first three are signed, and their sums count without sign:
-# a gradient, cut where it stands out of the noise; one cut where it is the largest; the step in tone between
-# the bands on both sides. The others are the unrest above and below.
-CUES, SIGNED = 5, 3
+# Features of a plane at each station. The first three are signed, and the magnitude of their sum counts: a
+# gradient clipped where it stands out of the noise; one clipped where it is the largest; the step of the mean
+# luma between the bands on both sides. The others are the edge density above and below.
+FEATURES, SIGNED_FEATURES = 5, 3
 _SCALE = 2  # rows on each side that a gradient compares
-_CLEAR = 4  # rows off the plane where its unrest is read from
-_BAND = 12  # rows of unrest; tones are of one less, right beside the plane
+_CLEAR = 4  # rows off the plane from which its edge density is taken
+_BAND = 12  # rows of edge density; mean luma is of one less, right beside the plane
 _CUT = 6.0  # times the lower quartile of the gradients: noise
 _LEAST = 0.5  # grey levels that a gradient must have to stand out
 _FREEDOM = 3.0  # degrees of freedom of the prior
@@ -31,37 +38,10 @@ _NEAR = 3  # rows within which planes count as the same
 _STRIDE = 2  # of rows and stations in the first search
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def sample_profiles(
-    luma: Any, points: Any, normals: Any, step: float, along: float, count: int, gain: float, rows: Any
-) -> None:
-    """Fill `rows` (r, n): luma `step` px apart along the normals, each the mean of `count` samples along the
-    horizon, `along` px apart, times `gain`. Bilinear; beyond the picture, of 2×2 px or more, its border goes
-    on. Points and step are finite.
-    """
-    height, width = luma.shape
-    half = rows.shape[0] // 2
-    for k in range(points.shape[0]):
-        nx, ny = normals[k, 0], normals[k, 1]
-        for i in range(rows.shape[0]):
-            total = 0.0
-            for j in range(count):
-                s = (j - 0.5 * (count - 1)) * along
-                x = points[k, 0] + (i - half) * step * nx - s * ny
-                y = points[k, 1] + (i - half) * step * ny + s * nx
-                x, y = min(max(x, 0.0), width - 1.001), min(max(y, 0.0), height - 1.001)
-                c, r = int(x), int(y)
-                u, v = x - c, y - r
-                top = luma[r, c] + u * (float(luma[r, c + 1]) - luma[r, c])
-                bottom = luma[r + 1, c] + u * (float(luma[r + 1, c + 1]) - luma[r + 1, c])
-                total += top + v * (bottom - top)
-            rows[i, k] = gain * total / count
-
-
 # Divisions that are checked keep the loops from being vectorised: 0.014 instead of 0.041 ms.
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def collect_cues(rows: Any, cues: Any) -> None:
-    """Fill `cues` (r, n, CUES) from profiles (r, n); see CUES."""
+def collect_features(rows: Any, features: Any) -> None:
+    """Fill `features` (r, n, FEATURES) from profiles (r, n); see FEATURES."""
     count, n = rows.shape
     gradients = np.zeros((count, n))
     sums = np.zeros((count + 1, n))
@@ -80,29 +60,29 @@ def collect_cues(rows: Any, cues: Any) -> None:
             mean += rows[i, k]
             spread += rows[i, k] * rows[i, k]
     mean /= count * n
-    tone = math.sqrt(max(spread / (count * n) - mean * mean, _LEAST * _LEAST))
-    largest = max(ranked(tops, n, n // 2), _LEAST)
+    contrast = math.sqrt(max(spread / (count * n) - mean * mean, _LEAST * _LEAST))
+    largest = max(order_statistic(tops, n, n // 2), _LEAST)
     sizes, seen = np.empty(count * n), 0
     for i in range(_SCALE, count - _SCALE, 2):
         for k in range(0, n, 2):
             sizes[seen] = abs(gradients[i, k])
             seen += 1
-    noise = min(max(_CUT * ranked(sizes, seen, seen // 4), _LEAST), largest)
-    unrest = np.zeros((count + 1, n))
+    noise = min(max(_CUT * order_statistic(sizes, seen, seen // 4), _LEAST), largest)
+    density = np.zeros((count + 1, n))
     for i in range(count):
         for k in range(n):
             g = gradients[i, k]
-            cues[i, k, 0] = min(max(g / noise, -1.0), 1.0)
-            cues[i, k, 1] = min(max(g / largest, -1.0), 1.0)
-            unrest[i + 1, k] = unrest[i, k] + abs(cues[i, k, 0])
+            features[i, k, 0] = min(max(g / noise, -1.0), 1.0)
+            features[i, k, 1] = min(max(g / largest, -1.0), 1.0)
+            density[i + 1, k] = density[i, k] + abs(features[i, k, 0])
     for i in range(count):
         for k in range(n):
-            above = _band(unrest, i + _CLEAR, i + _CLEAR + _BAND, count, k)
-            below = _band(unrest, i - _CLEAR - _BAND + 1, i - _CLEAR + 1, count, k)
+            above = _band(density, i + _CLEAR, i + _CLEAR + _BAND, count, k)
+            below = _band(density, i - _CLEAR - _BAND + 1, i - _CLEAR + 1, count, k)
             over = _band(sums, i + 1, i + _BAND, count, k)
             under = _band(sums, i - _BAND + 1, i, count, k)
-            cues[i, k, 2] = min(max((over - under) / tone, -2.0), 2.0)
-            cues[i, k, 3], cues[i, k, 4] = above, below
+            features[i, k, 2] = min(max((over - under) / contrast, -2.0), 2.0)
+            features[i, k, 3], features[i, k, 4] = above, below
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -115,50 +95,53 @@ def _band(sums: Any, low: int, high: int, count: int, k: int) -> float:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def read_cues(cues: Any, scales: Any, shares: Any, a: float, b: float, stride: int, out: Any) -> None:
-    """Fill `out` (CUES,) with the means over every `stride`-th station of the plane at elevations a and b."""
-    count, n = cues.shape[:2]
+def read_features(features: Any, scales: Any, shares: Any, a: float, b: float, stride: int, out: Any) -> None:
+    """Fill `out` (FEATURES,) with the means over every `stride`-th station of a plane."""
+    count, n = features.shape[:2]
     half = count // 2
-    for c in range(CUES):
+    for c in range(FEATURES):
         out[c] = 0.0
     seen = 0
     for k in range(0, n, stride):
         place = int(half + scales[k] * (a * shares[k, 0] + b * shares[k, 1]) + 0.5)
         place = min(max(place, 0), count - 1)
         seen += 1
-        for c in range(CUES):
-            out[c] += cues[place, k, c]
-    for c in range(CUES):
+        for c in range(FEATURES):
+            out[c] += features[place, k, c]
+    for c in range(FEATURES):
         out[c] /= seen
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def search(
-    cues: Any, scales: Any, shares: Any, middle: Any, precision: Any, weights: Any, beliefs: Any
+def most_probable_plane(
+    features: Any, scales: Any, shares: Any, middle: Any, precision: Any, weights: Any, log_posteriors: Any
 ) -> tuple[float, float, float, float, tuple[float, float, float]]:
-    """The most believed plane: elevations at both ends, sign of its gradient, and its share of the belief.
+    """The maximum a posteriori plane: elevations at both ends, sign of its gradient, posterior probability.
 
-    The log belief of a plane is the sum of its cues by `weights[:CUES]` and of `log_prior` of its squared
-    distance from the elevations `middle` (2,), by `precision` (2, 2), times `weights[CUES]`. The share is
-    what it and its neighbours hold of the belief in all planes; then follow the second moments (aa, ab, bb)
-    about it that the others add. `beliefs` (r, r) is for the planes by their rows at both ends.
+    The log posterior of a plane, but for a constant, is the sum of its features by `weights[:FEATURES]` and
+    of `log_prior` of its squared distance from the elevations `middle` (2,), by `precision` (2, 2), times
+    `weights[FEATURES]` (a conditional logit, McFadden 1974). The probability is that of the plane and its
+    neighbours; then follow the second moments (aa, ab, bb) about it that all others add. `log_posteriors`
+    (r, r) is filled, for the planes by their rows at both ends.
     """
-    count, n = cues.shape[:2]
+    count, n = features.shape[:2]
     half, scale = count // 2, 0.0
     for k in range(n):
         scale += scales[k] / n
-    found = np.empty(CUES)
+    found = np.empty(FEATURES)
     best, bi, bj = -1e30, half, half
     for i in range(0, count, _STRIDE):
         for j in range(0, count, _STRIDE):
-            value = _belief(cues, scales, shares, middle, precision, weights, i, j, scale, _STRIDE, found)
-            beliefs[i, j] = value
+            value = _log_posterior(
+                features, scales, shares, middle, precision, weights, i, j, scale, _STRIDE, found
+            )
+            log_posteriors[i, j] = value
             if value > best:
                 best, bi, bj = value, i, j
     total, near, aa, ab, bb = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(0, count, _STRIDE):
         for j in range(0, count, _STRIDE):
-            p = math.exp(beliefs[i, j] - best)
+            p = math.exp(log_posteriors[i, j] - best)
             total += p
             if abs(i - bi) <= _NEAR and abs(j - bj) <= _NEAR:
                 near += p
@@ -168,7 +151,9 @@ def search(
     ci, cj, best, sign = bi, bj, -1e30, 1.0
     for i in range(max(ci - 2, 0), min(ci + 3, count)):
         for j in range(max(cj - 2, 0), min(cj + 3, count)):
-            value = _belief(cues, scales, shares, middle, precision, weights, i, j, scale, 1, found)
+            value = _log_posterior(
+                features, scales, shares, middle, precision, weights, i, j, scale, 1, found
+            )
             if value > best:
                 best, bi, bj, sign = value, i, j, 1.0 if found[1] > 0 else -1.0
     return (bi - half) / scale, (bj - half) / scale, sign, near / total, (aa / total, ab / total, bb / total)
@@ -181,16 +166,16 @@ def log_prior(far: float) -> float:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _belief(
-    cues: Any, scales: Any, shares: Any, middle: Any, precision: Any, weights: Any, i: int, j: int,
+def _log_posterior(
+    features: Any, scales: Any, shares: Any, middle: Any, precision: Any, weights: Any, i: int, j: int,
     scale: float, stride: int, found: Any,
 ) -> float:  # fmt: skip
-    half = cues.shape[0] // 2
+    half = features.shape[0] // 2
     a, b = (i - half) / scale, (j - half) / scale
-    read_cues(cues, scales, shares, a, b, stride, found)
+    read_features(features, scales, shares, a, b, stride, found)
     a, b = a - middle[0], b - middle[1]
     far = precision[0, 0] * a * a + 2.0 * precision[0, 1] * a * b + precision[1, 1] * b * b
-    value = weights[CUES] * log_prior(far)
-    for c in range(CUES):
-        value += weights[c] * (abs(found[c]) if c < SIGNED else found[c])
+    value = weights[FEATURES] * log_prior(far)
+    for c in range(FEATURES):
+        value += weights[c] * (abs(found[c]) if c < SIGNED_FEATURES else found[c])
     return value

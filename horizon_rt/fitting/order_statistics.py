@@ -6,11 +6,11 @@ from typing import Any
 
 from numba import njit
 
-__all__ = ["ranked"]
+__all__ = ["order_statistic"]
 
 
 @njit(cache=True, nogil=True)
-def ranked(values: Any, count: int, rank: int) -> float:
+def order_statistic(values: Any, count: int, rank: int) -> float:
     """The value of a rank (0: the least) among the first `count`, whose order it changes (Hoare's FIND)."""
     low, high = 0, count - 1
     while low < high:

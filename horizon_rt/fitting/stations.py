@@ -1,13 +1,146 @@
-"""Kernel: stations along the horizon of a lens without distortion, where it is a straight line."""
+"""Stations along the horizon in the picture: a line, or a curve where the lens bends it."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-__all__ = ["pinhole_stations"]
+from horizon_rt.camera import CameraModel, Pinhole
+from horizon_rt.camera.projection import SkyFrame, runs
+from horizon_rt.geometry import UpVector
+from horizon_rt.horizon import Measurement
+
+__all__ = ["STATIONS", "Stations", "Strip", "pinhole_stations"]
+
+Array = NDArray[np.float64]
+
+STATIONS = 96
+_BORDER = 16  # points on each side of the picture, between which its border is taken as straight
+_MIN_LENGTH_PX = 24.0
+_DIFFERENCE_STEP_RAD = 1e-4
+
+
+class Strip(NamedTuple):
+    """Stations along a horizon: px position and unit normal towards the sky (n, 2), px per rad of elevation
+    (n,), shares (n, 2) of the elevations at both ends, the rays (2, 3) at both ends, `spacing_px` between
+    stations, azimuths (n,) in rad.
+    """
+
+    points: Array
+    normals: Array
+    scales: Array
+    shares: Array
+    ends: Array
+    spacing_px: float
+    azimuths: Array
+
+    def prior(self, measured: Measurement) -> Array:
+        """Covariance (2, 2) of the elevations at both ends, rad²."""
+        return np.asarray(self.ends @ measured.covariance @ self.ends.T)
+
+    def elevations(self, near: UpVector, other: UpVector) -> Array:
+        """Of another plane above both ends (2,), rad; `near` is the plane of the strip."""
+        return np.asarray(np.arctan2(-self.ends @ other.as_array(), near.as_array() @ other.as_array()))
+
+    @property
+    def mean_scale(self) -> float:
+        """Mean px per rad of elevation."""
+        return float(self.scales.mean())
+
+    def moved(self, up: UpVector, first: float, last: float) -> UpVector:
+        """The plane `up` lifted by these elevations in rad above both ends."""
+        lifts = np.array([math.tan(first), math.tan(last)])
+        return UpVector.from_vector(up.as_array() + lifts @ self.dual)
+
+    @property
+    def dual(self) -> Array:
+        """(2, 3): the change of u for an elevation of 1 rad at either end and none at the other."""
+        ends = self.ends
+        c = float(ends[0] @ ends[1])
+        return -np.stack([ends[0] - c * ends[1], ends[1] - c * ends[0]]) / (1 - c * c)
+
+
+class Stations:
+    """Places stations along the horizons of one camera's frames.
+
+    `straight` allows the faster kernel for a lens without distortion; both give the same stations.
+    """
+
+    def __init__(self, camera: CameraModel, *, straight: bool = True) -> None:
+        self.camera = camera
+        w, h = camera.width - 0.5, camera.height - 0.5
+        across, down = np.linspace(-0.5, w, _BORDER), np.linspace(-0.5, h, _BORDER)
+        ends = np.full(_BORDER, -0.5), np.full(_BORDER, w), np.full(_BORDER, h)
+        sides = [(across, ends[0]), (ends[1], down), (across[::-1], ends[2]), (ends[0], down[::-1])]
+        border = np.concatenate([np.stack(side, axis=1)[:-1] for side in sides])
+        rays = camera.rays(np.concatenate([border, border[:1]]))
+        self._pinhole: tuple[float, float, float, float] | None = None
+        if straight and isinstance(camera, Pinhole) and not any(camera.distortion):
+            self._pinhole = (camera.fx, camera.fy, camera.cx, camera.cy)
+        self._border = rays[np.isfinite(rays).all(axis=1)]
+
+    def strip(self, up: UpVector) -> Strip | None:
+        """Stations where the plane of an up vector is in view; None where too little of it is."""
+        if abs(up.z) > 0.99 or min(self.camera.width, self.camera.height) < 2:
+            return None
+        strip = self._bent_strip(up) if self._pinhole is None else self._straight_strip(up, self._pinhole)
+        if strip is None or not np.isfinite(strip.scales).all():
+            return None
+        return strip if strip.spacing_px * STATIONS > _MIN_LENGTH_PX else None
+
+    def _straight_strip(self, up: UpVector, lens: tuple[float, float, float, float]) -> Strip:
+        n = STATIONS
+        parts = (
+            np.empty((n, 2)),
+            np.empty((n, 2)),
+            np.empty(n),
+            np.empty((n, 2)),
+            np.empty((2, 3)),
+            np.empty(n),
+        )
+        spacing = pinhole_stations(up.as_array(), lens, (self.camera.width, self.camera.height), *parts)
+        return Strip(*parts[:5], spacing, parts[5])
+
+    def _bent_strip(self, up: UpVector) -> Strip | None:
+        """For any lens, by its projection."""
+        sky = SkyFrame.of(up)
+        heights = self._border @ sky.up
+        crossed = np.flatnonzero((heights[:-1] > 0) != (heights[1:] > 0))
+        if len(crossed) < 2:
+            return None
+        share = heights[crossed] / (heights[crossed] - heights[crossed + 1])
+        rays = self._border[crossed] + share[:, None] * (self._border[crossed + 1] - self._border[crossed])
+        azimuths = np.arctan2(rays @ sky.right, rays @ sky.forward)
+        strip = self._stations(sky, float(azimuths.max()), float(azimuths.min()))
+        inside = self._inside(strip.points)
+        if not inside.all():  # a lens can bend the horizon out of the picture and back
+            seen = max((strip.azimuths[run] for run in runs(inside)), key=len, default=strip.azimuths[:0])
+            if len(seen) < 2:
+                return None
+            strip = self._stations(sky, seen[0], seen[-1])
+        return strip
+
+    def _inside(self, points: Array) -> NDArray[np.bool_]:
+        limits = np.array([self.camera.width, self.camera.height])
+        return np.asarray(((points > -1.0) & (points < limits)).all(axis=1))
+
+    def _stations(self, sky: SkyFrame, first: float, last: float) -> Strip:
+        """Stations from one azimuth to another."""
+        inset = 0.5 * (last - first) / STATIONS
+        t = np.linspace(first + inset, last - inset, STATIONS)
+        level = sky.rays(t, 0.0)
+        lift = _DIFFERENCE_STEP_RAD * sky.up
+        pixels = self.camera.project(np.concatenate([level, level + lift, level - lift]))
+        points, above, below = pixels.reshape(3, STATIONS, 2)
+        normals = (above - below) / (2 * _DIFFERENCE_STEP_RAD)
+        scales = np.hypot(normals[:, 0], normals[:, 1])
+        spacing = float(np.hypot(*(points[-1] - points[0]))) / (STATIONS - 1)
+        shares = np.stack([np.sin(t[-1] - t), np.sin(t - t[0])], axis=1) / math.sin(t[-1] - t[0])
+        return Strip(points, normals / scales[:, None], scales, shares, level[[0, -1]], spacing, t)
 
 
 @njit(cache=True, nogil=True)
@@ -15,7 +148,7 @@ def pinhole_stations(
     u: Any, lens: tuple[float, float, float, float], size: tuple[int, int], points: Any, normals: Any,
     scales: Any, shares: Any, ends: Any, azimuths: Any,
 ) -> float:  # fmt: skip
-    """Fill the fields of a strip (see `refine._Strip`) for the up vector `u` (3,).
+    """Fill the fields of a `Strip` for the up vector `u` (3,).
 
     `lens` is fx, fy, cx, cy in px, `size` width and height. Returns px between stations, 0 where the horizon
     is not in view.

@@ -1,4 +1,4 @@
-"""Kernel: the robust plane through the gradient maxima of profiles; see `profiles` for their layout."""
+"""Kernel: the robust plane through the gradient maxima of profiles; see `evidence` for their layout."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from horizon_rt.fitting.order_statistics import ranked
+from horizon_rt.fitting.order_statistics import order_statistic
 from horizon_rt.fitting.plane import TUKEY
 
-__all__ = ["fit_maxima"]
+__all__ = ["fit_subpixel"]
 
 _STEPS = 6
 _MIN_SHARE = 0.4  # of the stations that have their maximum on the line
@@ -20,7 +20,7 @@ _FALL = 0.6  # of its peak, to which the mean gradient falls at the sides of an 
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def fit_maxima(
+def fit_subpixel(
     rows: Any, scales: Any, shares: Any, sign: float, window: float
 ) -> tuple[int, float, float, Any]:
     """Robust plane through the largest gradients of the stations, no more than `window` rows away.
@@ -47,7 +47,7 @@ def fit_maxima(
         if seen < _MIN_SHARE * n:
             return 0, 0.0, 0.0, covariance
         cut = max(TUKEY * spread, 1.0)
-        typical = ranked(order, seen, seen // 2)
+        typical = order_statistic(order, seen, seen // 2)
         m00, m01, m11, v0, v1, squares, weights = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         on = 0
         for k in range(n):

@@ -1,0 +1,96 @@
+"""The covariance of a measurement: of the mask's plane, of the edge's, and of a plane without an edge.
+
+docs/uncertainty.md tells where each part comes from and by which script it was set.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.fitting.stations import Strip
+from horizon_rt.geometry import UpVector
+from horizon_rt.horizon import Measurement
+from horizon_rt.models.manifest import SigmaScale
+
+__all__ = ["DEFAULT_UNCERTAINTY", "Uncertainty"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncertainty:
+    """The settings of the covariance model (`benchmarks/fit_sigma.py`), and the model.
+
+    `white_share` of the sigma from the width of the mask's boundary is new in each frame; the rest is
+    correlated over time. `mask_share` of the mask's sigma stays in an edge's plane as a whole, as an edge may
+    not be that of the horizon; `floor_px` is the least sigma of an edge. A plane of the mask that no edge
+    supports has `unsupported_factor` times its sigma. `correlation_factor` is how far stations may err alike
+    before a plane on the edge is less certain than that of the mask.
+    """
+
+    white_share: float = 0.25
+    mask_share: float = 0.5
+    floor_px: float = 0.15
+    unsupported_factor: float = 2.0
+    correlation_factor: float = 3.0
+
+    def of_mask(
+        self,
+        up: UpVector,
+        formal: Array,
+        boundary_width: float,
+        cell_rad: float,
+        calibration: SigmaScale,
+        inliers: int,
+    ) -> Measurement:
+        """The plane through the mask's boundary.
+
+        `formal` (3, 3) is the covariance for independent crossings, rad²; `boundary_width` that of the band
+        in which the mask is ambiguous, in cells of `cell_rad`.
+        """
+        width_deg = math.degrees(calibration.doubt * boundary_width * cell_rad)
+        scaled = calibration.scale**2 * formal
+        return Measurement(
+            up=up,
+            covariance=scaled + up.isotropic_covariance(width_deg),
+            inliers=inliers,
+            noise=scaled + up.isotropic_covariance(self.white_share * width_deg),
+        )
+
+    def of_edge(self, up: UpVector, strip: Strip, formal: Array, others: Array, inliers: int) -> Measurement:
+        """The plane on an edge.
+
+        `formal` and `others` (2, 2) are covariances of the elevations at both ends of the strip, rad²: of
+        stations that err independently, and of all that makes another edge possible.
+        """
+        dual = strip.dual
+        floor = up.isotropic_covariance(math.degrees(self.floor_px / strip.mean_scale))
+        return Measurement(
+            up=up,
+            covariance=dual.T @ (formal + others) @ dual + floor,
+            inliers=inliers,
+            noise=dual.T @ formal @ dual,
+        )
+
+    def of_other_edges(self, moments: tuple[float, float, float], prior: Array) -> Array:
+        """Covariance (2, 2), rad², of other planes by their second moments (aa, ab, bb) and of the mask."""
+        aa, ab, bb = moments
+        return np.array([[aa, ab], [ab, bb]]) + self.mask_share**2 * 0.25 * prior.sum()
+
+    def unsupported(self, measured: Measurement) -> Measurement:
+        """The plane of a mask that no edge supports, less certain by as much."""
+        noise = measured.covariance if measured.noise is None else measured.noise
+        return replace(measured, covariance=self.unsupported_factor**2 * measured.covariance, noise=noise)
+
+    def is_worse(self, edge: Measurement, mask: Measurement) -> bool:
+        """Whether an edge's plane is less certain than that of the mask without an edge."""
+        assert edge.noise is not None
+        variance = np.trace(edge.covariance) + (self.correlation_factor**2 - 1) * np.trace(edge.noise)
+        return bool(variance > self.unsupported_factor**2 * np.trace(mask.covariance))
+
+
+DEFAULT_UNCERTAINTY = Uncertainty()
