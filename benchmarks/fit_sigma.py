@@ -1,9 +1,9 @@
 """The sigma of refined planes: `python benchmarks/fit_sigma.py [--model NAME] [--count N]`.
 
 Tries what a refined plane's sigma is made of (`mask_share` and `floor_px` of `fitting.Uncertainty`), and how
-much less certain a plane is that no edge supports (`unsupported_factor`). It prints what makes the true values
-of roll and pitch most likely while ±2 sigma holds 95 % of them. It uses rendered frames of new seeds and the
-frames of the training set; the held-out frames stay for the test.
+much less certain a plane is that no edge supports (`unsupported_factor`). It prints what makes the true
+values of roll and pitch most likely while ±2 sigma holds 95 % of them. It uses rendered frames of new seeds
+and the frames of the training set; the held-out frames stay for the test.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whether telemetry is the same to the bit: `python benchmarks/same_results.py --json FILE [--against FILE]`.
 
-Tracks the clip of the demo and the pictures of ../shared/data with every shipped model, with TorchScript on the
-CPU, and keeps a digest of the rows of each run but for what the clock decides. A change of the code that shall
-not change results is checked against the digests from before it.
+Tracks the clip of the demo and the pictures of ../shared/data with every shipped model, with TorchScript on
+the CPU, and keeps a digest of the rows of each run but for what the clock decides. A change of the code that
+shall not change results is checked against the digests from before it.
 """
 
 from __future__ import annotations

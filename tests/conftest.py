@@ -7,35 +7,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
-from sources_support import av_frame, chroma_size, write_clip
+from support.cli import ENTRY, Done, RunCli, horizon_luma, write_horizon
 
 from horizon_rt.cli import main
 from horizon_rt.system.paths import data_root as find_data_root
-
-MakeClip = Callable[..., Path]
-ENTRY = "from horizon_rt.cli import main; main()"
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended; `errors` are the lines of stderr."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def errors(self) -> list[str]:
-        return self.err.splitlines()
-
-
-RunCli = Callable[..., Done]
 
 
 @pytest.fixture
@@ -68,23 +47,6 @@ def process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         with suppress(ProcessLookupError):
             child.kill()
         child.communicate()
-
-
-def horizon_luma(width: int, height: int, tilt: float = 0.0) -> np.ndarray:
-    """Bright above, dark below, split through the middle; `tilt` in rows per column."""
-    rows, columns = np.mgrid[:height, :width]
-    above = rows < height / 2 + tilt * (columns - width / 2)
-    return np.where(above, 190, 50).astype(np.uint8)
-
-
-def write_horizon(
-    path: Path, count: int = 12, width: int = 96, height: int = 64, codec: str = "ffv1", **options: object
-) -> Path:
-    """A clip whose horizon swings gently."""
-    chroma = [np.full(chroma_size(width, height, "420"), 128, np.uint8)] * 2
-    lumas = [horizon_luma(width, height, 0.1 * np.sin(i / 8)) for i in range(count)]
-    frames = [av_frame("yuv420p", (luma, *chroma)) for luma in lumas]
-    return write_clip(path, frames, codec=codec, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture

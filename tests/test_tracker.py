@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fitting_support import degrees_between, ideal, up_vector
+from support.fitting import degrees_between, ideal, up_vector
 
 import horizon_rt
 from horizon_rt.camera import Pinhole

@@ -1,0 +1,145 @@
+"""Imports point one way: every room with what it may import, and no circle of files."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import horizon_rt
+
+PACKAGE = Path(horizon_rt.__file__).parent
+VALUES = {"_version", "errors", "frame", "geometry", "horizon", "options", "system"}
+"""What stands at the bottom, for everybody above."""
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "_version": set(),
+    "errors": set(),
+    "options": {"errors"},
+    "geometry": set(),
+    "system": {"_version", "errors", "options"},
+    "frame": {"errors"},
+    "horizon": {"geometry"},
+    "camera": VALUES,
+    "imaging": VALUES,
+    "synth": VALUES | {"camera", "imaging"},
+    "sources": VALUES | {"camera", "imaging", "synth"},
+    "models": VALUES,
+    "segmentation": VALUES | {"imaging", "models"},
+    "fitting": VALUES | {"camera", "models", "segmentation"},
+    "tracking": VALUES | {"camera"},
+    "tracker": VALUES | {"camera", "fitting", "models", "segmentation", "tracking"},
+    "sinks": VALUES | {"camera", "imaging"},
+    "pipeline": VALUES | {"camera", "imaging", "sinks", "sources", "tracker", "tracking"},
+    "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
+    "metrics": {"geometry"},
+    "reports": VALUES | {"camera", "imaging", "sinks"},
+    "evaluation": VALUES
+    | {"camera", "datasets", "metrics", "pipeline", "reports", "sinks", "tracker", "tracking"},
+    "training": VALUES
+    | {"camera", "datasets", "fitting", "imaging", "metrics", "models", "reports", "segmentation", "synth"},
+    "inspection": VALUES
+    | {"camera", "fitting", "imaging", "models", "reports", "segmentation", "sources", "tracker"},
+    "label": VALUES | {"camera", "datasets", "imaging", "pipeline", "sources", "tracker"},
+    "bench": VALUES
+    | {"camera", "imaging", "models", "pipeline", "reports", "segmentation", "sinks", "sources", "tracker"},
+    "__init__": VALUES | {"camera", "pipeline", "sinks", "sources", "tracker", "tracking"},
+    "__main__": {"cli"},
+}
+ANYTHING = {"cli"}
+
+
+def module_of(path: Path, package: Path) -> str:
+    parts = (package.name, *path.relative_to(package).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
+
+
+def imports_of(path: Path, modules: Mapping[str, Path]) -> set[str]:
+    """Modules of the package that a file names in its imports, lazy ones and those for types, too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return {name for name in found if name in modules}
+
+
+def modules_of(package: Path) -> dict[str, Path]:
+    return {module_of(path, package): path for path in sorted(package.rglob("*.py"))}
+
+
+def graph_of(package: Path) -> dict[str, set[str]]:
+    """Imports between files; a package counts where a name of it is imported, not on the way to a module."""
+    modules = modules_of(package)
+    graph = {}
+    for name, path in modules.items():
+        wanted = imports_of(path, modules) - {name}
+        graph[name] = {one for one in wanted if not any(other.startswith(f"{one}.") for other in wanted)}
+    return graph
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def arrows_up(package: Path) -> list[str]:
+    wrong = []
+    for module, imported in graph_of(package).items():
+        room = room_of(module)
+        allowed = MAY_IMPORT.get(room, set()) | {room}
+        if room not in ANYTHING:
+            wrong += [f"{module} imports {other}" for other in imported if room_of(other) not in allowed]
+    return wrong
+
+
+def circle(package: Path) -> list[str] | None:
+    try:
+        tuple(TopologicalSorter(graph_of(package)).static_order())
+    except CycleError as error:
+        return list(error.args[1])
+    return None
+
+
+def test_every_room_is_listed() -> None:
+    rooms = {room_of(module) for module in modules_of(PACKAGE)}
+    assert rooms == MAY_IMPORT.keys() | ANYTHING
+
+
+def test_what_rooms_may_import_has_no_circle() -> None:
+    assert tuple(TopologicalSorter(MAY_IMPORT).static_order())
+
+
+def test_imports_point_down() -> None:
+    assert arrows_up(PACKAGE) == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circle(PACKAGE) is None
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """Two files of which one imports the other, with the names of rooms."""
+    root = tmp_path / "horizon_rt"
+    for room in ("geometry", "camera"):
+        (root / room).mkdir(parents=True)
+        (root / room / "__init__.py").write_text("")
+    (root / "geometry" / "line.py").write_text("")
+    (root / "camera" / "lens.py").write_text("from horizon_rt.geometry import line\n")
+    return root
+
+
+def test_an_arrow_up_is_found(package: Path) -> None:
+    assert arrows_up(package) == []
+    (package / "geometry" / "line.py").write_text("def f():\n    import horizon_rt.camera.lens\n")
+    assert arrows_up(package) == ["horizon_rt.geometry.line imports horizon_rt.camera.lens"]
+
+
+def test_a_circle_is_found(package: Path) -> None:
+    assert circle(package) is None
+    (package / "geometry" / "line.py").write_text("from horizon_rt.camera.lens import Lens\n")
+    assert set(circle(package) or ()) == {"horizon_rt.geometry.line", "horizon_rt.camera.lens"}

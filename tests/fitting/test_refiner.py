@@ -1,0 +1,185 @@
+"""Refinement against painted and rendered truth: on the edge to a fraction of a pixel, or left as it was."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.training import signed_distance
+
+from horizon_rt.camera import BrownConrady, Pinhole
+from horizon_rt.fitting import HorizonRefiner
+from horizon_rt.fitting.stations import Stations
+from horizon_rt.frame import Frame
+from horizon_rt.geometry import HorizonLine, UpVector
+from horizon_rt.horizon import Measurement
+from horizon_rt.tracker import HorizonTracker
+
+W, H = 640, 360
+CAMERA = Pinhole.from_hfov(W, H, 70)
+LENS = BrownConrady(width=W, height=H, fx=450.0, fy=450.0, cx=320.0, cy=180.0, k1=-0.25, k2=0.06)
+PX_DEG = math.degrees(1 / CAMERA.focal_px)
+
+
+def _measured(up: UpVector, sd_deg: float = 0.4) -> Measurement:
+    return Measurement(up=up, covariance=up.isotropic_covariance(sd_deg), inliers=40)
+
+
+def _picture(camera: Pinhole, up: UpVector, *, blur_px: float = 1.0, seed: int = 0) -> np.ndarray:
+    """A bright sky over darker, rougher ground, with noise; the edge is `blur_px` wide."""
+    y, x = np.mgrid[: camera.height, : camera.width].astype(float)
+    rays = camera.rays(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(camera.height, camera.width, 3)
+    distance = np.arcsin(rays @ up.as_array()) * camera.focal_px / blur_px
+    sky = 0.5 + 0.5 * np.tanh(2 * distance)
+    rng = np.random.default_rng(seed)
+    rough = rng.normal(0, 6, (camera.height, camera.width))
+    noise = rng.normal(0, 1.5, (camera.height, camera.width))
+    return np.clip(90 + 70 * sky + (1 - sky) * rough + noise, 0, 255).astype(np.uint8)
+
+
+def _assert_left(found: Measurement, start: Measurement) -> None:
+    """Where it was, less sure by what frames share, as no edge bears it out."""
+    assert found.up is start.up
+    assert found.sd_deg == pytest.approx([2 * sd for sd in start.sd_deg])
+    assert found.noise is not None
+    np.testing.assert_array_equal(found.noise, start.covariance)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    roll=st.floats(-180, 180), pitch=st.floats(-12, 12), off=st.floats(-0.5, 0.5), turn=st.floats(-0.5, 0.5)
+)
+def test_a_clear_edge_is_found_to_a_fraction_of_a_pixel(
+    roll: float, pitch: float, off: float, turn: float
+) -> None:
+    true = UpVector.from_roll_pitch(roll, pitch)
+    luma = _picture(CAMERA, true)
+    start = _measured(UpVector.from_roll_pitch(roll + turn, pitch + off))
+    found = HorizonRefiner(CAMERA).refine(luma, start)
+    assert found.up is not start.up
+    assert found.up.angle_to(true) < 0.4 * PX_DEG
+    assert max(found.sd_deg) < max(start.sd_deg)
+
+
+def test_a_bent_horizon_is_followed() -> None:
+    true = UpVector.from_roll_pitch(8, 6)
+    luma = _picture(LENS, true)
+    found = HorizonRefiner(LENS).refine(luma, _measured(UpVector.from_roll_pitch(8.3, 5.7)))
+    assert found.up.angle_to(true) < 0.3 * math.degrees(1 / LENS.focal_px)
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_samples_of_any_depth(bits: int) -> None:
+    true = UpVector.from_roll_pitch(-5, 2)
+    luma = _picture(CAMERA, true)
+    deep = luma.astype(np.uint16) << 2 if bits == 10 else luma
+    found = HorizonRefiner(CAMERA).refine(
+        deep, _measured(UpVector.from_roll_pitch(-4.8, 2.2)), bit_depth=bits
+    )
+    assert found.up.angle_to(true) < 0.25 * PX_DEG
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_picture_without_an_edge_leaves_the_estimate(seed: int) -> None:
+    luma = np.random.default_rng(seed).normal(120, 12, (H, W)).clip(0, 255).astype(np.uint8)
+    start = _measured(UpVector.from_roll_pitch(3, 1))
+    found = HorizonRefiner(CAMERA).refine(luma, start)
+    assert found.up.angle_to(start.up) < 2 * 0.4
+    assert found.up is start.up or max(found.sd_deg) > 0.1
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_a_flat_picture_leaves_the_estimate(value: int) -> None:
+    start = _measured(UpVector.from_roll_pitch(3, 1))
+    _assert_left(HorizonRefiner(CAMERA).refine(np.full((H, W), value, np.uint8), start), start)
+
+
+def test_an_edge_far_beyond_the_doubt_is_left_alone() -> None:
+    """A field border ten sigma below, the only edge there is."""
+    luma = _picture(CAMERA, UpVector.from_roll_pitch(0, 3))
+    start = _measured(UpVector.from_roll_pitch(0, 0), 0.3)
+    _assert_left(HorizonRefiner(CAMERA).refine(luma, start), start)
+
+
+def test_two_edges_as_good_leave_a_sigma_that_holds_both() -> None:
+    """Two steps of the same size 8 px apart: the upper one, below a calm sky; the other within 6 sigma."""
+    line = HorizonLine(0.0, 0.0)
+    distance = signed_distance(line, (H, W))
+    luma = (60 + 60 * (distance > -4) + 60 * (distance > 4)).astype(np.uint8)
+    found = HorizonRefiner(CAMERA).refine(luma, _measured(UpVector.from_roll_pitch(0, 0), 0.6))
+    upper, lower = (HorizonLine(0.0, d).up_vector(CAMERA.focal_px).pitch_deg for d in (-4.0, 4.0))
+    assert found.up.pitch_deg == pytest.approx(upper, abs=PX_DEG / 2)
+    assert found.sd_deg[1] > (lower - upper) / 6
+
+
+@pytest.mark.parametrize("pitch", [80.0, -80.0, 89.9, -90.0])
+def test_a_horizon_out_of_view_is_left_alone(pitch: float) -> None:
+    start = _measured(UpVector.from_roll_pitch(0, pitch))
+    luma = _picture(CAMERA, UpVector.from_roll_pitch(0, 0))
+    assert HorizonRefiner(CAMERA).refine(luma, start) is start
+
+
+@pytest.mark.parametrize("size", [(16, 16), (64, 8), (8, 64), (33, 17), (64, 1), (1, 64), (2, 2)])
+def test_small_pictures_do_no_harm(size: tuple[int, int]) -> None:
+    camera = Pinhole.from_hfov(*size, 70)
+    luma = np.random.default_rng(0).integers(0, 256, (size[1], size[0])).astype(np.uint8)
+    found = HorizonRefiner(camera).refine(luma, _measured(UpVector.from_roll_pitch(10, 3), 2.0))
+    assert np.isfinite(found.up.as_array()).all()
+    assert np.isfinite(found.covariance).all()
+
+
+@pytest.mark.parametrize("covariance", [np.full((3, 3), np.nan), np.zeros((3, 3)), np.diag([1e-5, 0.0, 0.0])])
+def test_a_covariance_that_is_none_leaves_the_estimate(covariance: np.ndarray) -> None:
+    start = Measurement(up=UpVector.from_roll_pitch(3, 1), covariance=covariance, inliers=9)
+    assert HorizonRefiner(CAMERA).refine(_picture(CAMERA, start.up), start) is start
+
+
+@pytest.mark.parametrize("corner_px", [20.0, 40.0, 80.0])
+def test_a_short_line_through_noise_is_mostly_left_alone(corner_px: float) -> None:
+    """A line at 45° across a corner; in noise the strongest gradient beside it says nothing."""
+    offset = math.hypot(W, H) / 2 - corner_px
+    line = HorizonLine(math.degrees(math.atan2(W, H)), offset)
+    start, refiner, taken = _measured(line.up_vector(CAMERA.focal_px)), HorizonRefiner(CAMERA), 0
+    for seed in range(20):
+        luma = np.random.default_rng(seed).normal(120, 12, (H, W)).clip(0, 255).astype(np.uint8)
+        found = refiner.refine(luma, start)
+        assert np.trace(found.covariance) <= 4 * np.trace(start.covariance)
+        taken += found.up is not start.up
+    assert taken <= 4
+
+
+def test_a_horizon_that_leaves_the_picture_and_comes_back_is_taken_where_it_is_seen() -> None:
+    lens = BrownConrady(width=W, height=H, fx=300.0, fy=300.0, cx=319.5, cy=179.5, k1=-0.25, k2=0.05)
+    for pitch in (36.0, 38.0, -38.0):
+        strip = HorizonRefiner(lens)._strip(UpVector.from_roll_pitch(0, pitch))
+        if strip is not None:
+            x, y = strip.points.T
+            assert ((x > -2) & (x < W + 1) & (y > -2) & (y < H + 1)).mean() > 0.9
+
+
+def test_the_tracker_refines_unless_told_not_to() -> None:
+    true = UpVector.from_roll_pitch(4, 3)
+    picture = np.repeat(_picture(CAMERA, true)[:, :, None], 3, axis=2)
+    refined, plain = (
+        HorizonTracker(smooth="none", refine=refine).update(Frame.from_bgr(picture))
+        for refine in (True, False)
+    )
+    assert refined.up is not None
+    assert plain.up is not None
+    assert refined.up.angle_to(true) < 0.25 * PX_DEG < plain.up.angle_to(true)
+
+
+@given(st.floats(-180, 180), st.floats(-60, 60))
+@settings(max_examples=200, deadline=None)
+def test_the_kernel_of_straight_horizons_does_as_the_projection(roll: float, pitch: float) -> None:
+    up = UpVector.from_roll_pitch(roll, pitch)
+    straight, bent = (Stations(CAMERA, straight=straight).strip(up) for straight in (True, False))
+    if straight is None or bent is None:  # in a corner the pieces of the border decide
+        shorter = straight or bent
+        assert shorter is None or shorter.spacing_px * len(shorter.scales) < 60
+        return
+    for name, one, other in zip(straight._fields, straight, bent, strict=True):
+        assert np.asarray(one) == pytest.approx(np.asarray(other), rel=1e-5, abs=1e-4), name

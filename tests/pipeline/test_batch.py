@@ -1,0 +1,351 @@
+"""Many recordings: what is found, what it is called, what is whole, what is done again."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from support.cli import RunCli, write_horizon
+from support.sources import h264_clip
+
+from horizon_rt.errors import OutputError, SourceNotFound
+from horizon_rt.options import TrackOptions
+from horizon_rt.pipeline.batch import run_batch
+from horizon_rt.pipeline.inputs import find_inputs
+from horizon_rt.sinks import TelemetrySink
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def archive(tmp_path: Path, pictures: Path) -> Path:
+    """Two good clips of one name, broken ones, pictures, and what is no recording."""
+    root = tmp_path / "archive"
+    (root / "day1").mkdir(parents=True)
+    (root / "day2").mkdir()
+    write_horizon(root / "day1" / "flight.mkv")
+    write_horizon(root / "day2" / "flight.mkv", 8)
+    (root / "day2" / "empty.mp4").touch()
+    (root / "text.MP4").write_text("no video\n" * 99)
+    (root / "notes.txt").write_text("sunny")
+    (root / "._flight.mp4").write_bytes(b"a Mac's shadow of a file")
+    shutil.move(pictures, root / "day1" / "pictures")
+    return root
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def frames_in(telemetry: Path) -> int:
+    return len([json.loads(line) for line in telemetry.read_text().splitlines()]) - 1
+
+
+# --- a whole batch
+
+
+def test_good_ones_are_whole_and_broken_ones_named(cli: RunCli, archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = cli("batch", archive, "--out", out)
+    assert done.code == 1
+    assert sorted(path.name for path in out.iterdir()) == [
+        "day1_flight.mkv.jsonl",
+        "day1_flight.mkv.overlay.mp4",
+        "day2_flight.mkv.jsonl",
+        "day2_flight.mkv.overlay.mp4",
+        "pictures.jsonl",
+        "pictures.overlay",
+    ]
+    assert [frames_in(path) for path in sorted(out.glob("*.jsonl"))] == [12, 8, 3]
+    assert sorted(line.split(":")[0] for line in done.errors) == ["done"] * 3 + ["failed"] * 2
+    assert any("empty.mp4" in line and "empty" in line for line in done.errors)
+    heading, *rows = (line.split("\t") for line in done.out.splitlines())
+    assert heading == ["input", "status", "frames", "frames/s", "with horizon"]
+    assert {row[0]: row[1] for row in rows} == {
+        "flight.mkv": "done",
+        "pictures": "done",
+        "empty.mp4": "failed",
+        "text.MP4": "failed",
+        "5 inputs": "3 whole",
+    }
+
+
+def test_resume_does_the_rest(cli: RunCli, archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    cli("batch", archive, "--out", out)
+    before = stamps(out)
+    (out / "day2_flight.mkv.overlay.mp4").unlink()
+    shutil.copy(archive / "day1" / "flight.mkv", archive / "text.MP4")
+    done = cli("batch", archive, "--out", out, "--resume")
+    assert done.code == 1, "one is still empty"
+    after = stamps(out)
+    again = {name for name in after if after[name] != before.get(name)}
+    assert again == {
+        "day2_flight.mkv.jsonl",
+        "day2_flight.mkv.overlay.mp4",
+        "text.jsonl",
+        "text.overlay.mp4",
+    }
+    assert sum(line.startswith("skipped: ") for line in done.errors) == 2
+
+
+def test_resume_looks_at_whose_outputs_they_are(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    out, telemetry = tmp_path / "out", tmp_path / "out" / "flight.jsonl"
+    other = write_horizon(tmp_path / "flight.avi", 5, codec="mpeg4")
+    assert cli("batch", clip, "--out", out, "--no-overlay").code == 0
+    assert cli("batch", other, "--out", out, "--no-overlay", "--resume").errors[0].startswith("done")
+    assert frames_in(telemetry) == 5
+    assert cli("batch", other, "--out", out, "--no-overlay", "--resume").errors[0].startswith("skipped")
+    os.utime(other, (time.time() + 60, time.time() + 60))
+    assert cli("batch", other, "--out", out, "--no-overlay", "--resume").errors[0].startswith("done")
+    telemetry.write_text("no telemetry")
+    assert cli("batch", other, "--out", out, "--no-overlay", "--resume").errors[0].startswith("done")
+
+
+def test_resume_looks_at_options_and_length(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    out, words = tmp_path / "out", ("--out", tmp_path / "out", "--no-overlay", "--resume")
+
+    def status(*more: str) -> str:
+        return cli("batch", clip, *words, *more).errors[0].partition(":")[0]
+
+    assert [status(), status(), status("--decoder", "cpu")] == ["done", "skipped", "skipped"]
+    for changed in (["--model", "nano"], ["--smooth", "none"], ["--hfov", "90"], ["--precision", "float32"]):
+        assert [status(*changed), status(*changed)] == ["done", "skipped"], changed
+    telemetry = out / "flight.jsonl"
+    lines = telemetry.read_text().splitlines(keepends=True)
+    telemetry.write_text("".join(lines[:4]))
+    assert status("--precision", "float32") == "done", "an interrupted track bears the same name"
+    assert telemetry.read_text().splitlines()[-1] != lines[3].strip()
+
+
+def test_track_leaves_the_results_of_another_video_alone(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    other.mkdir()
+    namesake = shutil.copy(clip, other / clip.name)
+    assert cli("track", clip, "--out", out).code == 0
+    before = stamps(out)
+    done = cli("track", namesake, "--out", out)
+    assert (done.code, done.errors) == (
+        1,
+        [f"error: {out / 'flight.jsonl'} holds the results of {clip}; give another folder"],
+    )
+    assert stamps(out) == before
+    assert cli("track", clip, "--out", out).code == 0, "its own it replaces"
+    assert stamps(out) != before
+
+
+def test_an_unforeseen_error_fails_one_input(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("odd")
+
+    other = write_horizon(tmp_path / "other.mkv", 5)
+    monkeypatch.setattr("horizon_rt.pipeline.run._check_targets", broken)
+    console = Console(file=io.StringIO())
+    results = run_batch(find_inputs([str(clip), str(other)], tmp_path / "out"), TrackOptions(), console)
+    assert [result.status for result in results] == ["failed"] * 2
+    assert results[0].reason.startswith("unexpected RuntimeError: odd")
+
+
+def test_interrupt_and_resume(process: Start, cli: RunCli, tmp_path: Path) -> None:
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    videos.mkdir()
+    write_horizon(videos / "a.mkv")
+    write_horizon(videos / "b.mkv", 4000, codec="mpeg4")
+    write_horizon(videos / "c.mkv")
+    child = process("batch", videos, "--out", out)
+    end = time.monotonic() + 60
+    while not ((b := out / "b.jsonl.partial").exists() and b.stat().st_size > 2000):
+        assert time.monotonic() < end
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    table, errors = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert [line.split(":")[0] for line in errors.splitlines()] == ["done", "interrupted"]
+    assert "2 inputs\t1 whole" in table
+    kept = {"a.jsonl", "a.overlay.mp4", "b.jsonl.partial", "b.overlay.mp4.partial"}
+    assert {path.name for path in out.iterdir()} == kept
+    write_horizon(videos / "b.mkv", 20)
+    done = cli("batch", videos, "--out", out, "--resume")
+    assert done.code == 0
+    assert [line.split(":")[0] for line in done.errors] == ["skipped", "done", "done"]
+    assert frames_in(out / "b.jsonl") == 20
+    assert not list(out.glob("*.partial"))
+
+
+def test_an_output_folder_that_cannot_be(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = cli("batch", clip, "--out", tmp_path / "file")
+    assert done.code == 1
+    assert done.errors[0].startswith(f"failed: {clip} (cannot write ")
+
+
+# --- what is found
+
+
+def found(*inputs: str | Path, out: Path = Path("out")) -> list[str]:
+    jobs = find_inputs([str(path) for path in inputs], out)
+    return [f"{job.source} {job.outputs.paths[0].stem}" for job in jobs]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes empty files in the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(*names: str) -> None:
+        for name in names:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).touch()
+
+    return make
+
+
+def test_folders_files_and_patterns(here: Callable[..., None]) -> None:
+    here(
+        "v/a.mp4", "v/b.MOV", "v/deep/c.mkv", "v/d.txt", "v/.hidden/e.mp4", "v/.f.mp4", "p/1.png", "g[1].mp4"
+    )
+    assert found("v") == ["v/a.mp4 a", "v/b.MOV b", "v/deep/c.mkv c"]
+    assert found("v/*.mp4", "v/a.mp4") == ["v/a.mp4 a"]
+    assert found("**/*.mkv") == ["v/deep/c.mkv c"]
+    assert found("v/d.txt") == ["v/d.txt d"], "a named file is taken"
+    assert found("p") == ["p p"]
+    assert found("g[1].mp4") == ["g[1].mp4 g[1]"]
+    assert found("missing.mp4") == ["missing.mp4 missing"], "it fails by name"
+    assert found("v/*") == ["v/a.mp4 a", "v/b.MOV b", "v/deep/c.mkv c"]
+    assert found("v/*.txt") == ["v/d.txt d"]
+    with pytest.raises(SourceNotFound, match="no videos or pictures"):
+        found("*.avi")
+    assert found(".", out=Path("out")) == [
+        "g[1].mp4 g[1]",
+        "p p",
+        "v/a.mp4 a",
+        "v/b.MOV b",
+        "v/deep/c.mkv c",
+    ]
+
+
+def test_links_do_not_lead_in_circles(here: Callable[..., None]) -> None:
+    here("v/a.mp4", "elsewhere/b.mp4")
+    Path("v/up").symlink_to("..")
+    Path("v/linked.mp4").symlink_to("../elsewhere/b.mp4")
+    Path("v/dangling.mp4").symlink_to("nowhere")
+    assert found("v") == ["v/a.mp4 a", "v/dangling.mp4 dangling", "v/linked.mp4 linked"]
+
+
+def test_an_unreadable_folder_is_an_input_that_fails(
+    here: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here("v/a.mp4", "v/locked/b.mp4")
+    listed = Path.iterdir
+
+    def iterdir(path: Path) -> object:
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert found("v") == ["v/a.mp4 a", "v/locked locked"]
+    results = run_batch(find_inputs(["v/locked"], Path("out")), TrackOptions(), Console(file=io.StringIO()))
+    assert results[0].status == "failed"
+    assert "no permission" in results[0].reason
+
+
+@pytest.mark.parametrize("out", [".", "out", "v"])
+def test_outputs_of_an_earlier_run_are_no_inputs(cli: RunCli, here: Callable[..., None], out: str) -> None:
+    here("v/x.txt")
+    write_horizon(Path("v/a.mkv"), 4)
+    for _ in range(2):
+        assert cli("batch", ".", "--out", out).code == 0
+    names = {"a.jsonl", "a.overlay.mp4"}
+    assert {path.name for path in Path(out).iterdir()} >= names
+    assert {p.name for p in Path(".").rglob("*") if p.is_file()} == names | {"a.mkv", "x.txt"}
+    assert found("v/*", f"{out}/*.mp4", "v/a.mkv") == ["v/a.mkv a"]
+    assert found(f"{out}/a.overlay.mp4", out=Path("o")) == [f"{Path(out) / 'a.overlay.mp4'} a.overlay"]
+
+
+def test_a_named_overlay_is_taken_but_beside_its_recording(here: Callable[..., None]) -> None:
+    here("a.mp4", "a.overlay.mp4", "a.jsonl")
+    assert found("a.overlay.mp4") == ["a.overlay.mp4 a.overlay"]
+    assert found("*.mp4") == ["a.mp4 a"]
+    assert found("a.mp4", "a.overlay.mp4", out=Path(".")) == ["a.mp4 a"], "as a shell expands *.mp4"
+
+
+def test_pictures_in_the_working_folder(here: Callable[..., None]) -> None:
+    here("1.png")
+    assert found(".")[0].startswith(". ")
+
+
+def test_a_signal_after_the_last_frame_ends_the_batch_with_that_file_done(
+    cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = TelemetrySink._finish
+
+    def interrupted(sink: TelemetrySink) -> None:
+        signal.raise_signal(signal.SIGINT)
+        finish(sink)
+
+    monkeypatch.setattr(TelemetrySink, "_finish", interrupted)
+    clips = [write_horizon(tmp_path / f"{name}.mkv", 4) for name in "ab"]
+    done = cli("batch", *clips, "--out", tmp_path / "out", "--no-overlay")
+    assert done.code == 130
+    assert [line.split(" (")[0] for line in done.errors] == [f"done: {clips[0]}"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.jsonl"]
+
+
+def test_overlays_of_pictures_are_no_inputs(here: Callable[..., None]) -> None:
+    here("p/1.png", "out/p.jsonl", "out/p.overlay/1.png", "out/q.jsonl.partial", "out/q.overlay.mp4")
+    assert found(".") == ["p p"]
+    here("kept/r.overlay.mp4")
+    assert found(".") == ["kept/r.overlay.mp4 r.overlay", "p p"], "without telemetry it is a recording"
+
+
+def test_names_are_distinct(here: Callable[..., None]) -> None:
+    here("x/a.mp4", "y/a.mp4", "y/a.mkv", "y/A.mov", "y/b.mp4")
+    assert found("x", "y") == [
+        "x/a.mp4 x_a.mp4",
+        "y/A.mov A.mov",
+        "y/a.mkv a.mkv",
+        "y/a.mp4 y_a.mp4",
+        "y/b.mp4 b",
+    ]
+    here("r/x_y/a.mp4", "r/x/y/a.mp4", "r/z/y/a.mp4")
+    names = [line.split()[1].lower() for line in found("r")]
+    assert len(set(names)) == 3
+    assert found(".") == found(".")
+
+
+def test_pictures_beside_videos(here: Callable[..., None]) -> None:
+    here("v/a.mp4", "v/1.jpg", "v/seq/images/1.png", "v/other/images/1.png")
+    assert found("v") == [
+        "v v",
+        "v/a.mp4 a",
+        "v/other/images other_images",
+        "v/seq/images seq_images",
+    ]
+
+
+def test_an_input_is_never_replaced(here: Callable[..., None]) -> None:
+    here("a.mp4", "a.overlay.mp4")
+    with pytest.raises(OutputError, match="is an input"):
+        found("a.mp4", "a.overlay.mp4", out=Path("."))
+    assert len(found("a.mp4", "a.overlay.mp4", out=Path("out"))) == 2
+
+
+def test_names_that_no_terminal_can_show(cli: RunCli, tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff[red].mp4")
+    h264_clip(tmp_path / "x.mp4", 4).rename(tmp_path / name)
+    done = cli("batch", tmp_path / name, "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    assert "\\udcff[red].mp4\tdone" in done.out

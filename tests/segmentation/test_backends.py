@@ -1,0 +1,228 @@
+"""What runs the net: every backend against the eager net, in probabilities and in degrees."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.cli import RunCli
+
+import horizon_rt as hz
+from horizon_rt.errors import DeviceError, WeightsError
+from horizon_rt.models.nets import build_net
+from horizon_rt.models.weights import default_model, load_net, write_manifest
+from horizon_rt.options import BackendName
+from horizon_rt.segmentation import backends, onnx
+from horizon_rt.segmentation.backend import Backend, precisions_of
+from horizon_rt.segmentation.backends import installed_backends, make_backend
+from horizon_rt.segmentation.onnx import OnnxRuntime
+from horizon_rt.segmentation.openvino import OpenVino
+from horizon_rt.sources import open_source
+
+BACKENDS: tuple[BackendName, ...] = ("torchscript", "onnx", "openvino")
+SHAPES = [(192, 320), (224, 288), (256, 256), (64, 96), (320, 192), (64, 1024)]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("graphs")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One conversion for all of these tests, and none that an earlier run has left."""
+    monkeypatch.setenv("HORIZON_RT_CACHE", str(cache))
+
+
+def _made(name: BackendName, model: str | None = None) -> Backend:
+    if name not in installed_backends():
+        pytest.skip(f"{name} is not installed")
+    return make_backend(default_model(name=model), name, "cpu")
+
+
+def _probability(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits.astype(float)))
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("model", ["small", "lite0"])
+def test_every_backend_answers_as_the_eager_net(name: BackendName, model: str) -> None:
+    backend, net = _made(name, model), load_net(default_model(name=model)).eval()
+    assert backend.name == f"{name}-cpu"
+    rng = np.random.default_rng(1)
+    for shape in (*SHAPES, SHAPES[0]):
+        picture = rng.standard_normal((1, 3, *shape), np.float32)
+        before = picture.copy()
+        logits, presence = backend(picture)
+        with torch.inference_mode():
+            mask, seen = net(torch.from_numpy(picture))
+        assert (logits.dtype, logits.shape) == (np.float32, (shape[0] // 4, shape[1] // 4))
+        assert isinstance(presence, float)
+        assert np.abs(_probability(logits) - _probability(mask[0, 0].numpy())).max() < 1e-3
+        assert presence == pytest.approx(float(seen[0]), abs=1e-3)
+        assert (picture == before).all()
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_answers_are_not_overwritten_by_the_next_frame(name: BackendName) -> None:
+    backend = _made(name)
+    first, _ = backend(np.zeros((1, 3, 64, 96), np.float32))
+    kept = first.copy()
+    backend(np.ones((1, 3, 64, 96), np.float32))
+    assert (first == kept).all()
+
+
+@pytest.mark.parametrize("name", BACKENDS[1:])
+def test_every_backend_gives_the_same_attitude(name: BackendName) -> None:
+    _made(name)
+    with open_source("synth:coast?size=640x360&seconds=1&seed=3") as source:
+        frames = list(source)[::4]
+    one, other = (hz.HorizonTracker(backend=b, device="cpu", smooth="none") for b in ("torchscript", name))
+    for frame in frames:
+        a, b = one.update(frame), other.update(frame)
+        assert a.up is not None
+        assert b.up is not None
+        assert a.up.angle_to(b.up) < 0.02
+
+
+@pytest.mark.parametrize("name", [name for name in BACKENDS if len(precisions_of(name)) > 1])
+def test_fewer_bits_give_nearly_the_same_attitude(name: BackendName) -> None:
+    _made(name)
+    with open_source("synth:coast?size=640x360&seconds=1&seed=3") as source:
+        frames = list(source)[::4]
+    full = hz.HorizonTracker(backend=name, device="cpu", smooth="none")
+    for precision in precisions_of(name)[1:]:
+        less = hz.HorizonTracker(backend=name, device="cpu", smooth="none", precision=precision)
+        assert less.backend == f"{name}-cpu-{precision}"
+        for frame in frames:
+            a, b = full.update(frame), less.update(frame)
+            assert a.up is not None
+            assert b.up is not None
+            assert a.up.angle_to(b.up) < 0.1
+            logits, coarse = full.segment(frame).logits, less.segment(frame).logits
+            assert 0 < np.abs(_probability(logits) - _probability(coarse)).mean() < 0.01
+
+
+def test_a_precision_that_a_backend_does_not_have_is_refused(cli: RunCli, tmp_path: Path) -> None:
+    for name, precision in (("torchscript", "float16"), ("onnx", "bfloat16")):
+        _made(name)  # type: ignore[arg-type]
+        with pytest.raises(DeviceError, match=f"runs in float32.* on the CPU, not in {precision}"):
+            make_backend(default_model(), name, "cpu", precision)  # type: ignore[arg-type]
+    assert precisions_of("torchscript", on_gpu=True)[0] == "float16"
+    with pytest.raises(DeviceError, match="needs a GPU"):
+        make_backend(default_model(), "auto", "cpu", "float16")
+    with pytest.raises(DeviceError, match="--backend openvino or torchscript does"):
+        make_backend(default_model(), "onnx", "cpu", "bfloat16")
+    done = cli(
+        "track", "synth:sea?seconds=0.1", "--precision", "float16", "--device", "cpu", "--out", tmp_path
+    )
+    assert (done.code, len(done.errors)) == (1, 1)
+
+
+def test_auto_is_the_fastest_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert installed_backends()[-1] == "torchscript"
+    assert make_backend(default_model(), "auto", "cpu").name == f"{installed_backends()[0]}-cpu"
+    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    assert installed_backends() == ("torchscript",)
+    assert make_backend(default_model(), "auto", "cpu").name == "torchscript-cpu"
+    for name in BACKENDS[1:]:
+        with pytest.raises(DeviceError, match=rf"pip install 'horizon-rt\[{name}\]'"):
+            make_backend(default_model(), name, "cpu")
+
+
+def test_signals_reach_a_process_that_has_had_several_openvino_nets() -> None:
+    _made("openvino")
+    code = """
+import gc, os, signal, numpy
+from horizon_rt.segmentation.backends import make_backend
+from horizon_rt.models.weights import default_model
+kept = [make_backend(default_model(), "openvino", "cpu", p) for p in ("float32", "bfloat16")]
+for backend in kept:
+    backend(numpy.zeros((1, 3, 64, 96), numpy.float32))
+while kept:
+    del kept[0], backend
+    gc.collect()
+    backend = None
+signal.signal(signal.SIGINT, lambda *_: print("told"))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
+
+
+def test_auto_takes_one_that_runs_in_the_precision() -> None:
+    able = [name for name in installed_backends() if "bfloat16" in precisions_of(name)]
+    assert make_backend(default_model(), "auto", "cpu", "bfloat16").name == f"{able[0]}-cpu-bfloat16"
+
+
+def test_what_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown"):
+        make_backend(default_model(), "tflite", "cpu")  # type: ignore[arg-type]
+    with pytest.raises(DeviceError, match="runs on the CPU"):
+        make_backend(default_model(), "onnx", "cuda")
+
+
+def test_a_graph_is_made_once_and_only_of_the_right_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path / "cache"))
+    made: list[object] = []
+    monkeypatch.setattr(onnx, "onnx_bytes", lambda net: made.append(net) or b"graph %d" % len(made))
+    old = default_model()
+    card = write_manifest(tmp_path, "m", "nano", build_net("nano").state_dict(), old.sigma, {})
+    with caplog.at_level(logging.WARNING):
+        assert onnx.graph_of(card) == b"graph 1"
+    assert "once" in caplog.text
+    assert onnx.graph_of(card) == b"graph 1"
+    other = write_manifest(tmp_path, "m", "nano", build_net("nano").state_dict(), old.sigma, {})
+    assert onnx.graph_of(other) == b"graph 2"
+    assert not list((tmp_path / "cache").glob("*.partial"))
+    card.path.write_bytes(b"else")
+    with pytest.raises(WeightsError, match="damaged or was changed"):
+        onnx.graph_of(other)
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(onnx, "onnx_bytes", lambda net: b"graph")
+    with caplog.at_level(logging.WARNING):
+        assert onnx.graph_of(default_model()) == b"graph"
+    assert "cannot be kept" in caplog.text
+
+
+@pytest.mark.parametrize("data", [b"", b"no graph", bytes(range(256)) * 9])
+def test_a_damaged_graph_is_one_line(data: bytes) -> None:
+    for runtime, package in ((OnnxRuntime, "onnxruntime"), (OpenVino, "openvino")):
+        if importlib.util.find_spec(package):
+            with pytest.raises(WeightsError, match="cannot be run"):
+                runtime(data)
+
+
+def test_track_takes_a_backend_and_says_what_is_missing(
+    clip: Path, cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("track", clip, "--backend", "auto", "--telemetry", "-").code == 0
+    assert cli("track", clip, "--backend", "tflite").code == 2
+    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    done = cli("track", clip, "--backend", "onnx", "--telemetry", "-")
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert "pip install" in done.err
+
+
+def test_a_graph_that_is_there_needs_no_pytorch(cache: Path) -> None:
+    if "onnx" not in installed_backends():
+        pytest.skip("onnx is not installed")
+    make_backend(default_model(), "onnx", "cpu")
+    code = "import sys, horizon_rt as hz; hz.HorizonTracker(backend='onnx'); sys.exit('torch' in sys.modules)"
+    environment = {**os.environ, "HORIZON_RT_CACHE": str(cache)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=100).returncode == 0

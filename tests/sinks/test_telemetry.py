@@ -1,0 +1,261 @@
+"""Telemetry against its published schema and independent readers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import ROOT
+from support.sinks import context, frame, horizon, run_python
+
+from horizon_rt.camera import BrownConrady
+from horizon_rt.errors import OutputError
+from horizon_rt.geometry import HorizonLine, UpVector
+from horizon_rt.horizon import Horizon, Measurement, Observation
+from horizon_rt.sinks import TelemetrySink
+from horizon_rt.sinks.telemetry import record
+
+SCHEMA = json.loads((ROOT / "docs" / "telemetry.schema.json").read_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def strict(text: str) -> Any:
+    """JSON without the NaN and Infinity that Python's reader would let pass."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def digits(text: str) -> int:
+    mantissa = text.lower().split("e")[0].replace("-", "").replace(".", "")
+    return len(mantissa.lstrip("0").rstrip("0"))
+
+
+wild = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True))
+positive = st.one_of(st.none(), st.just(math.nan), st.floats(0, 1e9))
+unit = st.one_of(st.floats(0, 1), st.just(math.nan))
+ups = st.builds(UpVector.from_roll_pitch, st.floats(-180, 180), st.floats(-90, 90))
+lines = st.one_of(st.none(), st.builds(HorizonLine, st.floats(-180, 180), st.floats(allow_nan=True)))
+covariances = st.sampled_from([np.eye(3) * 1e-6, np.full((3, 3), np.nan), np.zeros((3, 3))])
+measurements = st.builds(Measurement, up=ups, covariance=covariances, inliers=st.integers(0, 10**6))
+observations = st.builds(
+    Observation,
+    view=st.sampled_from(["horizon", "sky", "ground", "unknown"]),
+    confidence=unit,
+    sky_fraction=unit,
+    measurement=st.one_of(st.none(), measurements),
+)
+horizons = st.builds(
+    Horizon,
+    frame=st.integers(0, 10**9),
+    time_s=st.floats(0, 1e6),
+    state=st.sampled_from(["acquiring", "tracking", "coasting", "lost"]),
+    observation=observations,
+    up=st.one_of(st.none(), ups),
+    line=lines,
+    measured_line=lines,
+    roll_sd_deg=positive,
+    pitch_sd_deg=positive,
+    roll_rate_dps=wild,
+    pitch_rate_dps=wild,
+    latency_ms=wild,
+    file=st.one_of(st.none(), st.text(st.characters(codec="utf-8"))),
+)
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@given(horizons)
+def test_any_record_is_strict_json_of_the_schema(value: Horizon) -> None:
+    text = json.dumps(record(value), allow_nan=False)
+    VALIDATOR.validate(strict(text))
+
+
+@given(horizons)
+def test_numbers_have_six_digits_and_lose_no_more(value: Horizon) -> None:
+    written = record(value)
+    for name in ("roll_deg", "pitch_deg", "roll_rate_dps", "latency_ms"):
+        number, true = written[name], getattr(value, name)
+        if true is None or not math.isfinite(true):
+            assert number is None
+        else:
+            assert digits(json.dumps(number)) <= 6
+            assert number == pytest.approx(true, rel=5.1e-6)
+
+
+@given(st.floats(0, 1e6))
+def test_time_keeps_the_order_of_frames_for_days(seconds: float) -> None:
+    base = horizon()
+    times = [
+        record(Horizon(frame=0, time_s=t, state="lost", observation=base.observation))["time_s"]
+        for t in (seconds, seconds + 1 / 240)
+    ]
+    assert times[0] < times[1]
+    assert abs(times[0] - seconds) <= 0.0005001
+
+
+def test_a_file_holds_a_header_and_a_line_a_frame(tmp_path: Path) -> None:
+    camera = BrownConrady(width=96, height=64, fx=70, fy=70, cx=47.5, cy=31.5, k1=-0.123456789)
+    with TelemetrySink(tmp_path / "t.jsonl", context(camera, assumed=("hfov 70°",))) as sink:
+        sink.write(frame(0), horizon(0, roll=-20.5, pitch=4))
+        sink.write(frame(1), horizon(1, roll=None, state="lost", view="unknown"))
+    lines = [strict(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    for line in lines:
+        VALIDATOR.validate(line)
+    head, first, second = lines
+    assert head["schema"] == "horizon-rt/1"
+    assert head["assumed"] == ["hfov 70°"]
+    lens = {"fx": 70, "fy": 70, "cx": 47.5, "cy": 31.5, "k1": -0.123457, "k2": 0, "p1": 0, "p2": 0, "k3": 0}
+    assert head["camera"] == {"model": "BrownConrady", "width": 96, "height": 64, "focal_px": 70, **lens}
+    assert (first["roll_deg"], first["angle_deg"], first["measured"]["inliers"]) == (-20.5, 20.5, 80)
+    assert "file" not in first
+    assert (second["roll_deg"], second["angle_deg"], second["measured"]) == (None, None, None)
+
+
+def test_csv_has_the_same_values_flattened(tmp_path: Path) -> None:
+    values = [horizon(0, file="ü, 1.png"), horizon(1, roll=None, file="b.png")]
+    for suffix in ("csv", "jsonl"):
+        with TelemetrySink(tmp_path / f"t.{suffix}", context(still=True)) as sink:
+            for value in values:
+                sink.write(frame(value.frame, name="x"), value)
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    objects = [strict(line) for line in (tmp_path / "t.jsonl").read_text("utf-8").splitlines()[1:]]
+    for row, values_of_frame in zip(rows, objects, strict=True):
+        measured = values_of_frame.pop("measured") or dict.fromkeys(objects[0].get("measured") or (), None)
+        flat = {**values_of_frame, **{f"measured_{k}": v for k, v in measured.items()}}
+        expected = {k: "" if v is None else str(v) for k, v in flat.items()}
+        assert {k: row[k] for k in expected} == expected
+    assert list(rows[0])[-2:] == ["latency_ms", "file"]
+    assert rows[1]["measured_roll_deg"] == ""
+
+
+def test_pictures_without_a_name_in_the_result_take_the_frames(tmp_path: Path) -> None:
+    with TelemetrySink(tmp_path / "t.jsonl", context(still=True)) as sink:
+        sink.write(frame(name="a/\udcff.png"), horizon())
+    line = strict((tmp_path / "t.jsonl").read_bytes().decode("utf-8").splitlines()[1])
+    assert line["file"] == "a/\udcff.png"
+
+
+def test_standard_output_holds_json_lines_and_nothing_else(capfd: pytest.CaptureFixture[str]) -> None:
+    with TelemetrySink("-", context()) as sink:
+        sink.write(frame(), horizon())
+        assert len(capfd.readouterr().out.splitlines()) == 2
+        sink.write(frame(1), horizon(1))
+    VALIDATOR.validate(strict(capfd.readouterr().out))
+
+
+def test_a_replaced_standard_output_works_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", text := io.StringIO())
+    with TelemetrySink("-", context()) as sink:
+        sink.write(frame(), horizon())
+    assert len(text.getvalue().splitlines()) == 2
+
+
+def test_a_reader_that_goes_away_gives_one_line() -> None:
+    code = """
+from support.sinks import *
+from horizon_rt.sinks import TelemetrySink
+from horizon_rt.errors import OutputError
+try:
+    with TelemetrySink("-", context()) as sink:
+        for i in range(100000): sink.write(frame(i), horizon(i))
+except OutputError as error:
+    print(error, file=sys.stderr)
+"""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys" + code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        message = child.stderr.read()
+    assert child.returncode == 0
+    assert message.strip() == "cannot write telemetry to standard output: Broken pipe"
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs /dev/shm")
+def test_a_file_below_dev_is_written_by_its_extension() -> None:
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        TelemetrySink(f"{folder}/x.csv", context()).close()
+        assert Path(folder, "x.csv").read_text().startswith("frame,time_s,")
+        with pytest.raises(OutputError, match="unknown extension"):
+            TelemetrySink(f"{folder}/x", context())
+    TelemetrySink("/dev/null", context()).close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_device_gives_one_line() -> None:
+    with pytest.raises(OutputError, match=r"^cannot write /dev/full: No space left on device") as caught:
+        TelemetrySink("/dev/full", context())
+    assert "\n" not in str(caught.value)
+    assert "free space" in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_a_full_disk_leaves_complete_lines(tmp_path: Path, suffix: str) -> None:
+    code = """
+import resource
+from support.sinks import *
+from horizon_rt.sinks import TelemetrySink
+sink = TelemetrySink(sys.argv[1], context())
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+for i in range(100): sink.write(frame(i), horizon(i))
+"""
+    done = run_python(code, tmp_path / f"t.{suffix}")
+    assert "OutputError: cannot write" in done.stderr.splitlines()[-1]
+    assert f"t.{suffix}.partial" in done.stderr.splitlines()[-1]
+    assert [p.name for p in tmp_path.iterdir()] == [f"t.{suffix}.partial"]
+    text = (tmp_path / f"t.{suffix}.partial").read_text()
+    assert text.endswith("\n")
+    assert len(text) > 4000
+    if suffix == "jsonl":
+        assert [strict(line) for line in text.splitlines()]
+
+
+def test_a_killed_run_leaves_complete_lines(tmp_path: Path) -> None:
+    code = """
+from support.sinks import *
+from horizon_rt.sinks import TelemetrySink
+import os, signal
+sink = TelemetrySink(sys.argv[1], context())
+for i in range(7): sink.write(frame(i), horizon(i))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert run_python(code, tmp_path / "t.jsonl").returncode == -signal.SIGKILL
+    lines = (tmp_path / "t.jsonl.partial").read_text().splitlines()
+    assert [strict(line).get("frame") for line in lines] == [None, 0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_record_costs_little(tmp_path: Path) -> None:
+    a, b = frame(), horizon()
+    with TelemetrySink(tmp_path / "t.jsonl", context()) as sink:
+        start = time.process_time()
+        for _ in range(300):
+            sink.write(a, b)
+    assert (time.process_time() - start) / 300 < 1e-3

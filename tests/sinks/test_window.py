@@ -1,0 +1,182 @@
+"""The live window, on a virtual display."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+from support.sinks import context, pixels_near, run_python
+
+from horizon_rt.camera import Pinhole
+from horizon_rt.errors import OutputError
+from horizon_rt.sinks import Overlay, WindowSink, display_available
+from horizon_rt.sinks.overlay import STATE_COLOURS
+
+needs_display = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb, a virtual X server")
+
+SHOW = """
+from support.sinks import *
+from horizon_rt.camera import Pinhole
+from horizon_rt.sinks import Overlay, WindowSink
+import subprocess, time
+camera = Pinhole.from_hfov(320, 240, 70)
+sink = WindowSink(context(camera), Overlay(camera), screenshot_folder=sys.argv[1])
+shown = frame(width=320, height=240)
+def show(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not sink.wants_stop:
+        sink.write(shown, horizon(roll=20, camera=camera)); time.sleep(0.02)
+def picture():
+    import cv2
+    for _ in range(20):
+        show(0.2)
+        subprocess.run(["import", "-window", "root", sys.argv[1] + "/screen.png"], check=True)
+        if cv2.imread(sys.argv[1] + "/screen.png").any(): break
+def window():
+    for _ in range(20):
+        show(0.2)
+        search = ["xdotool", "search", "--onlyvisible", "--name", "horizon-rt"]
+        if found := subprocess.run(search, capture_output=True, text=True).stdout.split(): return found[0]
+def xdotool(*words): subprocess.run(["xdotool", *words], check=True, capture_output=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[str]:
+    read, write = os.pipe()
+    with subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "640x480x24", "-nolisten", "tcp"],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        os.close(write)
+        try:
+            yield ":" + os.read(read, 16).decode().strip()
+        finally:
+            os.close(read)
+            server.terminate()
+
+
+def show(display: str, folder: Path, code: str) -> str:
+    previous = os.environ.get("DISPLAY")
+    os.environ["DISPLAY"] = display
+    try:
+        done = run_python(SHOW + code, folder)
+    finally:
+        if previous is None:
+            del os.environ["DISPLAY"]
+        else:
+            os.environ["DISPLAY"] = previous
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@needs_display
+@pytest.mark.skipif(shutil.which("import") is None, reason="needs ImageMagick's import")
+def test_the_window_shows_the_overlay(display: str, tmp_path: Path) -> None:
+    code = """
+picture()
+sink.close(); sink.close()
+"""
+    show(display, tmp_path, code)
+    image = cv2.imread(str(tmp_path / "screen.png"))
+    assert image.shape == (480, 640, 3)
+    assert len(pixels_near(image, STATE_COLOURS["tracking"], 60)) > 100
+    assert len(pixels_near(image, (245, 245, 245), 30)) > 50
+
+
+@needs_display
+@pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")
+@pytest.mark.parametrize("key", ["q", "Escape"])
+def test_keys_save_a_picture_and_end_the_run(display: str, tmp_path: Path, key: str) -> None:
+    code = f"""
+xdotool("windowfocus", window(), "key", "s")
+show(0.3)
+print(sink.wants_stop)
+xdotool("key", {key!r})
+show(3)
+print(sink.wants_stop)
+sink.close()
+"""
+    assert show(display, tmp_path, code).split() == ["False", "True"]
+    saved = list(tmp_path.glob("horizon_*.png"))
+    assert len(saved) == 1
+    assert cv2.imread(str(saved[0])).shape == (240, 320, 3)
+
+
+@needs_display
+@pytest.mark.skipif(
+    ctypes.util.find_library("X11") is None or shutil.which("xdotool") is None,
+    reason="needs libX11 and xdotool to press the button",
+)
+def test_the_close_button_ends_the_run(display: str, tmp_path: Path) -> None:
+    # What a window manager sends for its close button: WM_DELETE_WINDOW (ICCCM 4.2.8.1).
+    code = """
+import ctypes, ctypes.util
+class Message(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_int), ("serial", ctypes.c_ulong), ("send", ctypes.c_int),
+                ("display", ctypes.c_void_p), ("window", ctypes.c_ulong), ("kind", ctypes.c_ulong),
+                ("format", ctypes.c_int), ("data", ctypes.c_long * 5), ("pad", ctypes.c_long * 24)]
+x = ctypes.CDLL(ctypes.util.find_library("X11"))
+x.XOpenDisplay.restype = ctypes.c_void_p
+x.XInternAtom.restype = ctypes.c_ulong
+link, target = ctypes.c_void_p(x.XOpenDisplay(None)), int(window())
+kind, delete = (x.XInternAtom(link, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW"))
+event = Message(33, 0, 1, link, target, kind, 32, (delete, 0))
+x.XSendEvent(link, ctypes.c_ulong(target), 0, ctypes.c_long(0), ctypes.byref(event))
+x.XFlush(link)
+show(3)
+print(sink.wants_stop)
+sink.close()
+"""
+    assert show(display, tmp_path, code) == "True"
+
+
+@needs_display
+def test_a_display_that_answers_is_available(display: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+    assert display_available()
+    monkeypatch.setenv("DISPLAY", f"unix{display}.0")
+    assert display_available()
+
+
+@pytest.mark.parametrize("name", [":873", "nonsense", "localhost:899", ""])
+def test_displays_that_do_not_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", name)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert not display_available()
+    camera = Pinhole.from_hfov(320, 240, 70)
+    with pytest.raises(OutputError, match="no display"):
+        WindowSink(context(camera), Overlay(camera))
+
+
+def test_a_display_that_hangs_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("horizon_rt.sinks.display._ANSWER_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1] - 6000
+        monkeypatch.setenv("DISPLAY", f"127.0.0.1:{number}")
+        start = time.monotonic()
+        assert not display_available()
+    assert time.monotonic() - start < 2
+
+
+def test_wayland_alone_needs_a_toolkit_and_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-9")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("horizon_rt.sinks.display._speaks_wayland", lambda: True)
+    assert not display_available()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "wayland-9"))
+        server.listen()
+        assert display_available()
+        monkeypatch.setattr("horizon_rt.sinks.display._speaks_wayland", lambda: False)
+        assert not display_available()
