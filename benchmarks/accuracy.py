@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from horizon_rt.bench.machine import describe
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.datasets import is_set_aside, open_dataset
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
@@ -84,7 +84,7 @@ def judge_clips(root: Path, model: str | None, motion: Motion, seconds: float) -
     """Clips of the panoramas set aside: with the filter, and with hindsight."""
     rows: dict[str, Any] = {}
     every: dict[str, list[list[Moment]]] = {"causal": [], "offline": []}
-    camera = Pinhole.from_hfov(640, 360, 70)
+    camera = Camera.from_hfov(640, 360, 70)
     for panorama in load_panoramas(root / "panorama"):
         if not (panorama.is_open and is_set_aside(SPLIT, "panorama", panorama.name)):
             continue
@@ -131,12 +131,12 @@ def unsteadiness(clips: list[list[Moment]]) -> float:
     return float(np.sqrt(np.concatenate(squares).mean()))
 
 
-def without_horizon(root: Path) -> dict[str, list[tuple[Frame, Pinhole]]]:
+def without_horizon(root: Path) -> dict[str, list[tuple[Frame, Camera]]]:
     """Frames that show no horizon, by kind; none of the panoramas is trained on, none of the seeds is."""
-    rng, camera = np.random.default_rng(555), Pinhole.from_hfov(640, 360, 70)
+    rng, camera = np.random.default_rng(555), Camera.from_hfov(640, 360, 70)
     rays = camera_rays(camera)
     aside = [p for p in load_panoramas(root / "panorama") if is_set_aside(SPLIT, "panorama", p.name)]
-    frames: dict[str, list[tuple[Frame, Pinhole]]] = {}
+    frames: dict[str, list[tuple[Frame, Camera]]] = {}
 
     def add(kind: str, image: Image) -> None:
         frames.setdefault(kind, []).append((to_frame(to_uint8(image)), camera))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.fitting.edge_search import ROWS, EdgeSearch, precision_of
 from horizon_rt.fitting.evidence import FEATURES, SIGNED_FEATURES, log_prior, read_features
 from horizon_rt.fitting.stations import Stations
@@ -36,25 +36,25 @@ STRIDE, NEAR_ROWS = 2, 2.5
 REAL = {"flight": 150, "thermal-sea": 150, "scenes": 100, "sea": 100}
 
 
-def rendered(count: int) -> Iterator[tuple[str, Frame, Pinhole, UpVector]]:
+def rendered(count: int) -> Iterator[tuple[str, Frame, Camera, UpVector]]:
     for number, size in enumerate(SIZES):
         stills = Stills(StillOptions(size=size, seed=4100 + number), count // len(SIZES))
         for still in (stills[i] for i in range(len(stills))):
             yield "rendered", to_frame(still.image), still.camera, still.up
 
 
-def real() -> Iterator[tuple[str, Frame, Pinhole, UpVector]]:
+def real() -> Iterator[tuple[str, Frame, Camera, UpVector]]:
     root = data_root()
     for name, most in REAL.items() if root is not None else ():
         for picture in thinned(open_pictures(root / name, SPLIT)[0], most):
             image, line, _, _ = load(picture)
             if line is not None:
-                camera = Pinhole.from_hfov(image.shape[1], image.shape[0], 70)
+                camera = Camera.from_hfov(image.shape[1], image.shape[0], 70)
                 yield name, Frame.from_bgr(image), camera, line.up_vector(camera.focal_px)
 
 
 def candidates(
-    camera: Pinhole, frame: Frame, measured: Measurement, truth: UpVector
+    camera: Camera, frame: Frame, measured: Measurement, truth: UpVector
 ) -> tuple[Array, NDArray[np.bool_]] | None:
     """Features and log priors (n, FEATURES + 1) of the planes, and which of them are true ones."""
     stations = Stations(camera)

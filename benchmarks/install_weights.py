@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.fitting import DEFAULT_UNCERTAINTY
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector, wrap_degrees
@@ -42,7 +42,7 @@ _PLAIN = SigmaScale(1.0, 1.0)
 _AS_GOOD = 0.02
 
 
-def errors(tracker: HorizonTracker, frame: Frame, camera: Pinhole, truth: UpVector) -> list[float] | None:
+def errors(tracker: HorizonTracker, frame: Frame, camera: Camera, truth: UpVector) -> list[float] | None:
     """Errors of roll and pitch, their formal sigmas, and the width of the doubtful band, all in degrees."""
     tracker.camera = camera
     found = tracker.update(frame).observation.measurement
@@ -58,7 +58,7 @@ def collect(tracker: HorizonTracker, count: int) -> Array:
     """One row of `errors` for each frame in which a horizon was found."""
     rng, rows = np.random.default_rng(987), []
     for _ in range(count):
-        camera = Pinhole.from_hfov(640, 360, rng.uniform(40, 90))
+        camera = Camera.from_hfov(640, 360, rng.uniform(40, 90))
         up = UpVector.from_roll_pitch(rng.normal(0, 12), rng.normal(0, camera.hfov_deg / 10))
         picture = render(random_scene(rng), camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
         rgb = random_sensor(random_occluders(picture, rng), rng, thermal=rng.random() < 0.22)

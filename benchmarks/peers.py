@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from precision import pictures
 
 from horizon_rt.bench.machine import describe
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.datasets import LabelledFrame, is_set_aside, open_dataset
 from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.datasets.rendered import write_pictures
@@ -48,7 +48,7 @@ class Timed:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.camera: Pinhole | None = None
+        self.camera: Camera | None = None
         self.times: list[float] = []
 
     def covers(self, labelled: LabelledFrame) -> bool:
@@ -57,7 +57,7 @@ class Timed:
     def restart(self) -> None:
         pass
 
-    def look_ahead(self, frames: Iterable[tuple[Frame, Pinhole]]) -> None:
+    def look_ahead(self, frames: Iterable[tuple[Frame, Camera]]) -> None:
         pass
 
     def timed(self, work: Callable[[], Any]) -> Any:
@@ -72,7 +72,7 @@ class Peer(Timed):
         super().__init__(name)
         self._find = find
 
-    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+    def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
         picture = np.ascontiguousarray(Canvas.from_frame(frame).to_bgr()[: frame.height, : frame.width])
         line = self.timed(lambda: self._find(picture))
         up = None if line is None else line.up_vector(camera.fx)
@@ -84,7 +84,7 @@ class Ours(Timed):
         super().__init__(f"{model}, {backend}")
         self._tracker = HorizonTracker(model=model, backend=backend, smooth="none", device="cpu")  # type: ignore[arg-type]
 
-    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+    def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
         if self._tracker.camera != camera:
             self._tracker.camera = camera
         found = self.timed(lambda: self._tracker.update(frame))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.bench.machine import describe
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Horizon
 from horizon_rt.metrics.lines import LineError, line_error, percentiles
@@ -45,12 +45,12 @@ def cleared(scene: Scene) -> Scene:
 
 def pictures(
     grade: str, count: int, kinds: Sequence[SceneKind] = ("sea", "fields"), seed: int = SEED
-) -> Iterator[tuple[Image, Pinhole, HorizonLine]]:
+) -> Iterator[tuple[Image, Camera, HorizonLine]]:
     """RGB pictures; the easy ones show `kinds` in turn."""
     for number in range(count):
         rng = np.random.default_rng((seed, number))
         scene = random_scene(rng, kinds[number % len(kinds)] if grade == "easy" else None)
-        camera = Pinhole.from_hfov(*SIZE, rng.uniform(45, 85))
+        camera = Camera.from_hfov(*SIZE, rng.uniform(45, 85))
         up = UpVector.from_roll_pitch(rng.normal(0, 12), rng.normal(0, camera.hfov_deg / 12))
         if grade == "easy":
             scene = cleared(scene)

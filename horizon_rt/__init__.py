@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from horizon_rt._version import __version__
 
 if TYPE_CHECKING:
-    from horizon_rt.camera import BrownConrady, CameraModel, Pinhole
+    from horizon_rt.camera import BrownConrady, Camera
     from horizon_rt.errors import HorizonError
     from horizon_rt.frame import Frame
     from horizon_rt.geometry import HorizonLine, UpVector
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BrownConrady": "camera",
-    "CameraModel": "camera",
     "Frame": "frame",
     "Horizon": "horizon",
     "HorizonError": "errors",
@@ -30,7 +29,7 @@ _HOMES = {
     "HorizonTracker": "tracker",
     "Measurement": "horizon",
     "Observation": "horizon",
-    "Pinhole": "camera",
+    "Camera": "camera",
     "Source": "sources",
     "UpVector": "geometry",
     "open_source": "sources",
@@ -39,7 +38,7 @@ _HOMES = {
 
 __all__ = [
     "BrownConrady",
-    "CameraModel",
+    "Camera",
     "Frame",
     "Horizon",
     "HorizonError",
@@ -47,7 +46,6 @@ __all__ = [
     "HorizonTracker",
     "Measurement",
     "Observation",
-    "Pinhole",
     "Source",
     "UpVector",
     "__version__",

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, get_args
 
-from horizon_rt.camera import CameraModel, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Change, Horizon, Observation
 from horizon_rt.models.weights import SigmaScale, default_model
 from horizon_rt.options import (
     BATCH,
-    DEFAULT_HFOV_DEG,
     BackendChoice,
     DeviceChoice,
     PrecisionChoice,
@@ -36,7 +35,7 @@ class HorizonTracker:
 
     `camera` is the lens for the frames' size; without one, a centred pinhole with a horizontal field of
     view of 70° is assumed at the first frame. A frame of another size starts the track again, with
-    `CameraModel.for_size`. `smooth='none'` treats each frame on its own. `model` is a shipped model or a
+    `Camera.for_size`. `smooth='none'` treats each frame on its own. `model` is a shipped model or a
     path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda', `backend` what runs the net, in a
     `precision` (`make_backend`), on a GPU for `batch` frames of a recording at a time. Without `refine` the
     horizon is that of the mask alone. Raises WeightsError for weights that do not match their manifest,
@@ -45,7 +44,7 @@ class HorizonTracker:
 
     def __init__(
         self,
-        camera: CameraModel | None = None,
+        camera: Camera | None = None,
         *,
         smooth: Smoothing = "causal",
         model: str | None = None,
@@ -74,12 +73,12 @@ class HorizonTracker:
         self._watch = FrameWatch()
 
     @property
-    def camera(self) -> CameraModel | None:
+    def camera(self) -> Camera | None:
         """The lens; None while it is still to be assumed. Setting it starts the track again."""
         return self._camera
 
     @camera.setter
-    def camera(self, camera: CameraModel | None) -> None:
+    def camera(self, camera: Camera | None) -> None:
         self._camera, self._fitter = camera, None
         self.reset()
 
@@ -169,14 +168,14 @@ class HorizonTracker:
             return fitter
         if fitter is not None:
             self.reset()
-        self._camera = self._camera or Pinhole.from_hfov(*size, DEFAULT_HFOV_DEG)
+        self._camera = self._camera or Camera.assumed(*size)
         camera = self._camera.for_size(*size)
         self._fitter = HorizonFitter(camera, self._sigma)
         self._refiner = HorizonRefiner(camera) if self._refine else None
         return self._fitter
 
 
-def describe(frame: Frame, observation: Observation, track: Track, camera: CameraModel) -> Horizon:
+def describe(frame: Frame, observation: Observation, track: Track, camera: Camera) -> Horizon:
     """Put a frame's observation and track into degrees and image lines."""
     measured = observation.measurement
     return Horizon(
@@ -191,7 +190,7 @@ def describe(frame: Frame, observation: Observation, track: Track, camera: Camer
     )
 
 
-def estimated(track: Track, camera: CameraModel) -> dict[str, Any]:
+def estimated(track: Track, camera: Camera) -> dict[str, Any]:
     """The fields of `Horizon` that are None without an estimate."""
     estimate, rate = track.estimate, track.rate
     fields: dict[str, Any] = dict.fromkeys(_ESTIMATED)

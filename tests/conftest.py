@@ -11,10 +11,14 @@ from pathlib import Path
 
 import cv2
 import pytest
+from hypothesis import settings
 from support.cli import ENTRY, Done, RunCli, horizon_luma, write_horizon
 
 from horizon_rt.cli import main
 from horizon_rt.system.paths import data_root as find_data_root
+
+settings.register_profile("all", deadline=None)  # kernels are compiled at their first use
+settings.load_profile("all")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from support.fitting import degrees_between, ideal, up_vector
 
 import horizon_rt
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import WeightsError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
@@ -32,7 +32,7 @@ class _Oracle:
 
     def segment(self, frame: Frame) -> Segmentation:
         rows, columns = input_size(frame.width, frame.height)
-        camera = Pinhole.from_hfov(frame.width, frame.height, 70)
+        camera = Camera.from_hfov(frame.width, frame.height, 70)
         seen = ideal(camera, self.up(frame), columns, rows)
         return replace(seen, presence=0.01) if frame.index in self.blind else seen
 
@@ -144,7 +144,7 @@ def test_the_first_size_again_starts_the_track_again_too() -> None:
 
 
 def test_a_given_lens_is_used_at_its_size() -> None:
-    camera = Pinhole.from_hfov(1920, 1080, 70)
+    camera = Camera.from_hfov(1920, 1080, 70)
     tracker = _tracker(_Oracle(), camera=camera)
     assert [tracker.update(_frame(k, (960, 540))).state for k in range(3)] == [
         "acquiring",

@@ -14,14 +14,13 @@ import numpy as np
 
 from horizon_rt.bench.clips import RATE_HZ
 from horizon_rt.bench.results import Quartiles, Result
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Observation
 from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.imaging.video_writer import VideoWriter
 from horizon_rt.options import (
     BATCH,
-    DEFAULT_HFOV_DEG,
     BackendChoice,
     DecoderChoice,
     DeviceChoice,
@@ -61,7 +60,7 @@ class Plan:
     overlay: bool = True
     threads: int = 0
 
-    def tracker(self, camera: Pinhole | None = None) -> HorizonTracker:
+    def tracker(self, camera: Camera | None = None) -> HorizonTracker:
         """The tracker that is measured; raises what it raises."""
         return HorizonTracker(
             camera, model=self.model, backend=self.backend, device=self.device,
@@ -124,7 +123,7 @@ class _Runs:
         self._path, self._plan, self._folder = path, plan, folder
         with self.open() as source:
             self.info: SourceInfo = source.info
-        self.camera = Pinhole.from_hfov(self.info.width, self.info.height, DEFAULT_HFOV_DEG)
+        self.camera = Camera.assumed(self.info.width, self.info.height)
         self.tracker = plan.tracker(self.camera)
 
     def open(self, *, threads: int | None = None) -> Source:

@@ -1,6 +1,8 @@
 """Lens models, camera profiles, and calibration from a chessboard."""
 
-from horizon_rt.camera.model import BrownConrady, CameraModel, Pinhole
+from horizon_rt.camera.brown import BrownConrady
+from horizon_rt.camera.camera import Camera
+from horizon_rt.camera.distortion import DISTORTIONS, NO_DISTORTION, Distortion, coefficients_of
 from horizon_rt.camera.profile import (
     CameraProfile,
     load_profile,
@@ -10,10 +12,13 @@ from horizon_rt.camera.profile import (
 )
 
 __all__ = [
+    "DISTORTIONS",
+    "NO_DISTORTION",
     "BrownConrady",
-    "CameraModel",
+    "Camera",
     "CameraProfile",
-    "Pinhole",
+    "Distortion",
+    "coefficients_of",
     "load_profile",
     "profile_names",
     "profiles_folder",

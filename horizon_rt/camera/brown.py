@@ -7,13 +7,17 @@ holds inside its fold only: beyond it two directions share one pixel, and both f
 from __future__ import annotations
 
 import math
+from dataclasses import astuple, dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Coefficients", "distort", "fold_radius", "undistort"]
+from horizon_rt.camera.perspective import perspective, unit_rays
+from horizon_rt.errors import CameraModelError
+
+__all__ = ["BrownConrady", "Coefficients", "distort", "fold_radius", "undistort"]
 
 Array = NDArray[np.float64]
 Scalars = TypeVar("Scalars", float, NDArray[np.float64])
@@ -24,8 +28,57 @@ _TABLE_START = 0.25
 _LARGEST_TANGENT = 1e4  # the radius of a ray 0.006° from the image plane
 _CONVERGED = 1e-9  # normalised units; the error after a step is about its square
 _TOLERANCE = 1e-9
+_LARGEST_COEFFICIENT = 1e12
 # Newton's method never steps past this share of the fold's radius, where the slope vanishes.
 _INSIDE_FOLD = 0.9999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrownConrady:
+    """Radial and tangential distortion as in OpenCV: k1, k2, p1, p2, k3 (Brown 1966, Conrady 1919).
+
+    x' = x (1 + k1 r² + k2 r⁴ + k3 r⁶) + 2 p1 x y + p2 (r² + 2 x²), y' alike with p1 and p2 exchanged.
+    Raises CameraModelError for coefficients that are no finite numbers.
+    """
+
+    name: ClassVar[str] = "brown-conrady"
+
+    k1: float = 0.0
+    k2: float = 0.0
+    p1: float = 0.0
+    p2: float = 0.0
+    k3: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(abs(v) <= _LARGEST_COEFFICIENT for v in self.coefficients):
+            raise CameraModelError(f"distortion coefficients must be finite numbers, got {self.coefficients}")
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """(k1, k2, p1, p2, k3), OpenCV's order."""
+        k1, k2, p1, p2, k3 = astuple(self)
+        return k1, k2, p1, p2, k3
+
+    @property
+    def is_none(self) -> bool:
+        """Whether all coefficients are zero."""
+        return not any(self.coefficients)
+
+    @property
+    def fold_radius(self) -> float:
+        """Undistorted radius, as a tangent, at which the radial distortion folds over; inf if it never does.
+
+        Beyond it two directions share one pixel, so the model says nothing there.
+        """
+        return fold_radius(self.k1, self.k2, self.k3)
+
+    def rays(self, points: Array) -> Array:
+        """Unit rays (N, 3) of normalised image points (N, 2); NaN where the model cannot be inverted."""
+        return unit_rays(points if self.is_none else undistort(points, self.coefficients))
+
+    def project(self, rays: Array) -> Array:
+        """Normalised image points (N, 2) of rays (N, 3); NaN behind the camera or where the model folds."""
+        return distort(perspective(rays), self.coefficients)
 
 
 @lru_cache(maxsize=64)

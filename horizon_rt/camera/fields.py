@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from horizon_rt.camera.model import BrownConrady, Pinhole
 from horizon_rt.errors import CameraModelError
 
-__all__ = ["image_size", "lens", "number", "shown", "table"]
+__all__ = ["image_size", "number", "shown", "table"]
 
 _LARGEST_SIDE = 65536
 
@@ -46,15 +45,3 @@ def image_size(values: Mapping[str, Any], width: str, height: str) -> tuple[int,
     if not all(1 <= side <= _LARGEST_SIDE and side == int(side) for side in size):
         raise CameraModelError(f"the image size must be whole pixels, 1..{_LARGEST_SIDE}, got {size}")
     return int(size[0]), int(size[1])
-
-
-def lens(size: tuple[int, int], matrix: tuple[float, ...], coefficients: tuple[float, ...]) -> Pinhole:
-    """Model of `matrix` (fx, fy, cx, cy) and `coefficients` (k1, k2, p1, p2, k3), none for a pinhole."""
-    width, height = size
-    fx, fy, cx, cy = matrix
-    if not coefficients:
-        return Pinhole(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
-    k1, k2, p1, p2, k3 = coefficients
-    return BrownConrady(
-        width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, k1=k1, k2=k2, p1=p1, p2=p2, k3=k3
-    )

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera.model import BrownConrady
+from horizon_rt.camera.brown import BrownConrady
+from horizon_rt.camera.camera import Camera
 from horizon_rt.camera.views import BoardView, Survey
 from horizon_rt.errors import CalibrationError
 
@@ -117,18 +118,17 @@ def _intrinsic_sd(jacobians: Sequence[NDArray[Any]], rms: float, *, with_k3: boo
     return sd
 
 
-def fitted_model(found: Survey, fit: LensFit) -> BrownConrady:
+def fitted_model(found: Survey, fit: LensFit) -> Camera:
     """The lens of a fit; raises CalibrationError where it is none."""
     k1, k2, p1, p2, k3 = (float(v) for v in fit.distortion[:5])
     (fx, _, cx), (_, fy, cy), _ = fit.matrix.tolist()
     if not (np.isfinite(fit.matrix).all() and np.isfinite(fit.distortion).all() and min(fx, fy) > 0):
         raise CalibrationError("no lens explains these views: film a flat board, near, far and tilted")
-    return BrownConrady(
-        width=found.width, height=found.height, fx=fx, fy=fy, cx=cx, cy=cy, k1=k1, k2=k2, p1=p1, p2=p2, k3=k3
-    )
+    distortion = BrownConrady(k1=k1, k2=k2, p1=p1, p2=p2, k3=k3)
+    return Camera(width=found.width, height=found.height, fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
 
 
-def check_fit(fit: LensFit, model: BrownConrady) -> None:
+def check_fit(fit: LensFit, model: Camera) -> None:
     """Raise CalibrationError for a bad RMS, an uncertain focal length or a fold inside the image."""
     if not fit.rms <= (worst := _WORST_RMS * max(1.0, model.width / 1280)):
         raise CalibrationError(

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from horizon_rt.camera import fields
+from horizon_rt.camera.brown import BrownConrady, Coefficients
+from horizon_rt.camera.camera import Camera
+from horizon_rt.camera.distortion import NO_DISTORTION, Distortion, NoDistortion
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.errors import CameraModelError
 
@@ -30,7 +33,9 @@ def parse(text: str, *, name: str) -> CameraProfile:
     values = _mapping(text)
     _refuse_fisheye(values)
     size = fields.image_size(values, "image_width", "image_height")
-    model = fields.lens(size, _intrinsics(values), _distortion(values))
+    fx, fy, cx, cy = _intrinsics(values)
+    distortion = _distortion(values)
+    model = Camera(width=size[0], height=size[1], fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
     rms = values.get("avg_reprojection_error", values.get("rms_px"))
     return CameraProfile(
         name=_line(values.get("name", values.get("camera_name")), name),
@@ -49,7 +54,7 @@ def render(profile: CameraProfile) -> str:
     lines += [f"image_width: {model.width}", f"image_height: {model.height}"]
     lines += [f"assumed: {int(profile.assumed)}"]
     lines += _matrix("camera_matrix", 3, camera)
-    lines += _matrix("distortion_coefficients", 1, model.distortion)
+    lines += _matrix("distortion_coefficients", 1, _coefficients(model.distortion))
     lines += [] if profile.rms_px is None else [f"avg_reprojection_error: {float(profile.rms_px)!r}"]
     return "\n".join([*lines, ""])
 
@@ -92,8 +97,17 @@ def _intrinsics(values: Mapping[str, Any]) -> tuple[float, float, float, float]:
     return fx, fy, cx, cy
 
 
-def _distortion(values: Mapping[str, Any]) -> tuple[float, ...]:
-    """(k1, k2, p1, p2, k3), or none where all are zero."""
+def _coefficients(distortion: Distortion) -> Coefficients:
+    """(k1, k2, p1, p2, k3); raises CameraModelError for a lens that has others."""
+    if isinstance(distortion, NoDistortion):
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    if isinstance(distortion, BrownConrady):
+        return distortion.coefficients
+    raise CameraModelError(f"OpenCV's format holds no {distortion.name} lens here; write .toml")
+
+
+def _distortion(values: Mapping[str, Any]) -> Distortion:
+    """k1, k2, p1, p2 and k3, or no distortion where all are zero."""
     terms = _numbers(values, "distortion_coefficients")
     if len(terms) not in (0, 4, 5, 8, 12, 14):
         raise CameraModelError(f"4 or 5 distortion coefficients are supported, got {len(terms)}")
@@ -101,7 +115,10 @@ def _distortion(values: Mapping[str, Any]) -> tuple[float, ...]:
         raise CameraModelError(
             "distortion beyond k1 k2 p1 p2 k3 is not supported: calibrate with 5 coefficients"
         )
-    return (*terms, 0.0)[:5] if any(term != 0 for term in terms) else ()
+    if not any(term != 0 for term in terms):
+        return NO_DISTORTION
+    k1, k2, p1, p2, k3 = (*terms, 0.0)[:5]
+    return BrownConrady(k1=k1, k2=k2, p1=p1, p2=p2, k3=k3)
 
 
 def _numbers(values: Mapping[str, Any], key: str) -> list[float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from horizon_rt.camera.model import Pinhole
+from horizon_rt.camera.camera import Camera
 from horizon_rt.errors import CameraModelError
 from horizon_rt.system.paths import shipped_folder
 
@@ -35,7 +35,7 @@ class CameraProfile:
     """
 
     name: str
-    model: Pinhole
+    model: Camera
     rms_px: float | None = None
     source: str = ""
     assumed: bool = False
@@ -53,7 +53,7 @@ class CameraProfile:
     @classmethod
     def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
         """The guess used without a calibration: centred, square pixels, this horizontal field of view."""
-        model = Pinhole.from_hfov(width, height, hfov_deg)
+        model = Camera.from_hfov(width, height, hfov_deg)
         name = f"hfov{hfov_deg:g}"
         return cls(name=name, model=model, source=f"assumed field of view of {hfov_deg:g}°", assumed=True)
 
@@ -66,7 +66,7 @@ class CameraProfile:
         model = self.model
         if (width, height) == (model.width, model.height):
             return self
-        if self.assumed and type(model) is Pinhole:
+        if self.assumed and model.is_linear:
             return replace(self, model=model.for_size(width, height))
         if abs(width * model.height / max(height * model.width, 1) - 1) > _ASPECT_TOLERANCE:
             raise CameraModelError(

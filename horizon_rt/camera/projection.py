@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from horizon_rt.camera import CameraModel
+    from horizon_rt.camera import Camera
     from horizon_rt.geometry import UpVector
 
 __all__ = ["SkyFrame", "runs", "view_radius", "visible_runs"]
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 _SAMPLES = 257
 
 
-def view_radius(camera: CameraModel) -> float:
+def view_radius(camera: Camera) -> float:
     """Angle in radians from the optical axis to the farthest corner; π when a corner sees nothing."""
     w, h = camera.width - 0.5, camera.height - 0.5
     rays = camera.rays(np.array([(-0.5, -0.5), (w, -0.5), (-0.5, h), (w, h)]))
@@ -62,7 +62,7 @@ class SkyFrame:
         return np.linspace(-reach, reach, _SAMPLES)
 
 
-def visible_runs(points: Array, camera: CameraModel, margin: float = 0.5) -> list[Array]:
+def visible_runs(points: Array, camera: Camera, margin: float = 0.5) -> list[Array]:
     """Split (N, 2k) image points into runs near the picture: within it plus `margin` of its larger side.
 
     Each row holds the x, y of k points, which are kept or dropped together.

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from horizon_rt.camera import fields
-from horizon_rt.camera.model import BrownConrady, Pinhole
+from horizon_rt.camera.camera import Camera
+from horizon_rt.camera.distortion import DISTORTIONS, coefficients_of
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.errors import CameraModelError
 
@@ -18,7 +19,6 @@ FORMAT = "horizon-rt-camera/1"
 # A dotted key costs tomllib memory that grows with the square of its parts.
 _LARGEST_TEXT, _LONGEST_LINE = 32768, 2048
 _MATRIX = ("fx", "fy", "cx", "cy")
-_DISTORTION = ("k1", "k2", "p1", "p2", "k3")
 _KEYS = {"": {"format", "name", "source", "assumed", "rms_px", "image", "lens"}, "image": {"width", "height"}}
 
 
@@ -41,10 +41,9 @@ def render(profile: CameraProfile) -> str:
     lines += [f"assumed = {str(profile.assumed).lower()}"]
     lines += [] if profile.rms_px is None else [f"rms_px = {float(profile.rms_px)!r}"]
     lines += ["", "[image]", f"width = {model.width}", f"height = {model.height}", "", "[lens]"]
-    brown = isinstance(model, BrownConrady)
-    lines += [f'model = "{"brown-conrady" if brown else "pinhole"}"']
-    keys = _MATRIX + (_DISTORTION if brown else ())
-    return "\n".join([*lines, *(f"{key} = {float(getattr(model, key))!r}" for key in keys), ""])
+    lines += [f'model = "{model.distortion.name}"']
+    numbers = dict(zip(_MATRIX, model.intrinsics, strict=True)) | coefficients_of(model.distortion)
+    return "\n".join([*lines, *(f"{key} = {float(value)!r}" for key, value in numbers.items()), ""])
 
 
 def _tables(text: str) -> dict[str, Any]:
@@ -74,19 +73,21 @@ def _refuse_unknown(values: Mapping[str, Any], known: set[str]) -> None:
         )
 
 
-def _model(image: Mapping[str, Any], lens: Mapping[str, Any]) -> Pinhole:
+def _model(image: Mapping[str, Any], lens: Mapping[str, Any]) -> Camera:
     _refuse_unknown(image, _KEYS["image"])
     size = fields.image_size(image, "width", "height")
     kind = lens.get("model")
-    if kind not in ("pinhole", "brown-conrady"):
-        raise CameraModelError(f"lens.model is pinhole or brown-conrady, got {fields.shown(kind)}")
+    if not isinstance(kind, str) or kind not in DISTORTIONS:
+        raise CameraModelError(f"lens.model is {' or '.join(DISTORTIONS)}, got {fields.shown(kind)}")
     if kind == "pinhole" and "hfov_deg" in lens:
         _refuse_unknown(lens, {"model", "hfov_deg"})
-        return Pinhole.from_hfov(*size, fields.number(lens, "hfov_deg"))
-    names = _DISTORTION if kind == "brown-conrady" else ()
-    _refuse_unknown(lens, {"model", *_MATRIX, *names})
-    matrix = tuple(fields.number(lens, key) for key in _MATRIX)
-    return fields.lens(size, matrix, tuple(fields.number(lens, key, 0.0) for key in names))
+        return Camera.from_hfov(*size, fields.number(lens, "hfov_deg"))
+    defaults = coefficients_of(DISTORTIONS[kind])
+    _refuse_unknown(lens, {"model", *_MATRIX, *defaults})
+    fx, fy, cx, cy = (fields.number(lens, key) for key in _MATRIX)
+    given = {key: fields.number(lens, key, default) for key, default in defaults.items()}
+    distortion = DISTORTIONS[kind](**given)
+    return Camera(width=size[0], height=size[1], fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
 
 
 def _text(values: Mapping[str, Any], key: str, default: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
-    from horizon_rt.camera import Pinhole
+    from horizon_rt.camera import Camera
     from horizon_rt.horizon import Horizon
     from horizon_rt.options import TrackOptions
     from horizon_rt.pipeline.run import Outputs
@@ -291,15 +291,17 @@ def say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def lens_rows(model: Pinhole, focal_sd_px: tuple[float, float] | None = None) -> list[tuple[str, str]]:
+def lens_rows(model: Camera, focal_sd_px: tuple[float, float] | None = None) -> list[tuple[str, str]]:
     """The numbers of a lens, each with its name."""
+    from horizon_rt.camera import coefficients_of
+
     sd = ("", "") if focal_sd_px is None else tuple(f" ± {value:.2f}" for value in focal_sd_px)
     return [
         ("image", f"{model.width}x{model.height} px"),
         ("fx", f"{model.fx:.2f}{sd[0]} px"),
         ("fy", f"{model.fy:.2f}{sd[1]} px"),
         ("cx, cy", f"{model.cx:.2f}, {model.cy:.2f} px"),
-        ("k1, k2, p1, p2, k3", ", ".join(f"{value:.5g}" for value in model.distortion)),
+        *((name, f"{value:.5g}") for name, value in coefficients_of(model.distortion).items()),
         ("horizontal field of view", f"{model.hfov_deg:.1f}°"),
     ]
 

@@ -15,7 +15,7 @@ from horizon_rt.errors import DatasetError, SourceError
 from horizon_rt.geometry import UpVector
 
 if TYPE_CHECKING:
-    from horizon_rt.camera import Pinhole
+    from horizon_rt.camera import Camera
     from horizon_rt.frame import Frame
 
 __all__ = [
@@ -142,7 +142,7 @@ class Dataset(ABC):
     another in time.
     """
 
-    def __init__(self, *, name: str, truth: TruthKind, still: bool, camera: Pinhole | None = None) -> None:
+    def __init__(self, *, name: str, truth: TruthKind, still: bool, camera: Camera | None = None) -> None:
         self.name, self.truth, self.still, self.camera = name, truth, still, camera
 
     @abstractmethod
@@ -164,7 +164,7 @@ class PictureSet(Dataset):
         name: str,
         truth: TruthKind,
         still: bool = True,
-        camera: Pinhole | None = None,
+        camera: Camera | None = None,
     ) -> None:
         super().__init__(name=name, truth=truth, still=still, camera=camera)
         self.examples = tuple(examples)
@@ -201,7 +201,7 @@ class VideoSet(Dataset):
     """Videos with the truth of their frames; frames without a label are read but not judged."""
 
     def __init__(
-        self, clips: Sequence[Clip], *, name: str, truth: TruthKind, scene: str, camera: Pinhole | None = None
+        self, clips: Sequence[Clip], *, name: str, truth: TruthKind, scene: str, camera: Camera | None = None
     ) -> None:
         super().__init__(name=name, truth=truth, still=False, camera=camera)
         self.clips, self.scene = tuple(clips), scene

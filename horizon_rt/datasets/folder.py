@@ -120,11 +120,11 @@ def _video(folder: Path) -> Path:
 def _attitude_set(clip: Clip, folder: Path, name: str, scene: str, hfov_deg: Any) -> VideoSet:
     if hfov_deg is None:
         return VideoSet([clip], name=name, truth="attitude", scene=scene)
-    from horizon_rt.camera import Pinhole
+    from horizon_rt.camera import Camera
     from horizon_rt.sources import open_source
 
     if not (isinstance(hfov_deg, (int, float)) and 0 < hfov_deg < 180):
         raise DatasetError(f"{folder / 'dataset.toml'}: hfov_deg lies between 0 and 180, got {hfov_deg!r}")
     with open_source(clip.path) as source:
-        camera = Pinhole.from_hfov(source.info.width, source.info.height, hfov_deg)
+        camera = Camera.from_hfov(source.info.width, source.info.height, hfov_deg)
     return VideoSet([clip], name=name, truth="attitude", scene=scene, camera=camera)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.datasets.base import Example, Label, PictureSet
 from horizon_rt.datasets.text import read_text
 from horizon_rt.errors import CameraModelError, DatasetError
@@ -55,7 +55,7 @@ def _up_in_imu(roll: float, pitch: float) -> Array:
     return np.array([-np.sin(pitch), np.cos(pitch) * np.sin(roll), np.cos(pitch) * np.cos(roll)])
 
 
-def _calibration(date: Path) -> tuple[Array, Pinhole]:
+def _calibration(date: Path) -> tuple[Array, Camera]:
     """The rotation (3, 3) from the inertial unit to the rectified camera, and the lens."""
     cameras = _table(date / "calib_cam_to_cam.txt")
     to_velo = _matrix(date / "calib_imu_to_velo.txt", "R", (3, 3))
@@ -67,7 +67,7 @@ def _calibration(date: Path) -> tuple[Array, Pinhole]:
     projection = _matrix(date / "calib_cam_to_cam.txt", f"P_rect_{_CAMERA}", (3, 4), cameras)
     size = _matrix(date / "calib_cam_to_cam.txt", f"S_rect_{_CAMERA}", (2,), cameras)
     try:
-        return rotation, Pinhole(
+        return rotation, Camera(
             width=int(size[0]),
             height=int(size[1]),
             fx=float(projection[0, 0]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.datasets.base import Ends, Label, MaskFile
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import HorizonLine, UpVector
@@ -29,7 +29,7 @@ class Truth:
     up: UpVector | None = None
     mask: MaskFile | None = None
 
-    def sides(self, camera: Pinhole) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None] | None:
+    def sides(self, camera: Camera) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None] | None:
         """The sky side (height, width) and what counts of it, from the mask or the half plane of the line.
 
         None where the truth does not say. Raises DatasetError for a mask that cannot be read.
@@ -39,7 +39,7 @@ class Truth:
         return None if self.up is None else (above(self.up, camera), None)
 
 
-def resolve(label: Label, camera: Pinhole) -> Truth:
+def resolve(label: Label, camera: Camera) -> Truth:
     """The truth of a frame that was taken with this lens; raises DatasetError where the lens sees no line."""
     ends = label.ends_in(camera.width, camera.height)
     if ends is not None:
@@ -51,7 +51,7 @@ def resolve(label: Label, camera: Pinhole) -> Truth:
     return Truth(in_view=label.in_view, mask=label.mask)
 
 
-def _up_of_line(ends: Ends, sky_above: bool, camera: Pinhole) -> UpVector:
+def _up_of_line(ends: Ends, sky_above: bool, camera: Camera) -> UpVector:
     """The plane through the rays of two points near the middle of the picture."""
     width, height = camera.width, camera.height
     line = HorizonLine.from_points(*ends, width, height, sky_above=sky_above)
@@ -66,7 +66,7 @@ def _up_of_line(ends: Ends, sky_above: bool, camera: Pinhole) -> UpVector:
         raise DatasetError(f"the lens sees no line through {ends}; is it that of the dataset?") from error
 
 
-def _crosses(line: HorizonLine | None, camera: Pinhole) -> bool:
+def _crosses(line: HorizonLine | None, camera: Camera) -> bool:
     """Whether the line meets the picture."""
     if line is None:
         return False
@@ -75,17 +75,17 @@ def _crosses(line: HorizonLine | None, camera: Pinhole) -> bool:
     return min(corners) < 0 < max(corners)
 
 
-def above(up: UpVector, camera: Pinhole) -> NDArray[np.bool_]:
+def above(up: UpVector, camera: Camera) -> NDArray[np.bool_]:
     """Which pixels (height, width) look above the horizon."""
     width, height = camera.width, camera.height
-    if any(camera.distortion):
+    if not camera.is_linear:
         return _above_with_distortion(up, camera)
     x = (np.arange(width, dtype=np.float32) - camera.cx) / camera.fx * up.x
     y = (np.arange(height, dtype=np.float32) - camera.cy) / camera.fy * up.y + up.z
     return np.asarray(x[None, :] + y[:, None] > 0)
 
 
-def _above_with_distortion(up: UpVector, camera: Pinhole) -> NDArray[np.bool_]:
+def _above_with_distortion(up: UpVector, camera: Camera) -> NDArray[np.bool_]:
     """By rays on a grid with linear interpolation, which errs by less than 0.02 px."""
     import cv2
 

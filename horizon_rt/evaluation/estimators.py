@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera import BrownConrady, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.datasets import LabelledFrame
 from horizon_rt.datasets.text import finite
 from horizon_rt.errors import CameraModelError, DatasetError
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from horizon_rt.tracker import HorizonTracker
 
 __all__ = ["Estimate", "Estimator", "TelemetryEstimator", "TrackerEstimator"]
-
-_LENSES: dict[str, type[Pinhole]] = {lens.__name__: lens for lens in (Pinhole, BrownConrady)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +46,7 @@ class Estimator(Protocol):
     """Something that says where the horizon is; `camera` is its lens, None to take that of the dataset."""
 
     name: str
-    camera: Pinhole | None
+    camera: Camera | None
 
     def covers(self, labelled: LabelledFrame) -> bool:
         """Whether it says anything of this recording."""
@@ -58,11 +56,11 @@ class Estimator(Protocol):
         """Forget what was before, as another recording begins."""
         ...
 
-    def look_ahead(self, frames: Iterable[tuple[Frame, Pinhole]]) -> None:
+    def look_ahead(self, frames: Iterable[tuple[Frame, Camera]]) -> None:
         """See all frames of a recording, so that its estimates are made with hindsight."""
         ...
 
-    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+    def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
         """The estimate for a frame: of the filter, or of the frame alone."""
         ...
 
@@ -72,7 +70,7 @@ class TrackerEstimator:
 
     def __init__(self, tracker: HorizonTracker, name: str | None = None) -> None:
         self.name = name or tracker.model
-        self.camera: Pinhole | None = None
+        self.camera: Camera | None = None
         self._tracker = tracker
         self._known: dict[int, Horizon] = {}
 
@@ -90,7 +88,7 @@ class TrackerEstimator:
         self._tracker.reset()
         self._known = {}
 
-    def look_ahead(self, frames: Iterable[tuple[Frame, Pinhole]]) -> None:
+    def look_ahead(self, frames: Iterable[tuple[Frame, Camera]]) -> None:
         """See `Estimator`."""
         said: list[Horizon] = []
         for frame, camera in frames:
@@ -99,11 +97,11 @@ class TrackerEstimator:
         if self._tracker.camera is not None:
             self._known = {h.frame: h for h in smooth_horizons(said, self._tracker.camera)}
 
-    def _use(self, camera: Pinhole) -> None:
+    def _use(self, camera: Camera) -> None:
         if self._tracker.camera != camera:
             self._tracker.camera = camera
 
-    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+    def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
         """See `Estimator`."""
         self._use(camera)
         segmentation = self._tracker.segment(frame)
@@ -146,7 +144,7 @@ class TelemetryEstimator:
         records = _read_records(path)
         if not records or records[0].get("schema") != SCHEMA:
             raise DatasetError(f"{path} is no telemetry: its first line is no header of schema {SCHEMA}")
-        self.camera: Pinhole | None = _camera(path, records[0])
+        self.camera: Camera | None = _camera(path, records[0])
         self._source = Path(str(records[0].get("source", "")))
         self._files = {str(r["file"]): r for r in records[1:] if "file" in r}
         self._frames = {r.get("frame"): r for r in records[1:] if "file" not in r}
@@ -164,10 +162,10 @@ class TelemetryEstimator:
     def restart(self) -> None:
         """Nothing to forget."""
 
-    def look_ahead(self, frames: Iterable[tuple[Frame, Pinhole]]) -> None:
+    def look_ahead(self, frames: Iterable[tuple[Frame, Camera]]) -> None:
         """What is written stays."""
 
-    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+    def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
         """See `Estimator`; a frame that the run does not tell of has no estimate."""
         record = self._frames.get(frame.index) if frame.name is None else self._files.get(frame.name)
         if record is None:
@@ -198,11 +196,9 @@ def _read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def _camera(path: Path, header: dict[str, Any]) -> Pinhole:
+def _camera(path: Path, header: dict[str, Any]) -> Camera:
     try:
-        camera = header["camera"]
-        lens = _LENSES[camera["model"]]
-        return lens(**{field.name: camera[field.name] for field in fields(lens)})
+        return Camera.from_dict(header["camera"])
     except (KeyError, TypeError, ValueError, CameraModelError) as error:
         raise DatasetError(f"{path}: its header has no lens that is known here: {error}") from error
 

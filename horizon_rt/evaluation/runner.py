@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from horizon_rt.camera import CameraProfile, Pinhole
+from horizon_rt.camera import Camera, CameraProfile
 from horizon_rt.datasets import Dataset, LabelledFrame
 from horizon_rt.datasets.base import Keep
 from horizon_rt.datasets.truth import Truth, above, resolve
@@ -108,7 +108,7 @@ class _Judge:
             frames = (one.frame for one in every if one.sequence == sequence)
             self._estimator.look_ahead((frame, self._lens(frame.width, frame.height)) for frame in frames)
 
-    def _camera_for(self, width: int, height: int) -> Pinhole:
+    def _camera_for(self, width: int, height: int) -> Camera:
         options = self._options
         if self._estimator.camera is not None:
             return self._estimator.camera.for_size(width, height)
@@ -116,7 +116,7 @@ class _Judge:
             return options.profile.fit_to(width, height).model
         if options.hfov_deg is None and self._dataset.camera is not None:
             return self._dataset.camera.for_size(width, height)
-        return Pinhole.from_hfov(width, height, options.hfov_deg or DEFAULT_HFOV_DEG)
+        return Camera.from_hfov(width, height, options.hfov_deg or DEFAULT_HFOV_DEG)
 
     def _judge(self, labelled: LabelledFrame) -> FrameRow | None:
         """The row of a frame; one without a label only moves the filter on."""
@@ -151,7 +151,7 @@ class _Judge:
         )
 
     def _count_pixels(
-        self, labelled: LabelledFrame, truth: Truth, estimate: Estimate, camera: Pinhole
+        self, labelled: LabelledFrame, truth: Truth, estimate: Estimate, camera: Camera
     ) -> float | None:
         """Add the frame to the mask counts of its scene; the IoU of the net's sky side."""
         sides = truth.sides(camera)
@@ -169,7 +169,7 @@ class _Judge:
         return None if iou is None else float(iou)
 
     def _keep_if_bad(
-        self, row: FrameRow, labelled: LabelledFrame, truth: Truth, estimate: Estimate, camera: Pinhole
+        self, row: FrameRow, labelled: LabelledFrame, truth: Truth, estimate: Estimate, camera: Camera
     ) -> None:
         score, note = _badness(row)
         if not self._worst.wants(score):

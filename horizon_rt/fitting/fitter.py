@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from horizon_rt.camera import CameraModel
+from horizon_rt.camera import Camera
 from horizon_rt.fitting.boundary import agreement, crossings
 from horizon_rt.fitting.plane import fit_plane
 from horizon_rt.fitting.uncertainty import DEFAULT_UNCERTAINTY, Uncertainty
@@ -27,7 +27,7 @@ class HorizonFitter:
 
     def __init__(
         self,
-        camera: CameraModel,
+        camera: Camera,
         sigma: SigmaScale,
         *,
         seed: int = 1,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from horizon_rt.camera import CameraModel
+from horizon_rt.camera import Camera
 from horizon_rt.fitting.edge_search import FINE_PX, ROWS, Edge, EdgeSearch
 from horizon_rt.fitting.profiles import sample_strip
 from horizon_rt.fitting.stations import STATIONS, Stations
@@ -26,7 +26,7 @@ _WINDOW_STEPS, _MIN_WINDOW_PX = 1.5, 2.0  # in which a station's maximum belongs
 class HorizonRefiner:
     """Refines the horizons of one camera's frames; reuses its buffers, so each thread needs its own."""
 
-    def __init__(self, camera: CameraModel, *, uncertainty: Uncertainty = DEFAULT_UNCERTAINTY) -> None:
+    def __init__(self, camera: Camera, *, uncertainty: Uncertainty = DEFAULT_UNCERTAINTY) -> None:
         self.camera = camera
         self.uncertainty = uncertainty
         self._stations = Stations(camera)

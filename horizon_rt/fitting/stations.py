@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from horizon_rt.camera import CameraModel, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.camera.projection import SkyFrame, runs
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
@@ -70,7 +70,7 @@ class Stations:
     `straight` allows the faster kernel for a lens without distortion; both give the same stations.
     """
 
-    def __init__(self, camera: CameraModel, *, straight: bool = True) -> None:
+    def __init__(self, camera: Camera, *, straight: bool = True) -> None:
         self.camera = camera
         w, h = camera.width - 0.5, camera.height - 0.5
         across, down = np.linspace(-0.5, w, _BORDER), np.linspace(-0.5, h, _BORDER)
@@ -79,7 +79,7 @@ class Stations:
         border = np.concatenate([np.stack(side, axis=1)[:-1] for side in sides])
         rays = camera.rays(np.concatenate([border, border[:1]]))
         self._pinhole: tuple[float, float, float, float] | None = None
-        if straight and isinstance(camera, Pinhole) and not any(camera.distortion):
+        if straight and camera.is_linear:
             self._pinhole = (camera.fx, camera.fy, camera.cx, camera.cy)
         self._border = rays[np.isfinite(rays).all(axis=1)]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import WeightsError
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
@@ -33,7 +33,6 @@ from horizon_rt.inspection.complexity import (
 )
 from horizon_rt.models.sizes import NETS
 from horizon_rt.models.weights import ModelCard, default_model, load_net, new_net, shipped_models
-from horizon_rt.options import DEFAULT_HFOV_DEG
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.torchscript import TorchScript
 from horizon_rt.sources import open_source
@@ -127,7 +126,7 @@ def _title(spec: str, frame: Frame) -> str:
 
 
 def _look(net: nn.Module, card: ModelCard, segmenter: Segmenter, frame: Frame, name: str) -> Look:
-    camera = Pinhole.from_hfov(frame.width, frame.height, DEFAULT_HFOV_DEG)
+    camera = Camera.assumed(frame.width, frame.height)
     fitter = HorizonFitter(camera, card.sigma)
     segmentation = segmenter.segment(frame)
     picture = segmenter.preprocess.input.copy()

@@ -10,7 +10,7 @@ from threading import Event
 import cv2
 import numpy as np
 
-from horizon_rt.camera import CameraModel
+from horizon_rt.camera import Camera
 from horizon_rt.errors import DecodeError
 from horizon_rt.frame import Frame
 from horizon_rt.imaging.canvas import Canvas
@@ -30,9 +30,7 @@ _MIN_SIDE = 16  # px
 _PNG_SPEED = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 
 
-def extract(
-    source: Source, tracker: HorizonTracker, camera: CameraModel, session: Session, stop: Event
-) -> None:
+def extract(source: Source, tracker: HorizonTracker, camera: Camera, session: Session, stop: Event) -> None:
     """Fill the session from the source until its end, or until `stop` is set; raises HorizonError."""
     choice = FrameChoice(session.every, keep_similar=source.info.still)
     session.expected = expected_frames(source.info) or 0
@@ -53,7 +51,7 @@ def extract(
 class _Taker:
     """Saves chosen frames into a session."""
 
-    def __init__(self, source: Source, camera: CameraModel, session: Session) -> None:
+    def __init__(self, source: Source, camera: Camera, session: Session) -> None:
         self._info, self._camera, self._session = source.info, camera, session
         homes = [picture.parent for picture in source.info.pictures]
         self._root = Path(os.path.commonpath(homes)) if homes else None

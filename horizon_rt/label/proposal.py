@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from horizon_rt.camera import CameraModel
+from horizon_rt.camera import Camera
 from horizon_rt.camera.projection import SkyFrame, view_radius, visible_runs
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Observation, View
@@ -30,7 +30,7 @@ class Proposal:
     offset_sd_px: float = 0.0
 
     @classmethod
-    def of(cls, observation: Observation, camera: CameraModel) -> Proposal:
+    def of(cls, observation: Observation, camera: Camera) -> Proposal:
         """The observation of one frame on the picture of this lens."""
         measured = observation.measurement
         line = None if measured is None else image_line(measured.up, camera)
@@ -48,7 +48,7 @@ class Proposal:
         )
 
 
-def image_line(up: UpVector, camera: CameraModel) -> HorizonLine | None:
+def image_line(up: UpVector, camera: Camera) -> HorizonLine | None:
     """The straight line nearest to the horizon's curve in the picture; None where it is out of view.
 
     Total least squares through the projected horizon: exact for a lens without distortion.

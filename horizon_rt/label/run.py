@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from horizon_rt.camera import CameraModel
+from horizon_rt.camera import Camera
 from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.label.choice import spacing
 from horizon_rt.label.extract import extract
@@ -67,7 +67,7 @@ def open_labelling(
 
 
 def _fill_from(
-    source: Source, tracker: HorizonTracker, camera: CameraModel, session: Session, stop: threading.Event
+    source: Source, tracker: HorizonTracker, camera: Camera, session: Session, stop: threading.Event
 ) -> None:
     with source:
         extract(source, tracker, camera, session, stop)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from horizon_rt.camera import CameraModel
+from horizon_rt.camera import Camera
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
@@ -19,7 +19,7 @@ from horizon_rt.tracking import smooth_tracks
 __all__ = ["run_offline", "smooth_horizons"]
 
 
-def smooth_horizons(horizons: Sequence[Horizon], camera: CameraModel) -> list[Horizon]:
+def smooth_horizons(horizons: Sequence[Horizon], camera: Camera) -> list[Horizon]:
     """The horizons of a whole recording, each with what all of its frames tell (see `smooth_tracks`).
 
     Only their times and observations count, not how they were filtered before. `camera` is the lens for the
@@ -120,7 +120,7 @@ def _second(
 
 
 def _smoothed(
-    horizons: Sequence[Horizon], sizes: Sequence[tuple[int, int]], camera: CameraModel | None
+    horizons: Sequence[Horizon], sizes: Sequence[tuple[int, int]], camera: Camera | None
 ) -> list[Horizon]:
     """Smoothed apart where the size of the picture changes, and with it the lens."""
     smoothed: list[Horizon] = []

@@ -14,7 +14,7 @@ from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.sinks.overlay import Overlay
 
 if TYPE_CHECKING:
-    from horizon_rt.camera import Pinhole
+    from horizon_rt.camera import Camera
     from horizon_rt.frame import Frame
     from horizon_rt.geometry import UpVector
 
@@ -59,7 +59,7 @@ class WorstFrames:
 
 def thumbnail(
     frame: Frame,
-    camera: Pinhole,
+    camera: Camera,
     truth: UpVector | None,
     estimate: UpVector | None,
     sky: NDArray[np.bool_] | None = None,

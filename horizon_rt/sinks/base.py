@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from horizon_rt.errors import OutputError
 
 if TYPE_CHECKING:
-    from horizon_rt.camera import CameraModel
+    from horizon_rt.camera import Camera
     from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
 
@@ -32,7 +32,7 @@ class SinkContext:
     source: str
     width: int
     height: int
-    camera: CameraModel
+    camera: Camera
     frame_rate: float | None = None
     model: str = ""
     version: str = ""

@@ -13,7 +13,7 @@ from horizon_rt.camera.projection import SkyFrame, view_radius, visible_runs
 from horizon_rt.imaging.colour import Colour
 
 if TYPE_CHECKING:
-    from horizon_rt.camera import CameraModel
+    from horizon_rt.camera import Camera
     from horizon_rt.geometry import UpVector
     from horizon_rt.horizon import Horizon
     from horizon_rt.imaging.canvas import Canvas
@@ -46,7 +46,7 @@ class Style:
 class Instrument:
     """Draws an attitude for one camera and picture size; `text_px` is the height of its capitals."""
 
-    def __init__(self, camera: CameraModel, style: Style, dip_deg: float) -> None:
+    def __init__(self, camera: Camera, style: Style, dip_deg: float) -> None:
         self._camera, self._style, self._dip = camera, style, math.radians(dip_deg)
         self._radius = view_radius(camera)
         self._unit = min(camera.width, camera.height)

@@ -13,7 +13,7 @@ from horizon_rt.imaging.colour import Colour
 from horizon_rt.sinks.instrument import WHITE, Instrument, Style
 
 if TYPE_CHECKING:
-    from horizon_rt.camera import CameraModel
+    from horizon_rt.camera import Camera
     from horizon_rt.frame import Frame
     from horizon_rt.geometry import UpVector
     from horizon_rt.horizon import Horizon, State
@@ -53,7 +53,7 @@ class Overlay:
     below level. One instance may serve several sinks, which then share one drawing for each frame.
     """
 
-    def __init__(self, camera: CameraModel, *, style: Style | None = None, dip_deg: float = 0.0) -> None:
+    def __init__(self, camera: Camera, *, style: Style | None = None, dip_deg: float = 0.0) -> None:
         self._source_camera = camera
         self._style, self._dip_deg = style or Style(), dip_deg
         self._rate = _Rate()
@@ -94,7 +94,7 @@ class Overlay:
         """The horizon in the picture as runs of points (N, 2) in px, for this attitude."""
         return self._instrument.curve(up)
 
-    def _fit(self, camera: CameraModel) -> None:
+    def _fit(self, camera: Camera) -> None:
         self._camera = camera
         self._instrument = Instrument(camera, self._style, self._dip_deg)
         self._text = self._instrument.text_px

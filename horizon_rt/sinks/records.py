@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from horizon_rt.camera import CameraModel
+    from horizon_rt.camera import Camera
     from horizon_rt.geometry import HorizonLine
     from horizon_rt.horizon import Horizon
     from horizon_rt.sinks.base import SinkContext
@@ -139,11 +138,9 @@ def tells_of(head: Mapping[str, Any], source: Path | str) -> bool:
     return os.path.abspath(head["source"]) == os.path.abspath(source)
 
 
-def _camera(camera: CameraModel) -> dict[str, Any]:
-    fields: dict[str, Any] = dataclasses.asdict(camera) if dataclasses.is_dataclass(camera) else {}
-    shape = {"width": camera.width, "height": camera.height, "focal_px": camera.focal_px}
-    plain: dict[str, Any] = _plain({**shape, **fields})
-    return {"model": type(camera).__name__, **plain}
+def _camera(camera: Camera) -> dict[str, Any]:
+    plain: dict[str, Any] = _plain(camera.to_dict())
+    return plain
 
 
 def _plain(value: Any) -> Any:

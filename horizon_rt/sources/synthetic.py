@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.sources.base import Source, SourceInfo
@@ -86,7 +86,7 @@ def make_clip(options: SyntheticOptions) -> Clip:
     return Clip(
         view=_view(options),
         path=make_path(motion, options.seconds, options.seed),  # type: ignore[arg-type]
-        camera=Pinhole.from_hfov(*options.dimensions, options.hfov),
+        camera=Camera.from_hfov(*options.dimensions, options.hfov),
         frame_rate=options.fps,
         duration_s=options.seconds,
         seed=options.seed,

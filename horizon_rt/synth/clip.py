@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera import CameraModel
+from horizon_rt.camera import Camera
 from horizon_rt.errors import DatasetError
 from horizon_rt.frame import Frame, Sampling
 from horizon_rt.synth.panorama import Panorama, load_panoramas, panorama_view
@@ -65,7 +65,7 @@ class Clip:
 
     view: View
     path: Path
-    camera: CameraModel
+    camera: Camera
     frame_rate: float = 25.0
     duration_s: float = 20.0
     seed: int = 0

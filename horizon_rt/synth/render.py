@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from horizon_rt.camera import CameraModel, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.geometry import UpVector
 from horizon_rt.synth.ground import ground_colour
 from horizon_rt.synth.noise import cell, fractal1, value1, value2
@@ -25,10 +25,10 @@ from horizon_rt.synth.texture import texture_atlas
 __all__ = ["camera_rays", "render", "world_axes"]
 
 
-def camera_rays(camera: CameraModel) -> NDArray[np.float32]:
+def camera_rays(camera: Camera) -> NDArray[np.float32]:
     """Unit rays of all pixels, shape (height, width, 3)."""
     shape = camera.height, camera.width, 3
-    if isinstance(camera, Pinhole) and not any(camera.distortion):
+    if camera.is_linear:
         rays = np.empty(shape, np.float32)
         _pinhole_rays(camera.fx, camera.fy, camera.cx, camera.cy, rays)
         return rays

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.synth.occluders import random_occluders
@@ -73,7 +73,7 @@ class Still:
     image: NDArray[np.uint8]
     kind: str
     view: StillView
-    camera: Pinhole
+    camera: Camera
     up: UpVector
 
     @property
@@ -115,7 +115,7 @@ class Stills:
             raise IndexError(index)
         rng = np.random.default_rng((self.options.seed, index))
         view = view_of(index, self.options.without)
-        camera = Pinhole.from_hfov(*self.options.size, rng.uniform(*self.options.hfov_deg))
+        camera = Camera.from_hfov(*self.options.size, rng.uniform(*self.options.hfov_deg))
         up = random_attitude(rng, camera, view)
         image, kind = self._picture(rng, camera, up, view)
         if self.options.clean:
@@ -124,7 +124,7 @@ class Stills:
         return Still(seen, kind, view, camera, up)
 
     def _picture(
-        self, rng: np.random.Generator, camera: Pinhole, up: UpVector, view: StillView
+        self, rng: np.random.Generator, camera: Camera, up: UpVector, view: StillView
     ) -> tuple[Image, str]:
         if view == "nothing":
             return blank_picture(rng, self.options.size), "nothing"
@@ -141,7 +141,7 @@ def view_of(index: int, without: float) -> StillView:
     return _WITHOUT[before % len(_WITHOUT)] if after > before else "horizon"
 
 
-def random_attitude(rng: np.random.Generator, camera: Pinhole, view: StillView) -> UpVector:
+def random_attitude(rng: np.random.Generator, camera: Camera, view: StillView) -> UpVector:
     """Mostly near level, sometimes banked or inverted; the horizon well in view, or well out of it."""
     spread = rng.choice([8.0, 30.0, 0.0], p=[0.6, 0.3, 0.1])
     roll = float(rng.normal(0, spread) if spread else rng.uniform(-180, 180))

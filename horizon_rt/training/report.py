@@ -14,10 +14,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import TrainingError
 from horizon_rt.frame import Frame
-from horizon_rt.options import DEFAULT_HFOV_DEG
 from horizon_rt.reports.page import embedded, render_page
 from horizon_rt.reports.plot import SERIES, STYLE, Plot, make_plot
 from horizon_rt.reports.worst import ESTIMATE_RGB, TRUTH_RGB, thumbnail
@@ -126,7 +125,7 @@ def _draw(axes: Axes, lines: Curves, title: str = "") -> None:
 def _tile(prediction: Prediction) -> dict[str, str]:
     image = load(prediction.picture).image
     frame = Frame.from_bgr(image)
-    camera = Pinhole.from_hfov(frame.width, frame.height, DEFAULT_HFOV_DEG)
+    camera = Camera.assumed(frame.width, frame.height)
     found = prediction.observation.measurement
     true_up = None if prediction.truth is None else prediction.truth.up_vector(camera.focal_px)
     jpeg = thumbnail(frame, camera, true_up, None if found is None else found.up)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
@@ -20,7 +20,6 @@ from horizon_rt.horizon import Observation
 from horizon_rt.metrics import LineError, line_error, summarise
 from horizon_rt.models.sizes import INPUT_AREA_PX, OUTPUT_STRIDE
 from horizon_rt.models.weights import SigmaScale
-from horizon_rt.options import DEFAULT_HFOV_DEG
 from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.letterbox import Letterbox
 from horizon_rt.segmentation.preprocess import Preprocessor
@@ -153,7 +152,7 @@ def _case(name: str, picture: Picture, preprocess: Preprocessor) -> _Case:
 
 
 def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:
-    camera = Pinhole.from_hfov(*case.size, DEFAULT_HFOV_DEG)
+    camera = Camera.assumed(*case.size)
     fitter = HorizonFitter(camera, SigmaScale(1.0, 0.1))
     seen = float(torch.sigmoid(presence))
     observation = fitter.fit(Segmentation(mask[0].contiguous().numpy(), seen, case.letterbox))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import typer
 from numpy.typing import NDArray
+from support.camera import brown, changed, coefficients
 from typer.testing import CliRunner
 
 from horizon_rt.camera import BrownConrady, load_profile, profiles_folder
@@ -23,7 +24,7 @@ from horizon_rt.errors import CalibrationError, CameraModelError
 from horizon_rt.frame import Frame, Sampling
 
 WIDTH, HEIGHT = 640, 480
-TRUTH = BrownConrady(
+TRUTH = brown(
     width=WIDTH, height=HEIGHT, fx=560.0, fy=556.0, cx=325.0, cy=233.0, k1=-0.28, k2=0.09, p1=8e-4, p2=-5e-4
 )
 COLUMNS, ROWS, SQUARE = 9, 6, 25.0
@@ -61,7 +62,7 @@ def _normalised() -> NDArray[np.float64]:
     matrix = np.array([[TRUTH.fx, 0, TRUTH.cx], [0, TRUTH.fy, TRUTH.cy], [0, 0, 1]])
     points = np.stack([x.ravel(), y.ravel()], axis=1)[:, None, :]
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-10)
-    return cv2.undistortPoints(points, matrix, np.array(TRUTH.coefficients), criteria=criteria)[:, 0]
+    return cv2.undistortPoints(points, matrix, coefficients(TRUTH), criteria=criteria)[:, 0]
 
 
 def _render(pose, *, blur: float = 0.6, seed: int = 0) -> NDArray[np.uint8]:
@@ -115,14 +116,14 @@ def test_the_focal_length_lies_within_four_reported_sigmas() -> None:
 def test_the_distortion_curve_holds_across_the_image() -> None:
     """At every radius up to the corner the found lens displaces a point as the true one does."""
     model = _calibration().profile.model
-    assert isinstance(model, BrownConrady)
+    assert isinstance(model.distortion, BrownConrady)
     matrix = np.array([[TRUTH.fx, 0, TRUTH.cx], [0, TRUTH.fy, TRUTH.cy], [0, 0, 1]])
     corner = np.hypot(*_normalised()[0])
     points = np.outer(np.linspace(0, corner, 50), [0.8, -0.6])
     rays = np.column_stack([points, np.ones(50)])
     none = np.zeros(3)
-    true = cv2.projectPoints(rays, none, none, matrix, np.array(TRUTH.coefficients))[0][:, 0]
-    found = cv2.projectPoints(rays, none, none, matrix, np.array(model.coefficients))[0][:, 0]
+    true = cv2.projectPoints(rays, none, none, matrix, coefficients(TRUTH))[0][:, 0]
+    found = cv2.projectPoints(rays, none, none, matrix, coefficients(model))[0][:, 0]
     assert np.abs(true - found).max() < 1.0
 
 
@@ -222,7 +223,7 @@ def test_views_of_different_lenses_are_refused() -> None:
 
 
 def test_a_lens_that_folds_inside_the_image_is_refused() -> None:
-    folding = replace(TRUTH, k1=-1.2, k2=0.0)
+    folding = changed(TRUTH, k1=-1.2, k2=0.0)
     fit = LensFit(0.2, np.eye(3), np.zeros(5), [], np.zeros(9), np.zeros(1))
     with pytest.raises(CalibrationError, match="corners"):
         check_fit(fit, folding)
@@ -264,7 +265,7 @@ def test_the_finder_is_accurate() -> None:
     place = depth * np.array([(u - TRUTH.cx) / TRUTH.fx, (v - TRUTH.cy) / TRUTH.fy, 1.0]) - points.mean(
         axis=0
     )
-    expected = cv2.projectPoints(points, np.zeros(3), place, matrix, np.array(TRUTH.coefficients))[0][:, 0]
+    expected = cv2.projectPoints(points, np.zeros(3), place, matrix, coefficients(TRUTH))[0][:, 0]
     found = board.find(_frames()[0].luma)
     assert found is not None
     assert np.abs(found - expected).max() < 0.25

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.camera import brown
 from typer.testing import CliRunner
 
 from horizon_rt.camera import (
     BrownConrady,
+    Camera,
     CameraProfile,
-    Pinhole,
+    coefficients_of,
     load_profile,
     profile_names,
     profiles_folder,
@@ -27,16 +29,16 @@ from horizon_rt.errors import CameraModelError
 
 MATRIX = np.array([[1234.5678901234567, 0, 963.25], [0, 1230.25, 531.125], [0, 0, 1]])
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-LENS = BrownConrady(
+LENS = brown(
     width=1920, height=1080, fx=1301.1, fy=1299.7, cx=955.3, cy=541.9, k1=-0.31, k2=0.11, p1=1e-3, p2=-2e-4
 )
 
 finite = st.floats(-1e3, 1e3, allow_nan=False)
 focal = st.floats(1e-3, 1e6, allow_nan=False)
 size = st.integers(1, 10000)
-pinholes = st.builds(Pinhole, width=size, height=size, fx=focal, fy=focal, cx=finite, cy=finite)
+pinholes = st.builds(Camera, width=size, height=size, fx=focal, fy=focal, cx=finite, cy=finite)
 browns = st.builds(
-    BrownConrady,
+    brown,
     width=size,
     height=size,
     fx=focal,
@@ -105,7 +107,7 @@ def test_files_written_by_opencv(tmp_path: Path, suffix: str, count: int) -> Non
         MATRIX[0, 2],
         MATRIX[1, 2],
     )
-    assert model.distortion == (-0.3, 0.1, 1e-3, -2e-4, 0.0)
+    assert model.distortion == BrownConrady(k1=-0.3, k2=0.1, p1=1e-3, p2=-2e-4)
     assert (profile.name, profile.rms_px, profile.assumed) == ("gimbal", 0.2345, False)
 
 
@@ -114,7 +116,9 @@ def test_opencv_reads_our_yaml(tmp_path: Path) -> None:
     storage = cv2.FileStorage(str(tmp_path / "a.yml"), cv2.FileStorage_READ)
     expected = [[LENS.fx, 0, LENS.cx], [0, LENS.fy, LENS.cy], [0, 0, 1]]
     np.testing.assert_array_equal(storage.getNode("camera_matrix").mat(), expected)
-    np.testing.assert_array_equal(storage.getNode("distortion_coefficients").mat().ravel(), LENS.coefficients)
+    np.testing.assert_array_equal(
+        storage.getNode("distortion_coefficients").mat().ravel(), LENS.distortion.coefficients
+    )
     assert storage.getNode("image_width").real() == 1920
     assert storage.getNode("name").string() == 'a "b" \\ c'
     storage.release()
@@ -137,7 +141,7 @@ def test_ros_camera_info(tmp_path: Path) -> None:
     )
     profile = load_profile(tmp_path / "ros.yaml")
     assert profile.name == "head"
-    assert profile.model == BrownConrady(
+    assert profile.model == brown(
         width=640, height=480, fx=500, fy=501, cx=320, cy=240, k1=-0.2, k2=0.1, k3=1e-3
     )
 
@@ -248,7 +252,10 @@ def test_mutated_files_give_a_profile_or_one_line(data: st.DataObject, tmp_path:
     except CameraModelError as error:
         assert "\n" not in str(error)  # noqa: PT017
     else:
-        assert all(math.isfinite(v) for v in (model.fx, model.fy, model.cx, model.cy, *model.distortion))
+        assert all(
+            math.isfinite(v)
+            for v in (model.fx, model.fy, model.cx, model.cy, *coefficients_of(model.distortion).values())
+        )
 
 
 @settings(QUICK, max_examples=80)

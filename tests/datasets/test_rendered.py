@@ -24,7 +24,7 @@ from support.cli import RunCli
 from support.fitting import up_vector
 from support.synth import flat_scene, sky_areas
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.cli.synth import Kind, MotionChoice
 from horizon_rt.datasets import LabelledImage, read_horizons
 from horizon_rt.datasets.rendered import whole_folder, write_clip, write_pictures
@@ -156,7 +156,7 @@ def test_pictures_without_a_horizon_are_spread_evenly(share: float, count: int) 
 def test_the_horizon_is_well_in_view_or_out_of_it(
     seed: int, size: tuple[int, int], hfov: float, view: stills.StillView
 ) -> None:
-    camera = Pinhole.from_hfov(*size, hfov)
+    camera = Camera.from_hfov(*size, hfov)
     up = random_attitude(np.random.default_rng(seed), camera, view).as_array()
     y, x = np.mgrid[: size[1], : size[0]]
     rays = np.stack([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones(x.shape)], axis=2)
@@ -289,7 +289,7 @@ def test_the_frames_of_a_clip_show_their_attitude(tmp_path: Path) -> None:
     assert [int(row["frame"]) for row in rows] == list(range(50))
     assert [time_s for time_s, _ in frames] == pytest.approx([float(row["time_s"]) for row in rows], abs=1e-4)
     about = tomllib.loads((tmp_path / "set/dataset.toml").read_text())
-    camera = Pinhole.from_hfov(160, 90, about["hfov_deg"])
+    camera = Camera.from_hfov(160, 90, about["hfov_deg"])
     compared = 0
     for (_, image), row in zip(frames, rows, strict=True):
         up = up_vector(float(row["roll_deg"]), float(row["pitch_deg"]))

@@ -15,10 +15,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.camera import brown
 from support.cli import RunCli
 from support.sources import av_frame, write_clip
 
-from horizon_rt.camera import BrownConrady, CameraProfile, Pinhole
+from horizon_rt.camera import Camera, CameraProfile
 from horizon_rt.datasets import Dataset, Label, LabelledFrame, MaskFile, open_dataset
 from horizon_rt.datasets.truth import above, resolve
 from horizon_rt.errors import DatasetError
@@ -87,7 +88,7 @@ def runs(rendered: Path, tracker: HorizonTracker, tmp_path_factory: pytest.TempP
     for name, source in (("pictures", "images"), ("video", "video/clip.mkv")):
         written.append(folder / f"{name}.jsonl")
         with open_source(rendered / name / source) as frames:
-            info, camera = frames.info, Pinhole.from_hfov(*SIZE, 70)
+            info, camera = frames.info, Camera.from_hfov(*SIZE, 70)
             context = SinkContext(source=info.name, width=320, height=192, camera=camera, still=info.still)
             tracker.camera = camera
             with TelemetrySink(written[-1], context) as sink:
@@ -113,7 +114,7 @@ class _Oracle:
     def restart(self) -> None:
         pass
 
-    def estimate(self, frame: Frame, camera: Pinhole, *, filtered: bool) -> Estimate:
+    def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
         label = self._labels[frame.index]
         truth = resolve(label or Label(), camera)
         if truth.up is None:
@@ -130,8 +131,7 @@ class _Oracle:
 
 @pytest.mark.parametrize("distortion", [{}, {"k1": -0.2, "k2": 0.03, "p1": 0.001}])
 def test_the_sky_side_is_that_of_the_rays(distortion: dict[str, float]) -> None:
-    lens = BrownConrady if distortion else Pinhole
-    camera = lens(width=160, height=90, fx=110, fy=112, cx=82, cy=41, **distortion)  # type: ignore[arg-type]
+    camera = brown(width=160, height=90, fx=110, fy=112, cx=82, cy=41, **distortion)
     y, x = np.mgrid[:90, :160].astype(np.float64)
     rays = camera.rays(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(90, 160, 3)
     for roll, pitch in ((0, 0), (35, -12), (-100, 5), (170, 20), (5, 80)):
@@ -142,7 +142,7 @@ def test_the_sky_side_is_that_of_the_rays(distortion: dict[str, float]) -> None:
 
 
 def test_a_line_of_the_label_is_the_line_of_the_truth() -> None:
-    camera = Pinhole.from_hfov(640, 360, 70)
+    camera = Camera.from_hfov(640, 360, 70)
     rng = np.random.default_rng(0)
     for _ in range(50):
         line = HorizonLine(float(rng.uniform(-180, 180)), float(rng.uniform(-150, 150)))
@@ -160,7 +160,7 @@ def test_a_line_of_the_label_is_the_line_of_the_truth() -> None:
 @pytest.mark.parametrize(("pitch", "in_view"), [(0, True), (20, True), (30, False), (-90, False)])
 def test_an_attitude_tells_whether_the_horizon_is_in_view(pitch: float, in_view: bool) -> None:
     """Half of the vertical field of view is atan(192/320 · tan 35°) = 22.8°."""
-    truth = resolve(Label(up=UpVector.from_roll_pitch(0, pitch)), Pinhole.from_hfov(*SIZE, 70))
+    truth = resolve(Label(up=UpVector.from_roll_pitch(0, pitch)), Camera.from_hfov(*SIZE, 70))
     assert truth.in_view is in_view
 
 
@@ -299,7 +299,7 @@ def test_masks_that_do_not_count_a_part(tmp_path: Path) -> None:
     rgb[:10], rgb[10:15] = (1, 2, 3), (9, 9, 9)
     cv2.imwrite(str(tmp_path / "a.png"), rgb[:, :, ::-1])
     mask = MaskFile(path=tmp_path / "a.png", sky=((1, 2, 3),), void=((0, 0, 0),))
-    sides = resolve(Label(mask=mask), Pinhole.from_hfov(30, 20, 70)).sides(Pinhole.from_hfov(30, 20, 70))
+    sides = resolve(Label(mask=mask), Camera.from_hfov(30, 20, 70)).sides(Camera.from_hfov(30, 20, 70))
     assert sides is not None
     assert sides[1] is not None
     assert (int(sides[0].sum()), int(sides[1].sum())) == (300, 450)

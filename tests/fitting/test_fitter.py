@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support.camera import brown, coefficients
 from support.fitting import cell_angle, cell_rays, degrees_between, ideal, letterbox, up_vector
 
-from horizon_rt.camera import BrownConrady, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.fitting import DEFAULT_UNCERTAINTY, HorizonFitter
 from horizon_rt.fitting.boundary import agreement, crossings
 from horizon_rt.fitting.plane import fit_plane
@@ -22,8 +23,8 @@ from horizon_rt.models.weights import SigmaScale
 from horizon_rt.segmentation import Segmentation
 
 QUICK = settings(max_examples=150, deadline=None)
-PINHOLE = Pinhole.from_hfov(1920, 1080, 70)
-WIDE = BrownConrady(
+PINHOLE = Camera.from_hfov(1920, 1080, 70)
+WIDE = brown(
     width=1280, height=720, fx=760, fy=750, cx=652, cy=341, k1=-0.28, k2=0.09, p1=8e-4, p2=-6e-4, k3=-0.012
 )
 FORMAL = SigmaScale(1.0, 1e-9)
@@ -33,7 +34,7 @@ rolls = st.floats(-180, 180) | st.sampled_from([-180.0, -90.0, 0.0, 90.0, 180.0]
 cameras = st.sampled_from([PINHOLE, WIDE])
 
 
-def _chord_deg(camera: Pinhole, up: np.ndarray) -> float:
+def _chord_deg(camera: Camera, up: np.ndarray) -> float:
     """Length of the horizon inside the picture, as an angle, from a fine sampling of its great circle."""
     across = np.cross(up, [0.0, 0.0, 1.0])
     across /= np.linalg.norm(across)
@@ -47,7 +48,7 @@ def _chord_deg(camera: Pinhole, up: np.ndarray) -> float:
 
 @QUICK
 @given(camera=cameras, roll=rolls, pitch=st.floats(-25, 25))
-def test_an_ideal_mask_gives_back_its_plane(camera: Pinhole, roll: float, pitch: float) -> None:
+def test_an_ideal_mask_gives_back_its_plane(camera: Camera, roll: float, pitch: float) -> None:
     """The logit of a half plane is linear in the image plane, up to 1/|r|.
 
     Between two cells at distance c (in rad) it curves by at most c²/8 relative to its slope, so a crossing
@@ -162,7 +163,7 @@ def test_the_covariance_of_independent_crossings_is_exact() -> None:
 
 
 @pytest.mark.parametrize("camera", [PINHOLE, WIDE])
-def test_the_covariance_is_tangent_and_scaled_as_told(camera: Pinhole) -> None:
+def test_the_covariance_is_tangent_and_scaled_as_told(camera: Camera) -> None:
     segmentation = ideal(camera, up_vector(20, -4))
     plain = HorizonFitter(camera, FORMAL).fit(segmentation).measurement
     scaled = HorizonFitter(camera, SigmaScale(2.0, 0.3)).fit(segmentation).measurement
@@ -246,14 +247,14 @@ def test_one_fitter_serves_inputs_of_changing_shape() -> None:
 
 
 def test_a_picture_thinner_than_a_cell_is_unknown() -> None:
-    camera = Pinhole.from_hfov(20000, 10, 70)
+    camera = Camera.from_hfov(20000, 10, 70)
     segmentation = ideal(camera, up_vector(0, 0), 2048, 32)
     observation = HorizonFitter(camera, FORMAL).fit(segmentation)
     assert (observation.view, observation.sky_fraction) == ("unknown", 0.5)
 
 
 def test_the_bars_of_the_letterbox_do_not_count() -> None:
-    camera = Pinhole.from_hfov(600, 600, 60)
+    camera = Camera.from_hfov(600, 600, 60)
     up = up_vector(10, 0)
     segmentation = ideal(camera, up, 320, 192)
     logits = segmentation.logits.copy()
@@ -278,7 +279,7 @@ def test_with_distortion_the_plane_agrees_with_opencv(roll: float, pitch: float)
     turn = np.linspace(-0.4, 0.4, 41)[:, None]
     rays = np.cos(turn) * ahead + np.sin(turn) * across
     matrix = np.array([[WIDE.fx, 0, WIDE.cx], [0, WIDE.fy, WIDE.cy], [0, 0, 1.0]])
-    points, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), matrix, np.array(WIDE.coefficients))
+    points, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), matrix, coefficients(WIDE))
     seen = WIDE.rays(points.reshape(-1, 2))
     assert np.nanmax(np.abs(seen @ measurement.up.as_array())) < 0.15 * cell_angle(
         WIDE, letterbox(1280, 720, 320, 192)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.camera import brown
 from support.training import signed_distance
 
-from horizon_rt.camera import BrownConrady, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.fitting import HorizonRefiner
 from horizon_rt.fitting.stations import Stations
 from horizon_rt.frame import Frame
@@ -19,8 +20,8 @@ from horizon_rt.horizon import Measurement
 from horizon_rt.tracker import HorizonTracker
 
 W, H = 640, 360
-CAMERA = Pinhole.from_hfov(W, H, 70)
-LENS = BrownConrady(width=W, height=H, fx=450.0, fy=450.0, cx=320.0, cy=180.0, k1=-0.25, k2=0.06)
+CAMERA = Camera.from_hfov(W, H, 70)
+LENS = brown(width=W, height=H, fx=450.0, fy=450.0, cx=320.0, cy=180.0, k1=-0.25, k2=0.06)
 PX_DEG = math.degrees(1 / CAMERA.focal_px)
 
 
@@ -28,7 +29,7 @@ def _measured(up: UpVector, sd_deg: float = 0.4) -> Measurement:
     return Measurement(up=up, covariance=up.isotropic_covariance(sd_deg), inliers=40)
 
 
-def _picture(camera: Pinhole, up: UpVector, *, blur_px: float = 1.0, seed: int = 0) -> np.ndarray:
+def _picture(camera: Camera, up: UpVector, *, blur_px: float = 1.0, seed: int = 0) -> np.ndarray:
     """A bright sky over darker, rougher ground, with noise; the edge is `blur_px` wide."""
     y, x = np.mgrid[: camera.height, : camera.width].astype(float)
     rays = camera.rays(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(camera.height, camera.width, 3)
@@ -124,7 +125,7 @@ def test_a_horizon_out_of_view_is_left_alone(pitch: float) -> None:
 
 @pytest.mark.parametrize("size", [(16, 16), (64, 8), (8, 64), (33, 17), (64, 1), (1, 64), (2, 2)])
 def test_small_pictures_do_no_harm(size: tuple[int, int]) -> None:
-    camera = Pinhole.from_hfov(*size, 70)
+    camera = Camera.from_hfov(*size, 70)
     luma = np.random.default_rng(0).integers(0, 256, (size[1], size[0])).astype(np.uint8)
     found = HorizonRefiner(camera).refine(luma, _measured(UpVector.from_roll_pitch(10, 3), 2.0))
     assert np.isfinite(found.up.as_array()).all()
@@ -152,9 +153,9 @@ def test_a_short_line_through_noise_is_mostly_left_alone(corner_px: float) -> No
 
 
 def test_a_horizon_that_leaves_the_picture_and_comes_back_is_taken_where_it_is_seen() -> None:
-    lens = BrownConrady(width=W, height=H, fx=300.0, fy=300.0, cx=319.5, cy=179.5, k1=-0.25, k2=0.05)
+    lens = brown(width=W, height=H, fx=300.0, fy=300.0, cx=319.5, cy=179.5, k1=-0.25, k2=0.05)
     for pitch in (36.0, 38.0, -38.0):
-        strip = HorizonRefiner(lens)._strip(UpVector.from_roll_pitch(0, pitch))
+        strip = Stations(lens).strip(UpVector.from_roll_pitch(0, pitch))
         if strip is not None:
             x, y = strip.points.T
             assert ((x > -2) & (x < W + 1) & (y > -2) & (y < H + 1)).mean() > 0.9

@@ -15,7 +15,7 @@ from support.cli import RunCli
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import WeightsError
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.geometry import HorizonLine, UpVector
@@ -238,7 +238,7 @@ class OneRegion:
 def test_occlusion_is_zero_where_the_net_cannot_look_and_right_where_it_does() -> None:
     picture = np.full((1, 3, 192, 320), 2.0, np.float32)
     segmenter, letterbox = Segmenter(OneRegion()), Letterbox(1.0, 0.0, 0.0)
-    camera = Pinhole.from_hfov(320, 192, 70)
+    camera = Camera.from_hfov(320, 192, 70)
     fitter = HorizonFitter(camera, SigmaScale(1.0, 0.1))
     found = occlude(segmenter, fitter, picture, segmenter.segment_input(picture, letterbox))
     assert found is not None
@@ -256,7 +256,7 @@ def _overlap(index: int, side: slice) -> int:
     return max(min(middle + PATCH_PX // 2, side.stop) - max(middle - PATCH_PX // 2, side.start), 0)
 
 
-def _turn(hidden: float, camera: Pinhole) -> float:
+def _turn(hidden: float, camera: Camera) -> float:
     """Degrees between the horizon at 2 rows above the middle and the one with a part of the region grey."""
 
     def pitch(mean: float) -> float:
@@ -276,7 +276,7 @@ class Shy(OneRegion):
 def test_a_lost_horizon_is_no_number() -> None:
     picture = np.full((1, 3, 192, 320), 2.0, np.float32)
     segmenter, letterbox = Segmenter(Shy()), Letterbox(1.0, 0.0, 0.0)
-    fitter = HorizonFitter(Pinhole.from_hfov(320, 192, 70), SigmaScale(1.0, 0.1))
+    fitter = HorizonFitter(Camera.from_hfov(320, 192, 70), SigmaScale(1.0, 0.1))
     found = occlude(segmenter, fitter, picture, segmenter.segment_input(picture, letterbox))
     assert found is not None
     touched = [[_overlap(i, Shy.rows) * _overlap(j, Shy.columns) > 0 for j in range(20)] for i in range(12)]
@@ -295,7 +295,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("pictures")
     horizon, nothing = folder / "tilted <1>.png", folder / "nothing.png"
     scene = random_scene(np.random.default_rng(3), "fields")._replace(visibility=1e5)
-    rays = camera_rays(Pinhole.from_hfov(320, 192, 70))
+    rays = camera_rays(Camera.from_hfov(320, 192, 70))
     up = UpVector.from_roll_pitch(-math.degrees(math.atan(0.1)), 0)
     cv2.imwrite(str(horizon), to_uint8(render(scene, rays, up))[:, :, ::-1])
     cv2.imwrite(str(nothing), np.full((100, 300), 30, np.uint8))
@@ -344,6 +344,6 @@ def test_what_cannot_be_inspected_is_named(cli: RunCli, tmp_path: Path) -> None:
 
 def test_up_vectors_and_lines_agree() -> None:
     """The tilt in the pictures is the roll of the table with the other sign."""
-    line = Pinhole.from_hfov(320, 192, 70).line(UpVector.from_roll_pitch(-8.0, 3.0))
+    line = Camera.from_hfov(320, 192, 70).line(UpVector.from_roll_pitch(-8.0, 3.0))
     assert line is not None
     assert line.angle_deg == pytest.approx(8.0)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support.camera import brown
 from support.edges import apart_px
 
-from horizon_rt.camera import BrownConrady, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.datasets import read_horizons
 from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.errors import SourceError
@@ -86,7 +87,7 @@ def _observed(up: UpVector) -> Observation:
 
 @pytest.mark.parametrize(("roll", "pitch"), [(0, 0), (20, 5), (-90, 3), (179, -4), (90, 0), (-135, 8)])
 def test_the_line_of_a_lens_without_distortion_is_exact(roll: float, pitch: float) -> None:
-    camera = Pinhole.from_hfov(*SIZE, 70)
+    camera = Camera.from_hfov(*SIZE, 70)
     up = UpVector.from_roll_pitch(roll, pitch)
     line, exact = image_line(up, camera), up.line(camera.focal_px)
     assert line is not None
@@ -95,8 +96,8 @@ def test_the_line_of_a_lens_without_distortion_is_exact(roll: float, pitch: floa
 
 
 def test_with_distortion_the_line_lies_along_the_curve() -> None:
-    plain = Pinhole.from_hfov(*SIZE, 80)
-    camera = BrownConrady(width=640, height=360, fx=plain.fx, fy=plain.fy, cx=plain.cx, cy=plain.cy, k1=-0.15)
+    plain = Camera.from_hfov(*SIZE, 80)
+    camera = brown(width=640, height=360, fx=plain.fx, fy=plain.fy, cx=plain.cx, cy=plain.cy, k1=-0.15)
     up = UpVector.from_roll_pitch(10, 8)
     line = image_line(up, camera)
     assert line is not None
@@ -109,13 +110,13 @@ def test_with_distortion_the_line_lies_along_the_curve() -> None:
 
 
 def test_what_is_out_of_view_gives_no_line() -> None:
-    camera = Pinhole.from_hfov(*SIZE, 60)
+    camera = Camera.from_hfov(*SIZE, 60)
     assert image_line(UpVector.from_roll_pitch(0, 60), camera) is None
     assert Proposal.of(_observed(UpVector.from_roll_pitch(0, 60)), camera).line is None
 
 
 def test_the_deviations_of_a_line_are_those_of_the_attitude() -> None:
-    camera = Pinhole.from_hfov(*SIZE, 70)
+    camera = Camera.from_hfov(*SIZE, 70)
     proposal = Proposal.of(_observed(UpVector.from_roll_pitch(5, 12)), camera)
     moved = [camera.focal_px * math.tan(math.radians(12 + d)) for d in (0.5, -0.5)]
     assert proposal.offset_sd_px == pytest.approx((moved[0] - moved[1]) / 2, rel=1e-3)

@@ -16,7 +16,7 @@ from support.edges import apart_px
 from support.label import HEIGHT, WIDTH, rendered_session
 from support.sources import av_frame, write_clip
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.datasets import read_horizons
 from horizon_rt.errors import DatasetError, HorizonError, OutputError
 from horizon_rt.geometry import HorizonLine
@@ -143,12 +143,12 @@ def test_no_reader_ever_meets_half_a_table(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def tracker() -> HorizonTracker:
-    return HorizonTracker(Pinhole.from_hfov(96, 64, 70), smooth="none")
+    return HorizonTracker(Camera.from_hfov(96, 64, 70), smooth="none")
 
 
 def _extract(source: Path, session: Session, tracker: HorizonTracker) -> None:
     with open_source(source) as opened:
-        extract(opened, tracker, Pinhole.from_hfov(96, 64, 70), session, threading.Event())
+        extract(opened, tracker, Camera.from_hfov(96, 64, 70), session, threading.Event())
 
 
 def _horizons(folder: Path, count: int) -> Path:
@@ -221,6 +221,6 @@ def test_stopping_ends_an_extraction(tmp_path: Path, tracker: HorizonTracker) ->
     stop = threading.Event()
     stop.set()
     with open_source(_horizons(tmp_path / "in", 4)) as opened:
-        extract(opened, tracker, Pinhole.from_hfov(96, 64, 70), session, stop)
+        extract(opened, tracker, Camera.from_hfov(96, 64, 70), session, stop)
     assert not session.complete
     assert not session.frames

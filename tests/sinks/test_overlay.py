@@ -8,25 +8,26 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.camera import brown, coefficients
 from support.sinks import frame, horizon, pixels_near
 
-from horizon_rt.camera import BrownConrady, CameraModel, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import State
 from horizon_rt.sinks import Canvas, Overlay
 from horizon_rt.sinks.overlay import STATE_COLOURS, Style
 
-CAMERA = Pinhole.from_hfov(640, 360, 70)
+CAMERA = Camera.from_hfov(640, 360, 70)
 BARE = Style(band=False, ticks=False, ladder=False, roll_scale=False, numbers=False, rate=False)
 ATTITUDES = [(0, 0), (12.3, -4), (-33, 9), (90, 2), (-90, 5), (180, 3), (165, -8), (-140, 0)]
 
 
-def drawn(camera: CameraModel, roll: float | None, pitch: float = 0, **options: object) -> NDArray[np.uint8]:
+def drawn(camera: Camera, roll: float | None, pitch: float = 0, **options: object) -> NDArray[np.uint8]:
     return canvas_of(camera, roll, pitch, **options).to_bgr()
 
 
-def canvas_of(camera: CameraModel, roll: float | None, pitch: float = 0, **options: object) -> Canvas:
+def canvas_of(camera: Camera, roll: float | None, pitch: float = 0, **options: object) -> Canvas:
     style = options.pop("style", BARE)
     canvas = Canvas.from_frame(frame(width=camera.width, height=camera.height, luma=40))
     result = horizon(roll=roll, pitch=pitch, camera=camera, **options)  # type: ignore[arg-type]
@@ -48,7 +49,7 @@ def line_centres(image: NDArray[np.uint8], along_x: bool) -> NDArray[np.float64]
     return np.array(centres)
 
 
-def in_the_middle(points: NDArray[np.float64], camera: CameraModel) -> NDArray[np.float64]:
+def in_the_middle(points: NDArray[np.float64], camera: Camera) -> NDArray[np.float64]:
     """Points that are not in the text's rows at the top, nor at the camera's mark, nor cut by the border."""
     x, y = points.T
     mark = np.hypot(x - camera.width / 2, y - camera.height / 2) < 0.07 * camera.height
@@ -70,7 +71,7 @@ def test_the_horizon_lies_on_the_closed_form_line(roll: float, pitch: float) -> 
 
 @pytest.mark.parametrize(("roll", "pitch"), [(0, 12), (25, -15), (-60, 10), (172, 8)])
 def test_with_distortion_the_horizon_is_opencvs_curve(roll: float, pitch: float) -> None:
-    camera = BrownConrady(
+    camera = brown(
         width=640, height=360, fx=420, fy=415, cx=330, cy=172, k1=-0.22, k2=0.05, p1=0.001, p2=-0.002
     )
     up = UpVector.from_roll_pitch(roll, pitch).as_array()
@@ -79,7 +80,7 @@ def test_with_distortion_the_horizon_is_opencvs_curve(roll: float, pitch: float)
     azimuth = np.radians(np.linspace(-45, 45, 4001))[:, None]
     rays = np.cos(azimuth) * forward + np.sin(azimuth) * np.cross(forward, up)
     intrinsics = np.array([[420, 0, 330], [0, 415, 172], [0, 0, 1.0]])
-    expected, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), intrinsics, np.array(camera.coefficients))
+    expected, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), intrinsics, coefficients(camera))
     points = in_the_middle(line_centres(drawn(camera, roll, pitch), along_x=abs(roll) != 60), camera)
     gaps = np.linalg.norm(points[:, None] - expected.reshape(1, -1, 2), axis=2).min(axis=1)
     assert len(points) > 100

@@ -21,9 +21,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import ROOT
+from support.camera import brown
 from support.sinks import context, frame, horizon, run_python
 
-from horizon_rt.camera import BrownConrady
 from horizon_rt.errors import OutputError
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Horizon, Measurement, Observation
@@ -114,7 +114,7 @@ def test_time_keeps_the_order_of_frames_for_days(seconds: float) -> None:
 
 
 def test_a_file_holds_a_header_and_a_line_a_frame(tmp_path: Path) -> None:
-    camera = BrownConrady(width=96, height=64, fx=70, fy=70, cx=47.5, cy=31.5, k1=-0.123456789)
+    camera = brown(width=96, height=64, fx=70, fy=70, cx=47.5, cy=31.5, k1=-0.123456789)
     with TelemetrySink(tmp_path / "t.jsonl", context(camera, assumed=("hfov 70°",))) as sink:
         sink.write(frame(0), horizon(0, roll=-20.5, pitch=4))
         sink.write(frame(1), horizon(1, roll=None, state="lost", view="unknown"))

@@ -15,7 +15,7 @@ import cv2
 import pytest
 from support.sinks import context, pixels_near, run_python
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import OutputError
 from horizon_rt.sinks import Overlay, WindowSink, display_available
 from horizon_rt.sinks.overlay import STATE_COLOURS
@@ -24,10 +24,10 @@ needs_display = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs X
 
 SHOW = """
 from support.sinks import *
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.sinks import Overlay, WindowSink
 import subprocess, time
-camera = Pinhole.from_hfov(320, 240, 70)
+camera = Camera.from_hfov(320, 240, 70)
 sink = WindowSink(context(camera), Overlay(camera), screenshot_folder=sys.argv[1])
 shown = frame(width=320, height=240)
 def show(seconds):
@@ -153,7 +153,7 @@ def test_displays_that_do_not_answer(name: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DISPLAY", name)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert not display_available()
-    camera = Pinhole.from_hfov(320, 240, 70)
+    camera = Camera.from_hfov(320, 240, 70)
     with pytest.raises(OutputError, match="no display"):
         WindowSink(context(camera), Overlay(camera))
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.segmentation import Letterbox, Segmentation
 
 STRIDE = 4
@@ -17,7 +17,7 @@ def letterbox(width: int, height: int, columns: int, rows: int) -> Letterbox:
     return Letterbox(scale, (columns - width * scale) / 2, (rows - height * scale) / 2)
 
 
-def cell_rays(camera: Pinhole, box: Letterbox, columns: int, rows: int) -> np.ndarray:
+def cell_rays(camera: Camera, box: Letterbox, columns: int, rows: int) -> np.ndarray:
     """Rays of the centres of the 4×4 blocks; unit length; (rows, columns, 3)."""
     x, y = np.meshgrid(
         (np.arange(columns // STRIDE) + 0.5) * STRIDE, (np.arange(rows // STRIDE) + 0.5) * STRIDE
@@ -31,12 +31,12 @@ def up_vector(roll_deg: float, pitch_deg: float) -> np.ndarray:
     return np.array([-math.cos(p) * math.sin(r), -math.cos(p) * math.cos(r), math.sin(p)])
 
 
-def cell_angle(camera: Pinhole, box: Letterbox) -> float:
+def cell_angle(camera: Camera, box: Letterbox) -> float:
     return STRIDE / box.scale / camera.focal_px
 
 
 def ideal(
-    camera: Pinhole, up: np.ndarray, columns: int = 320, rows: int = 192, *, slope: float = 4.0
+    camera: Camera, up: np.ndarray, columns: int = 320, rows: int = 192, *, slope: float = 4.0
 ) -> Segmentation:
     """The mask of a half plane: the logit grows by `slope` for each cell away from the horizon."""
     box = letterbox(camera.width, camera.height, columns, rows)

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from support import ROOT
 
-from horizon_rt.camera import CameraModel, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame, Sampling
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Horizon, Measurement, Observation, State, View
 from horizon_rt.sinks import SinkContext
 
 
-def context(camera: CameraModel | None = None, **changes: object) -> SinkContext:
-    camera = camera or Pinhole.from_hfov(96, 64, 70)
+def context(camera: Camera | None = None, **changes: object) -> SinkContext:
+    camera = camera or Camera.from_hfov(96, 64, 70)
     values = {"source": "flight.mp4", "frame_rate": 30.0, "model": "net", "version": "0.1.0", **changes}
     return SinkContext(width=camera.width, height=camera.height, camera=camera, **values)  # type: ignore[arg-type]
 
@@ -54,13 +54,13 @@ def horizon(
     *,
     roll: float | None = 10.0,
     pitch: float = 3.0,
-    camera: CameraModel | None = None,
+    camera: Camera | None = None,
     state: State = "tracking",
     view: View = "horizon",
     sd: tuple[float, float] | None = (0.4, 0.3),
     file: str | None = None,
 ) -> Horizon:
-    focal = (camera or Pinhole.from_hfov(96, 64, 70)).focal_px
+    focal = (camera or Camera.from_hfov(96, 64, 70)).focal_px
     up = None if roll is None else UpVector.from_roll_pitch(roll, pitch)
     line = None if up is None else up.line(focal)
     measured = None if up is None else Measurement(up=up, covariance=np.eye(3) * 1e-5, inliers=80)

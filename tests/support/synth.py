@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.scene import Scene
 
@@ -29,7 +29,7 @@ def flat_scene() -> Scene:
     )
 
 
-def sky_areas(camera: Pinhole, up: np.ndarray, *, margin: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
+def sky_areas(camera: Camera, up: np.ndarray, *, margin: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
     """The area of sky in each column in px, and whether the line crosses it inside the picture.
 
     From r·u = 0 with r = ((x − cx)/fx, (y − cy)/fy, 1); for a lens without distortion.

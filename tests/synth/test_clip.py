@@ -9,7 +9,7 @@ import pytest
 from support.fitting import up_vector
 from support.synth import flat_scene, sky_areas
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.sources.synthetic import (
     SyntheticOptions,
@@ -22,7 +22,7 @@ from horizon_rt.synth.clip import Clip, PanoramaView, SceneView, to_frame
 from horizon_rt.synth.panorama import Panorama
 from horizon_rt.synth.trajectory import make_path
 
-CAMERA = Pinhole.from_hfov(160, 90, 70)
+CAMERA = Camera.from_hfov(160, 90, 70)
 
 
 def _clip(seed: int = 0, seconds: float = 1.0) -> Clip:

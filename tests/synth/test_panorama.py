@@ -10,14 +10,14 @@ import pytest
 from support.fitting import up_vector
 from support.synth import sky_areas
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import UpVector
 from horizon_rt.synth.clip import find_panorama
 from horizon_rt.synth.panorama import Panorama, load_panoramas, panorama_view
 from horizon_rt.synth.render import camera_rays
 
-CAMERA = Pinhole.from_hfov(320, 180, 60)
+CAMERA = Camera.from_hfov(320, 180, 60)
 ROWS = 512
 ATTITUDES = [(0, 0), (5, 10), (-30, -12), (44, 3), (180, 5), (-150, -8)]
 

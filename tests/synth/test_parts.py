@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.camera import brown
 from support.synth import flat_scene
 
-from horizon_rt.camera import BrownConrady, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.geometry import UpVector
 from horizon_rt.synth import texture
 from horizon_rt.synth.indoor import random_room
@@ -19,7 +20,7 @@ from horizon_rt.synth.sensor import Development, develop
 from horizon_rt.synth.texture import SIZE, WAVES, look_up, texture_atlas, waves_at
 
 LEVELS = 10
-CAMERA = Pinhole.from_hfov(96, 64, 60)
+CAMERA = Camera.from_hfov(96, 64, 60)
 AHEAD = UpVector.from_roll_pitch(0, 0)
 
 
@@ -211,7 +212,7 @@ def test_a_room_is_finite_full_of_edges_and_repeats_with_its_seed() -> None:
 
 
 def test_a_room_has_walls_in_every_direction() -> None:
-    rays = camera_rays(Pinhole.from_hfov(48, 32, 100))
+    rays = camera_rays(Camera.from_hfov(48, 32, 100))
     for roll, pitch in ((0, 89), (0, -89), (180, 0), (90, 0), (0, 0)):
         room = random_room(np.random.default_rng(0), rays, UpVector.from_roll_pitch(roll, pitch))
         assert (room.max(axis=2) > 0).all()
@@ -220,7 +221,7 @@ def test_a_room_has_walls_in_every_direction() -> None:
 @settings(max_examples=30, deadline=None)
 @given(fx=st.floats(20, 300), fy=st.floats(20, 300), cx=st.floats(-20, 60), cy=st.floats(-20, 60))
 def test_rays_of_a_pinhole_are_those_of_the_camera(fx: float, fy: float, cx: float, cy: float) -> None:
-    camera = Pinhole(width=40, height=28, fx=fx, fy=fy, cx=cx, cy=cy)
+    camera = Camera(width=40, height=28, fx=fx, fy=fy, cx=cx, cy=cy)
     rays = camera_rays(camera)
     assert (rays.shape, rays.dtype) == ((28, 40, 3), np.float32)
     x, y = np.meshgrid(np.arange(40), np.arange(28))
@@ -229,9 +230,7 @@ def test_rays_of_a_pinhole_are_those_of_the_camera(fx: float, fy: float, cx: flo
 
 
 def test_rays_with_distortion_are_those_of_the_camera() -> None:
-    lens = BrownConrady(
-        width=40, height=28, fx=33, fy=35, cx=18, cy=15, k1=-0.2, k2=0.05, p1=1e-3, p2=0, k3=0
-    )
+    lens = brown(width=40, height=28, fx=33, fy=35, cx=18, cy=15, k1=-0.2, k2=0.05, p1=1e-3, p2=0, k3=0)
     x, y = np.meshgrid(np.arange(40), np.arange(28))
     points = np.stack([x.ravel(), y.ravel()], axis=1).astype(float)
     assert camera_rays(lens) == pytest.approx(lens.rays(points).reshape(28, 40, 3), abs=1e-6)
@@ -283,7 +282,7 @@ def test_haze_grows_up_to_its_reach(visibility: float, reach: float) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_scene_is_finite_from_every_attitude(kind: str) -> None:
-    rays = camera_rays(Pinhole.from_hfov(40, 28, 90))
+    rays = camera_rays(Camera.from_hfov(40, 28, 90))
     for seed in range(12):
         rng = np.random.default_rng(seed)
         scene = random_scene(rng, kind)  # type: ignore[arg-type]

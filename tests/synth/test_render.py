@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.camera import brown, coefficients
 from support.fitting import up_vector
 from support.synth import flat_scene, sky_areas
 
-from horizon_rt.camera import BrownConrady, Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry import UpVector
 from horizon_rt.synth.occluders import random_occluders
@@ -22,8 +23,8 @@ from horizon_rt.synth.scene import KINDS
 from horizon_rt.synth.sensor import random_sensor, to_uint8
 from horizon_rt.synth.trajectory import MOTIONS, make_path
 
-CAMERA = Pinhole.from_hfov(320, 180, 70)
-LENS = BrownConrady(
+CAMERA = Camera.from_hfov(320, 180, 70)
+LENS = brown(
     width=320, height=180, fx=228, fy=226, cx=163, cy=86, k1=-0.25, k2=0.07, p1=6e-4, p2=-4e-4, k3=-0.008
 )
 ATTITUDES = [
@@ -35,14 +36,14 @@ LARGEST = 0.09
 STEEP = [(90, 0), (-90, 4), (62, -7), (118, 11), (-71, 2), (-100, -13)]
 
 
-def _tall(camera: Pinhole) -> Pinhole:
+def _tall(camera: Camera) -> Camera:
     """The camera with its axes exchanged: rows become columns."""
-    return Pinhole(
+    return Camera(
         width=camera.height, height=camera.width, fx=camera.fy, fy=camera.fx, cx=camera.cy, cy=camera.cx
     )
 
 
-def _picture(camera: Pinhole, up: np.ndarray) -> np.ndarray:
+def _picture(camera: Camera, up: np.ndarray) -> np.ndarray:
     return render(flat_scene(), camera_rays(camera), UpVector.from_vector(up), heading_deg=33.0)
 
 
@@ -76,7 +77,7 @@ def test_with_distortion_the_horizon_lies_where_opencv_projects_it(roll: float, 
     turn = np.radians(np.arange(-42, 42, 0.05))[:, None]
     matrix = np.array([[LENS.fx, 0, LENS.cx], [0, LENS.fy, LENS.cy], [0, 0, 1.0]])
     rays = np.cos(turn) * ahead + np.sin(turn) * across
-    points, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), matrix, np.array(LENS.coefficients))
+    points, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), matrix, coefficients(LENS))
     x, y = points.reshape(-1, 2)[np.argsort(points[:, 0, 0])].T
     columns = np.arange(max(0, math.ceil(x[0])), min(LENS.width, math.floor(x[-1])))
     line = np.interp(columns, x, y)
@@ -110,7 +111,7 @@ def test_east_is_to_the_right_of_a_level_camera_that_looks_north() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_scene_is_finite_and_repeats_with_its_seed(kind: str) -> None:
-    camera = Pinhole.from_hfov(64, 48, 60)
+    camera = Camera.from_hfov(64, 48, 60)
     rays = camera_rays(camera)
     for seed in range(3):
         pictures = []

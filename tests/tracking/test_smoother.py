@@ -18,7 +18,7 @@ from support.cli import RunCli
 from support.tracking import DT, NOTHING, seen
 
 import horizon_rt as hz
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector
@@ -173,7 +173,7 @@ def test_anything_can_be_smoothed(steps: list[tuple[float, tuple[float, float] |
 
 
 def test_smooth_horizons_keeps_what_wasseen() -> None:
-    camera = Pinhole.from_hfov(96, 64, 70)
+    camera = Camera.from_hfov(96, 64, 70)
     up = UpVector.from_roll_pitch(5, 1)
     said = [
         Horizon(frame=k, time_s=k * DT, state="lost", observation=seen(up, 0.2), latency_ms=3.0)

@@ -13,7 +13,7 @@ from torch import nn
 from torchmetrics.functional.segmentation import dice_score
 from torchmetrics.utilities.compute import auc
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.datasets.rendered import write_pictures
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
@@ -95,7 +95,7 @@ def test_the_metrics_are_those_of_an_independent_computation(trained: Trained) -
         assert preprocess.input.shape[2:] == (height, width)  # so that cells are found without the letterbox
         with torch.inference_mode():
             mask, presence = trained.net(torch.from_numpy(preprocess.input))
-        camera = Pinhole.from_hfov(width, height, 70)
+        camera = Camera.from_hfov(width, height, 70)
         segmentation = Segmentation(mask[0, 0].numpy(), float(torch.sigmoid(presence)), letterbox)
         measured = HorizonFitter(camera, SigmaScale(1.0, 0.1)).fit(segmentation).measurement
         if not seen or line is None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import training as made
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.datasets import Label
 from horizon_rt.datasets.rendered import write_clip
 from horizon_rt.datasets.truth import above
@@ -124,7 +124,7 @@ def test_rgb_becomes_full_range_bt709() -> None:
 @settings(max_examples=100, deadline=None)
 @given(roll=st.floats(-180, 180), pitch=st.floats(-89, 89), hfov=st.floats(25, 100))
 def test_a_half_plane_is_the_sky_side_of_the_rays(roll: float, pitch: float, hfov: float) -> None:
-    up, camera = UpVector.from_roll_pitch(roll, pitch), Pinhole.from_hfov(96, 64, hfov)
+    up, camera = UpVector.from_roll_pitch(roll, pitch), Camera.from_hfov(96, 64, hfov)
     distance = ingredients.half_plane(up, camera).distance((64, 96))
     clear = np.abs(distance) > 1e-2
     assert ((distance > 0) == above(up, camera))[clear].all()
@@ -465,7 +465,7 @@ def test_random_attitudes_cover_everything_and_favour_level() -> None:
     assert (rolls < 45).mean() > 0.7
     assert pitches.max() > 60
     assert pitches.min() < -60
-    camera = Pinhole.from_hfov(320, 192, 70)
+    camera = Camera.from_hfov(320, 192, 70)
     seen = [ingredients.half_plane(u, camera).presence((192, 320)) == 1 for u in ups]
     assert np.mean(seen) > 0.7
 

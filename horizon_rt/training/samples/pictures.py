@@ -13,14 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.datasets import Dataset, Label, is_set_aside, is_split, open_dataset
 from horizon_rt.datasets.base import PictureSet
 from horizon_rt.datasets.truth import resolve
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.imaging.canvas import Canvas
-from horizon_rt.options import DEFAULT_HFOV_DEG
 from horizon_rt.system.paths import data_root
 from horizon_rt.training.recipe import MADE_OF_DATA, PROCEDURAL
 
@@ -47,7 +46,7 @@ class Picture:
 
     path: Path
     label: Label
-    camera: Pinhole | None = None
+    camera: Camera | None = None
     image: NDArray[np.uint8] | None = field(default=None, repr=False)
 
 
@@ -70,7 +69,7 @@ def load(picture: Picture) -> Loaded:
     if image is None:
         raise DatasetError(f"cannot read {picture.path}")
     height, width = image.shape[:2]
-    camera = picture.camera or Pinhole.from_hfov(width, height, DEFAULT_HFOV_DEG)
+    camera = picture.camera or Camera.assumed(width, height)
     truth = resolve(picture.label, camera.for_size(width, height))
     sky = None
     if truth.line is None and truth.mask is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera import Pinhole
+from horizon_rt.camera import Camera
 from horizon_rt.geometry import UpVector
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.indoor import random_room
@@ -53,7 +53,7 @@ def random_attitude(rng: np.random.Generator, hfov_deg: float, *, tame: bool) ->
     return UpVector.from_roll_pitch(roll, float(np.clip(pitch, -89, 89)))
 
 
-def half_plane(up: UpVector, camera: Pinhole) -> HalfPlane:
+def half_plane(up: UpVector, camera: Camera) -> HalfPlane:
     """The sky in a centred picture without distortion."""
     line = up.line(camera.focal_px)
     if line is None or abs(line.offset_px) > 1e4:
@@ -61,8 +61,8 @@ def half_plane(up: UpVector, camera: Pinhole) -> HalfPlane:
     return HalfPlane.of(line)
 
 
-def _random_camera(rng: np.random.Generator, size: Size, low: float = 25.0) -> Pinhole:
-    return Pinhole.from_hfov(size[1], size[0], rng.uniform(low, 100))
+def _random_camera(rng: np.random.Generator, size: Size, low: float = 25.0) -> Camera:
+    return Camera.from_hfov(size[1], size[0], rng.uniform(low, 100))
 
 
 def _twice(image: Image, plane: HalfPlane, rng: np.random.Generator, *, faded: float = 0.0) -> list[Sample]:

@@ -1,0 +1,159 @@
+"""The camera: image points to unit rays and back.
+
+A camera is a frozen value for one image size: size × intrinsics × distortion. `rays` and `project` are
+inverse to each other inside the image. Everything downstream works on rays: a new lens is a new distortion.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.camera.distortion import DISTORTIONS, NO_DISTORTION, Distortion, coefficients_of
+from horizon_rt.errors import CameraModelError
+from horizon_rt.geometry import HorizonLine, UpVector
+from horizon_rt.options import DEFAULT_HFOV_DEG
+
+__all__ = ["Camera"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """Size, intrinsics and distortion. Lengths in px; pixel centres at integers.
+
+    Raises CameraModelError for a size or intrinsics that no camera has.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion: Distortion = NO_DISTORTION
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise CameraModelError(f"image size must be positive, got {self.width}x{self.height}")
+        values = (self.fx, self.fy, self.cx, self.cy)
+        if not all(math.isfinite(v) for v in values) or min(self.fx, self.fy) <= 0:
+            raise CameraModelError(f"fx, fy must be positive and all finite, got fx, fy, cx, cy = {values}")
+
+    @classmethod
+    def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
+        """A centred lens with square pixels and this horizontal field of view in degrees."""
+        if not 0 < hfov_deg < 180:
+            raise CameraModelError(f"a horizontal field of view lies between 0 and 180°, got {hfov_deg:g}")
+        focal = width / 2 / math.tan(math.radians(hfov_deg) / 2)
+        return cls(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
+
+    @classmethod
+    def assumed(cls, width: int, height: int) -> Self:
+        """The camera where nothing is known: as `from_hfov` with `options.DEFAULT_HFOV_DEG`."""
+        return cls.from_hfov(width, height, DEFAULT_HFOV_DEG)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Inverse of `to_dict`, which may hold more; raises KeyError, TypeError or CameraModelError."""
+        kinds = {_model_name(kind): kind for kind in DISTORTIONS.values()}
+        kind = kinds[values["model"]]
+        distortion = kind(**{name: values[name] for name in coefficients_of(kind)})
+        own = {name: values[name] for name in ("width", "height", "fx", "fy", "cx", "cy")}
+        return cls(**own, distortion=distortion)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The camera as a telemetry header holds it."""
+        fx, fy, cx, cy = self.intrinsics
+        own = {"width": self.width, "height": self.height, "focal_px": self.focal_px}
+        own |= {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+        return {"model": _model_name(type(self.distortion)), **own, **coefficients_of(self.distortion)}
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether straight lines in the world are straight in the image."""
+        return self.distortion.is_none
+
+    @property
+    def intrinsics(self) -> tuple[float, float, float, float]:
+        """fx, fy, cx, cy in px."""
+        return self.fx, self.fy, self.cx, self.cy
+
+    @property
+    def focal_px(self) -> float:
+        """Geometric mean of fx and fy."""
+        return math.sqrt(self.fx * self.fy)
+
+    @property
+    def hfov_deg(self) -> float:
+        """Horizontal field of view in degrees on the row of the principal point, distortion included.
+
+        That of the lens without distortion where the model does not reach the image's edges.
+        """
+        if not self.is_linear:
+            left, right = self.rays(np.array([[-0.5, self.cy], [self.width - 0.5, self.cy]]))
+            angle = math.atan2(float(np.linalg.norm(np.cross(left, right))), float(left @ right))
+            if math.isfinite(angle):
+                return math.degrees(angle)
+        return math.degrees(
+            math.atan((self.cx + 0.5) / self.fx) + math.atan((self.width - 0.5 - self.cx) / self.fx)
+        )
+
+    def resized(self, width: int, height: int) -> Self:
+        """The same lens for an image resized to this size."""
+        sx, sy = width / self.width, height / self.height
+        return replace(
+            self,
+            width=width,
+            height=height,
+            fx=self.fx * sx,
+            fy=self.fy * sy,
+            cx=(self.cx + 0.5) * sx - 0.5,
+            cy=(self.cy + 0.5) * sy - 0.5,
+        )
+
+    def for_size(self, width: int, height: int) -> Self:
+        """The lens to use for pictures of another size from the same camera.
+
+        An ideal lens (centred, square pixels, no distortion) is a guess of the field of view, which it keeps
+        for pictures of another shape; any other is resized.
+        """
+        if (width, height) == (self.width, self.height):
+            return self
+        ideal = Camera.from_hfov(self.width, self.height, self.hfov_deg)
+        if self.is_linear and np.allclose(self.intrinsics, ideal.intrinsics, rtol=1e-9):
+            return self.from_hfov(width, height, self.hfov_deg)
+        return self.resized(width, height)
+
+    def line(self, up: UpVector) -> HorizonLine | None:
+        """The horizon of this up vector on the image without distortion; None straight up or down.
+
+        From r·u = 0 with r = ((x − cx)/fx, (y − cy)/fy, 1).
+        """
+        nx, ny = up.x / self.fx, up.y / self.fy
+        norm = math.hypot(nx, ny)
+        if math.hypot(up.x, up.y) < 1e-9:
+            return None
+        centre = nx * ((self.width - 1) / 2 - self.cx) + ny * ((self.height - 1) / 2 - self.cy)
+        angle_deg = math.degrees(math.atan2(nx, -ny))
+        return HorizonLine(angle_deg=angle_deg, offset_px=(centre + up.z) / norm)
+
+    def rays(self, points: Array) -> Array:
+        """Unit rays (N, 3) in camera axes of image points (N, 2) in px; NaN rows where there is none."""
+        return self.distortion.rays(
+            (np.asarray(points, np.float64) - (self.cx, self.cy)) / (self.fx, self.fy)
+        )
+
+    def project(self, rays: Array) -> Array:
+        """Image points (N, 2) in px of rays (N, 3); NaN rows for rays that the lens does not see."""
+        return self.distortion.project(rays) * (self.fx, self.fy) + (self.cx, self.cy)
+
+
+def _model_name(kind: type[Distortion]) -> str:
+    """As telemetry names a lens: Pinhole, BrownConrady."""
+    return "".join(part.capitalize() for part in kind.name.split("-"))
