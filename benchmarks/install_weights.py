@@ -49,7 +49,9 @@ def errors(tracker: HorizonTracker, frame: Frame, camera: Camera, truth: UpVecto
     if found is None:
         return None
     roll = wrap_degrees(found.up.roll_deg - truth.roll_deg)
-    doubt = roll_pitch_sd_deg(found.up, found.lasting)[1] / math.sqrt(1 - DEFAULT_UNCERTAINTY.white_share**2)
+    doubt = roll_pitch_sd_deg(found.up, found.correlated)[1] / math.sqrt(
+        1 - DEFAULT_UNCERTAINTY.white_share**2
+    )
     formal = [math.sqrt(max(sd**2 - doubt**2, 0.0)) for sd in found.sd_deg]
     return [abs(roll), abs(found.up.pitch_deg - truth.pitch_deg), *formal, doubt]
 

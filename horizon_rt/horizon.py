@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from horizon_rt.geometry import HorizonLine, UpVector
 
-__all__ = ["Change", "Horizon", "Measurement", "Observation", "State", "View", "roll_pitch_sd_deg"]
+__all__ = [
+    "Attitude",
+    "Change",
+    "Horizon",
+    "Measurement",
+    "Observation",
+    "State",
+    "View",
+    "roll_pitch_sd_deg",
+]
 
 State = Literal["acquiring", "tracking", "coasting", "lost"]
 View = Literal["horizon", "sky", "ground", "unknown"]
@@ -30,24 +39,48 @@ def roll_pitch_sd_deg(up: UpVector, covariance: NDArray[np.float64]) -> tuple[fl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attitude:
+    """An estimate: the up vector, its covariance (3, 3) in rad², and its rate of change (3,) in rad/s, None
+    where nothing is known of the motion.
+    """
+
+    up: UpVector
+    covariance: NDArray[np.float64]
+    rate: NDArray[np.float64] | None = None
+
+    @property
+    def sd_deg(self) -> tuple[float, float]:
+        """Standard deviations of roll and pitch in degrees."""
+        return roll_pitch_sd_deg(self.up, self.covariance)
+
+    @property
+    def rates_dps(self) -> tuple[float, float] | None:
+        """Rates of roll and pitch in degrees per second."""
+        if self.rate is None:
+            return None
+        roll, pitch = self.up.roll_pitch_jacobian() @ self.rate
+        return math.degrees(roll), math.degrees(pitch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """The horizon fitted to one frame, before any filtering.
 
-    `covariance` is that of the up vector, shape (3, 3), rank 2 (tangent to the sphere), in rad². `noise`, of
-    the same shape, is the part of it that is new in each frame (None: all of it); the rest neighbouring
-    frames share, and no filter averages it away. `inliers` counts what lies on the horizon: crossings of the
-    mask, or stations of the refinement.
+    `covariance` is that of the up vector, shape (3, 3), rank 2 (tangent to the sphere), in rad². `white`, of
+    the same shape, is the part of it that is independent from frame to frame (None: all of it); the rest is
+    correlated over time, and no filter averages it away. `inliers` counts what lies on the horizon: crossings
+    of the mask, or stations of the refinement.
     """
 
     up: UpVector
     covariance: NDArray[np.float64]
     inliers: int
-    noise: NDArray[np.float64] | None = None
+    white: NDArray[np.float64] | None = None
 
     @property
-    def lasting(self) -> NDArray[np.float64]:
-        """What is not noise of the covariance, (3, 3)."""
-        return np.zeros((3, 3)) if self.noise is None else self.covariance - self.noise
+    def correlated(self) -> NDArray[np.float64]:
+        """The time-correlated part of the covariance, (3, 3)."""
+        return np.zeros((3, 3)) if self.white is None else self.covariance - self.white
 
     @property
     def sd_deg(self) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -22,7 +21,7 @@ from horizon_rt.options import (
 )
 from horizon_rt.segmentation import OnStage, Segmentation, no_op
 from horizon_rt.segmentation.backends import make_segmenter
-from horizon_rt.tracking import Filter, FrameWatch, NoFilter, Track, TrackFilter
+from horizon_rt.tracking import Filter, NoFilter, SceneChangeDetector, Track, TrackFilter
 
 __all__ = ["HorizonTracker", "estimated"]
 
@@ -70,7 +69,7 @@ class HorizonTracker:
         self._on_stage: OnStage = no_op
         self._last: Horizon | None = None
         self._filter: Filter = self._new_filter()
-        self._watch = FrameWatch()
+        self._scene = SceneChangeDetector()
 
     @property
     def camera(self) -> Camera | None:
@@ -113,7 +112,7 @@ class HorizonTracker:
         found = _NOTHING_SEEN if frame.damaged else fitter.fit(segmentation or self.segment(frame))
         self._on_stage("fit")
         depth = frame.sampling.bit_depth
-        change: Change = "none" if frame.damaged else self._watch.look(frame.luma, bit_depth=depth)
+        change: Change = "none" if frame.damaged else self._scene.update(frame.luma, bit_depth=depth)
         observation = replace(self._refined(frame, found), change=change)
         self._on_stage("refine")
         track = self._filter.update(frame.time_s, observation)
@@ -155,7 +154,7 @@ class HorizonTracker:
 
     def reset(self) -> None:
         """Forget the track, as after a cut."""
-        self._filter, self._last, self._watch = self._new_filter(), None, FrameWatch()
+        self._filter, self._last, self._scene = self._new_filter(), None, SceneChangeDetector()
 
     def _new_filter(self) -> Filter:
         if self._smooth == "none":
@@ -192,14 +191,13 @@ def describe(frame: Frame, observation: Observation, track: Track, camera: Camer
 
 def estimated(track: Track, camera: Camera) -> dict[str, Any]:
     """The fields of `Horizon` that are None without an estimate."""
-    estimate, rate = track.estimate, track.rate
     fields: dict[str, Any] = dict.fromkeys(_ESTIMATED)
-    if estimate is None:
+    attitude = track.attitude
+    if attitude is None:
         return fields
-    up = estimate.up
-    roll_sd, pitch_sd = estimate.sd_deg
+    up = attitude.up
+    roll_sd, pitch_sd = attitude.sd_deg
     fields |= {"up": up, "line": camera.line(up), "roll_sd_deg": roll_sd, "pitch_sd_deg": pitch_sd}
-    if rate is not None:
-        roll_rate, pitch_rate = up.roll_pitch_jacobian() @ rate
-        fields |= {"roll_rate_dps": math.degrees(roll_rate), "pitch_rate_dps": math.degrees(pitch_rate)}
+    if attitude.rates_dps is not None:
+        fields["roll_rate_dps"], fields["pitch_rate_dps"] = attitude.rates_dps
     return fields

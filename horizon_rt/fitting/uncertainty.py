@@ -58,7 +58,7 @@ class Uncertainty:
             up=up,
             covariance=scaled + up.isotropic_covariance(width_deg),
             inliers=inliers,
-            noise=scaled + up.isotropic_covariance(self.white_share * width_deg),
+            white=scaled + up.isotropic_covariance(self.white_share * width_deg),
         )
 
     def of_edge(self, up: UpVector, strip: Strip, formal: Array, others: Array, inliers: int) -> Measurement:
@@ -73,7 +73,7 @@ class Uncertainty:
             up=up,
             covariance=dual.T @ (formal + others) @ dual + floor,
             inliers=inliers,
-            noise=dual.T @ formal @ dual,
+            white=dual.T @ formal @ dual,
         )
 
     def of_other_edges(self, moments: tuple[float, float, float], prior: Array) -> Array:
@@ -83,13 +83,13 @@ class Uncertainty:
 
     def unsupported(self, measured: Measurement) -> Measurement:
         """The plane of a mask that no edge supports, less certain by as much."""
-        noise = measured.covariance if measured.noise is None else measured.noise
-        return replace(measured, covariance=self.unsupported_factor**2 * measured.covariance, noise=noise)
+        white = measured.covariance if measured.white is None else measured.white
+        return replace(measured, covariance=self.unsupported_factor**2 * measured.covariance, white=white)
 
     def is_worse(self, edge: Measurement, mask: Measurement) -> bool:
         """Whether an edge's plane is less certain than that of the mask without an edge."""
-        assert edge.noise is not None
-        variance = np.trace(edge.covariance) + (self.correlation_factor**2 - 1) * np.trace(edge.noise)
+        assert edge.white is not None
+        variance = np.trace(edge.covariance) + (self.correlation_factor**2 - 1) * np.trace(edge.white)
         return bool(variance > self.unsupported_factor**2 * np.trace(mask.covariance))
 
 

@@ -1,7 +1,16 @@
 """Horizons over time: the filter and its states, and the smoother of whole recordings."""
 
-from horizon_rt.tracking.filter import Filter, NoFilter, Track, TrackFilter, TrackSettings
-from horizon_rt.tracking.scene_change import FrameWatch
+from horizon_rt.tracking.filter import Filter, NoFilter, Track, TrackFilter
+from horizon_rt.tracking.hypothesis import TrackSettings
+from horizon_rt.tracking.scene_change import SceneChangeDetector
 from horizon_rt.tracking.smoother import smooth_tracks
 
-__all__ = ["Filter", "FrameWatch", "NoFilter", "Track", "TrackFilter", "TrackSettings", "smooth_tracks"]
+__all__ = [
+    "Filter",
+    "NoFilter",
+    "SceneChangeDetector",
+    "Track",
+    "TrackFilter",
+    "TrackSettings",
+    "smooth_tracks",
+]

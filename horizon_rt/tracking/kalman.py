@@ -74,9 +74,9 @@ class SphereKalman:
         self._covariance[:2, :2] = ((n00, n01), (n01, n11))
         self._covariance[2, 2] = self._covariance[3, 3] = self._rate_variance
 
-    def predict(self, seconds: float, agility: float = 1.0) -> None:
-        """Move the state in time, back where `seconds` is negative; `agility` scales the acceleration."""
-        density = self._density * agility * agility
+    def predict(self, seconds: float, noise_scale: float = 1.0) -> None:
+        """Move the state in time, back where `seconds` is negative; `noise_scale` scales the acceleration."""
+        density = self._density * noise_scale * noise_scale
         _predict(self._frame, self._velocity, self._covariance, seconds, density)
 
     def innovation(self, up: UpVector, covariance: Array) -> float:

@@ -1,4 +1,4 @@
-"""Looks at the pictures alone: whether one repeats the last, or comes after a cut."""
+"""What the images alone tell: whether one repeats the last, or comes after a cut."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 from horizon_rt.frame import DevicePlane, Plane
 from horizon_rt.horizon import Change
 
-__all__ = ["FrameWatch"]
+__all__ = ["SceneChangeDetector"]
 
-_LOOKS = 2000  # pixels of a picture that are looked at: each is a wait for memory
+_SAMPLES = 2000  # pixels of an image that are compared first: each is a wait for memory
 _BINS = 32
 _CUT = 0.5  # share of the histogram that changes places at a cut
 
 
-class FrameWatch:
+class SceneChangeDetector:
     """Compares each frame with the one before, whose luma it keeps hold of."""
 
     def __init__(self) -> None:
         self._last: tuple[Plane, Plane | DevicePlane] | None = None  # sparse and whole
         self._histogram: NDArray[np.float64] | None = None
 
-    def look(self, luma: Plane | DevicePlane, *, bit_depth: int = 8) -> Change:
-        """What became of the picture: 'repeated' where nothing changed, 'cut' where its tones are others."""
-        every = max(1, round(math.sqrt(luma.size / _LOOKS)))
+    def update(self, luma: Plane | DevicePlane, *, bit_depth: int = 8) -> Change:
+        """'repeated' where nothing changed, 'cut' where the histogram of the luma is another, else 'none'."""
+        every = max(1, round(math.sqrt(luma.size / _SAMPLES)))
         sparse = luma[::every, ::every].copy()
         counts = np.bincount((sparse >> max(bit_depth - 5, 0)).ravel(), minlength=_BINS)
         histogram = np.convolve(counts / counts.sum(), (0.25, 0.5, 0.25))

@@ -13,14 +13,14 @@ import numpy as np
 
 from horizon_rt.geometry.sphere import offset, turn
 from horizon_rt.horizon import Observation
-from horizon_rt.tracking.filter import Step, Track, TrackFilter, TrackSettings, track_of
+from horizon_rt.tracking.filter import LOST, Step, Track, TrackFilter
+from horizon_rt.tracking.hypothesis import TrackSettings, attitude_of
 from horizon_rt.tracking.kalman import KalmanState
 
 __all__ = ["smooth_tracks"]
 
 _SETTINGS = TrackSettings(coast_s=5.0)  # gaps up to there are bridged
 _COAST_S = TrackSettings().coast_s  # how long a track goes on after its last measurement
-_NOTHING = Track("lost", None, None)
 
 
 def smooth_tracks(
@@ -44,23 +44,23 @@ def smooth_tracks(
 
 def _smooth_run(run: Sequence[Step], settings: TrackSettings) -> list[Track]:
     """The tracks of one unbroken track, followed by frames without any."""
-    used = [i for i, step in enumerate(run) if step.inliers is not None]
+    used = [i for i, step in enumerate(run) if step.used]
     if not used:
-        return [_NOTHING] * len(run)
+        return [LOST] * len(run)
     states = _sweep_back(run[: used[-1] + 1])
     confirmed = len(used) >= settings.confirm_frames
     tracks = [
-        track_of(
-            "acquiring" if not confirmed else "coasting" if step.inliers is None else "tracking",
-            state, step.inliers or 0, step.lasting,
+        Track(
+            "acquiring" if not confirmed else "tracking" if step.used else "coasting",
+            attitude_of(state, step.correlated),
         )
         for step, state in zip(run, states, strict=False)
     ]  # fmt: skip
     for step in run[len(tracks) :]:
         if step.filtered is None or not confirmed or step.time_s - run[used[-1]].time_s > _COAST_S:
-            tracks.append(_NOTHING)
+            tracks.append(LOST)
         else:
-            tracks.append(track_of("coasting", step.filtered, 0, step.lasting))
+            tracks.append(Track("coasting", attitude_of(step.filtered, step.correlated)))
     return tracks
 
 

@@ -173,8 +173,8 @@ def test_the_covariance_is_tangent_and_scaled_as_told(camera: Camera) -> None:
     assert np.abs(scaled.covariance @ up).max() < 1e-12
     tangent = np.eye(3) - np.outer(up, up)
     formal = 4 * plain.covariance
-    assert scaled.noise is not None
-    fresh = scaled.noise - formal
+    assert scaled.white is not None
+    fresh = scaled.white - formal
     assert fresh == pytest.approx(fresh[0, 0] / tangent[0, 0] * tangent, abs=1e-12)
     assert fresh[0, 0] > 0
     assert scaled.covariance == pytest.approx(formal + fresh / DEFAULT_UNCERTAINTY.white_share**2, abs=1e-12)

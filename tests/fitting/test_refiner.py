@@ -45,8 +45,8 @@ def _assert_left(found: Measurement, start: Measurement) -> None:
     """Where it was, less sure by what frames share, as no edge bears it out."""
     assert found.up is start.up
     assert found.sd_deg == pytest.approx([2 * sd for sd in start.sd_deg])
-    assert found.noise is not None
-    np.testing.assert_array_equal(found.noise, start.covariance)
+    assert found.white is not None
+    np.testing.assert_array_equal(found.white, start.covariance)
 
 
 @settings(max_examples=25, deadline=None)

@@ -34,8 +34,8 @@ def _confirmed(roll: float = 0.0) -> tuple[TrackFilter, float]:
 
 
 def _roll(track: Track) -> float:
-    assert track.estimate is not None
-    return track.estimate.up.roll_deg
+    assert track.attitude is not None
+    return track.attitude.up.roll_deg
 
 
 def test_three_agreeing_frames_make_a_track() -> None:
@@ -46,7 +46,7 @@ def test_three_agreeing_frames_make_a_track() -> None:
 
 def test_frames_without_a_horizon_before_the_first_are_lost() -> None:
     track = TrackFilter()
-    assert [track.update(k * 0.04, NOTHING) for k in range(3)] == [Track("lost", None, None)] * 3
+    assert [track.update(k * 0.04, NOTHING) for k in range(3)] == [Track("lost", None)] * 3
 
 
 def test_it_coasts_and_is_lost_after_two_seconds_exactly() -> None:
@@ -68,11 +68,11 @@ def test_the_sigma_grows_while_coasting_and_shrinks_after() -> None:
     track, now = _confirmed(5)
     sizes = []
     for k in range(1, 20):
-        estimate = track.update(now + k * 0.04, NOTHING).estimate
+        estimate = track.update(now + k * 0.04, NOTHING).attitude
         assert estimate is not None
         sizes.append(np.trace(estimate.covariance))
     assert (np.diff(sizes) > 0).all()
-    after = track.update(now + 0.8, seen(5)).estimate
+    after = track.update(now + 0.8, seen(5)).attitude
     assert after is not None
     assert np.trace(after.covariance) < sizes[0]
 
@@ -153,11 +153,11 @@ def test_a_steady_roll_is_followed_at_any_rate_through_every_angle(
         answer = track.update(now, seen(start + speed * now))
         states.append(answer.state)
     assert set(states[12:]) == {"tracking"}
-    assert answer.estimate is not None
-    assert answer.rate is not None
+    assert answer.attitude is not None
+    assert answer.attitude.rate is not None
     truth = UpVector.from_roll_pitch(start + speed * now, 0)
-    assert answer.estimate.up.angle_to(truth) < 1.0
-    rate = math.degrees(float((answer.estimate.up.roll_pitch_jacobian() @ answer.rate)[0]))
+    assert answer.attitude.up.angle_to(truth) < 1.0
+    rate = math.degrees(float((answer.attitude.up.roll_pitch_jacobian() @ answer.attitude.rate)[0]))
     assert rate == pytest.approx(speed, abs=6)
 
 
@@ -173,8 +173,8 @@ def test_straight_up_and_over_the_top() -> None:
         )
         if k > 10:
             assert answer.state == "tracking"
-            assert answer.estimate is not None
-            assert answer.estimate.up.angle_to(measurement.up) < 0.5
+            assert answer.attitude is not None
+            assert answer.attitude.up.angle_to(measurement.up) < 0.5
 
 
 def test_filtering_reduces_the_noise_of_a_smooth_motion() -> None:
@@ -202,9 +202,9 @@ def test_the_track_at_another_time_is_moved_by_its_rate() -> None:
     for ahead in (-0.1, 0.0, 0.05, 0.1, 0.3):
         found = track.at(now + ahead)
         assert found.state == "tracking"
-        assert found.estimate is not None
+        assert found.attitude is not None
         assert _roll(found) == pytest.approx(40 * (now + ahead), abs=0.6)
-        sizes.append(found.estimate.sd_deg[0])
+        sizes.append(found.attitude.sd_deg[0])
     assert sizes[1] == min(sizes)
     assert sizes[1:] == sorted(sizes[1:])
     assert _roll(track.at(now)) == _roll(last)
@@ -226,9 +226,9 @@ def test_the_lasting_error_of_sure_frames_is_not_held_against_less_sure_ones() -
             up = UpVector.from_roll_pitch(error, 0)
             noise = up.isotropic_covariance(0.02)
             covariance = noise + up.isotropic_covariance(lasting)
-            measured = Measurement(up=up, covariance=covariance, inliers=9, noise=noise)
+            measured = Measurement(up=up, covariance=covariance, inliers=9, white=noise)
             seen_now = Observation(view="horizon", confidence=1, sky_fraction=0.5, measurement=measured)
-            estimate = track.update(k * 0.04, seen_now).estimate
+            estimate = track.update(k * 0.04, seen_now).attitude
             assert estimate is not None
             if k >= 25:
                 ratios.append(abs(estimate.up.roll_deg) / estimate.sd_deg[0])
@@ -244,7 +244,7 @@ def test_a_covariance_that_is_no_number_is_no_measurement(frames: int) -> None:
     observed = Observation(view="horizon", confidence=1, sky_fraction=0.5, measurement=broken)
     after = [track.update((frames + k) * 0.04, observed) for k in range(12)]
     assert {a.state for a in after} <= {"lost", "acquiring", "coasting", "tracking"}
-    assert all(np.isfinite(a.estimate.covariance).all() for a in after if a.estimate)
+    assert all(np.isfinite(a.attitude.covariance).all() for a in after if a.attitude)
     assert after[-1].state == ("lost" if not frames else "acquiring" if frames == 1 else "coasting")
     assert _roll(track.update(2.5, seen(40.0))) == pytest.approx(40, abs=1)
 
@@ -253,7 +253,7 @@ def test_all_noise_by_rounding_is_fine() -> None:
     """A noise that is above its covariance by rounding: the lasting part is a trace below 0."""
     track, up = TrackFilter(), UpVector.from_roll_pitch(5, 0)
     covariance = up.isotropic_covariance(0.2)
-    measured = Measurement(up=up, covariance=covariance, inliers=9, noise=covariance * (1 + 1e-15))
+    measured = Measurement(up=up, covariance=covariance, inliers=9, white=covariance * (1 + 1e-15))
     observed = Observation(view="horizon", confidence=1, sky_fraction=0.5, measurement=measured)
     assert [track.update(k * 0.04, observed).state for k in range(4)][2:] == ["tracking", "tracking"]
 
@@ -261,21 +261,25 @@ def test_all_noise_by_rounding_is_fine() -> None:
 @pytest.mark.parametrize("away", [5.1, -5.1, math.inf, math.nan])
 def test_far_from_the_last_frame_there_is_no_track(away: float) -> None:
     track, now = _confirmed(5)
-    assert track.at(now + away) == Track("lost", None, None)
-    assert TrackFilter().at(away) == Track("lost", None, None)
+    assert track.at(now + away) == Track("lost", None)
+    assert TrackFilter().at(away) == Track("lost", None)
 
 
 def test_without_a_filter_the_last_frame_stays() -> None:
     track = NoFilter()
-    assert track.at(0.0) == Track("lost", None, None)
+    assert track.at(0.0) == Track("lost", None)
     last = track.update(1.0, seen(5))
     assert track.at(1.5) is last
 
 
 def test_no_filter_passes_each_frame_on() -> None:
     plain, observation = NoFilter(), seen(33)
-    assert plain.update(0.0, observation) == Track("tracking", observation.measurement, None)
-    assert plain.update(-5.0, NOTHING) == Track("lost", None, None)
+    found, given = plain.update(0.0, observation), observation.measurement
+    assert given is not None
+    assert found.attitude is not None
+    assert (found.state, found.attitude.up, found.attitude.rate) == ("tracking", given.up, None)
+    assert found.attitude.covariance is given.covariance
+    assert plain.update(-5.0, NOTHING) == Track("lost", None)
 
 
 def test_the_cost_of_a_frame_is_reported(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,11 +29,11 @@ from horizon_rt.pipeline.two_pass import smooth_horizons
 from horizon_rt.sources import open_source
 from horizon_rt.tracking import Track, TrackFilter, TrackSettings, smooth_tracks
 
-PLAIN = TrackSettings(max_agility=1.0)
+PLAIN = TrackSettings(max_noise_scale=1.0)
 
 
 def _rolls(tracks: list[Track]) -> NDArray[np.float64]:
-    return np.array([math.nan if t.estimate is None else t.estimate.up.roll_deg for t in tracks])
+    return np.array([math.nan if t.attitude is None else t.attitude.up.roll_deg for t in tracks])
 
 
 def _batch(
@@ -65,19 +65,19 @@ def test_near_level_it_is_least_squares_over_all_frames(seed: int) -> None:
     sd = math.radians(sd_deg)
     times = np.cumsum(rng.uniform(0.01, 0.08, 60))
     truth = 0.002 * np.sin(2 * times)
-    seen = truth + rng.normal(0, sd, 60)
-    seen[rng.random(60) < 0.2] = math.nan
-    seen[0] = truth[0]
-    ups = [UpVector.from_vector(np.array([x, -1.0, 0.0])) for x in np.nan_to_num(seen)]
+    rolls = truth + rng.normal(0, sd, 60)
+    rolls[rng.random(60) < 0.2] = math.nan
+    rolls[0] = truth[0]
+    ups = [UpVector.from_vector(np.array([x, -1.0, 0.0])) for x in np.nan_to_num(rolls)]
     frames = [
-        (t, seen(u, sd_deg) if np.isfinite(x) else NOTHING) for t, u, x in zip(times, ups, seen, strict=True)
+        (t, seen(u, sd_deg) if np.isfinite(x) else NOTHING) for t, u, x in zip(times, ups, rolls, strict=True)
     ]
     tracks = smooth_tracks(frames, PLAIN)
     density = math.radians(PLAIN.acceleration_dps2) ** 2
-    expected, variances = _batch(times, seen, sd, density, math.radians(PLAIN.start_rate_dps))
-    last = int(np.flatnonzero(np.isfinite(seen))[-1])
+    expected, variances = _batch(times, rolls, sd, density, math.radians(PLAIN.start_rate_dps))
+    last = int(np.flatnonzero(np.isfinite(rolls))[-1])
     for k in range(last + 1):
-        estimate = tracks[k].estimate
+        estimate = tracks[k].attitude
         assert estimate is not None
         assert estimate.up.x == pytest.approx(expected[k], abs=1e-3 * sd)
         assert estimate.covariance[0, 0] == pytest.approx(variances[k], rel=1e-3)
@@ -113,7 +113,7 @@ def test_a_gap_is_bridged_with_a_sigma_that_holds() -> None:
         tracks = smooth_tracks(frames, PLAIN)
         assert {track.state for track in tracks[25:38]} == {"coasting"}
         for k in (25, 31, 37):
-            estimate = tracks[k].estimate
+            estimate = tracks[k].attitude
             assert estimate is not None
             errors.append((estimate.up.roll_deg - truth[k]) / estimate.sd_deg[0])
     assert np.mean(np.square(errors)) == pytest.approx(1, abs=0.35)
@@ -166,10 +166,10 @@ def test_anything_can_be_smoothed(steps: list[tuple[float, tuple[float, float] |
     tracks = smooth_tracks(frames)
     assert len(tracks) == len(frames)
     for track in tracks:
-        assert (track.estimate is None) == (track.state == "lost")
-        if track.estimate is not None:
-            assert np.isfinite(track.estimate.covariance).all()
-            assert np.linalg.eigvalsh(track.estimate.covariance)[0] > -1e-12
+        assert (track.attitude is None) == (track.state == "lost")
+        if track.attitude is not None:
+            assert np.isfinite(track.attitude.covariance).all()
+            assert np.linalg.eigvalsh(track.attitude.covariance)[0] > -1e-12
 
 
 def test_smooth_horizons_keeps_what_wasseen() -> None:
@@ -272,7 +272,7 @@ def test_a_camera_that_comes_to_rest_is_tracked_to_the_end(still_s: float) -> No
         for k in range(25 + round(still_s / DT))
     ]
     tracks = smooth_tracks(frames)
-    assert all(t.estimate is not None for t in tracks)
+    assert all(t.attitude is not None for t in tracks)
     assert tracks[-1].state == "tracking"
     assert _rolls(tracks)[-1] == pytest.approx(2.5, abs=0.5)
 
