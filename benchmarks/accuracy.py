@@ -26,7 +26,6 @@ from horizon_rt.metrics import AttitudeError, summarise_uncertainty
 from horizon_rt.metrics.lines import percentiles
 from horizon_rt.metrics.motion import Moment, summarise_motion
 from horizon_rt.models.weights import default_model
-from horizon_rt.pipeline.two_pass import smooth_horizons
 from horizon_rt.synth.clip import Clip, PanoramaView, to_frame
 from horizon_rt.synth.indoor import random_room
 from horizon_rt.synth.panorama import load_panoramas, panorama_view
@@ -35,6 +34,7 @@ from horizon_rt.synth.sensor import Image, to_uint8
 from horizon_rt.synth.trajectory import Motion, make_path
 from horizon_rt.system.paths import data_root
 from horizon_rt.tracker import HorizonTracker
+from horizon_rt.tracking import smooth_horizons
 
 HEADINGS_DEG = (40.0, 220.0)
 VIEWS = 60  # of each kind without a horizon

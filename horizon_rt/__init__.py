@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from horizon_rt.frame import Frame
     from horizon_rt.geometry import HorizonLine, UpVector
     from horizon_rt.horizon import Horizon, Measurement, Observation
-    from horizon_rt.pipeline.two_pass import smooth_horizons
     from horizon_rt.sources import Source, open_source
     from horizon_rt.tracker import HorizonTracker
+    from horizon_rt.tracking import smooth_horizons
 
 _HOMES = {
     "BrownConrady": "camera",
@@ -33,7 +33,7 @@ _HOMES = {
     "Source": "sources",
     "UpVector": "geometry",
     "open_source": "sources",
-    "smooth_horizons": "pipeline.two_pass",
+    "smooth_horizons": "tracking",
 }
 
 __all__ = [

@@ -107,34 +107,57 @@ class Observation:
 class Horizon:
     """The tracker's answer for one frame.
 
-    `up`, the sigmas and the rates are None where there is no estimate. Rates are in degrees per second.
-    `line` is the horizon on an image without distortion (None straight up or down). Without a filter
-    (`--smooth none`) the values are those of `observation` and the rates are None.
+    `attitude` is None where there is no estimate, and so are all angles, sigmas and rates. `line` is the
+    horizon on an image without distortion (None straight up or down). Without a filter (`--smooth none`) the
+    attitude is that of `observation` and the rates are None.
     """
 
     frame: int
     time_s: float
     state: State
     observation: Observation
-    up: UpVector | None = None
+    attitude: Attitude | None = None
     line: HorizonLine | None = None
     measured_line: HorizonLine | None = None
-    roll_sd_deg: float | None = None
-    pitch_sd_deg: float | None = None
-    roll_rate_dps: float | None = None
-    pitch_rate_dps: float | None = None
     latency_ms: float | None = None
     file: str | None = None
 
     @property
+    def up(self) -> UpVector | None:
+        """The up vector."""
+        return None if self.attitude is None else self.attitude.up
+
+    @property
     def roll_deg(self) -> float | None:
         """Roll in degrees, positive with the right wing down."""
-        return None if self.up is None else self.up.roll_deg
+        return None if self.attitude is None else self.attitude.up.roll_deg
 
     @property
     def pitch_deg(self) -> float | None:
         """Pitch in degrees, positive nose up."""
-        return None if self.up is None else self.up.pitch_deg
+        return None if self.attitude is None else self.attitude.up.pitch_deg
+
+    @property
+    def roll_sd_deg(self) -> float | None:
+        """One standard deviation of roll in degrees."""
+        return None if self.attitude is None else self.attitude.sd_deg[0]
+
+    @property
+    def pitch_sd_deg(self) -> float | None:
+        """One standard deviation of pitch in degrees."""
+        return None if self.attitude is None else self.attitude.sd_deg[1]
+
+    @property
+    def roll_rate_dps(self) -> float | None:
+        """Rate of roll in degrees per second; None without a filter."""
+        rates = None if self.attitude is None else self.attitude.rates_dps
+        return None if rates is None else rates[0]
+
+    @property
+    def pitch_rate_dps(self) -> float | None:
+        """Rate of pitch in degrees per second; None without a filter."""
+        rates = None if self.attitude is None else self.attitude.rates_dps
+        return None if rates is None else rates[1]
 
     @property
     def view(self) -> View:

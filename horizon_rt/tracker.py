@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, get_args
+from typing import get_args
 
 from horizon_rt.camera import Camera
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
@@ -21,12 +20,18 @@ from horizon_rt.options import (
 )
 from horizon_rt.segmentation import OnStage, Segmentation, no_op
 from horizon_rt.segmentation.backends import make_segmenter
-from horizon_rt.tracking import Filter, NoFilter, SceneChangeDetector, Track, TrackFilter
+from horizon_rt.tracking import (
+    Filter,
+    NoFilter,
+    SceneChangeDetector,
+    TrackFilter,
+    answer_at,
+    answer_for,
+)
 
-__all__ = ["HorizonTracker", "estimated"]
+__all__ = ["HorizonTracker"]
 
 _NOTHING_SEEN = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
-_ESTIMATED = ("up", "line", "roll_sd_deg", "pitch_sd_deg", "roll_rate_dps", "pitch_rate_dps")
 
 
 class HorizonTracker:
@@ -116,7 +121,7 @@ class HorizonTracker:
         observation = replace(self._refined(frame, found), change=change)
         self._on_stage("refine")
         track = self._filter.update(frame.time_s, observation)
-        self._last = describe(frame, observation, track, fitter.camera)
+        self._last = answer_for(frame, observation, track, fitter.camera)
         self._on_stage("track")
         return self._last
 
@@ -133,16 +138,7 @@ class HorizonTracker:
         """
         if self._last is None or self._fitter is None:
             raise ValueError("there is no horizon before the first frame")
-        last, track = self._last, self._filter.at(time_s)
-        return Horizon(
-            frame=last.frame,
-            time_s=time_s,
-            state=track.state,
-            observation=last.observation,
-            file=last.file,
-            measured_line=last.measured_line,
-            **estimated(track, self._fitter.camera),
-        )
+        return answer_at(self._last, time_s, self._filter.at(time_s), self._fitter.camera)
 
     def _refined(self, frame: Frame, observation: Observation) -> Observation:
         if self._refiner is None or observation.measurement is None:
@@ -172,32 +168,3 @@ class HorizonTracker:
         self._fitter = HorizonFitter(camera, self._sigma)
         self._refiner = HorizonRefiner(camera) if self._refine else None
         return self._fitter
-
-
-def describe(frame: Frame, observation: Observation, track: Track, camera: Camera) -> Horizon:
-    """Put a frame's observation and track into degrees and image lines."""
-    measured = observation.measurement
-    return Horizon(
-        frame=frame.index,
-        time_s=frame.time_s,
-        state=track.state,
-        observation=observation,
-        file=frame.name,
-        measured_line=None if measured is None else camera.line(measured.up),
-        latency_ms=1e3 * (time.perf_counter() - frame.arrival_s) if frame.arrival_s else None,
-        **estimated(track, camera),
-    )
-
-
-def estimated(track: Track, camera: Camera) -> dict[str, Any]:
-    """The fields of `Horizon` that are None without an estimate."""
-    fields: dict[str, Any] = dict.fromkeys(_ESTIMATED)
-    attitude = track.attitude
-    if attitude is None:
-        return fields
-    up = attitude.up
-    roll_sd, pitch_sd = attitude.sd_deg
-    fields |= {"up": up, "line": camera.line(up), "roll_sd_deg": roll_sd, "pitch_sd_deg": pitch_sd}
-    if attitude.rates_dps is not None:
-        fields["roll_rate_dps"], fields["pitch_rate_dps"] = attitude.rates_dps
-    return fields

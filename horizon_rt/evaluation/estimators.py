@@ -17,8 +17,8 @@ from horizon_rt.datasets.text import finite
 from horizon_rt.errors import CameraModelError, DatasetError
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Horizon, View
-from horizon_rt.pipeline.two_pass import smooth_horizons
 from horizon_rt.sinks.records import SCHEMA
+from horizon_rt.tracking import smooth_horizons
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import groupby
 
 from horizon_rt.camera import Camera
@@ -13,23 +12,10 @@ from horizon_rt.horizon import Horizon
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.sinks import Sink, TelemetrySink
 from horizon_rt.sources import Source, WrappedSource
-from horizon_rt.tracker import HorizonTracker, estimated
-from horizon_rt.tracking import smooth_tracks
+from horizon_rt.tracker import HorizonTracker
+from horizon_rt.tracking import smooth_horizons
 
-__all__ = ["run_offline", "smooth_horizons"]
-
-
-def smooth_horizons(horizons: Sequence[Horizon], camera: Camera) -> list[Horizon]:
-    """The horizons of a whole recording, each with what all of its frames tell (see `smooth_tracks`).
-
-    Only their times and observations count, not how they were filtered before. `camera` is the lens for the
-    frames' size.
-    """
-    tracks = smooth_tracks((horizon.time_s, horizon.observation) for horizon in horizons)
-    return [
-        replace(horizon, state=track.state, latency_ms=None, **estimated(track, camera))
-        for horizon, track in zip(horizons, tracks, strict=True)
-    ]
+__all__ = ["run_offline"]
 
 
 class _SecondLook(WrappedSource):

@@ -92,14 +92,14 @@ class Instrument:
         return np.asarray(((points >= 0) & (points <= size)).all(axis=1))
 
     def _band(self, canvas: Canvas, horizon: Horizon, sky: SkyFrame, colour: Colour) -> None:
-        """±2 sigma; at azimuth a the horizon's elevation varies by cos a·σ_pitch and sin a·cos θ·σ_roll."""
-        if horizon.roll_sd_deg is None or horizon.pitch_sd_deg is None:
+        """±2 sigma: the horizon's elevation in the direction of a ray r varies by r·δu, so by √(rᵀ Σ r)."""
+        if horizon.attitude is None:
             return
         azimuth = SkyFrame.azimuths(self._radius)
-        level = math.hypot(float(sky.up[0]), float(sky.up[1]))
-        roll = np.sin(azimuth) * level * horizon.roll_sd_deg
-        pitch = np.cos(azimuth) * horizon.pitch_sd_deg
-        half = np.radians(np.minimum(2 * np.hypot(roll, pitch), _MAX_BAND_DEG))
+        level = sky.rays(azimuth, 0.0)
+        variance = np.einsum("ij,jk,ik->i", level, horizon.attitude.covariance, level)
+        sd = np.sqrt(np.maximum(variance, 0.0))
+        half = np.minimum(2 * sd, math.radians(_MAX_BAND_DEG))
         upper, lower = (self._camera.project(sky.rays(azimuth, s * half - self._dip)) for s in (1.0, -1.0))
         for run in visible_runs(np.hstack([upper, lower]), self._camera):
             canvas.fill(np.concatenate([run[:, :2], run[::-1, 2:]]), colour, self._style.band_opacity)

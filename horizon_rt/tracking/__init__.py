@@ -1,5 +1,6 @@
 """Horizons over time: the filter and its states, and the smoother of whole recordings."""
 
+from horizon_rt.tracking.answer import answer_at, answer_for, smooth_horizons
 from horizon_rt.tracking.filter import Filter, NoFilter, Track, TrackFilter
 from horizon_rt.tracking.hypothesis import TrackSettings
 from horizon_rt.tracking.scene_change import SceneChangeDetector
@@ -12,5 +13,8 @@ __all__ = [
     "Track",
     "TrackFilter",
     "TrackSettings",
+    "answer_at",
+    "answer_for",
+    "smooth_horizons",
     "smooth_tracks",
 ]

@@ -294,7 +294,7 @@ def test_an_error_that_nobody_foresaw(cli: RunCli, clip: Path, monkeypatch: pyte
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by\nnothing")
 
-    monkeypatch.setattr("horizon_rt.tracker.describe", broken)
+    monkeypatch.setattr("horizon_rt.tracker.answer_for", broken)
     done = cli("track", clip, "--telemetry", "-")
     assert done.code == 1
     assert done.errors == [

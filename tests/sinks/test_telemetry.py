@@ -26,7 +26,7 @@ from support.sinks import context, frame, horizon, run_python
 
 from horizon_rt.errors import OutputError
 from horizon_rt.geometry import HorizonLine, UpVector
-from horizon_rt.horizon import Horizon, Measurement, Observation
+from horizon_rt.horizon import Attitude, Horizon, Measurement, Observation
 from horizon_rt.sinks import TelemetrySink
 from horizon_rt.sinks.telemetry import record
 
@@ -49,11 +49,12 @@ def digits(text: str) -> int:
 
 
 wild = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True))
-positive = st.one_of(st.none(), st.just(math.nan), st.floats(0, 1e9))
 unit = st.one_of(st.floats(0, 1), st.just(math.nan))
 ups = st.builds(UpVector.from_roll_pitch, st.floats(-180, 180), st.floats(-90, 90))
 lines = st.one_of(st.none(), st.builds(HorizonLine, st.floats(-180, 180), st.floats(allow_nan=True)))
 covariances = st.sampled_from([np.eye(3) * 1e-6, np.full((3, 3), np.nan), np.zeros((3, 3))])
+rates = st.one_of(st.none(), st.tuples(*[st.floats(-1e9, 1e9) | st.just(math.nan)] * 3).map(np.array))
+attitudes = st.builds(Attitude, up=ups, covariance=covariances, rate=rates)
 measurements = st.builds(Measurement, up=ups, covariance=covariances, inliers=st.integers(0, 10**6))
 observations = st.builds(
     Observation,
@@ -68,13 +69,9 @@ horizons = st.builds(
     time_s=st.floats(0, 1e6),
     state=st.sampled_from(["acquiring", "tracking", "coasting", "lost"]),
     observation=observations,
-    up=st.one_of(st.none(), ups),
+    attitude=st.one_of(st.none(), attitudes),
     line=lines,
     measured_line=lines,
-    roll_sd_deg=positive,
-    pitch_sd_deg=positive,
-    roll_rate_dps=wild,
-    pitch_rate_dps=wild,
     latency_ms=wild,
     file=st.one_of(st.none(), st.text(st.characters(codec="utf-8"))),
 )

@@ -14,7 +14,7 @@ from support import ROOT
 from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame, Sampling
 from horizon_rt.geometry import UpVector
-from horizon_rt.horizon import Horizon, Measurement, Observation, State, View
+from horizon_rt.horizon import Attitude, Horizon, Measurement, Observation, State, View
 from horizon_rt.sinks import SinkContext
 
 
@@ -64,19 +64,24 @@ def horizon(
     up = None if roll is None else UpVector.from_roll_pitch(roll, pitch)
     line = None if up is None else up.line(focal)
     measured = None if up is None else Measurement(up=up, covariance=np.eye(3) * 1e-5, inliers=80)
+    attitude = None if up is None else Attitude(up=up, covariance=covariance(up, *(sd or (0.0, 0.0))))
     return Horizon(
         frame=index,
         time_s=index / 30,
         state=state,
         observation=Observation(view=view, confidence=0.9, sky_fraction=0.55, measurement=measured),
-        up=up,
+        attitude=attitude,
         line=line,
         measured_line=line,
-        roll_sd_deg=sd[0] if sd and up else None,
-        pitch_sd_deg=sd[1] if sd and up else None,
         latency_ms=5.25,
         file=file,
     )
+
+
+def covariance(up: UpVector, roll_sd_deg: float, pitch_sd_deg: float) -> NDArray[np.float64]:
+    """Covariance (3, 3) of an up vector whose roll and pitch err independently, rad²."""
+    inverse = np.linalg.pinv(up.roll_pitch_jacobian())
+    return np.asarray(inverse @ np.diag(np.radians([roll_sd_deg, pitch_sd_deg]) ** 2) @ inverse.T)
 
 
 def ffprobe(path: Path, *entries: str) -> dict[str, list[dict[str, object]]]:

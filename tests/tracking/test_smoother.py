@@ -25,9 +25,8 @@ from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Change, Horizon
 from horizon_rt.options import TrackOptions
 from horizon_rt.pipeline.run import default_outputs, run
-from horizon_rt.pipeline.two_pass import smooth_horizons
 from horizon_rt.sources import open_source
-from horizon_rt.tracking import Track, TrackFilter, TrackSettings, smooth_tracks
+from horizon_rt.tracking import Track, TrackFilter, TrackSettings, smooth_horizons, smooth_tracks
 
 PLAIN = TrackSettings(max_noise_scale=1.0)
 

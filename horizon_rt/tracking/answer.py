@@ -1,0 +1,56 @@
+"""From a track to the answer for a frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from horizon_rt.camera import Camera
+from horizon_rt.frame import Frame
+from horizon_rt.geometry import HorizonLine
+from horizon_rt.horizon import Attitude, Horizon, Observation
+from horizon_rt.tracking.filter import Track
+from horizon_rt.tracking.smoother import smooth_tracks
+
+__all__ = ["answer_at", "answer_for", "smooth_horizons"]
+
+
+def answer_for(frame: Frame, observation: Observation, track: Track, camera: Camera) -> Horizon:
+    """A frame's observation and track with their image lines."""
+    measured = observation.measurement
+    return Horizon(
+        frame=frame.index,
+        time_s=frame.time_s,
+        state=track.state,
+        observation=observation,
+        attitude=track.attitude,
+        line=_line(track.attitude, camera),
+        measured_line=None if measured is None else camera.line(measured.up),
+        latency_ms=1e3 * (time.perf_counter() - frame.arrival_s) if frame.arrival_s else None,
+        file=frame.name,
+    )
+
+
+def answer_at(last: Horizon, time_s: float, track: Track, camera: Camera) -> Horizon:
+    """The answer for another time than that of the last frame."""
+    return replace(_with_track(last, track, camera), time_s=time_s)
+
+
+def smooth_horizons(horizons: Sequence[Horizon], camera: Camera) -> list[Horizon]:
+    """The horizons of a whole recording, each with what all of its frames tell (see `smooth_tracks`).
+
+    Only their times and observations count, not how they were filtered before. `camera` is the lens for the
+    frames' size.
+    """
+    tracks = smooth_tracks((horizon.time_s, horizon.observation) for horizon in horizons)
+    return [_with_track(horizon, track, camera) for horizon, track in zip(horizons, tracks, strict=True)]
+
+
+def _with_track(horizon: Horizon, track: Track, camera: Camera) -> Horizon:
+    line = _line(track.attitude, camera)
+    return replace(horizon, state=track.state, attitude=track.attitude, line=line, latency_ms=None)
+
+
+def _line(attitude: Attitude | None, camera: Camera) -> HorizonLine | None:
+    return None if attitude is None else camera.line(attitude.up)
