@@ -6,19 +6,21 @@ import csv
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from horizon_rt.errors import OutputError
+from horizon_rt.horizon.row import COLUMNS, PICTURE_COLUMNS
 from horizon_rt.sinks.base import Sink, SinkContext
-from horizon_rt.sinks.records import COLUMNS, SCHEMA, flatten, header, record
+from horizon_rt.sinks.records import SCHEMA, flatten, header
 from horizon_rt.system.files import PartialFile
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
 
-__all__ = ["SCHEMA", "TELEMETRY_SUFFIXES", "TelemetrySink", "header", "record"]
+__all__ = ["SCHEMA", "TELEMETRY_SUFFIXES", "TelemetrySink", "header"]
 
 TELEMETRY_SUFFIXES = (".jsonl", ".ndjson", ".csv")
 
@@ -40,8 +42,8 @@ class _Csv:
     """A plain table with one line of column names; an empty cell is null."""
 
     def header(self, context: SinkContext) -> str:
-        self._columns = [*COLUMNS, *(["file"] if context.still else [])]
-        return self._text(self._columns)
+        self._columns = PICTURE_COLUMNS if context.still else COLUMNS
+        return self._text([*self._columns])
 
     def row(self, values: dict[str, Any]) -> str:
         flat = flatten(values)
@@ -103,10 +105,11 @@ class TelemetrySink(Sink):
 
     def put(self, horizon: Horizon) -> None:
         """Write the line of a frame whose picture is not at hand; raises OutputError."""
-        self._put(self._encoder.row(record(horizon)))
+        self._put(self._encoder.row(horizon.to_dict()))
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
-        self._put(self._encoder.row(record(horizon, frame.name if self._still else None)))
+        named = self._still and horizon.file is None
+        self.put(replace(horizon, file=frame.name) if named else horizon)
 
     def _put(self, line: str) -> None:
         data = line.encode("utf-8", "backslashreplace")  # a file name that is no UTF-8

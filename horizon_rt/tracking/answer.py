@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
@@ -19,6 +20,7 @@ __all__ = ["answer_at", "answer_for", "smooth_horizons"]
 def answer_for(frame: Frame, observation: Observation, track: Track, camera: Camera) -> Horizon:
     """A frame's observation and track with their image lines."""
     measured = observation.measurement
+    age_s = time.perf_counter() - frame.arrival_s if frame.live else None
     return Horizon(
         frame=frame.index,
         time_s=frame.time_s,
@@ -27,14 +29,17 @@ def answer_for(frame: Frame, observation: Observation, track: Track, camera: Cam
         attitude=track.attitude,
         line=_line(track.attitude, camera),
         measured_line=None if measured is None else camera.line(measured.up),
-        latency_ms=1e3 * (time.perf_counter() - frame.arrival_s) if frame.arrival_s else None,
+        latency_ms=None if age_s is None else 1e3 * age_s,
         file=frame.name,
+        width=frame.width,
+        height=frame.height,
+        time_utc=None if age_s is None else datetime.now(UTC) - timedelta(seconds=age_s),
     )
 
 
 def answer_at(last: Horizon, time_s: float, track: Track, camera: Camera) -> Horizon:
     """The answer for another time than that of the last frame."""
-    return replace(_with_track(last, track, camera), time_s=time_s)
+    return replace(_with_track(last, track, camera), time_s=time_s, time_utc=None)
 
 
 def smooth_horizons(horizons: Sequence[Horizon], camera: Camera) -> list[Horizon]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 from support.sources import av_frame, chroma_size, write_clip
 
 ENTRY = "from horizon_rt.cli import main; main()"
+
+
+LENS = "lens assumed: horizontal field of view 70°; give --hfov or --camera-profile"
+VERBS = (
+    "live", "track", "batch", "demo", "train", "label", "eval", "inspect", "export", "synth", "calibrate",
+    "cameras", "doctor", "bench",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,3 +52,12 @@ def write_horizon(
     lumas = [horizon_luma(width, height, 0.1 * np.sin(i / 8)) for i in range(count)]
     frames = [av_frame("yuv420p", (luma, *chroma)) for luma in lumas]
     return write_clip(path, frames, codec=codec, **options)  # type: ignore[arg-type]
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def pictures_in(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))

@@ -1,0 +1,48 @@
+"""Where a camera points, with its covariance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.geometry import UpVector
+
+__all__ = ["Attitude", "roll_pitch_sd_deg"]
+
+
+def roll_pitch_sd_deg(up: UpVector, covariance: NDArray[np.float64]) -> tuple[float, float]:
+    """Standard deviations of roll and pitch in degrees from a (3, 3) covariance of the up vector.
+
+    First-order propagation by `UpVector.roll_pitch_jacobian`, capped at 180° and 90°.
+    """
+    jacobian = up.roll_pitch_jacobian()
+    roll, pitch = (jacobian @ covariance @ jacobian.T).diagonal().tolist()
+    roll_sd, pitch_sd = math.sqrt(max(roll, 0.0)), math.sqrt(max(pitch, 0.0))
+    return min(math.degrees(roll_sd), 180.0), min(math.degrees(pitch_sd), 90.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attitude:
+    """An estimate: the up vector, its covariance (3, 3) in rad², and its rate of change (3,) in rad/s, None
+    where nothing is known of the motion.
+    """
+
+    up: UpVector
+    covariance: NDArray[np.float64]
+    rate: NDArray[np.float64] | None = None
+
+    @property
+    def sd_deg(self) -> tuple[float, float]:
+        """Standard deviations of roll and pitch in degrees."""
+        return roll_pitch_sd_deg(self.up, self.covariance)
+
+    @property
+    def rates_dps(self) -> tuple[float, float] | None:
+        """Rates of roll and pitch in degrees per second."""
+        if self.rate is None:
+            return None
+        roll, pitch = self.up.roll_pitch_jacobian() @ self.rate
+        return math.degrees(roll), math.degrees(pitch)
