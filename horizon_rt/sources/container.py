@@ -17,7 +17,7 @@ from horizon_rt.errors import DecodeError
 from horizon_rt.frame import DevicePlane, Frame
 from horizon_rt.sources.base import Source, SourceInfo, SourceKind
 from horizon_rt.sources.clock import PresentationClock
-from horizon_rt.sources.decoder import PacketDecoder, describe
+from horizon_rt.sources.decoder import PacketDecoder
 from horizon_rt.sources.orientation import orientation, upright
 from horizon_rt.sources.planes import PlaneReader
 
@@ -209,8 +209,3 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
     if container.duration and len(container.streams) == 1:
         return container.duration / 1_000_000
     return None
-
-
-def open_failure(name: str, error: Exception) -> DecodeError:
-    """The error for an input that FFmpeg cannot make sense of."""
-    return DecodeError(f"{name}: not a video that can be read ({describe(error)})")
