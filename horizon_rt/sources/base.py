@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Literal, Self
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
 
-__all__ = ["Source", "SourceInfo", "SourceKind", "WrappedSource"]
+__all__ = ["MAX_PIXELS", "Source", "SourceInfo", "SourceKind", "WrappedSource"]
 
 _log = logging.getLogger(__name__)
+
+# Beyond this many pixels (16384²) a size is taken as damage, not as a picture.
+MAX_PIXELS = 1 << 28
 
 SourceKind = Literal["file", "images", "device", "stdin", "synthetic"]
 

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from horizon_rt.errors import DecodeError
 from horizon_rt.frame import DevicePlane, Frame
-from horizon_rt.sources.base import Source, SourceInfo, SourceKind
+from horizon_rt.sources.base import MAX_PIXELS, Source, SourceInfo, SourceKind
 from horizon_rt.sources.clock import PresentationClock
 from horizon_rt.sources.decoder import PacketDecoder
 from horizon_rt.sources.orientation import orientation, upright
@@ -25,8 +25,6 @@ __all__ = ["ContainerOptions", "ContainerSource"]
 
 # Where a stream declares no frame rate, the one that FFmpeg assumes for raw streams.
 _DEFAULT_RATE_HZ = 25.0
-# Beyond this many pixels (16384²) a size is taken as damage, not as a picture.
-_MAX_PIXELS = 1 << 28
 # A file that ends earlier than declared by more than this many frames is reported.
 _SHORT_FRAMES = 2.5
 
@@ -188,7 +186,7 @@ def _video_stream(container: InputContainer, options: ContainerOptions) -> Video
     # not decode after all cannot be opened again, and keeps its threads.
     on_gpu = stream.codec_context.is_hwaccel and options.kind != "stdin"
     stream.codec_context.thread_count = 1 if on_gpu else options.threads
-    stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame, Plane, Sampling
 from horizon_rt.sources.base import Source, SourceInfo
+from horizon_rt.sources.picture import load_picture, reason
 from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
 
 __all__ = ["ImageSource", "natural_key", "open_images", "read_frame"]
@@ -103,8 +104,8 @@ class ImageSource(Source):
         for path in self._paths:
             try:
                 image = _load(path)
-            except (OSError, ValueError, cv2.error) as error:
-                self.note(f"{path}: picture skipped ({_reason(error)})")
+            except (OSError, ValueError) as error:
+                self.note(f"{path}: picture skipped ({reason(error)})")
                 continue
             return self._frame(image, path)
         return None
@@ -120,12 +121,7 @@ class ImageSource(Source):
 
 
 def _load(path: Path) -> Plane:
-    data = np.fromfile(path, np.uint8)
-    if data.size == 0:
-        raise ValueError("the file is empty")
-    image = cv2.imdecode(data, _READ_FLAGS)
-    if image is None:
-        raise ValueError("not a picture, or damaged")
+    image, _ = load_picture(path, _READ_FLAGS)
     if image.dtype == np.uint8:
         return image.astype(np.uint8, copy=False)
     if image.dtype == np.uint16:
@@ -137,8 +133,8 @@ def read_frame(path: Path, *, index: int = 0) -> Frame:
     """One picture file as a frame named after it, as `ImageSource` reads it; raises DecodeError."""
     try:
         return replace(frame_from_image(_load(path), index=index), name=path.name)
-    except (OSError, ValueError, cv2.error) as error:
-        raise DecodeError(f"{path}: the picture cannot be read ({_reason(error)})") from error
+    except (OSError, ValueError) as error:
+        raise DecodeError(f"{path}: the picture cannot be read ({reason(error)})") from error
 
 
 def frame_from_image(image: Plane, *, index: int) -> Frame:
@@ -147,9 +143,3 @@ def frame_from_image(image: Plane, *, index: int) -> Frame:
         return Frame((image,), index, float(index), Sampling(16, full_range=True, matrix="bt601"))
     eight = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image.astype(np.uint8, copy=False)
     return Frame.from_bgr(eight, index=index, time_s=float(index))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, cv2.error):
-        return "damaged, or too large"
-    return str(getattr(error, "strerror", None) or error)
