@@ -16,6 +16,7 @@ from PIL import Image
 from horizon_rt.datasets import Label
 from horizon_rt.datasets.base import Example, MaskFile, PictureSet
 from horizon_rt.errors import DatasetError, DecodeError
+from horizon_rt.inputs import find_inputs
 from horizon_rt.sources import open_source
 from horizon_rt.sources.picture import PictureHeader, load_picture, read_header
 from horizon_rt.synth.panorama import read_panorama
@@ -152,3 +153,51 @@ def test_a_header_cut_anywhere_is_an_error_or_right(kind: str) -> None:
             assert read_header(data[:length]) == PictureHeader(40, 30)
         except ValueError as error:
             assert "\n" not in str(error)  # noqa: PT017 - an error is one of the two good ends
+
+
+def moving_pictures(path: Path, count: int = 4) -> list[int]:
+    """An animation at 10 Hz by another library; gives the level of each picture."""
+    levels = [20 + 50 * index for index in range(count)]
+    first, *others = (Image.new("RGB", (32, 24), (level,) * 3) for level in levels)
+    first.save(path, save_all=True, append_images=others, duration=100, lossless=True)
+    return levels
+
+
+def test_an_animated_png_is_a_recording(tmp_path: Path) -> None:
+    levels = moving_pictures(tmp_path / "a.png")
+    with open_source(tmp_path / "a.png") as source:
+        frames = list(source)
+    assert (source.info.kind, source.info.still, source.warnings) == ("file", False, [])
+    assert [int(frame.luma[12, 16]) for frame in frames] == pytest.approx(levels, abs=1)
+    assert [frame.time_s for frame in frames] == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    (job,) = find_inputs([str(tmp_path / "a.png")], tmp_path / "out")
+    assert job.outputs.overlay == tmp_path / "out" / "a.overlay.mp4"
+
+
+def test_an_animated_webp_says_that_its_first_picture_is_used(tmp_path: Path) -> None:
+    levels = moving_pictures(tmp_path / "a.webp")
+    with open_source(tmp_path / "a.webp") as source:
+        frames = list(source)
+    assert [int(frame.luma[12, 16]) for frame in frames] == pytest.approx(levels[:1], abs=1)
+    assert source.warnings == [
+        f"{tmp_path}/a.webp: only the first picture of its animation is used; "
+        "convert it to a video to track all"
+    ]
+
+
+def test_an_animated_png_in_a_folder_of_pictures_is_told(tmp_path: Path) -> None:
+    moving_pictures(tmp_path / "a.png")
+    Image.new("RGB", (32, 24)).save(tmp_path / "b.png")
+    with open_source(tmp_path) as source:
+        assert [frame.name for frame in source] == ["a.png", "b.png"]
+    assert source.warnings == [
+        f"{tmp_path}/a.png: only the first picture of its animation is used; give it by itself"
+    ]
+
+
+def test_an_animation_of_one_picture_is_a_picture(tmp_path: Path) -> None:
+    data = png(4, 3)
+    control = chunk(b"acTL", struct.pack(">II", 1, 0))
+    (tmp_path / "a.png").write_bytes(data[:33] + control + data[33:])
+    with open_source(tmp_path / "a.png") as source:
+        assert (source.info.still, len(list(source)), source.warnings) == (True, 1, [])

@@ -75,7 +75,8 @@ class ImageSource(Source):
     """Pictures one by one; `Frame.name` is the path relative to `root`, `time_s` the index.
 
     Colour becomes full range BT.601 4:4:4 with 8 bits; grey pictures are luma only, 8 or 16 bits. A file
-    that cannot be read is skipped with a warning. Raises DecodeError if that holds for all.
+    that cannot be read is skipped with a warning, as are all but the first picture of an animation. Raises
+    DecodeError if no file can be read.
     """
 
     def __init__(self, paths: list[Path], *, root: Path, name: str) -> None:
@@ -103,10 +104,12 @@ class ImageSource(Source):
     def _load_next(self) -> Frame | None:
         for path in self._paths:
             try:
-                image = _load(path)
+                image, animated = _load(path)
             except (OSError, ValueError) as error:
                 self.note(f"{path}: picture skipped ({reason(error)})")
                 continue
+            if animated:
+                self.note(f"{path}: only the first picture of its animation is used; {_advice(path)}")
             return self._frame(image, path)
         return None
 
@@ -120,19 +123,24 @@ class ImageSource(Source):
         return frame
 
 
-def _load(path: Path) -> Plane:
-    image, _ = load_picture(path, _READ_FLAGS)
+def _load(path: Path) -> tuple[Plane, bool]:
+    """The picture, and whether it is the first of an animation."""
+    image, header = load_picture(path, _READ_FLAGS)
     if image.dtype == np.uint8:
-        return image.astype(np.uint8, copy=False)
+        return image.astype(np.uint8, copy=False), header.animated
     if image.dtype == np.uint16:
-        return image.astype(np.uint16, copy=False)
+        return image.astype(np.uint16, copy=False), header.animated
     raise ValueError(f"samples are {image.dtype}; save it with 8 or 16 bits")
+
+
+def _advice(path: Path) -> str:
+    return "give it by itself" if path.suffix.lower() == ".png" else "convert it to a video to track all"
 
 
 def read_frame(path: Path, *, index: int = 0) -> Frame:
     """One picture file as a frame named after it, as `ImageSource` reads it; raises DecodeError."""
     try:
-        return replace(frame_from_image(_load(path), index=index), name=path.name)
+        return replace(frame_from_image(_load(path)[0], index=index), name=path.name)
     except (OSError, ValueError) as error:
         raise DecodeError(f"{path}: the picture cannot be read ({reason(error)})") from error
 

@@ -10,7 +10,7 @@ from typing import get_args
 from horizon_rt.config import DecoderChoice
 from horizon_rt.errors import SourceError
 from horizon_rt.sources.base import Source
-from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
+from horizon_rt.sources.suffixes import is_still
 
 __all__ = ["open_source"]
 
@@ -103,6 +103,6 @@ def _is_pictures(text: str) -> bool:
     path = Path(text)
     if path.is_dir():
         return True
-    if path.suffix.lower() in IMAGE_SUFFIXES and path.exists():
-        return True
-    return any(character in text for character in "*?[") and not path.exists()
+    if path.exists():
+        return is_still(path)
+    return any(character in text for character in "*?[")
