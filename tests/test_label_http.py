@@ -211,6 +211,14 @@ def test_a_picture_that_went_away_is_said(client: Client, server: LabelServer) -
     assert client("POST", "api/frames/0/snap", {"line": as_json(HorizonLine(0.0, 0.0))}).status == 404
 
 
+def test_a_picture_with_too_many_pixels_is_not_decoded(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("horizon_rt.sources.picture.MAX_PIXELS", WIDTH * HEIGHT - 1)
+    assert client("GET", "api/frames/0/thumbnail").status == 404
+    assert client("POST", "api/frames/0/snap", {"line": as_json(HorizonLine(0.0, 0.0))}).status == 404
+
+
 def test_a_port_in_use_is_said(server: LabelServer, tmp_path: Path) -> None:
     port = int(server.url.split(":")[2].split("/")[0])
     with pytest.raises(OutputError, match=f"port {port}"):

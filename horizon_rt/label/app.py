@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, cast
 
 import cv2
@@ -18,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from horizon_rt.errors import HorizonError
+from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.fitting.edge import refine_line
 from horizon_rt.label.carry import carry_line
 from horizon_rt.label.guard import Guard
@@ -31,6 +32,7 @@ from horizon_rt.label.wire import (
     read_number,
     session_json,
 )
+from horizon_rt.sources.picture import read_picture
 
 __all__ = ["make_app"]
 
@@ -77,9 +79,7 @@ class _Api:
 
     def thumbnail(self, request: Request) -> Response:
         path = self._session.image_path(self._number(request))
-        image = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
-        if image is None:
-            raise HTTPException(404, f"{path.name} cannot be read")
+        image = _read(path, cv2.IMREAD_REDUCED_COLOR_2)
         scale = _THUMBNAIL_PX / max(image.shape[:2])
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         return Response(cv2.imencode(".jpg", small)[1].tobytes(), media_type="image/jpeg")
@@ -127,10 +127,14 @@ class _Api:
 
     def _read_luma(self, number: int) -> NDArray[np.uint8]:
         path = self._session.image_path(number)
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise HTTPException(404, f"{path.name} cannot be read")
-        return cast("NDArray[np.uint8]", image)
+        return _read(path, cv2.IMREAD_GRAYSCALE)
+
+
+def _read(path: Path, flags: int) -> NDArray[np.uint8]:
+    try:
+        return read_picture(path, flags)
+    except SourceError as error:
+        raise HTTPException(404, f"{path.name} cannot be read") from error
 
 
 async def _body(request: Request) -> dict[str, Any]:
