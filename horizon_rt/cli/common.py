@@ -262,7 +262,7 @@ def print_summary(summary: RunSummary, outputs: list[Path], console: Console) ->
     speed = f"{summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped})"
     say(
         console,
-        f"{how}{summary.frames} frames in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon",
+        f"{how}{summary.frames} frame{'' if summary.frames == 1 else 's'} in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon",
     )
     for path in outputs if summary.frames else []:
         if path.exists():  # an interrupted run with hindsight leaves no overlay
