@@ -258,12 +258,10 @@ def _one_line(horizon: Horizon) -> str:
 def print_summary(summary: RunSummary, outputs: list[Path], console: Console) -> None:
     """A line of what was found, and one for each output."""
     how = "interrupted after " if summary.interrupted else ""
+    frames = f"{summary.frames} frame{'' if summary.frames == 1 else 's'}"
     dropped = f", {summary.dropped} dropped" if summary.dropped else ""
     speed = f"{summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped})"
-    say(
-        console,
-        f"{how}{summary.frames} frame{'' if summary.frames == 1 else 's'} in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon",
-    )
+    say(console, f"{how}{frames} in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon")
     for path in outputs if summary.frames else []:
         if path.exists():  # an interrupted run with hindsight leaves no overlay
             say(console, f"written: {path}")
