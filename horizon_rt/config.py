@@ -57,6 +57,11 @@ class TrackOptions:
         return {k: v for k, v in asdict(self).items() if v is not None and k != "decoder"}
 
     @property
+    def lens_is_assumed(self) -> bool:
+        """Whether nothing is known of the lens."""
+        return self.camera_profile is None and self.hfov_deg is None
+
+    @property
     def source_decoder(self) -> DecoderChoice:
         """`decoder`, where 'auto' leaves a GPU alone that does not run the net."""
         return decoder_beside(self.decoder, self.device, self.backend)

@@ -379,7 +379,7 @@ def test_runs_leave_no_descriptor_open(clip: Path, tmp_path: Path) -> None:
 
 LADDER = (
     {"_version", "errors", "config", "files", "geometry", "frame", "hardware"},
-    {"horizon", "colour", "channel", "interrupts", "messages"},
+    {"horizon", "record", "colour", "channel", "interrupts", "messages"},
     {"camera", "segmentation"},
     {"fitting"},
     {"tracking", "sources", "sinks", "synth", "datasets"},

@@ -34,7 +34,8 @@ def bench(
         list[str] | None, typer.Option(metavar="WxH", help="Size of a rendered clip; repeatable.")
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="Model to measure, by its name or path; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Model to measure, by its name or path; repeatable."),
     ] = None,
     backend: Annotated[
         list[BackendChoice] | None, typer.Option(help="What runs the net; repeatable.")

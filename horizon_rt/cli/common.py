@@ -48,12 +48,16 @@ __all__ = [
     "print_table",
     "progress",
     "say",
+    "say_advice",
     "say_first_use",
     "say_lens",
     "spare_cores",
     "status_line",
     "training_progress",
 ]
+
+
+_FEW = 0.5  # of the frames with a horizon, below which there is advice
 
 
 class Smoothing(StrEnum):
@@ -254,12 +258,10 @@ def _one_line(horizon: Horizon) -> str:
 def print_summary(summary: RunSummary, outputs: list[Path], console: Console) -> None:
     """A line of what was found, and one for each output."""
     how = "interrupted after " if summary.interrupted else ""
+    frames = f"{summary.frames} frame{'' if summary.frames == 1 else 's'}"
     dropped = f", {summary.dropped} dropped" if summary.dropped else ""
     speed = f"{summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped})"
-    say(
-        console,
-        f"{how}{summary.frames} frames in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon",
-    )
+    say(console, f"{how}{frames} in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon")
     for path in outputs if summary.frames else []:
         if path.exists():  # an interrupted run with hindsight leaves no overlay
             say(console, f"written: {path}")
@@ -274,16 +276,30 @@ def say_first_use(console: Console) -> None:
         say(console, "the first run compiles its kernels for this machine, which takes some seconds")
 
 
-def say_lens(options: TrackOptions, outputs: Outputs, console: Console) -> None:
-    """Say that the lens was assumed, where the only telemetry is tables, which have no header for it."""
+def say_lens(options: TrackOptions, outputs: Outputs, console: Console, *, always: bool = False) -> None:
+    """Say that the lens was assumed; if not `always`, where all telemetry is tables, which have no header."""
     from horizon_rt.config import DEFAULT_HFOV_DEG
 
     tables = [Path(target).suffix.lower() == ".csv" for target in outputs.telemetry]
-    if options.camera_profile is None and options.hfov_deg is None and tables and all(tables):
+    if options.lens_is_assumed and (always or (tables and all(tables))):
         say(
             console,
             f"lens assumed: horizontal field of view {DEFAULT_HFOV_DEG:g}°; give --hfov or --camera-profile",
         )
+
+
+def say_advice(
+    summary: RunSummary, options: TrackOptions, console: Console, *, repeatable: bool = False
+) -> None:
+    """Say what to try after a run in which few frames held a horizon; a recording is `repeatable`."""
+    if not summary.frames or summary.share_with_horizon >= _FEW:
+        return
+    tries = ["--model lite0 (for unusual places)"] if options.model != "lite0" else []
+    if repeatable and options.smooth != "offline":
+        tries.append("--smooth offline (bridges gaps)")
+    if options.lens_is_assumed:
+        tries.append("--hfov or --camera-profile (a wide lens bends the horizon)")
+    say(console, f"few frames hold a horizon; try {', '.join(tries) or 'a model trained on such pictures'}")
 
 
 def say(console: Console, line: str) -> None:

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from horizon_rt.sources.base import Source, SourceInfo
 from horizon_rt.sources.picture import load_picture, reason
 from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
 
-__all__ = ["ImageSource", "natural_key", "open_images", "read_frame"]
+__all__ = ["ImageSource", "natural_key", "open_images", "open_pictures", "read_frame"]
 
 # As stored, grey or colour, 8 or 16 bits; unlike IMREAD_UNCHANGED these apply the EXIF orientation.
 _READ_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
@@ -57,7 +57,28 @@ def _matching(pattern: str) -> ImageSource:
     paths = _pictures(matches)
     if not paths:
         raise DecodeError(f"{pattern}: matches {len(matches)} files, none of them a picture")
-    return ImageSource(paths, root=Path(os.path.commonpath([path.parent for path in paths])), name=pattern)
+    return ImageSource(paths, root=_common_folder(paths), name=pattern)
+
+
+def open_pictures(files: Sequence[str | Path]) -> ImageSource:
+    """Open several files as one source, in natural order, as a shell gives them that has expanded a pattern.
+
+    As of a pattern, what is no picture is left out. The name of the source is their folder with the first and
+    the last of them. Raises SourceNotFound where one is missing and DecodeError where no picture can be read.
+    """
+    for file in files:
+        if not os.path.exists(file):
+            raise SourceNotFound(f"{file}: no such file; check the name")
+    paths = _pictures({Path(os.path.abspath(file)) for file in files})
+    if not paths:
+        raise DecodeError(f"{files[0]} and what follows: none of {len(files)} files is a picture")
+    root = _common_folder(paths)
+    several = f"{paths[0].name} … {paths[-1].name} ({len(paths)} pictures)"
+    return ImageSource(paths, root=root, name=str(root / several if len(paths) > 1 else paths[0]))
+
+
+def _common_folder(paths: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath([path.parent for path in paths]))
 
 
 def _pictures(paths: Iterable[Path]) -> list[Path]:

@@ -85,7 +85,8 @@ def _refusal() -> str:
 
 def _open_network(url: str) -> Source:
     raise SourceError(
-        f"{url}: network streams are not supported yet; pipe it in: ffmpeg -i URL -f mpegts - | … -"
+        f"{url}: network streams are not supported yet; pipe it in: "
+        "ffmpeg -i URL -map 0:v -c copy -f mpegts - | horizon-rt track -"
     )
 
 
