@@ -7,6 +7,7 @@ once and kept (`onnx.graph_of`). On a GPU TorchScript becomes part of a CUDA gra
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Protocol, get_args
 
@@ -55,6 +56,7 @@ _NEEDS: dict[BackendName, tuple[str, ...]] = {
     "openvino": ("openvino", "onnx", "onnxscript"),
     "torchscript": (),
 }
+_SHARED_NETS = 4
 
 
 def installed_backends() -> tuple[BackendName, ...]:
@@ -103,17 +105,26 @@ def make_backend(
     if chosen not in known:
         raise DeviceError(_no_such_precision(name, known, precision, on_gpu=on_gpu))
     if name == "torchscript":
-        from horizon_rt.segmentation.compile import TorchScript
-        from horizon_rt.segmentation.cuda import DeviceNet
-        from horizon_rt.segmentation.weights import load_net
+        from horizon_rt.segmentation.weights import weights_bytes
 
-        net = load_net(card)
-        return DeviceNet(net, dtype=chosen) if on_gpu else TorchScript(net, chosen, threads=threads)
+        weights_bytes(card)  # checked, whatever is shared
+        return _torchscript(card, chosen, on_gpu=on_gpu, threads=threads)
     from horizon_rt.segmentation.onnx import OnnxRuntime, graph_of
     from horizon_rt.segmentation.openvino import OpenVino
 
     graph = graph_of(card)
     return OnnxRuntime(graph, threads=threads) if name == "onnx" else OpenVino(graph, chosen, threads=threads)
+
+
+@lru_cache(maxsize=_SHARED_NETS)
+def _torchscript(card: ModelCard, precision: Precision, *, on_gpu: bool, threads: int) -> Backend:
+    """One for all trackers of this process: it has no state of theirs, and takes half a second to make."""
+    from horizon_rt.segmentation.compile import TorchScript
+    from horizon_rt.segmentation.cuda import DeviceNet
+    from horizon_rt.segmentation.weights import load_net
+
+    net = load_net(card)
+    return DeviceNet(net, dtype=precision) if on_gpu else TorchScript(net, precision, threads=threads)
 
 
 def _fastest(precision: PrecisionChoice, *, on_gpu: bool) -> BackendName:
