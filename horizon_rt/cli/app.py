@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from horizon_rt._version import __version__
 from horizon_rt.cli.batch import batch
@@ -24,7 +25,19 @@ from horizon_rt.cli.train import train
 
 __all__ = ["app"]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+class _Verbs(TyperGroup):
+    """Verbs whose errors all reach `main`: Typer takes an EOFError, as of a damaged file, for Ctrl-D."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """See `click.Group`."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise RuntimeError(f"a file ends too early: {error}") from error
+
+
+app = typer.Typer(cls=_Verbs, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 for verb in (live, track, batch, demo, label, train, inspect, export, synth, bench, calibrate, doctor):
     app.command()(verb)
 app.command("eval")(evaluate)

@@ -66,7 +66,7 @@ def scripted(net: nn.Module) -> torch.jit.ScriptModule:
         # code. That of scripted modules keeps its types for ever; what is loaded has one that goes with it.
         torch.jit.save(torch.jit.script(net), buffer)
         buffer.seek(0)
-        return torch.jit.freeze(torch.jit.load(buffer))
+        return torch.jit.freeze(torch.jit.load(buffer))  # type: ignore[no-untyped-call]
 
 
 def run_as_it_is(graph: torch.jit.ScriptModule, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
