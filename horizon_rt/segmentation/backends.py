@@ -24,7 +24,7 @@ from horizon_rt.config import (
     may_use_gpu,
 )
 from horizon_rt.errors import DeviceError
-from horizon_rt.hardware import has_cuda_driver
+from horizon_rt.system.host import has_cuda_driver
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.manifest import ModelCard
 
