@@ -51,7 +51,7 @@ class Plan:
     """
 
     model: str | None = None
-    backend: BackendChoice = "torchscript"
+    backend: BackendChoice = "auto"
     precision: PrecisionChoice = "auto"
     batch: int = BATCH
     device: DeviceChoice = "auto"

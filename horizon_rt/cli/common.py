@@ -133,7 +133,7 @@ def options_from(
     model: str | None,
     smooth: Smoothing,
     device: DeviceChoice,
-    backend: BackendChoice = BackendChoice.torchscript,
+    backend: BackendChoice = BackendChoice.auto,
     decoder: DeviceChoice = DeviceChoice.auto,
     precision: PrecisionChoice = PrecisionChoice.auto,
 ) -> TrackOptions:
