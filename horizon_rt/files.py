@@ -10,14 +10,7 @@ from pathlib import Path
 
 from horizon_rt.errors import OutputError
 
-__all__ = ["PartialFile", "cache_folder", "make_folder", "output_error", "toml_text", "write_whole"]
-
-
-def cache_folder() -> Path:
-    """Where this user's programs keep what they can make again; HORIZON_RT_CACHE names another place."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("HORIZON_RT_CACHE") or user_cache_path("horizon-rt"))
+__all__ = ["PartialFile", "make_folder", "output_error", "toml_text", "write_whole"]
 
 
 def output_error(target: Path | str, error: OSError, partial: Path | None = None) -> OutputError:

@@ -350,7 +350,7 @@ class _Page(HTMLParser):
 
 
 def test_a_report_on_rendered_scenes(cli: RunCli, rendered: Path, tmp_path: Path) -> None:
-    words = "--device", "cpu", "--precision", "bfloat16"
+    words = "--device", "cpu", "--backend", "torchscript", "--precision", "bfloat16"
     done = cli("eval", rendered / "pictures", rendered / "video", "--out", tmp_path / "out", *words)
     assert (done.code, done.out.count("\t") > 50) == (0, True)
     assert len(done.errors) == 3

@@ -378,7 +378,7 @@ def test_runs_leave_no_descriptor_open(clip: Path, tmp_path: Path) -> None:
 
 
 LADDER = (
-    {"_version", "errors", "config", "files", "geometry", "frame", "hardware"},
+    {"_version", "errors", "config", "files", "geometry", "frame", "system"},
     {"horizon", "record", "colour", "channel", "interrupts", "messages"},
     {"camera", "segmentation"},
     {"fitting"},

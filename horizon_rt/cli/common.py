@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -116,12 +115,15 @@ Smooth = Annotated[
     typer.Option(help="Filter over time; with hindsight, for recordings; or each frame on its own."),
 ]
 LiveSmooth = Annotated[LiveSmoothing, typer.Option(help="Filter over time, or each frame on its own.")]
-Device = Annotated[DeviceChoice, typer.Option(help="Where the net runs.")]
+Device = Annotated[
+    DeviceChoice, typer.Option(help="Where the net runs; cuda is a GPU of NVIDIA, others are not used.")
+]
 Decoder = Annotated[
     DeviceChoice, typer.Option(help="Where video is decoded; auto: on the GPU that runs the net, if it can.")
 ]
 Backend = Annotated[
-    BackendChoice, typer.Option(help="What runs the net; auto: the fastest that is installed.")
+    BackendChoice,
+    typer.Option(help="What runs the net; auto: the fastest that is installed."),
 ]
 Precision = Annotated[
     PrecisionChoice,
@@ -135,7 +137,7 @@ def options_from(
     model: str | None,
     smooth: Smoothing,
     device: DeviceChoice,
-    backend: BackendChoice = BackendChoice.torchscript,
+    backend: BackendChoice = BackendChoice.auto,
     decoder: DeviceChoice = DeviceChoice.auto,
     precision: PrecisionChoice = PrecisionChoice.auto,
 ) -> TrackOptions:
@@ -211,9 +213,9 @@ def count_progress(total: int, what: str, console: Console) -> Iterator[Callable
 
 def spare_cores(used: int) -> int:
     """Cores that this process may use beside `used` of them, at least 1."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    return max(1, cores - used)
+    from horizon_rt.system.host import usable_cores
+
+    return max(1, usable_cores() - used)
 
 
 @contextmanager
@@ -269,10 +271,9 @@ def print_summary(summary: RunSummary, outputs: list[Path], console: Console) ->
 
 def say_first_use(console: Console) -> None:
     """Say why nothing happens for a while: the kernels are compiled at their first use on a machine."""
-    import horizon_rt.fitting
+    from horizon_rt.system.kernels import are_compiled
 
-    kept = Path(horizon_rt.fitting.__file__).with_name("__pycache__").glob("*.nbi")
-    if "NUMBA_CACHE_DIR" not in os.environ and next(kept, None) is None:
+    if not are_compiled():
         say(console, "the first run compiles its kernels for this machine, which takes some seconds")
 
 

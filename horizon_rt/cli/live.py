@@ -52,7 +52,7 @@ def live(
     hfov: Hfov = None,
     model: Model = None,
     device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.torchscript,
+    backend: Backend = BackendChoice.auto,
     precision: Precision = PrecisionChoice.auto,
     decoder: Decoder = DeviceChoice.auto,
 ) -> None:

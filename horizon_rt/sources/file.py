@@ -18,6 +18,7 @@ from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.sources.hardware import accelerator_for
 from horizon_rt.sources.opening import open_failure, open_input
+from horizon_rt.system.host import PIPES_CAN_BE_AWAITED
 
 __all__ = ["open_file", "open_stdin"]
 
@@ -103,7 +104,7 @@ class _Pipe:
         self._stream = getattr(stream, "raw", stream)
         self._closing = closing
         self.has_given = False
-        self._selectable = sys.platform != "win32" and _has_descriptor(self._stream)
+        self._selectable = PIPES_CAN_BE_AWAITED and _has_descriptor(self._stream)
 
     def read(self, size: int) -> bytes:
         while self._selectable and not self._closing.is_set():

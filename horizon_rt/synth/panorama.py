@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.errors import DatasetError, SourceError
@@ -19,6 +18,7 @@ from horizon_rt.geometry import UpVector
 from horizon_rt.sources.picture import read_picture
 from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
 from horizon_rt.synth.render import world_axes
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["Panorama", "find_panoramas", "load_panoramas", "panorama_view", "read_panorama"]
 
@@ -121,7 +121,7 @@ def panorama_view(
     return view.astype(np.float32) / np.float32(255)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _equirectangular(
     rays: Any, axes: Any, lift: float, rows: int, columns: int, out_x: Any, out_y: Any
 ) -> None:
