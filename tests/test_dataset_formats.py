@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +138,25 @@ def test_a_line_that_is_none_is_refused_with_its_frame(tmp_path: Path, row: tupl
 def test_unusable_matlab_files_are_refused(tmp_path: Path, data: bytes, message: str) -> None:
     (tmp_path / "a.mat").write_bytes(data)
     with pytest.raises(DatasetError, match=message):
+        read_struct_array(tmp_path / "a.mat", FIELDS)
+
+
+def test_a_matlab_cell_without_its_value_is_refused(tmp_path: Path) -> None:
+    """The last cell has 48 bytes: flags, dimensions, a name and 8 bytes of value, here left out of it."""
+    raw = bytearray(mat_file([(1.0, 2.0, 3.0, 4.0)], deflate=False))
+    assert raw[-52:-48] == struct.pack("<I", 48)
+    raw[-52:-48] = struct.pack("<I", 40)
+    (tmp_path / "a.mat").write_bytes(raw)
+    with pytest.raises(DatasetError, match="ends where an element is needed"):
+        read_struct_array(tmp_path / "a.mat", FIELDS)
+
+
+def test_a_matlab_file_of_bombs_is_refused(tmp_path: Path) -> None:
+    """A thousandth of what they inflate to: the sum is bounded, not only each."""
+    bomb = zlib.compress(struct.pack("<II", 99, 24 << 20) + bytes(24 << 20), 9)
+    raw = mat_file([(1.0,)], ("X",)) + (struct.pack("<II", 15, len(bomb)) + bomb) * 20
+    (tmp_path / "a.mat").write_bytes(raw)
+    with pytest.raises(DatasetError, match="inflates to more"):
         read_struct_array(tmp_path / "a.mat", FIELDS)
 
 
