@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from horizon_rt.messages import Sanitised, printable, say
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -199,7 +201,7 @@ def progress(info: SourceInfo, console: Console, *, times: int = 1) -> Iterator[
     with _bar(console, "state", transient=True) as bar:
         frames = expected_frames(info)
         total = None if frames is None else times * frames
-        task = bar.add_task(escape(Path(info.name).name or info.name), total=total, state="")
+        task = bar.add_task(escape(printable(Path(info.name).name or info.name)), total=total, state="")
         yield lambda _frame, horizon: bar.update(task, advance=1, state=horizon.state)
 
 
@@ -303,11 +305,6 @@ def say_advice(
     say(console, f"few frames hold a horizon; try {', '.join(tries) or 'a model trained on such pictures'}")
 
 
-def say(console: Console, line: str) -> None:
-    """Print one line as it is: no markup, no colours, no wrapping."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
 def lens_rows(model: Pinhole, focal_sd_px: tuple[float, float] | None = None) -> list[tuple[str, str]]:
     """The numbers of a lens, each with its name."""
     sd = ("", "") if focal_sd_px is None else tuple(f" ± {value:.2f}" for value in focal_sd_px)
@@ -327,9 +324,9 @@ def print_table(table: Table) -> None:
 
     console = Console()
     if console.is_terminal:
-        console.print(table)
+        console.print(Sanitised(table))
         return
     columns = ([column.header, *column.cells, column.footer] for column in table.columns)
     rows = list(zip(*columns, strict=True))
     for row in rows if table.show_footer else rows[:-1]:
-        print("\t".join(map(str, row)))
+        print("\t".join(printable(str(cell)) for cell in row))

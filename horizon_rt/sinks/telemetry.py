@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from horizon_rt.errors import OutputError
 from horizon_rt.files import PartialFile
+from horizon_rt.messages import file_cell
 from horizon_rt.record import COLUMNS, PICTURE_COLUMNS, record
 from horizon_rt.sinks.base import Sink, SinkContext
 from horizon_rt.sinks.records import SCHEMA, flatten, header
@@ -46,6 +47,8 @@ class _Csv:
 
     def row(self, values: dict[str, Any]) -> str:
         flat = flatten(values)
+        if "file" in flat:
+            flat["file"] = file_cell(flat["file"])
         return self._text([flat.get(name) for name in self._columns])
 
     @staticmethod
