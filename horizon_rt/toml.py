@@ -25,23 +25,27 @@ _BETWEEN_KEYS = re.compile(r"[=,\[\]{}\n]")
 _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
-def parse_toml(data: bytes | str, *, largest: int = _LARGEST) -> dict[str, Any]:
+def parse_toml(
+    data: bytes | str, *, largest: int = _LARGEST, longest_line: int | None = None
+) -> dict[str, Any]:
     """The table of a UTF-8 text of at most `largest` bytes (characters, for text already decoded).
 
-    Keys have at most 16 dotted parts, and arrays and tables are nested at most 16 deep. Raises ValueError,
-    with the reason in one line.
+    Keys have at most 16 dotted parts, arrays and tables are nested at most 16 deep, and no line has more than
+    `longest_line` characters. Raises ValueError, with the reason in one line.
     """
     if len(data) > largest:
-        raise ValueError(f"it is larger than {largest // 1024} KiB")
+        raise ValueError(f"it is too long: more than {largest // 1024} KiB")
     text = data if isinstance(data, str) else _decoded(data)
+    if longest_line is not None and max(map(len, text.splitlines()), default=0) > longest_line:
+        raise ValueError(f"it is too long: a line of more than {longest_line} characters")
     _check_bounds(_STRINGS_AND_COMMENTS.sub("_", text))
     return tomllib.loads(text)
 
 
-def read_toml(path: Path, *, largest: int = _LARGEST) -> dict[str, Any]:
+def read_toml(path: Path, *, largest: int = _LARGEST, longest_line: int | None = None) -> dict[str, Any]:
     """As `parse_toml`, of a file; raises OSError, too."""
     with path.open("rb") as file:
-        return parse_toml(file.read(largest + 1), largest=largest)
+        return parse_toml(file.read(largest + 1), largest=largest, longest_line=longest_line)
 
 
 def _decoded(data: bytes) -> str:
