@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from horizon_rt import toml
 from horizon_rt.errors import DatasetError
 
 __all__ = ["finite", "parse_rows", "read_rows", "read_text", "read_toml"]
@@ -28,8 +28,10 @@ def read_text(path: Path) -> str:
 def read_toml(path: Path) -> dict[str, Any]:
     """The table of a TOML file; raises DatasetError."""
     try:
-        return tomllib.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
+        return toml.read_toml(path)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
+    except ValueError as error:
         raise DatasetError(f"{path}: {error}") from error
 
 
