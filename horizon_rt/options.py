@@ -47,7 +47,7 @@ class TrackOptions:
     model: str | None = None
     smooth: Smoothing = "causal"
     device: DeviceChoice = "auto"
-    backend: BackendChoice = "torchscript"
+    backend: BackendChoice = "auto"
     precision: PrecisionChoice = "auto"
     decoder: DecoderChoice = "auto"
 

@@ -59,7 +59,7 @@ class HorizonTracker:
         smooth: Smoothing = "causal",
         model: str | None = None,
         device: DeviceChoice = "auto",
-        backend: BackendChoice = "torchscript",
+        backend: BackendChoice = "auto",
         precision: PrecisionChoice = "auto",
         batch: int = BATCH,
         refine: bool = True,
@@ -109,7 +109,7 @@ class HorizonTracker:
 
     @property
     def backend(self) -> str:
-        """What runs the net, such as 'torchscript-cpu'."""
+        """What runs the net, such as 'onnx-cpu'."""
         return self._segmenter.backend.name
 
     def segment(self, frame: Frame) -> Segmentation:

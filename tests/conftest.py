@@ -15,10 +15,21 @@ from hypothesis import settings
 from support.cli import ENTRY, Done, RunCli, horizon_luma, write_horizon
 
 from horizon_rt.cli import main
+from horizon_rt.models.weights import default_model
+from horizon_rt.segmentation.backends import installed_backends
+from horizon_rt.segmentation.onnx import graph_of
 from horizon_rt.system.paths import data_root as find_data_root
 
 settings.register_profile("all", deadline=None)  # kernels are compiled at their first use
 settings.load_profile("all")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nets_are_converted() -> None:
+    """Before the first test, as a line tells of it, once on a machine."""
+    if len(installed_backends()) > 1:
+        for name in (None, "nano"):
+            graph_of(default_model(name=name))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ inverse to each other inside the image. Everything downstream works on rays: a n
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera.distortion import DISTORTIONS, NO_DISTORTION, Distortion, coefficients_of
+from horizon_rt.camera.fields import image_size, number
 from horizon_rt.errors import CameraModelError
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.options import DEFAULT_HFOV_DEG
@@ -59,13 +61,14 @@ class Camera:
         return cls.from_hfov(width, height, DEFAULT_HFOV_DEG)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Inverse of `to_dict`, which may hold more; raises KeyError, TypeError or CameraModelError."""
         kinds = {_model_name(kind): kind for kind in DISTORTIONS.values()}
         kind = kinds[values["model"]]
-        distortion = kind(**{name: values[name] for name in coefficients_of(kind)})
-        own = {name: values[name] for name in ("width", "height", "fx", "fy", "cx", "cy")}
-        return cls(**own, distortion=distortion)
+        distortion = kind(**{name: number(values, name) for name in coefficients_of(kind)})
+        width, height = image_size(values, "width", "height")
+        fx, fy, cx, cy = (number(values, name) for name in ("fx", "fy", "cx", "cy"))
+        return cls(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
 
     def to_dict(self) -> dict[str, Any]:
         """The camera as a telemetry header holds it."""

@@ -42,7 +42,7 @@ def parse(text: str, *, name: str) -> CameraProfile:
         model=model,
         rms_px=None if rms is None else fields.number({"rms": rms}, "rms"),
         source=_line(values.get("source"), "OpenCV calibration file"),
-        assumed=_is_set(values.get("assumed", "0")),
+        assumed=_is_set(values, "assumed"),
     )
 
 
@@ -76,15 +76,26 @@ def _mapping(text: str) -> Mapping[str, Any]:
 
 
 def _refuse_fisheye(values: Mapping[str, Any]) -> None:
-    kind = str(values.get("distortion_model", "")).strip().lower()
-    if _is_set(values.get("fisheye_model", "0")) or kind in ("fisheye", "equidistant"):
+    kind = _scalar(values, "distortion_model")
+    if _is_set(values, "fisheye_model") or kind in ("fisheye", "equidistant"):
         raise CameraModelError("fisheye lenses are not supported yet")
     if kind not in _SUPPORTED_MODELS and kind != "rational_polynomial":
         raise CameraModelError(f"distortion model {fields.shown(kind)} is not supported; plumb_bob is")
 
 
-def _is_set(flag: object) -> bool:
-    return str(flag).strip().lower() not in ("0", "0.", "false", "")
+def _is_set(values: Mapping[str, Any], key: str) -> bool:
+    return _scalar(values, key) not in ("0", "0.", "false", "")
+
+
+def _scalar(values: Mapping[str, Any], key: str) -> str:
+    """The text of a value in small letters, empty where there is none.
+
+    A list is refused unseen: a few aliases of aliases make one whose text would fill the memory.
+    """
+    value = values.get(key, "")
+    if not isinstance(value, str):
+        raise CameraModelError(f"'{key}' must be text or a number, got {fields.shown(value)}")
+    return value.strip().lower()
 
 
 def _intrinsics(values: Mapping[str, Any]) -> tuple[float, float, float, float]:

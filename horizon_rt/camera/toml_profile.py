@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +11,11 @@ from horizon_rt.camera.camera import Camera
 from horizon_rt.camera.distortion import DISTORTIONS, coefficients_of
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.errors import CameraModelError
+from horizon_rt.system.toml import parse_toml
 
 __all__ = ["FORMAT", "parse", "render"]
 
 FORMAT = "horizon-rt-camera/1"
-# A dotted key costs tomllib memory that grows with the square of its parts.
 _LARGEST_TEXT, _LONGEST_LINE = 32768, 2048
 _MATRIX = ("fx", "fy", "cx", "cy")
 _KEYS = {"": {"format", "name", "source", "assumed", "rms_px", "image", "lens"}, "image": {"width", "height"}}
@@ -47,16 +46,12 @@ def render(profile: CameraProfile) -> str:
 
 
 def _tables(text: str) -> dict[str, Any]:
-    if len(text) > _LARGEST_TEXT or max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
-        raise CameraModelError("neither a TOML nor an OpenCV YAML profile: too long")
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        values = parse_toml(text, largest=_LARGEST_TEXT, longest_line=_LONGEST_LINE)
+    except ValueError as error:
         raise CameraModelError(
             f"neither a TOML nor an OpenCV YAML profile: {fields.shown(str(error))}"
         ) from error
-    except (RecursionError, ValueError) as error:
-        raise CameraModelError("not a TOML profile: it holds a value that cannot be read") from error
     if values.get("format") != FORMAT:
         raise CameraModelError(
             f'a profile starts with format = "{FORMAT}", got {fields.shown(values.get("format"))}'

@@ -39,7 +39,7 @@ def batch(
     hfov: Hfov = None,
     model: Model = None,
     device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.torchscript,
+    backend: Backend = BackendChoice.auto,
     precision: Precision = PrecisionChoice.auto,
     decoder: Decoder = DeviceChoice.auto,
 ) -> None:

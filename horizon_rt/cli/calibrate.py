@@ -44,7 +44,7 @@ def calibrate(
     """
     from horizon_rt.camera.board import ChessBoard
     from horizon_rt.camera.calibration import calibrate_lens
-    from horizon_rt.camera.profile import check_writable, save_profile
+    from horizon_rt.camera.profile_files import check_writable, save_profile
     from horizon_rt.sources import open_source
 
     if print_board is not None:

@@ -26,7 +26,7 @@ _Output = Annotated[Path, typer.Argument(help="File to write: .toml, or .yaml fo
 @app.command("list", cls=Command)
 def list_profiles() -> None:
     """List the profiles that ship with the program."""
-    from horizon_rt.camera.profile import load_profile, profile_names
+    from horizon_rt.camera.profile_files import load_profile, profile_names
 
     table = Table("name", "field of view", "source")
     for profile in map(load_profile, profile_names()):
@@ -37,7 +37,7 @@ def list_profiles() -> None:
 @app.command(cls=Command)
 def show(profile: _Profile) -> None:
     """Show the numbers of a profile."""
-    from horizon_rt.camera.profile import load_profile
+    from horizon_rt.camera.profile_files import load_profile
 
     print_table(_table(load_profile(profile)))
 
@@ -45,7 +45,7 @@ def show(profile: _Profile) -> None:
 @app.command(cls=Command)
 def convert(source: _Profile, out: _Output) -> None:
     """Write a profile in another format: the input's is told by its content, the output's by its name."""
-    from horizon_rt.camera.profile import load_profile, save_profile
+    from horizon_rt.camera.profile_files import load_profile, save_profile
 
     save_profile(load_profile(source), out)
 

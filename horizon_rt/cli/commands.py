@@ -22,7 +22,17 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """As `Command`; who names a source where a command belongs is told the command for it."""
+    """As `Command`; who names a source where a command belongs is told the command for it.
+
+    Errors of commands all reach `main`: Typer takes an EOFError, as of a damaged file, for Ctrl-D.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """See `click.Group`."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise RuntimeError(f"a file ends too early: {error}") from error
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters, with that of --help."""

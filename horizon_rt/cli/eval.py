@@ -75,7 +75,7 @@ def evaluate(
     camera_profile: Profile = None,
     hfov: Hfov = None,
     device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.torchscript,
+    backend: Backend = BackendChoice.auto,
     precision: Precision = PrecisionChoice.auto,
 ) -> None:
     """Judge models or finished runs on data with truth: lines, masks, attitude, sigma, refusal."""

@@ -52,7 +52,7 @@ def live(
     hfov: Hfov = None,
     model: Model = None,
     device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.torchscript,
+    backend: Backend = BackendChoice.auto,
     precision: Precision = PrecisionChoice.auto,
     decoder: Decoder = DeviceChoice.auto,
 ) -> None:
@@ -77,7 +77,9 @@ def live(
             lambda: open_source(source, size=wished, frame_rate=fps, decoder=options.source_decoder)
         )
         if window and not display_available():
-            say(console, "no display: going on without a window")
+            idle = not (telemetry or record)
+            hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
+            say(console, f"no display: going on without a window{hint}")
             window = False
         if (size or fps) and opened.info.kind != "device":
             say(console, "--size and --fps are for cameras; this source has its own")

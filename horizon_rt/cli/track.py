@@ -59,7 +59,7 @@ def track(
     hfov: Hfov = None,
     model: Model = None,
     device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.torchscript,
+    backend: Backend = BackendChoice.auto,
     precision: Precision = PrecisionChoice.auto,
     decoder: Decoder = DeviceChoice.auto,
 ) -> None:

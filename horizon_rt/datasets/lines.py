@@ -9,6 +9,7 @@ from pathlib import Path
 
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.system.files import write_whole
+from horizon_rt.system.messages import file_cell
 
 __all__ = ["LineRow", "line_row", "write_lines"]
 
@@ -35,9 +36,12 @@ def line_row(line: HorizonLine | None, width: int, height: int) -> LineRow:
 
 
 def write_lines(folder: Path, rows: Iterable[tuple[str, LineRow]]) -> None:
-    """horizon.csv of (file, row) pairs, whole or not at all; raises OutputError."""
+    """horizon.csv of (file, row) pairs, whole or not at all; raises OutputError.
+
+    A file whose name a spreadsheet would take for a formula stands there as ./NAME.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    writer.writerows((file, *row) for file, row in rows)
+    writer.writerows((file_cell(file), *row) for file, row in rows)
     write_whole(folder / "horizon.csv", text.getvalue().encode())

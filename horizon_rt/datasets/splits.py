@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from horizon_rt.errors import DatasetError
 from horizon_rt.system.files import toml_text, write_whole
+from horizon_rt.system.toml import read_toml
 
 __all__ = ["is_set_aside", "is_split", "write_split"]
 
@@ -38,7 +38,7 @@ def write_split(path: Path, names: Mapping[str, Sequence[str]]) -> None:
 @lru_cache(maxsize=64)
 def _prefixes(split: Path, dataset: str) -> tuple[str, ...]:
     try:
-        given = tomllib.loads(split.read_text(encoding="utf-8"))["set_aside"].get(dataset, [])
+        given = read_toml(split)["set_aside"].get(dataset, [])
         if not (isinstance(given, list) and all(isinstance(prefix, str) and prefix for prefix in given)):
             raise ValueError(f"what is set aside of {dataset} is a list of beginnings of file names")
         return tuple(given)

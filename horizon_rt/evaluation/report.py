@@ -11,7 +11,7 @@ from horizon_rt._version import __version__
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
 from horizon_rt.reports.page import embedded, render_page
-from horizon_rt.reports.table import Table
+from horizon_rt.reports.table import Table, markdown_text
 from horizon_rt.reports.worst import ESTIMATE_RGB, TRUTH_RGB, WorstFrame
 from horizon_rt.system.files import write_whole
 
@@ -66,13 +66,14 @@ def _sections(evaluations: Sequence[Evaluation]) -> list[tuple[str, list[Table]]
 
 def as_markdown(evaluations: Sequence[Evaluation], settings: Mapping[str, str]) -> str:
     """The tables, and the names of the worst frames."""
-    about = [f"- {name}: {value}" for name, value in settings.items()]
+    about = [f"- {name}: {markdown_text(value)}" for name, value in settings.items()]
     parts = ["# Horizon accuracy\n", "\n".join(about) + "\n"]
     for title, tables in _sections(evaluations):
         parts += [f"## {title}\n", *(table.markdown() for table in tables)]
     parts += ["## Worst frames\n"]
     for model, frames in _worst(evaluations).items():
-        parts += [f"{model}:\n", "\n".join(f"- {frame.name}: {frame.note}" for frame in frames) + "\n"]
+        lines = (f"- {markdown_text(frame.name)}: {frame.note}" for frame in frames)
+        parts += [f"{markdown_text(model)}:\n", "\n".join(lines) + "\n"]
     return "\n".join(parts)
 
 

@@ -13,9 +13,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from horizon_rt.geometry.sphere import cross, tangent_basis
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["TUKEY", "fit_plane"]
 
@@ -27,12 +27,12 @@ _MIN_POINTS = 4
 _SUPPORT, _WIDEST, _NARROWEST = 1.2, 2.4, 0.35
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _dot(p: Any, q: Any) -> float:
     return p[0] * q[0] + p[1] * q[1] + p[2] * q[2]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def fit_plane(
     points: Any, skyward: Any, count: int, cell: float, seed: int, up: Any, covariance: Any
 ) -> tuple[int, float, float]:
@@ -58,7 +58,7 @@ def fit_plane(
     return inliers, spread, _span(points, skyward, count, up, cut)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _consensus(points: Any, skyward: Any, count: int, width: float, seed: int, best: Any) -> bool:
     """Put the best supported plane of random pairs into `best`; false if none has any support."""
     state = np.uint64(seed * 2 + 1)
@@ -79,13 +79,13 @@ def _consensus(points: Any, skyward: Any, count: int, width: float, seed: int, b
     return top > 0.0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _next(state: Any) -> Any:
     """Knuth's MMIX linear congruential generator, modulo 2⁶⁴; its high bits are the random ones."""
     return state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _pair_plane(p: Any, q: Any, skyward: Any, apart: float, u: Any) -> bool:
     """The plane through two rays, up on the sky's side; false if they lie less than `apart` rad apart."""
     cross(p, q, u)
@@ -98,7 +98,7 @@ def _pair_plane(p: Any, q: Any, skyward: Any, apart: float, u: Any) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _support(points: Any, skyward: Any, count: int, u: Any, width: float) -> float:
     """Sum of 1 − min(1, (residual/width)²) over the points whose sky lies on the side of u."""
     score = 0.0
@@ -109,7 +109,7 @@ def _support(points: Any, skyward: Any, count: int, u: Any, width: float) -> flo
     return score
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _normal_equations(
     points: Any, skyward: Any, count: int, up: Any, a: Any, b: Any, cut: float
 ) -> tuple[int, Any, float, float, Any]:
@@ -131,7 +131,7 @@ def _normal_equations(
     return inliers, (aa, ab, bb), squares, weights, (va, vb)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _move(up: Any, a: Any, b: Any, alpha: float, beta: float) -> None:
     """Step from u to the direction of u + α a + β b."""
     norm = math.sqrt(1.0 + alpha * alpha + beta * beta)
@@ -139,7 +139,7 @@ def _move(up: Any, a: Any, b: Any, alpha: float, beta: float) -> None:
         up[c] = (up[c] + alpha * a[c] + beta * b[c]) / norm
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _invert(m: Any, a: Any, b: Any, factor: float, out: Any) -> None:
     """Factor times the adjugate of the tangent matrix (aa, ab, bb), in camera axes."""
     for c in range(3):
@@ -148,7 +148,7 @@ def _invert(m: Any, a: Any, b: Any, factor: float, out: Any) -> None:
             out[c, d] = factor * (m[2] * a[c] * a[d] - m[1] * cross + m[0] * b[c] * b[d])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _span(points: Any, skyward: Any, count: int, up: Any, cut: float) -> float:
     """Angle in rad that the inliers span along the horizon."""
     low = high = 0.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.fitting.stations import Strip
 from horizon_rt.frame import DevicePlane, Plane
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["sample_profiles", "sample_strip"]
 
@@ -30,7 +30,7 @@ def sample_strip(
         sample_profiles(luma, *rest)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def sample_profiles(
     luma: Any, points: Any, normals: Any, step: float, along: float, count: int, gain: float, rows: Any
 ) -> None:

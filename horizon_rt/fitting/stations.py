@@ -6,13 +6,13 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Camera
 from horizon_rt.camera.projection import SkyFrame, runs
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["STATIONS", "Stations", "Strip", "pinhole_stations"]
 
@@ -143,7 +143,7 @@ class Stations:
         return Strip(points, normals / scales[:, None], scales, shares, level[[0, -1]], spacing, t)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def pinhole_stations(
     u: Any, lens: tuple[float, float, float, float], size: tuple[int, int], points: Any, normals: Any,
     scales: Any, shares: Any, ends: Any, azimuths: Any,
@@ -181,7 +181,7 @@ def pinhole_stations(
     return math.sqrt(dx * dx + dy * dy) / (n - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _ends_in_view(
     u: Any, lens: tuple[float, float, float, float], size: tuple[int, int]
 ) -> tuple[float, float]:
@@ -212,7 +212,7 @@ def _ends_in_view(
     return max(p, q), min(p, q)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _azimuth(u: Any, x: float, y: float) -> float:
     """Of the ray (x, y, 1) on the horizon."""
     level = math.sqrt(1.0 - u[2] * u[2])

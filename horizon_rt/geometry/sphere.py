@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["cross", "offset", "tangent_basis", "turn"]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def cross(p: Any, q: Any, out: Any) -> None:
     """Fill `out` with the vector product p × q."""
     out[0] = p[1] * q[2] - p[2] * q[1]
@@ -19,7 +20,7 @@ def cross(p: Any, q: Any, out: Any) -> None:
     out[2] = p[0] * q[1] - p[1] * q[0]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def tangent_basis(u: Any) -> tuple[Any, Any]:
     """Two unit vectors that complete the unit vector u to a right-handed orthonormal basis (a, b, u)."""
     a, b = np.zeros(3), np.empty(3)
@@ -31,7 +32,7 @@ def tangent_basis(u: Any) -> tuple[Any, Any]:
     return a, b
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def turn(frame: Any, a: float, b: float) -> None:
     """Rotate the whole frame along the great circle that starts in tangent direction (a, b), in rad."""
     angle = math.sqrt(a * a + b * b)
@@ -52,7 +53,7 @@ def turn(frame: Any, a: float, b: float) -> None:
             frame[k, j] /= norm
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def offset(frame: Any, u: Any) -> tuple[float, float]:
     """Where u lies from the state: the logarithm of the sphere, in tangent coordinates."""
     x = y = z = 0.0

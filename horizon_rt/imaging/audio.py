@@ -7,8 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import av
 import av.error
+
+from horizon_rt.imaging.opening import open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ class AudioCopy:
     def attach(self, container: OutputContainer) -> None:
         """Add the track to an output that has not begun."""
         try:
-            self._input = av.open(str(self._path))
+            self._input = open_input(self._path)
             if not self._input.streams.audio:
                 self.close()
                 return

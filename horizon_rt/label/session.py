@@ -19,7 +19,7 @@ from horizon_rt.errors import DatasetError, OutputError
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.label import journal
 from horizon_rt.label.journal import LabelFrame
-from horizon_rt.system.files import output_error, write_whole
+from horizon_rt.system.files import append_line, output_error, write_whole
 
 __all__ = ["OPEN", "Mark", "Session", "Status"]
 
@@ -173,8 +173,4 @@ class Session:
         )
 
     def _append(self, entry: dict[str, Any]) -> None:
-        try:
-            with self._journal.open("ab") as file:
-                file.write(journal.line(entry))
-        except OSError as error:
-            raise output_error(self._journal, error) from error
+        append_line(self._journal, journal.line(entry))

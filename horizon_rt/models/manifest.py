@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from horizon_rt.errors import WeightsError
 from horizon_rt.models.sizes import INPUT_AREA_PX, NETS, NetSize
 from horizon_rt.system.files import toml_text
+from horizon_rt.system.toml import parse_toml, read_toml
 
 __all__ = [
     "FILE",
@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 FILE = "manifest.toml"
-# A dotted key costs tomllib memory that grows with the square of its parts.
 _LARGEST_FILE, _LONGEST_LINE = 65536, 4096
 _LARGEST_AREA = 2048 * 2048
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
@@ -81,8 +80,7 @@ class Manifest:
 def read(path: Path) -> Manifest:
     """The entries of a manifest, unchecked but for their names; raises WeightsError."""
     try:
-        with path.open("rb") as file:
-            table = _parse(file.read(_LARGEST_FILE + 1))
+        table = read_toml(path, largest=_LARGEST_FILE, longest_line=_LONGEST_LINE)
         default, models = table["default"], table["model"]
         if not (isinstance(models, dict) and all(isinstance(entry, dict) for entry in models.values())):
             raise ValueError("[model.NAME] tables are missing")
@@ -90,15 +88,9 @@ def read(path: Path) -> Manifest:
             check_name(name)
         if not isinstance(default, str) or default not in models:
             raise ValueError(f"the default {default!a} is no model of it")
-    except (OSError, KeyError, ValueError, RecursionError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise _unusable(path, error) from error
     return Manifest(default, models)
-
-
-def _parse(data: bytes) -> dict[str, Any]:
-    if len(data) > _LARGEST_FILE or max(map(len, data.splitlines()), default=0) > _LONGEST_LINE:
-        raise ValueError("too long")
-    return tomllib.loads(data.decode("utf-8-sig"))
 
 
 def _unusable(path: Path, error: Exception) -> WeightsError:
@@ -197,7 +189,7 @@ def add(folder: Path, name: str, entry: Mapping[str, object], weights: bytes, *,
     checked = card(path, name, found)
     text = _render(found)
     try:
-        _parse(text.encode())
+        parse_toml(text.encode(), largest=_LARGEST_FILE, longest_line=_LONGEST_LINE)
     except ValueError as error:
         raise WeightsError(f"{path} cannot hold the facts of {name}: {error}") from error
     write_whole(checked.path, weights)

@@ -15,7 +15,7 @@ from horizon_rt.pipeline.run import expected_frames, run
 from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.sinks.records import read_header, tells_of
 from horizon_rt.sources import open_source
-from horizon_rt.system.messages import error_line
+from horizon_rt.system.messages import error_line, printable, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +56,7 @@ def run_batch(
             result = Result(job, "skipped") if whole else _run_job(job, options, bar)
             results.append(result)
             bar.advance(files)
-            console.print(_line(result, options), markup=False, highlight=False, soft_wrap=True)
+            say(console, _line(result, options))
             if result.status == "interrupted" or (result.summary and result.summary.signalled):
                 break
     return results
@@ -86,7 +86,7 @@ def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
     task: TaskID | None = None
     try:
         source = open_source(job.source, decoder=options.source_decoder)
-        task = bar.add_task(job.source.name, total=expected_frames(source.info))
+        task = bar.add_task(printable(job.source.name), total=expected_frames(source.info))
         summary = run(
             source,
             options,

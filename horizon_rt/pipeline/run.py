@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from horizon_rt._version import __version__
-from horizon_rt.camera.profile import CameraProfile, load_profile
+from horizon_rt.camera.profile import CameraProfile
+from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import OutputError, SourceError
 from horizon_rt.options import DEFAULT_HFOV_DEG, DecoderChoice, TrackOptions
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline

@@ -15,6 +15,7 @@ from horizon_rt.horizon.row import COLUMNS, PICTURE_COLUMNS
 from horizon_rt.sinks.base import Sink, SinkContext
 from horizon_rt.sinks.records import SCHEMA, flatten, header
 from horizon_rt.system.files import PartialFile
+from horizon_rt.system.messages import file_cell
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
@@ -47,6 +48,8 @@ class _Csv:
 
     def row(self, values: dict[str, Any]) -> str:
         flat = flatten(values)
+        if "file" in flat:
+            flat["file"] = file_cell(flat["file"])
         return self._text([flat.get(name) for name in self._columns])
 
     @staticmethod

@@ -19,6 +19,7 @@ __all__ = ["Source", "SourceInfo", "SourceKind", "WrappedSource", "as_live"]
 
 _log = logging.getLogger(__name__)
 
+
 SourceKind = Literal["file", "images", "device", "stdin", "synthetic"]
 
 

@@ -15,9 +15,10 @@ from av.video.stream import VideoStream
 
 from horizon_rt.errors import DecodeError
 from horizon_rt.frame import DevicePlane, Frame
+from horizon_rt.imaging.picture import MAX_PIXELS
 from horizon_rt.sources.base import Source, SourceInfo, SourceKind
 from horizon_rt.sources.clock import PresentationClock
-from horizon_rt.sources.decoder import PacketDecoder, describe
+from horizon_rt.sources.decoder import PacketDecoder
 from horizon_rt.sources.orientation import orientation, upright
 from horizon_rt.sources.planes import PlaneReader
 
@@ -25,8 +26,6 @@ __all__ = ["ContainerOptions", "ContainerSource"]
 
 # Where a stream declares no frame rate, the one that FFmpeg assumes for raw streams.
 _DEFAULT_RATE_HZ = 25.0
-# Beyond this many pixels (16384²) a size is taken as damage, not as a picture.
-_MAX_PIXELS = 1 << 28
 # A file that ends earlier than declared by more than this many frames is reported.
 _SHORT_FRAMES = 2.5
 
@@ -188,7 +187,7 @@ def _video_stream(container: InputContainer, options: ContainerOptions) -> Video
     # not decode after all cannot be opened again, and keeps its threads.
     on_gpu = stream.codec_context.is_hwaccel and options.kind != "stdin"
     stream.codec_context.thread_count = 1 if on_gpu else options.threads
-    stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 
 
@@ -209,8 +208,3 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
     if container.duration and len(container.streams) == 1:
         return container.duration / 1_000_000
     return None
-
-
-def open_failure(name: str, error: Exception) -> DecodeError:
-    """The error for an input that FFmpeg cannot make sense of."""
-    return DecodeError(f"{name}: not a video that can be read ({describe(error)})")

@@ -14,6 +14,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from horizon_rt.imaging.opening import describe
+
 __all__ = ["MAX_CONSECUTIVE_ERRORS", "PacketDecoder"]
 
 # More than the longest usual distance between key frames (250), so that a stream joined in its middle
@@ -89,8 +91,3 @@ class PacketDecoder:
         except (FFmpegError, ValueError) as error:
             self.note_error(error)
             return []
-
-
-def describe(error: Exception) -> str:
-    """The bare reason of an FFmpeg error, without its number and address."""
-    return str(getattr(error, "strerror", None) or error).splitlines()[0]

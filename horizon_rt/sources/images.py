@@ -15,6 +15,7 @@ import numpy as np
 
 from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame, Plane, Sampling
+from horizon_rt.imaging.picture import load_picture, reason
 from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
 from horizon_rt.sources.base import Source, SourceInfo
 
@@ -95,7 +96,8 @@ class ImageSource(Source):
     """Pictures one by one; `Frame.name` is the path relative to `root`, `time_s` the index.
 
     Colour becomes full range BT.601 4:4:4 with 8 bits; grey pictures are luma only, 8 or 16 bits. A file
-    that cannot be read is skipped with a warning. Raises DecodeError if that holds for all.
+    that cannot be read is skipped with a warning, as are all but the first picture of an animation. Raises
+    DecodeError if no file can be read.
     """
 
     def __init__(self, paths: list[Path], *, root: Path, name: str) -> None:
@@ -123,10 +125,12 @@ class ImageSource(Source):
     def _load_next(self) -> Frame | None:
         for path in self._paths:
             try:
-                image = _load(path)
-            except (OSError, ValueError, cv2.error) as error:
-                self.note(f"{path}: picture skipped ({_reason(error)})")
+                image, animated = _load(path)
+            except (OSError, ValueError) as error:
+                self.note(f"{path}: picture skipped ({reason(error)})")
                 continue
+            if animated:
+                self.note(f"{path}: only the first picture of its animation is used; {_advice(path)}")
             return self._frame(image, path)
         return None
 
@@ -140,26 +144,26 @@ class ImageSource(Source):
         return frame
 
 
-def _load(path: Path) -> Plane:
-    data = np.fromfile(path, np.uint8)
-    if data.size == 0:
-        raise ValueError("the file is empty")
-    image = cv2.imdecode(data, _READ_FLAGS)
-    if image is None:
-        raise ValueError("not a picture, or damaged")
+def _load(path: Path) -> tuple[Plane, bool]:
+    """The picture, and whether it is the first of an animation."""
+    image, header = load_picture(path, _READ_FLAGS)
     if image.dtype == np.uint8:
-        return image.astype(np.uint8, copy=False)
+        return image.astype(np.uint8, copy=False), header.animated
     if image.dtype == np.uint16:
-        return image.astype(np.uint16, copy=False)
+        return image.astype(np.uint16, copy=False), header.animated
     raise ValueError(f"samples are {image.dtype}; save it with 8 or 16 bits")
+
+
+def _advice(path: Path) -> str:
+    return "give it by itself" if path.suffix.lower() == ".png" else "convert it to a video to track all"
 
 
 def read_frame(path: Path, *, index: int = 0) -> Frame:
     """One picture file as a frame named after it, as `ImageSource` reads it; raises DecodeError."""
     try:
-        return replace(frame_from_image(_load(path), index=index), name=path.name)
-    except (OSError, ValueError, cv2.error) as error:
-        raise DecodeError(f"{path}: the picture cannot be read ({_reason(error)})") from error
+        return replace(frame_from_image(_load(path)[0], index=index), name=path.name)
+    except (OSError, ValueError) as error:
+        raise DecodeError(f"{path}: the picture cannot be read ({reason(error)})") from error
 
 
 def frame_from_image(image: Plane, *, index: int) -> Frame:
@@ -168,9 +172,3 @@ def frame_from_image(image: Plane, *, index: int) -> Frame:
         return Frame((image,), index, float(index), Sampling(16, full_range=True, matrix="bt601"))
     eight = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image.astype(np.uint8, copy=False)
     return Frame.from_bgr(eight, index=index, time_s=float(index))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, cv2.error):
-        return "damaged, or too large"
-    return str(getattr(error, "strerror", None) or error)

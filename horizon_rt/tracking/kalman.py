@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.geometry import UpVector
 from horizon_rt.geometry.sphere import offset, tangent_basis, turn
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["KalmanState", "SphereKalman"]
 
@@ -92,7 +92,7 @@ class SphereKalman:
         return KalmanState(self._frame.copy(), self._velocity.copy(), self._covariance.copy())
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> None:
     turn(frame, velocity[0] * dt, velocity[1] * dt)
     for i in range(2):  # P ← F P Fᵀ with F = [[I, dt I], [0, I]]
@@ -109,7 +109,7 @@ def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> No
         p[i + 2, i + 2] += density * span
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _tangent(frame: Any, covariance: Any) -> tuple[float, float, float]:
     """The entries 00, 01, 11 in the tangent plane of a covariance (3, 3)."""
     a00, a01, a11 = _LEAST_VARIANCE, 0.0, _LEAST_VARIANCE
@@ -122,7 +122,7 @@ def _tangent(frame: Any, covariance: Any) -> tuple[float, float, float]:
     return a00, a01, a11
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _innovation(frame: Any, p: Any, u: Any, covariance: Any) -> float:
     x, y = offset(frame, u)
     n00, n01, n11 = _tangent(frame, covariance)
@@ -130,7 +130,7 @@ def _innovation(frame: Any, p: Any, u: Any, covariance: Any) -> float:
     return (x * x * s11 - 2 * x * y * s01 + y * y * s00) / (s00 * s11 - s01 * s01)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _update(frame: Any, velocity: Any, p: Any, u: Any, covariance: Any) -> None:
     x, y = offset(frame, u)
     n00, n01, n11 = _tangent(frame, covariance)

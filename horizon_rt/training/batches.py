@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from horizon_rt.errors import DatasetError, HorizonError
+from horizon_rt.system.host import lower_priority
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples.cache import SHAPES, cache_facts, draw, open_cache
 from horizon_rt.training.samples.sample import TAGS, Size
@@ -145,7 +145,7 @@ def _quiet_worker(_number: int) -> None:
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked for them ends them
-    os.nice(5)  # the step that consumes the batches comes first
+    lower_priority()  # the step that consumes the batches comes first
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 

@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "errors": set(),
     "options": {"errors"},
-    "geometry": set(),
+    "geometry": {"system"},
     "system": {"_version", "errors", "options"},
     "frame": {"errors"},
     "horizon": {"geometry"},

@@ -208,6 +208,13 @@ def test_few_frames_with_a_horizon_are_no_dead_end(cli: RunCli, flat: Path, clip
     assert "few frames" not in cli("track", clip, "--out", "out").err
 
 
+def test_live_without_a_display_says_how_to_keep_something(
+    cli: RunCli, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":4711")  # where nobody answers
+    assert "add --telemetry FILE or --record FILE" in cli("live", clip).errors[0]
+
+
 # --- rows of recordings and of live sources
 
 

@@ -73,7 +73,11 @@ def test_files_are_set_aside_by_the_first_part_of_their_name(tmp_path: Path) -> 
     assert not is_set_aside(split, "land", "a3_.jpg")
 
 
-@pytest.mark.parametrize("text", [None, "", "[set_aside", "[other]\na = []\n", "set_aside = 3\n"])
+UNUSABLE_SPLITS = ["", "[set_aside", "[other]\na = []\n", "set_aside = 3\n", "a = " + "[" * 5000]
+UNUSABLE_SPLITS += [".".join("a" * 60_000) + " = 1", "set_aside = {flight = 'a'}"]
+
+
+@pytest.mark.parametrize("text", [None, *UNUSABLE_SPLITS], ids=range(8))
 def test_a_split_that_cannot_be_read_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "split.toml").write_text(text)

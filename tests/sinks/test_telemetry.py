@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -30,6 +31,7 @@ from horizon_rt.errors import OutputError
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Attitude, Horizon, Measurement, Observation
 from horizon_rt.sinks import TelemetrySink
+from horizon_rt.sinks.records import read_header, read_records
 
 SCHEMA = json.loads((ROOT / "docs" / "telemetry.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -295,3 +297,54 @@ def test_a_record_costs_little(tmp_path: Path) -> None:
         for _ in range(300):
             sink.write(a, b)
     assert (time.process_time() - start) / 300 < 1e-3
+
+
+# --- whole or cut short
+
+
+def head(path: Path) -> dict[str, object]:
+    values: dict[str, object] = json.loads(path.read_text().splitlines()[0])
+    return values
+
+
+@pytest.mark.parametrize("count", [0, 1, 12])
+def test_the_header_tells_how_many_frames_a_whole_run_has(tmp_path: Path, count: int) -> None:
+    with TelemetrySink(tmp_path / "t.jsonl", context()) as sink:
+        for index in range(count):
+            sink.write(frame(index), horizon(index))
+        assert head(tmp_path / "t.jsonl.partial")["frames"] is None
+    found = head(tmp_path / "t.jsonl")
+    VALIDATOR.validate(found)
+    assert found["frames"] == len((tmp_path / "t.jsonl").read_text().splitlines()) - 1 == count
+    assert [record["frame"] for record in read_records(tmp_path / "t.jsonl")] == list(range(count))
+
+
+def test_a_run_that_was_cut_short_does_not_tell_how_many_frames_there_are(tmp_path: Path) -> None:
+    ends: list[Callable[[TelemetrySink], None]] = [
+        lambda sink: sink.close(complete=False),
+        lambda sink: sink.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None),
+        lambda sink: sink.abort(),
+    ]
+    for number, end in enumerate(ends):
+        sink = TelemetrySink(tmp_path / f"{number}.jsonl", context())
+        sink.write(frame(), horizon())
+        end(sink)
+    found = [head(path)["frames"] for path in sorted(tmp_path.iterdir())]
+    assert found == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    "line", ["[]", "{}", '{"frame":0}', "[" * 100_000, "\x00" * 9, '{"frame":[1]}', "9" * 5000]
+)
+def test_a_line_that_is_no_record_is_told_from_one(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "t.jsonl"
+    with TelemetrySink(path, context()) as sink:
+        sink.write(frame(), horizon())
+    good = path.read_text()
+    for text in (f"{good}{line}\n", good[:-1], f"{good}{good.splitlines()[1]}\n"):
+        path.write_text(text)
+        with pytest.raises(ValueError):  # noqa: PT011
+            list(read_records(path))
+    path.write_text(f"{line}\n{good}")
+    with pytest.raises(ValueError):  # noqa: PT011
+        read_header(path)

@@ -55,6 +55,7 @@ def test_the_recipe_of_the_shipped_models_can_be_read() -> None:
         ("a = [", "recipe.toml"),
         (f"a = {'[' * 5000}", "recipe.toml"),
         (f"samples = {'9' * 5000}", "recipe.toml"),
+        (f"{'.'.join('a' * 60_000)} = 1", "more than 16 parts"),
     ],
 )
 def test_wrong_recipes_are_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
