@@ -272,12 +272,12 @@ def _run(folder: Path, source: Path) -> None:
     """Real telemetry of a source, written by `batch`."""
     from rich.console import Console
 
-    from horizon_rt.options import TrackOptions
+    from horizon_rt.options import RunOptions
     from horizon_rt.pipeline.batch import run_batch
     from horizon_rt.pipeline.inputs import find_inputs
 
     jobs = find_inputs([str(source)], folder / "out", overlay=False)
-    (result,) = run_batch(jobs, TrackOptions(), Console(file=io.StringIO()))
+    (result,) = run_batch(jobs, RunOptions(), Console(file=io.StringIO()))
     assert result.status == "done", result.reason
     (folder / "made-in.txt").write_text(str(folder))
 
@@ -328,7 +328,7 @@ def _read_resume(folder: Path) -> None:
 
     import horizon_rt.pipeline.batch as batch
     from horizon_rt.errors import SourceError
-    from horizon_rt.options import TrackOptions
+    from horizon_rt.options import RunOptions
     from horizon_rt.pipeline.inputs import find_inputs
 
     def tracked(*_: object, **__: object) -> None:
@@ -337,7 +337,7 @@ def _read_resume(folder: Path) -> None:
     batch.run = tracked  # type: ignore[assignment]
     text = _moved(folder).read_bytes()
     jobs = find_inputs([str(folder / "video" / "clip.mkv")], folder / "out", overlay=False)
-    (result,) = batch.run_batch(jobs, TrackOptions(), Console(file=io.StringIO()), resume=True)
+    (result,) = batch.run_batch(jobs, RunOptions(), Console(file=io.StringIO()), resume=True)
     assert result.status in ("skipped", "failed"), result.status
     assert result.status == "skipped" or result.reason == "tracked", result.reason
     if result.status == "skipped":

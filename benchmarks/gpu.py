@@ -25,7 +25,7 @@ from horizon_rt.bench.machine import describe
 from horizon_rt.bench.measure import Plan, measure
 from horizon_rt.frame import DevicePlane, Frame
 from horizon_rt.models.weights import default_model
-from horizon_rt.options import BATCH
+from horizon_rt.options import BATCH, Engine
 from horizon_rt.segmentation.backends import make_segmenter
 from horizon_rt.segmentation.device_input import Layout
 from horizon_rt.segmentation.gpu import GpuSegmenter
@@ -89,7 +89,7 @@ def quantiles(values: list[float]) -> dict[str, float]:
 
 
 def measured(clip: Path) -> dict[str, Any]:
-    segmenter = make_segmenter(default_model(), device="cuda")
+    segmenter = make_segmenter(default_model(), Engine(device="cuda"))
     assert isinstance(segmenter, GpuSegmenter)
     frames = uploaded(clip, 16)
     with open_source(clip) as source:
@@ -102,7 +102,7 @@ def measured(clip: Path) -> dict[str, Any]:
         "frames of a batch": BATCH,
         "hardware decoding": gpu_refusal() or "yes",
         "whole tracker": {
-            decoder: asdict(measure(clip, Plan(device="cuda", decoder=decoder, overlay=False)))
+            decoder: asdict(measure(clip, Plan(engine=Engine(device="cuda"), decoder=decoder, overlay=False)))
             for decoder in ("cpu", *(["cuda"] if gpu_refusal() is None else []))
         },
     }

@@ -19,20 +19,20 @@ from horizon_rt.bench.clips import write_clip
 from horizon_rt.bench.machine import describe
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
-from horizon_rt.options import BackendChoice, TrackOptions
+from horizon_rt.options import BackendChoice, Engine, RunOptions
 from horizon_rt.pipeline.run import Outputs, run
 from horizon_rt.sources import open_source
 
 POINTS = 20
 STREAM = """
 import sys, time
-from horizon_rt.options import TrackOptions
+from horizon_rt.options import Engine, RunOptions
 from horizon_rt.pipeline.run import Outputs, run
 from horizon_rt.sources import open_source
 source = open_source(sys.argv[1], threads=1)
 print("ready", flush=True)
 sys.stdin.readline()
-summary = run(source, TrackOptions(backend=sys.argv[2]), Outputs(telemetry=(sys.argv[3],)))
+summary = run(source, RunOptions(engine=Engine(backend=sys.argv[2])), Outputs(telemetry=(sys.argv[3],)))
 print(summary.fps)
 """
 
@@ -53,7 +53,7 @@ def length(folder: Path, frames: int, backend: BackendChoice) -> list[dict[str, 
             points.append({"frames": frame.index + 1, "memory_mb": round(memory_mb(), 1)})
 
     outputs = Outputs(telemetry=(str(folder / "long.jsonl"),))
-    run(open_source(clip), TrackOptions(backend=backend), outputs, on_frame=note)
+    run(open_source(clip), RunOptions(engine=Engine(backend=backend)), outputs, on_frame=note)
     return points
 
 

@@ -7,6 +7,7 @@ HorizonError
 ├── OutputError          a file or folder that cannot be written
 ├── CameraModelError     a lens model or profile that is wrong or unreadable
 ├── CalibrationError     a calibration that did not succeed
+├── OptionsError         options that are unknown or contradict each other (a ValueError, too)
 ├── WeightsError         a weights file that is missing or does not match its manifest
 ├── DeviceError          a compute device that was asked for and is not there
 ├── DatasetError         a dataset folder that does not follow the format
@@ -22,6 +23,7 @@ __all__ = [
     "DecodeError",
     "DeviceError",
     "HorizonError",
+    "OptionsError",
     "OutputError",
     "SourceError",
     "SourceNotFound",
@@ -56,6 +58,10 @@ class CameraModelError(HorizonError):
 
 class CalibrationError(HorizonError):
     """A lens calibration did not succeed."""
+
+
+class OptionsError(HorizonError, ValueError):
+    """An option is unknown, or options contradict each other."""
 
 
 class WeightsError(HorizonError):

@@ -1,9 +1,16 @@
-"""The one place of defaults that a user can change."""
+"""Every option of a run, once: its name, its values, its default and its help.
+
+The command line is made of these dataclasses (`cli.options.takes`), the telemetry header of their values, and
+scripts pass them on. A new option is a field here and a line in the module that obeys it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from typing import Annotated, Any, Literal, TypedDict, TypeVar, get_args, get_origin, get_type_hints
+
+from horizon_rt.errors import OptionsError
 
 __all__ = [
     "BATCH",
@@ -12,12 +19,20 @@ __all__ = [
     "BackendName",
     "DecoderChoice",
     "DeviceChoice",
+    "Engine",
+    "EngineFields",
+    "Help",
+    "Lens",
+    "LiveOptions",
+    "Motion",
     "Precision",
     "PrecisionChoice",
+    "RunOptions",
+    "SceneKind",
     "Smoothing",
-    "TrackOptions",
-    "decoder_beside",
-    "may_use_gpu",
+    "from_flat",
+    "help_of",
+    "option_fields",
 ]
 
 DEFAULT_HFOV_DEG = 70.0
@@ -31,47 +46,189 @@ BackendName = Literal["torchscript", "onnx", "openvino"]
 BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
+SceneKind = Literal["sea", "storm", "coast", "fields", "town", "desert", "snow", "mountains"]
+Motion = Literal["flight", "aerobatics", "boat", "rest"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrackOptions:
-    """How to analyse a source.
-
-    The camera comes from `camera_profile` (a shipped name or a file), else from `hfov_deg`, else it is
-    assumed to be a centred pinhole of 70°. `smooth='offline'` is for recordings: each frame with hindsight.
-    `decoder` is for who opens the source, as `source_decoder`.
+class Help:
+    """What the command line says of a field; without it a field is no option there. `flag` is its name, if
+    it is not that of the field; `minimum` and `maximum` bound a number.
     """
 
-    camera_profile: str | None = None
-    hfov_deg: float | None = None
-    model: str | None = None
-    smooth: Smoothing = "causal"
-    device: DeviceChoice = "auto"
-    backend: BackendChoice = "auto"
-    precision: PrecisionChoice = "auto"
-    decoder: DecoderChoice = "auto"
+    text: str
+    flag: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class EngineFields(TypedDict, total=False):
+    """The fields of `Engine`, for functions that take them as keywords."""
+
+    model: str | None
+    device: DeviceChoice
+    backend: BackendChoice
+    precision: PrecisionChoice
+    batch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Which net runs, where and how. Raises OptionsError for an unknown choice."""
+
+    model: Annotated[
+        str | None, Help(text="A shipped model, or the folder of a trained one: PATH or PATH:NAME.")
+    ] = None
+    device: Annotated[
+        DeviceChoice, Help(text="Where the net runs; cuda is a GPU of NVIDIA, others are not used.")
+    ] = "auto"
+    backend: Annotated[
+        BackendChoice, Help(text="What runs the net; auto: the fastest that is installed.")
+    ] = "auto"
+    precision: Annotated[
+        PrecisionChoice,
+        Help(text="Numbers that the net runs in; auto: float16 on a GPU, float32 on the CPU."),
+    ] = "auto"
+    batch: int = BATCH
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
 
     @property
-    def told(self) -> dict[str, str | float]:
-        """What a telemetry header says of them: all that is given and makes a difference to the results."""
-        return {k: v for k, v in asdict(self).items() if v is not None and k != "decoder"}
+    def may_use_gpu(self) -> bool:
+        """Whether these choices leave the net to a GPU, if there is one."""
+        return self.device != "cpu" and self.backend in ("auto", "torchscript")
+
+    def decoder(self, choice: DecoderChoice) -> DecoderChoice:
+        """Where to decode for this net: 'auto' leaves a GPU alone that does not run it."""
+        return choice if choice != "auto" or self.may_use_gpu else "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lens:
+    """The lens: a profile (a shipped name or a file), or a field of view, else one of 70° is assumed.
+
+    Raises OptionsError where both are given.
+    """
+
+    camera_profile: Annotated[
+        str | None, Help(text="Lens: a profile file, or a name of `horizon-rt cameras list`.")
+    ] = None
+    hfov_deg: Annotated[
+        float | None,
+        Help(
+            text="Horizontal field of view in degrees; 70 where nothing is known.",
+            flag="--hfov",
+            minimum=1,
+            maximum=179,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.camera_profile is not None and self.hfov_deg is not None:
+            raise OptionsError("--camera-profile and --hfov both describe the lens; give one")
 
     @property
-    def lens_is_assumed(self) -> bool:
+    def is_assumed(self) -> bool:
         """Whether nothing is known of the lens."""
         return self.camera_profile is None and self.hfov_deg is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How to analyse a source. `smooth='offline'` is for recordings. Raises OptionsError."""
+
+    smooth: Annotated[
+        Smoothing,
+        Help(text="Filter over time; causal, or offline: with all of a recording; or each frame on its own."),
+    ] = "causal"
+    lens: Lens = field(default_factory=Lens)
+    engine: Engine = field(default_factory=Engine)
+    decoder: Annotated[
+        DecoderChoice,
+        Help(text="Where video is decoded; auto: on the GPU that runs the net, if it can."),
+    ] = "auto"
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+
+    @property
+    def header_fields(self) -> dict[str, str | float]:
+        """What a telemetry header says of them: all that is given and makes a difference to the results."""
+        values = {name: value for name, value in _flat(self) if name not in ("decoder", "batch")}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def source_decoder(self) -> DecoderChoice:
         """`decoder`, where 'auto' leaves a GPU alone that does not run the net."""
-        return decoder_beside(self.decoder, self.device, self.backend)
+        return self.engine.decoder(self.decoder)
 
 
-def decoder_beside(decoder: DecoderChoice, device: DeviceChoice, backend: BackendChoice) -> DecoderChoice:
-    """Where to decode for a net on this device: 'auto' leaves a GPU alone that does not run the net."""
-    return decoder if decoder != "auto" or may_use_gpu(device, backend) else "cpu"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOptions(RunOptions):
+    """As `RunOptions`, where nobody knows what comes later."""
+
+    smooth: Annotated[Literal["causal", "none"], Help(text="Filter over time, or each frame on its own.")] = (
+        "causal"
+    )
 
 
-def may_use_gpu(device: DeviceChoice, backend: BackendChoice) -> bool:
-    """Whether these choices leave the net to a GPU, if there is one."""
-    return device != "cpu" and backend in ("auto", "torchscript")
+def option_fields(kind: type[Any]) -> Iterator[tuple[Field[Any], Any]]:
+    """The fields of an options class with their types, those of nested classes in their place."""
+    hints = get_type_hints(kind, include_extras=True)
+    for item in fields(kind):
+        hint = hints[item.name]
+        if is_dataclass(hint):
+            yield from option_fields(hint)  # type: ignore[arg-type]
+        else:
+            yield item, hint
+
+
+def help_of(hint: Any) -> tuple[Any, Help | None]:
+    """The type of a field, and what the command line says of it."""
+    if get_origin(hint) is not Annotated:
+        return hint, None
+    kind, *notes = get_args(hint)
+    return kind, next((note for note in notes if isinstance(note, Help)), None)
+
+
+def from_flat(kind: type[T], values: Mapping[str, Any]) -> T:
+    """An options value from fields by name, those of nested classes among them.
+
+    Raises OptionsError for a name that is none.
+    """
+    names = [item.name for item, _ in option_fields(kind)]
+    unknown = sorted(values.keys() - set(names))
+    if unknown:
+        raise OptionsError(f"there is no option {unknown[0]!r}; there are: {', '.join(names)}")
+    return _built(kind, values)
+
+
+def _built(kind: type[T], values: Mapping[str, Any]) -> T:
+    hints = get_type_hints(kind)
+    given = {
+        item.name: _built(hints[item.name], values)
+        if is_dataclass(hints[item.name])
+        else values.get(item.name, item.default)
+        for item in fields(kind)  # type: ignore[arg-type]
+    }
+    return kind(**given)
+
+
+def _flat(options: Any) -> Iterator[tuple[str, Any]]:
+    for item in fields(options):
+        value = getattr(options, item.name)
+        if is_dataclass(value):
+            yield from _flat(value)
+        else:
+            yield item.name, value
+
+
+def _check_choices(options: Any) -> None:
+    hints = get_type_hints(type(options))
+    for item in fields(options):
+        choices = get_args(hints[item.name]) if get_origin(hints[item.name]) is Literal else ()
+        value = getattr(options, item.name)
+        if choices and value not in choices:
+            raise OptionsError(f"{item.name} {value!r} is unknown; there are {', '.join(choices)}")

@@ -5,22 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import get_args
+from typing import Unpack, get_args
 
 from horizon_rt.camera import Camera
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Change, Horizon, Observation
 from horizon_rt.models.weights import SigmaScale, default_model
-from horizon_rt.options import (
-    BATCH,
-    DEFAULT_HFOV_DEG,
-    BackendChoice,
-    DeviceChoice,
-    PrecisionChoice,
-    Smoothing,
-)
-from horizon_rt.segmentation import OnStage, Segmentation, no_op
+from horizon_rt.options import DEFAULT_HFOV_DEG, Engine, EngineFields, Smoothing
+from horizon_rt.segmentation import OnStage, Segmentation, Segmenter, no_op
 from horizon_rt.segmentation.backends import make_segmenter
 from horizon_rt.tracking import (
     Filter,
@@ -42,9 +35,9 @@ class HorizonTracker:
     `camera` is the lens for the frames' size; without one it is a centred pinhole with a horizontal field of
     view of `hfov` degrees, 70 where that is not given either, from the first frame on. A frame of another
     size starts the track again, with `Camera.for_size`. `smooth='none'` treats each frame on its own.
-    `model` is a shipped model or a path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda',
-    `backend` what runs the net, in a `precision` (`make_backend`), on a GPU for `batch` frames of a recording
-    at a time. Without `refine` the horizon is that of the mask alone.
+    `engine` says which net runs, where and how; its fields may be given by name: `model`, `device`,
+    `backend`, `precision`, `batch` (`options.Engine`). `segmenter` takes the place of preprocessing and net.
+    Without `refine` the horizon is that of the mask alone.
 
     Raises CameraModelError for an impossible `hfov`, WeightsError for weights that do not match their
     manifest, DeviceError where there is no CUDA device or no such backend, ValueError for an unknown option
@@ -57,12 +50,10 @@ class HorizonTracker:
         *,
         hfov: float | None = None,
         smooth: Smoothing = "causal",
-        model: str | None = None,
-        device: DeviceChoice = "auto",
-        backend: BackendChoice = "auto",
-        precision: PrecisionChoice = "auto",
-        batch: int = BATCH,
         refine: bool = True,
+        segmenter: Segmenter | None = None,
+        engine: Engine | None = None,
+        **choices: Unpack[EngineFields],
     ) -> None:
         if smooth not in get_args(Smoothing):
             raise ValueError(f"smooth {smooth!r} is unknown")
@@ -72,12 +63,13 @@ class HorizonTracker:
             raise ValueError("camera and hfov both describe the lens; give one")
         self._hfov_deg = DEFAULT_HFOV_DEG if hfov is None else hfov
         Camera.from_hfov(1, 1, self._hfov_deg)  # refuses a bad one now, not at the first frame
-        card = default_model(name=model)
+        engine = replace(engine or Engine(), **choices)
+        card = default_model(name=engine.model)
         self.model = card.name
         self._camera = camera
         self._sigma: SigmaScale = card.sigma
         self._smooth = smooth
-        self._segmenter = make_segmenter(card, backend, device, precision, batch=batch)
+        self._segmenter = segmenter or make_segmenter(card, engine)
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
         self._refine = refine
@@ -96,7 +88,7 @@ class HorizonTracker:
         self._camera, self._fitter = camera, None
         self.reset()
 
-    def watch_stages(self, on_stage: OnStage = no_op) -> None:
+    def set_stage_callback(self, on_stage: OnStage = no_op) -> None:
         """Have `on_stage` called when preprocess, segment, fit, refine and track of a frame are done; without
         one, no more. Of `update_all` on a GPU the first two are not told.
         """

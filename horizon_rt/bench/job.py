@@ -5,10 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 from horizon_rt._version import __version__
 from horizon_rt.bench.clips import RATE_HZ, write_clip
@@ -16,12 +15,12 @@ from horizon_rt.bench.machine import describe
 from horizon_rt.bench.measure import Plan, measure
 from horizon_rt.bench.results import Report
 from horizon_rt.errors import SourceError
-from horizon_rt.options import BATCH, BackendChoice, DeviceChoice, PrecisionChoice
+from horizon_rt.options import BATCH, DeviceChoice, Engine
 from horizon_rt.segmentation.backend import precisions_of
 from horizon_rt.segmentation.backends import installed_backends, runs_on_gpu
 from horizon_rt.sources import open_source
 
-__all__ = ["SIZES", "BenchJob", "Engine", "every_engine"]
+__all__ = ["SIZES", "BenchJob", "every_engine"]
 
 SIZES = ((1280, 720), (1920, 1080), (3840, 2160))
 _BATCHES = (1, 8, 32)
@@ -29,22 +28,15 @@ _BATCHES = (1, 8, 32)
 OnPart = Callable[[str], object]
 
 
-class Engine(NamedTuple):
-    """What runs the net; see `Plan`."""
-
-    backend: BackendChoice = "auto"
-    precision: PrecisionChoice = "auto"
-    batch: int = BATCH
-
-
 def every_engine(device: DeviceChoice) -> tuple[Engine, ...]:
     """All backends that are installed for a device, in all their precisions; on a GPU with some batches."""
     found: list[Engine] = []
     for backend in installed_backends():
-        on_gpu = runs_on_gpu(backend, device)
+        engine = Engine(backend=backend, device=device)
+        on_gpu = runs_on_gpu(engine)
         if on_gpu or device != "cuda":
-            precisions, batches = precisions_of(backend, on_gpu=on_gpu), _BATCHES if on_gpu else (BATCH,)
-            found += [Engine(backend, *rest) for rest in product(precisions, batches)]
+            pairs = product(precisions_of(backend, on_gpu=on_gpu), _BATCHES if on_gpu else (BATCH,))
+            found += [replace(engine, precision=precision, batch=batch) for precision, batch in pairs]
     return tuple(found)
 
 
@@ -60,18 +52,18 @@ class BenchJob:
     source: Path | None = None
     sizes: tuple[tuple[int, int], ...] = SIZES
     models: tuple[str | None, ...] = (None,)
-    engines: tuple[Engine, ...] = (Engine(),)
+    engines: tuple[Engine, ...] = field(default_factory=lambda: (Engine(),))
     rates_hz: tuple[float, ...] = (RATE_HZ,)
 
     def run(self, on_part: OnPart = lambda part: None) -> Report:
         """Measure; raises SourceError for what is no recording, and what a tracker raises."""
         pairs = product(self.models, self.engines)
-        plans = [replace(self.plan, model=model, **engine._asdict()) for model, engine in pairs]
+        plans = [replace(self.plan, engine=replace(engine, model=model)) for model, engine in pairs]
         plans = list({_what_runs(plan): plan for plan in plans}.values())
         results = []
         with self._recordings(on_part) as recordings:
             for path, plan in product(recordings, plans):
-                on_part(f"{path.name}: {plan.model or 'default model'}, {plan.backend}, {plan.precision}")
+                on_part(f"{path.name}: {_words(plan.engine)}")
                 results.append(measure(path, plan))
         return Report(describe(), self._settings(), tuple(results))
 
@@ -102,7 +94,11 @@ class BenchJob:
         }
 
 
+def _words(engine: Engine) -> str:
+    return f"{engine.model or 'default model'}, {engine.backend}, {engine.precision}"
+
+
 def _what_runs(plan: Plan) -> tuple[str, str, int | None]:
     """What tells plans apart: the model, its backend, on a GPU the batch. Raises what a tracker raises."""
     tracker = plan.tracker()
-    return tracker.model, tracker.backend, plan.batch if tracker.on_gpu else None
+    return tracker.model, tracker.backend, plan.engine.batch if tracker.on_gpu else None

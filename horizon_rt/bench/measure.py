@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Observation
 from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.imaging.video_writer import VideoWriter
-from horizon_rt.options import (
-    BATCH,
-    BackendChoice,
-    DecoderChoice,
-    DeviceChoice,
-    PrecisionChoice,
-    decoder_beside,
-)
+from horizon_rt.options import DecoderChoice, Engine
 from horizon_rt.pipeline.stages import Analysis, RunSummary, run_pipeline
 from horizon_rt.sinks import Overlay, Sink, SinkContext, TelemetrySink, VideoSink
 from horizon_rt.sources import Source, SourceInfo, WrappedSource, open_source
@@ -49,11 +42,7 @@ class Plan:
     those of the decoder (0: one for each core).
     """
 
-    model: str | None = None
-    backend: BackendChoice = "auto"
-    precision: PrecisionChoice = "auto"
-    batch: int = BATCH
-    device: DeviceChoice = "auto"
+    engine: Engine = field(default_factory=Engine)
     decoder: DecoderChoice = "auto"
     frames: int = 300
     repeats: int = 3
@@ -62,10 +51,7 @@ class Plan:
 
     def tracker(self, camera: Camera | None = None) -> HorizonTracker:
         """The tracker that is measured; raises what it raises."""
-        return HorizonTracker(
-            camera, model=self.model, backend=self.backend, device=self.device,
-            precision=self.precision, batch=self.batch,
-        )  # fmt: skip
+        return HorizonTracker(camera, engine=self.engine)  # fmt: skip
 
 
 class _Part(WrappedSource):
@@ -129,7 +115,7 @@ class _Runs:
     def open(self, *, threads: int | None = None) -> Source:
         plan = self._plan
         threads = plan.threads if threads is None else threads
-        decoder = decoder_beside(plan.decoder, plan.device, plan.backend)
+        decoder = plan.engine.decoder(plan.decoder)
         return _Part(open_source(self._path, threads=threads, decoder=decoder), plan.frames)
 
     def pipeline(
@@ -170,7 +156,7 @@ def measure(path: Path, plan: Plan) -> Result:
     return Result(
         clip=_label(runs.info),
         model=runs.tracker.model,
-        backend=runs.tracker.backend + (f" x{plan.batch}" if runs.tracker.on_gpu else ""),
+        backend=runs.tracker.backend + (f" x{plan.engine.batch}" if runs.tracker.on_gpu else ""),
         frames=len(stages["track"]),
         speeds={name: Quartiles.of(values) for name, values in speeds.items()},
         stages={name: Quartiles.of(values) for name, values in stages.items()},
@@ -204,14 +190,14 @@ def _stage_times(runs: _Runs) -> dict[str, list[float]]:
         times[stage].append(1e3 * (now - last))
         last = now
 
-    runs.tracker.watch_stages(done)
+    runs.tracker.set_stage_callback(done)
     with runs.open(threads=1) as source:
         last = time.perf_counter()
         while (frame := source.read()) is not None:
             done("decode")
             runs.tracker.update(frame)
             del frame
-    runs.tracker.watch_stages()
+    runs.tracker.set_stage_callback()
     return {stage: values[_WARM_UP:] or values for stage, values in times.items()}
 
 

@@ -7,41 +7,21 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.common import (
-    Backend,
-    BackendChoice,
-    Decoder,
-    Device,
-    DeviceChoice,
-    Hfov,
-    Model,
-    Precision,
-    PrecisionChoice,
-    Profile,
-    Smooth,
-    Smoothing,
-    options_from,
-    print_table,
-    say_advice,
-    say_first_use,
-)
+from horizon_rt.cli.console import print_table, say_advice, say_first_use
+from horizon_rt.cli.options import takes
+from horizon_rt.options import RunOptions
 
 __all__ = ["batch"]
 
 
+@takes(options=RunOptions)
 def batch(
     inputs: Annotated[list[str], typer.Argument(help="Video files, folders or glob patterns.")],
     out: Annotated[Path, typer.Option(help="Folder for the overlay and telemetry of each input.")],
     overlay: Annotated[bool, typer.Option(help="Write overlay videos beside the telemetry.")] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Skip inputs whose outputs are whole.")] = False,
-    smooth: Smooth = Smoothing.causal,
-    camera_profile: Profile = None,
-    hfov: Hfov = None,
-    model: Model = None,
-    device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.auto,
-    precision: Precision = PrecisionChoice.auto,
-    decoder: Decoder = DeviceChoice.auto,
+    *,
+    options: RunOptions,
 ) -> None:
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
     from rich.console import Console
@@ -49,7 +29,6 @@ def batch(
     from horizon_rt.pipeline.batch import find_inputs, run_batch, summary_table
     from horizon_rt.pipeline.stages import RunSummary
 
-    options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder, precision)
     console = Console(stderr=True)
     say_first_use(console)
     jobs = find_inputs(inputs, out, overlay=overlay)

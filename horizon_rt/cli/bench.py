@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.common import (
-    BackendChoice,
-    Decoder,
-    Device,
-    DeviceChoice,
-    PrecisionChoice,
-    parse_size,
-    print_table,
-    say,
-)
-
-if TYPE_CHECKING:
-    from horizon_rt.options import BackendChoice as Backend
-    from horizon_rt.options import PrecisionChoice as Precision
+from horizon_rt.cli.console import print_table, say
+from horizon_rt.cli.options import parse_size, repeatable
+from horizon_rt.options import BackendChoice, DecoderChoice, DeviceChoice, PrecisionChoice
 
 __all__ = ["bench"]
 
@@ -37,11 +26,9 @@ def bench(
         list[str] | None,
         typer.Option(metavar="NAME", help="Model to measure, by its name or path; repeatable."),
     ] = None,
-    backend: Annotated[
-        list[BackendChoice] | None, typer.Option(help="What runs the net; repeatable.")
-    ] = None,
+    backend: Annotated[list[str] | None, repeatable(BackendChoice, "What runs the net; repeatable.")] = None,
     precision: Annotated[
-        list[PrecisionChoice] | None, typer.Option(help="Numbers that the net runs in; repeatable.")
+        list[str] | None, repeatable(PrecisionChoice, "Numbers that the net runs in; repeatable.")
     ] = None,
     batch: Annotated[
         list[int] | None,
@@ -50,8 +37,8 @@ def bench(
     fps: Annotated[
         list[float] | None, typer.Option(min=1, help="Frame rate of a rendered clip; repeatable.")
     ] = None,
-    device: Device = DeviceChoice.auto,
-    decoder: Decoder = DeviceChoice.auto,
+    device: Annotated[DeviceChoice, typer.Option(help="Where the net runs.")] = "auto",
+    decoder: Annotated[DecoderChoice, typer.Option(help="Where video is decoded.")] = "auto",
     matrix: Annotated[
         bool, typer.Option("--matrix", help="All shipped models with all backends and precisions.")
     ] = False,
@@ -64,18 +51,18 @@ def bench(
     ] = None,
 ) -> None:
     """Measure frames per second, latency and the cost of each stage, beside decoding alone."""
-    from itertools import product, starmap
+    from itertools import product
 
     from rich.console import Console
 
     from horizon_rt.bench.clips import RATE_HZ
-    from horizon_rt.bench.job import SIZES, BenchJob, Engine, every_engine
+    from horizon_rt.bench.job import SIZES, BenchJob, every_engine
     from horizon_rt.bench.measure import Plan
     from horizon_rt.bench.report import write_report
     from horizon_rt.bench.results import Report, changes
     from horizon_rt.bench.tables import change_table, make_tables
     from horizon_rt.models.weights import shipped_models
-    from horizon_rt.options import BATCH
+    from horizon_rt.options import BATCH, Engine, from_flat
     from horizon_rt.reports.table import rich_table
     from horizon_rt.system.files import make_folder
 
@@ -84,12 +71,13 @@ def bench(
     if matrix and (model or backend or precision or batch):
         raise typer.BadParameter("--matrix takes all there is; leave --model, --backend and the like out")
     earlier = None if against is None else Report.from_json(against)
-    backends: list[Backend] = [choice.value for choice in backend or [BackendChoice.auto]]
-    precisions: list[Precision] = [choice.value for choice in precision or [PrecisionChoice.auto]]
-    engines = tuple(starmap(Engine, product(backends, precisions, batch or [BATCH])))
+    backends, precisions = backend or ["auto"], precision or ["auto"]
+    engines = tuple(
+        from_flat(Engine, {"device": device, "backend": b, "precision": p, "batch": n})
+        for b, p, n in product(backends, precisions, batch or [BATCH])
+    )
     plan = Plan(
-        device=device.value,
-        decoder=decoder.value,
+        decoder=decoder,
         frames=frames,
         repeats=repeats,
         overlay=overlay,
@@ -100,7 +88,7 @@ def bench(
         source=source,
         sizes=tuple(map(parse_size, size)) if size else SIZES,
         models=shipped_models() if matrix else tuple(model or (None,)),
-        engines=every_engine(device.value) if matrix else engines,
+        engines=every_engine(device) if matrix else engines,
         rates_hz=tuple(fps or (RATE_HZ,)),
     )
     if any(side % 2 for given in job.sizes for side in given):

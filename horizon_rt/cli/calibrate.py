@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from horizon_rt.cli.common import lens_rows, print_table, say
+from horizon_rt.cli.console import lens_rows, print_table, say
 
 if TYPE_CHECKING:
     from horizon_rt.camera.calibration import Calibration

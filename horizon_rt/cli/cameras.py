@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from horizon_rt.cli.commands import Command, Group
-from horizon_rt.cli.common import lens_rows, print_table
+from horizon_rt.cli.console import lens_rows, print_table
 
 if TYPE_CHECKING:
     from horizon_rt.camera.profile import CameraProfile

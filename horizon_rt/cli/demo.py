@@ -25,7 +25,7 @@ def demo(
     """Render a known flight, track it, print the error, write the overlay."""
     from rich.console import Console
 
-    from horizon_rt.cli.common import print_summary, print_table, progress, say, say_first_use
+    from horizon_rt.cli.console import print_summary, print_table, progress, say, say_first_use
     from horizon_rt.pipeline.demo import Demo
 
     console = Console(stderr=True)

@@ -13,7 +13,7 @@ def doctor() -> None:
     from rich.text import Text
 
     from horizon_rt.bench.doctor import examine
-    from horizon_rt.cli.common import print_table
+    from horizon_rt.cli.console import print_table
 
     findings = examine()
     table = Table("part", "state", "found", title="horizon-rt doctor")

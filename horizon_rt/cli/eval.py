@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from horizon_rt.cli.common import (
-    Backend,
-    BackendChoice,
-    Device,
-    DeviceChoice,
-    Hfov,
-    Precision,
-    PrecisionChoice,
-    Profile,
-    Smooth,
-    Smoothing,
-    print_table,
-    say,
-)
+from horizon_rt.cli.console import print_table, say
+from horizon_rt.cli.options import takes
+from horizon_rt.options import RunOptions
 
 __all__ = ["evaluate"]
 
-
-class DatasetFormat(StrEnum):
-    """Choices of --format."""
-
-    folder = "folder"
-    smd = "smd"
-    hlw = "hlw"
-    kitti = "kitti"
+_Part = Literal["set-aside", "training", "all"]
+_Format = Literal["folder", "smd", "hlw", "kitti"]
 
 
-class Part(StrEnum):
-    """Choices of --part."""
-
-    set_aside = "set-aside"
-    training = "training"
-    all = "all"
-
-
+@takes(options=RunOptions, omit=("model", "decoder"))
 def evaluate(
     datasets: Annotated[
         list[Path] | None, typer.Argument(help="Dataset folders, or truth files of foreign formats.")
@@ -61,9 +36,12 @@ def evaluate(
         Path | None, typer.Option(help="Folder for report.html, report.md and report.json.")
     ] = None,
     split: Annotated[Path | None, typer.Option(help="Split file: what is set aside from training.")] = None,
-    part: Annotated[Part, typer.Option(help="Which part of the split to judge.")] = Part.set_aside,
+    part: Annotated[
+        Literal["set-aside", "training", "all"], typer.Option(help="Which part of the split to judge.")
+    ] = "set-aside",
     format: Annotated[
-        DatasetFormat | None, typer.Option(help="Format of the datasets, where it cannot be told.")
+        Literal["folder", "smd", "hlw", "kitti"] | None,
+        typer.Option(help="Format of the datasets, where it cannot be told."),
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Pictures of a mask dataset; with --masks.")] = None,
     masks: Annotated[Path | None, typer.Option(help="Masks of the same names as the --images.")] = None,
@@ -71,23 +49,17 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="NAME=R,G,B", help="Mask colour of sky or void; repeatable. Grey if none."),
     ] = None,
-    smooth: Smooth = Smoothing.causal,
-    camera_profile: Profile = None,
-    hfov: Hfov = None,
-    device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.auto,
-    precision: Precision = PrecisionChoice.auto,
+    *,
+    options: RunOptions,
 ) -> None:
     """Judge models or finished runs on data with truth: lines, masks, attitude, sigma, refusal."""
     from rich.console import Console
 
     from horizon_rt.evaluation.job import EvalJob
 
-    if camera_profile is not None and hfov is not None:
-        raise typer.BadParameter("--camera-profile and --hfov both describe the lens; give one")
     if (images is None) != (masks is None) or (palette and masks is None):
         raise typer.BadParameter("--images, --masks and --palette describe one dataset; give both folders")
-    if part is not Part.set_aside and split is None:
+    if part != "set-aside" and split is None:
         raise typer.BadParameter("--part needs --split, which says what is set aside")
     if not datasets and images is None:
         raise typer.BadParameter("give at least one dataset")
@@ -98,16 +70,11 @@ def evaluate(
         models=tuple(model or ()),
         telemetry=tuple(telemetry or ()),
         split=split,
-        part=part.value,
-        format=None if format is None else format.value,
+        part=part,
+        format=format,
         mask_folders=None if images is None or masks is None else (images, masks),
         palette=tuple(palette or ()),
-        smooth=smooth.value,
-        camera_profile=camera_profile,
-        hfov_deg=hfov,
-        device=device.value,
-        backend=backend.value,
-        precision=precision.value,
+        options=options,
     )
     report = job.run(console)
     for table in report.tables():

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from horizon_rt.cli.common import net_input_size, say
+from horizon_rt.cli.console import net_input_size, say
 
 __all__ = ["export"]
 
-
-class FormatChoice(StrEnum):
-    """Choices of --format."""
-
-    torchscript = "torchscript"
-    torch_export = "torch-export"
-    onnx = "onnx"
-    openvino = "openvino"
+_Format = Literal["torchscript", "torch-export", "onnx", "openvino"]
 
 
 def export(
@@ -30,7 +22,10 @@ def export(
             help="File: .ts or .pt for TorchScript, .pt2 for torch.export, .onnx, or .xml for OpenVINO."
         ),
     ],
-    format: Annotated[FormatChoice | None, typer.Option(help="Format, if not that of the suffix.")] = None,
+    format: Annotated[
+        Literal["torchscript", "torch-export", "onnx", "openvino"] | None,
+        typer.Option(help="Format, if not that of the suffix."),
+    ] = None,
     size: Annotated[
         str, typer.Option(metavar="WxH", help="Net input of a .pt2; the others take every size.")
     ] = "320x192",
@@ -43,7 +38,7 @@ def export(
     from horizon_rt.segmentation.export import export_net, format_of
 
     width, height = net_input_size(size)
-    kind = format_of(out, None if format is None else format.value)
+    kind = format_of(out, format)
     net = load_net(default_model(name=model))
     console = Console(stderr=True)
     for path in export_net(net, out, width=width, height=height, half=half, format=kind):

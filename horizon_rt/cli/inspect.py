@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.common import net_input_size, print_table, say
+from horizon_rt.cli.console import net_input_size, print_table, say
 
 __all__ = ["inspect"]
 

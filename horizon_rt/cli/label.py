@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from horizon_rt.cli.common import DeviceChoice, Hfov, Model, Profile, Smoothing, options_from, say
+from horizon_rt.cli.console import say
+from horizon_rt.cli.options import takes
+from horizon_rt.options import RunOptions
 
 __all__ = ["label"]
 
-
-class Scene(StrEnum):
-    """Choices of --scene."""
-
-    sea = "sea"
-    land = "land"
-    air = "air"
+_Scene = Literal["sea", "land", "air"]
 
 
 _Every = Annotated[int | None, typer.Option(min=1, help="Take one frame of every N.")]
@@ -29,6 +25,7 @@ _Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine
 _Name = Annotated[str | None, typer.Option(help="Name of the dataset; default: the folder's.")]
 
 
+@takes(options=RunOptions, omit=("smooth", "device", "backend", "precision", "decoder"))
 def label(
     source: Annotated[str, typer.Argument(help="Video file, or folder or glob of pictures.")],
     out: Annotated[Path, typer.Option(help="Dataset folder; one that was begun is continued.")],
@@ -36,12 +33,13 @@ def label(
     count: _Count = None,
     port: _Port = 0,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
-    model: Model = None,
-    camera_profile: Profile = None,
-    hfov: Hfov = None,
     name: _Name = None,
-    scene: Annotated[Scene | None, typer.Option(help="What the dataset shows.")] = None,
+    scene: Annotated[
+        Literal["sea", "land", "air"] | None, typer.Option(help="What the dataset shows.")
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="Under which licence the pictures stand.")] = None,
+    *,
+    options: RunOptions,
 ) -> None:
     """Draw the horizon on frames of a recording, on a page of this machine, and save them as a dataset."""
     from rich.console import Console
@@ -51,14 +49,13 @@ def label(
 
     if every is not None and count is not None:
         raise typer.BadParameter("--every and --count both say how many frames to take; give one")
-    options = options_from(camera_profile, hfov, model, Smoothing.none, DeviceChoice.auto)
     console = Console(stderr=True)
-    server = open_labelling(source, out, options, every=every, count=count, port=port)
+    server = open_labelling(source, out, replace(options, smooth="none"), every=every, count=count, port=port)
     new = write_card(
         out,
         name=name,
         source=server.session.source,
-        scene=None if scene is None else scene.value,
+        scene=scene,
         licence=licence,
     )
     if not new and (name or scene or licence):

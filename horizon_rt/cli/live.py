@@ -8,33 +8,14 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.common import (
-    Backend,
-    BackendChoice,
-    Decoder,
-    Device,
-    DeviceChoice,
-    Hfov,
-    LiveSmooth,
-    LiveSmoothing,
-    Model,
-    Precision,
-    PrecisionChoice,
-    Profile,
-    Smoothing,
-    options_from,
-    parse_size,
-    print_summary,
-    say,
-    say_advice,
-    say_first_use,
-    say_lens,
-    status_line,
-)
+from horizon_rt.cli.console import print_summary, say, say_advice, say_first_use, say_lens, status_line
+from horizon_rt.cli.options import parse_size, takes
+from horizon_rt.options import LiveOptions
 
 __all__ = ["live"]
 
 
+@takes(options=LiveOptions)
 def live(
     source: Annotated[
         str, typer.Argument(help="Camera index, /dev/video0, file, lavfi:…, synth:SCENE, or - for a pipe.")
@@ -47,14 +28,8 @@ def live(
     window: Annotated[bool, typer.Option(help="Show a window where there is a display.")] = True,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Picture size to ask a camera for.")] = None,
     fps: Annotated[float | None, typer.Option(min=1, help="Frame rate to ask a camera for.")] = None,
-    smooth: LiveSmooth = LiveSmoothing.causal,
-    camera_profile: Profile = None,
-    hfov: Hfov = None,
-    model: Model = None,
-    device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.auto,
-    precision: Precision = PrecisionChoice.auto,
-    decoder: Decoder = DeviceChoice.auto,
+    *,
+    options: LiveOptions,
 ) -> None:
     """Show the horizon of a camera live; q or Esc ends it, s saves a picture.
 
@@ -67,9 +42,6 @@ def live(
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
-    options = options_from(
-        camera_profile, hfov, model, Smoothing(smooth), device, backend, decoder, precision
-    )
     wished = None if size is None else parse_size(size)
     console = Console(stderr=True)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture

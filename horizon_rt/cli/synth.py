@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from horizon_rt.cli.common import count_progress, parse_size, say, spare_cores
+from horizon_rt.cli.console import count_progress, say
+from horizon_rt.cli.options import parse_size
+from horizon_rt.system.host import spare_cores
 
 if TYPE_CHECKING:
     from horizon_rt.synth.stills import StillOptions
 
+from horizon_rt.cli.options import repeatable
+from horizon_rt.options import Motion, SceneKind
+
 __all__ = ["synth"]
-
-
-class Kind(StrEnum):
-    """Choices of --kind."""
-
-    sea = "sea"
-    storm = "storm"
-    coast = "coast"
-    fields = "fields"
-    town = "town"
-    desert = "desert"
-    snow = "snow"
-    mountains = "mountains"
-
-
-class MotionChoice(StrEnum):
-    """Choices of --motion."""
-
-    flight = "flight"
-    aerobatics = "aerobatics"
-    boat = "boat"
-    rest = "rest"
 
 
 def synth(
@@ -48,7 +30,7 @@ def synth(
         float | None, typer.Option(min=0.1, max=86400, metavar="SECONDS", help="Write a clip of this length.")
     ] = None,
     kind: Annotated[
-        list[Kind] | None, typer.Option(help="Kind of scene; repeatable for pictures; all if not given.")
+        list[str] | None, repeatable(SceneKind, "Kind of scene; repeatable for pictures; all if not given.")
     ] = None,
     panorama: Annotated[
         Path | None,
@@ -65,7 +47,7 @@ def synth(
         float | None, typer.Option(min=0, max=1, help="Share of pictures without a horizon; 0 if not given.")
     ] = None,
     motion: Annotated[
-        MotionChoice | None, typer.Option(help="Motion of a clip; boat at sea, else flight, if not given.")
+        Motion | None, typer.Option(help="Motion of a clip; boat at sea, else flight, if not given.")
     ] = None,
     fps: Annotated[float | None, typer.Option(min=1, max=1000, help="Frame rate of a clip; 25.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another number is another dataset.")] = 0,
@@ -85,7 +67,7 @@ def synth(
         given = {"--motion": motion is not None, "--fps": fps is not None}
     for name in (name for name, is_given in given.items() if is_given):
         raise typer.BadParameter(f"{name} is for {'a clip' if clip is None else 'pictures'}")
-    kinds = [choice.value for choice in kind or ()]
+    kinds = list(kind or ())
     parse_size(size)
     threads = workers or spare_cores(0)
     if count is not None:

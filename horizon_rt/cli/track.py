@@ -13,31 +13,14 @@ if TYPE_CHECKING:
     from horizon_rt.pipeline.run import Outputs
     from horizon_rt.sources import Source, SourceInfo
 
-from horizon_rt.cli.common import (
-    Backend,
-    BackendChoice,
-    Decoder,
-    Device,
-    DeviceChoice,
-    Hfov,
-    Model,
-    Precision,
-    PrecisionChoice,
-    Profile,
-    Smooth,
-    Smoothing,
-    options_from,
-    print_summary,
-    progress,
-    say,
-    say_advice,
-    say_first_use,
-    say_lens,
-)
+from horizon_rt.cli.console import print_summary, progress, say, say_advice, say_first_use, say_lens
+from horizon_rt.cli.options import takes
+from horizon_rt.options import RunOptions
 
 __all__ = ["track"]
 
 
+@takes(options=RunOptions)
 def track(
     source: Annotated[
         list[str],
@@ -54,29 +37,22 @@ def track(
         list[str] | None,
         typer.Option(metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
     ] = None,
-    smooth: Smooth = Smoothing.causal,
-    camera_profile: Profile = None,
-    hfov: Hfov = None,
-    model: Model = None,
-    device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.auto,
-    precision: Precision = PrecisionChoice.auto,
-    decoder: Decoder = DeviceChoice.auto,
+    *,
+    options: RunOptions,
 ) -> None:
     """Track the horizon through a recording; write its telemetry and a video with the horizon drawn in."""
     from rich.console import Console
 
     from horizon_rt.pipeline.run import Outputs, open_in_background, run
 
-    options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder, precision)
     console = Console(stderr=True)
     opened = open_in_background(lambda: _open(source, options.source_decoder))
     asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
     outputs = _outputs(out, asked, opened.info)
-    if smooth is Smoothing.offline and opened.info.still:
+    if options.smooth == "offline" and opened.info.still:
         say(console, "pictures stand alone: nothing is smoothed")
     say_first_use(console)
-    twice = smooth is Smoothing.offline and outputs.shows_pictures and not opened.info.still
+    twice = options.smooth == "offline" and outputs.shows_pictures and not opened.info.still
     with progress(opened.info, console, times=2 if twice else 1) as on_frame:
         summary = run(opened, options, outputs, on_frame=on_frame, on_look=on_frame)
     print_summary(summary, outputs.paths, console)

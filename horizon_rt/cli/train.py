@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.common import DeviceChoice
+from horizon_rt.options import DeviceChoice, Precision
 
 __all__ = ["train"]
-
-
-class PrecisionChoice(StrEnum):
-    """Choices of --precision."""
-
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
 
 
 def train(
@@ -77,9 +68,9 @@ def train(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the training step on a CPU.")] = 1,
     precision: Annotated[
-        PrecisionChoice | None, typer.Option(help="float16 on a GPU unless given, else float32.")
+        Precision | None, typer.Option(help="float16 on a GPU unless given, else float32.")
     ] = None,
-    device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = DeviceChoice.auto,
+    device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = "auto",
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard events, too.")
     ] = False,
@@ -87,8 +78,9 @@ def train(
     """Train a net on datasets, rendered scenes and panoramas, or fine-tune a model on your own pictures."""
     from rich.console import Console
 
-    from horizon_rt.cli.common import say, spare_cores, training_progress
+    from horizon_rt.cli.console import say, training_progress
     from horizon_rt.models.manifest import usable_name
+    from horizon_rt.system.host import spare_cores
     from horizon_rt.training.run import make_job
 
     if init is not None and net is not None:
@@ -102,8 +94,8 @@ def train(
         changes=changes, cache=cache, cache_samples=cache_samples, patience=patience,
         evaluate_every=evaluate_every, resume=resume,
         workers=spare_cores(threads) if workers is None else workers, threads=threads,
-        precision=None if precision is None else precision.value,
-        device=device.value, tensorboard=tensorboard,
+        precision=precision,
+        device=device, tensorboard=tensorboard,
     )  # fmt: skip
     console = Console(stderr=True)
     try:

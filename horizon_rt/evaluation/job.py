@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +17,7 @@ from horizon_rt.evaluation.estimators import Estimator, TelemetryEstimator, Trac
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
-from horizon_rt.options import DEFAULT_HFOV_DEG, BackendChoice, DeviceChoice, PrecisionChoice, Smoothing
+from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.reports.table import rich_table
 from horizon_rt.system.files import make_folder
 from horizon_rt.system.messages import printable
@@ -65,23 +65,19 @@ class EvalJob:
     format: Format | None = None
     mask_folders: tuple[Path, Path] | None = None
     palette: tuple[str, ...] = ()
-    smooth: Smoothing = "causal"
-    camera_profile: str | None = None
-    hfov_deg: float | None = None
-    device: DeviceChoice = "auto"
-    backend: BackendChoice = "auto"
-    precision: PrecisionChoice = "auto"
+    options: RunOptions = field(default_factory=RunOptions)
 
     def run(self, console: Console) -> EvalReport:
         """Judge everything, with a progress bar on a terminal; raises HorizonError."""
         if self.out is not None:
             make_folder(self.out)  # before the work, which would be in vain
         datasets, estimators = self._open_datasets(), self._estimators()
-        profile = None if self.camera_profile is None else load_profile(self.camera_profile)
+        lens, smooth = self.options.lens, self.options.smooth
+        profile = None if lens.camera_profile is None else load_profile(lens.camera_profile)
         evaluations = []
         for dataset in datasets:
             options = EvalOptions(
-                profile=profile, hfov_deg=self.hfov_deg, smooth=self.smooth, keep=self._keep(dataset)
+                profile=profile, hfov_deg=lens.hfov_deg, smooth=smooth, keep=self._keep(dataset)
             )
             for estimator in estimators:
                 with _progress(dataset, estimator, options.keep, console) as on_frame:
@@ -106,10 +102,7 @@ class EvalJob:
 
     def _estimators(self) -> list[Estimator]:
         names: Sequence[str | None] = self.models or ((None,) if not self.telemetry else ())
-        trackers = (
-            HorizonTracker(model=name, device=self.device, backend=self.backend, precision=self.precision)
-            for name in names
-        )
+        trackers = (HorizonTracker(engine=replace(self.options.engine, model=name)) for name in names)
         models = [TrackerEstimator(t, name) for t, name in zip(trackers, names, strict=True)]
         stems = [path.stem for path in self.telemetry]
         clash = len(set(stems)) < len(stems)
@@ -124,10 +117,11 @@ class EvalJob:
         return lambda file: is_set_aside(split, dataset.name, file) == wanted
 
     def _settings(self, datasets: Sequence[Dataset], estimators: Sequence[Estimator]) -> dict[str, str]:
-        lens = f"horizontal field of view {self.hfov_deg or DEFAULT_HFOV_DEG:g}°"
-        if self.camera_profile is not None:
-            lens = f"profile {self.camera_profile}"
-        elif self.hfov_deg is None:
+        given = self.options.lens
+        lens = f"horizontal field of view {given.hfov_deg or DEFAULT_HFOV_DEG:g}°"
+        if given.camera_profile is not None:
+            lens = f"profile {given.camera_profile}"
+        elif given.is_assumed:
             lens += " assumed where dataset and telemetry have none"
         part = "all frames"
         if self.split is not None and self.part != "all":
@@ -138,7 +132,7 @@ class EvalJob:
             "datasets": ", ".join(dataset.name for dataset in datasets),
             "models": ", ".join(estimator.name for estimator in estimators),
             "part": part,
-            "filter": f"{self.smooth} for videos; pictures one by one",
+            "filter": f"{self.options.smooth} for videos; pictures one by one",
             "lens": lens,
         }
 

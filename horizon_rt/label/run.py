@@ -15,7 +15,7 @@ from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.label.choice import spacing
 from horizon_rt.label.extract import extract
 from horizon_rt.label.session import Session
-from horizon_rt.options import TrackOptions
+from horizon_rt.options import RunOptions
 from horizon_rt.pipeline.run import camera_for, make_tracker, open_in_background
 from horizon_rt.sources import Source, open_source
 from horizon_rt.system.interrupts import interrupts_call
@@ -32,7 +32,7 @@ _NEEDED = ("starlette", "uvicorn")
 def open_labelling(
     source: str,
     folder: Path,
-    options: TrackOptions,
+    options: RunOptions,
     *,
     every: int | None = None,
     count: int | None = None,

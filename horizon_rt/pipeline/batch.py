@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from horizon_rt.errors import HorizonError
-from horizon_rt.options import DEFAULT_HFOV_DEG, TrackOptions
+from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.inputs import Job, find_inputs
 from horizon_rt.pipeline.run import expected_frames, run
 from horizon_rt.pipeline.stages import RunSummary
@@ -41,7 +41,7 @@ class Result:
 
 
 def run_batch(
-    jobs: Sequence[Job], options: TrackOptions, console: Console, *, resume: bool = False
+    jobs: Sequence[Job], options: RunOptions, console: Console, *, resume: bool = False
 ) -> list[Result]:
     """Run all jobs; stops early only when interrupted. With `resume` those that are whole are skipped."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -62,13 +62,13 @@ def run_batch(
     return results
 
 
-def _is_whole(job: Job, options: TrackOptions) -> bool:
+def _is_whole(job: Job, options: RunOptions) -> bool:
     """Whether the outputs are there, those of this input with these options, and not older than it."""
     try:
         written = [path.stat().st_mtime for path in job.outputs.paths]
         telemetry = job.outputs.paths[0]
         head = read_header(telemetry)
-        same = head["options"] == options.told and tells_of(head, job.source)
+        same = head["options"] == options.header_fields and tells_of(head, job.source)
         return same and written[0] >= job.source.stat().st_mtime and _is_long_enough(telemetry, job.source)
     except (OSError, ValueError, KeyError, TypeError, HorizonError):
         return False
@@ -82,7 +82,7 @@ def _is_long_enough(telemetry: Path, source: Path) -> bool:
         return declared is None or sum(1 for _ in lines) - 1 >= _ENOUGH * declared
 
 
-def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
+def _run_job(job: Job, options: RunOptions, bar: Progress) -> Result:
     task: TaskID | None = None
     try:
         source = open_source(job.source, decoder=options.source_decoder)
@@ -106,12 +106,12 @@ def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
     return Result(job, "interrupted" if summary.interrupted else "done", summary)
 
 
-def _line(result: Result, options: TrackOptions) -> str:
+def _line(result: Result, options: RunOptions) -> str:
     detail = result.reason
     if result.summary is not None:
         s = result.summary
         detail = f"{s.frames} frames, {s.fps:.0f} frames/s, {100 * s.share_with_horizon:.1f} % with a horizon"
-        if options.lens_is_assumed:
+        if options.lens.is_assumed:
             detail += f", lens assumed: hfov {DEFAULT_HFOV_DEG:g}°"
     return f"{result.status}: {result.job.source}" + (f" ({detail})" if detail else "")
 

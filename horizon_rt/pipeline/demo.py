@@ -11,7 +11,7 @@ import numpy as np
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import wrap_degrees
 from horizon_rt.horizon import Horizon
-from horizon_rt.options import DEFAULT_HFOV_DEG, TrackOptions
+from horizon_rt.options import DEFAULT_HFOV_DEG, Lens, RunOptions
 from horizon_rt.pipeline.run import default_outputs, run
 from horizon_rt.pipeline.stages import OnFrame, RunSummary
 from horizon_rt.sources.synthetic import open_synthetic
@@ -34,7 +34,7 @@ class Demo:
         options = {"motion": motion, "size": size, "seconds": seconds, "seed": seed, "hfov": DEFAULT_HFOV_DEG}
         self.source = open_synthetic(f"{scene}?{urlencode(options)}")
         self.outputs = default_outputs(out, "demo", still=False)
-        self._track = TrackOptions(hfov_deg=DEFAULT_HFOV_DEG)
+        self._track = RunOptions(lens=Lens(hfov_deg=DEFAULT_HFOV_DEG))
         self._rows: list[tuple[float, float, float, float]] = []
 
     def run(self, on_frame: OnFrame | None = None) -> RunSummary:

@@ -14,7 +14,7 @@ from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import OutputError, SourceError
-from horizon_rt.options import DEFAULT_HFOV_DEG, DecoderChoice, TrackOptions
+from horizon_rt.options import DEFAULT_HFOV_DEG, DecoderChoice, RunOptions
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
@@ -77,24 +77,21 @@ def expected_frames(info: SourceInfo) -> int | None:
     return round(info.duration_s * info.frame_rate)
 
 
-def camera_for(options: TrackOptions, info: SourceInfo) -> CameraProfile:
+def camera_for(options: RunOptions, info: SourceInfo) -> CameraProfile:
     """The lens that the options give for this source; raises CameraModelError."""
-    if options.camera_profile is not None:
-        return load_profile(options.camera_profile).fit_to(info.width, info.height)
-    return CameraProfile.from_hfov(info.width, info.height, options.hfov_deg or DEFAULT_HFOV_DEG)
+    if options.lens.camera_profile is not None:
+        return load_profile(options.lens.camera_profile).fit_to(info.width, info.height)
+    return CameraProfile.from_hfov(info.width, info.height, options.lens.hfov_deg or DEFAULT_HFOV_DEG)
 
 
 def make_tracker(
-    options: TrackOptions, info: SourceInfo, profile: CameraProfile | None = None
+    options: RunOptions, info: SourceInfo, profile: CameraProfile | None = None
 ) -> HorizonTracker:
     """A tracker for this source and its lens; pictures that stand alone are not filtered."""
     return HorizonTracker(
         (profile or camera_for(options, info)).model,
         smooth="causal" if options.smooth == "causal" and not info.still else "none",
-        model=options.model,
-        device=options.device,
-        backend=options.backend,
-        precision=options.precision,
+        engine=options.engine,
     )
 
 
@@ -118,7 +115,7 @@ def open_in_background(open_it: Callable[[], Source]) -> Source:
 
 def run(
     source: Source,
-    options: TrackOptions,
+    options: RunOptions,
     outputs: Outputs,
     *,
     real_time: bool = False,
@@ -173,7 +170,7 @@ def _reopen(source: Source) -> Source:
 
 
 def _context(
-    info: SourceInfo, profile: CameraProfile, tracker: HorizonTracker, options: TrackOptions
+    info: SourceInfo, profile: CameraProfile, tracker: HorizonTracker, options: RunOptions
 ) -> SinkContext:
     return SinkContext(
         source=info.name,
@@ -183,7 +180,7 @@ def _context(
         frame_rate=info.frame_rate,
         model=tracker.model,
         backend=tracker.backend,
-        options=options.told,
+        options=options.header_fields,
         version=__version__,
         assumed=(f"hfov {profile.model.hfov_deg:.4g}°",) if profile.assumed else (),
         still=info.still,

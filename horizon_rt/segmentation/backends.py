@@ -10,19 +10,11 @@ import logging
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from horizon_rt.errors import DeviceError
 from horizon_rt.models.manifest import ModelCard
-from horizon_rt.options import (
-    BATCH,
-    BackendChoice,
-    BackendName,
-    DeviceChoice,
-    Precision,
-    PrecisionChoice,
-    may_use_gpu,
-)
+from horizon_rt.options import BackendName, Engine, Precision, PrecisionChoice
 from horizon_rt.segmentation.backend import Backend, precisions_of
 from horizon_rt.segmentation.segmenter import Segmenter
 from horizon_rt.system.host import has_cuda_driver
@@ -51,33 +43,27 @@ def installed_backends() -> tuple[BackendName, ...]:
     return tuple(name for name, packages in _NEEDS.items() if all(map(find_spec, packages)))
 
 
-def make_backend(
-    card: ModelCard,
-    choice: BackendChoice = "auto",
-    device: DeviceChoice = "auto",
-    precision: PrecisionChoice = "auto",
-    *,
-    threads: int = 1,
-) -> Backend:
+def make_backend(card: ModelCard, engine: Engine | None = None, *, threads: int = 1) -> Backend:
     """The net of a model, ready to run; 'auto' is the fastest that is installed and runs it, and a backend's
     usual precision (`precisions_of`). Trackers of one model share what has no state of theirs.
 
     Raises DeviceError for what is not installed, has no such device or does not run in that precision,
-    WeightsError for weights that do not match their manifest, ValueError for an unknown choice.
+    WeightsError for weights that do not match their manifest.
     """
-    for value, kind in ((choice, BackendChoice), (device, DeviceChoice), (precision, PrecisionChoice)):
-        if value not in get_args(kind):
-            raise ValueError(f"{value!r} is unknown; there are {', '.join(get_args(kind))}")
-    on_gpu = device == "cuda" or runs_on_gpu(choice, device)
+    asked = engine or Engine()
+    choice, device, precision = asked.backend, asked.device, asked.precision
+    on_gpu = device == "cuda" or runs_on_gpu(asked)
     names = _fastest_first(precision, on_gpu=on_gpu) if choice == "auto" else (choice,)
-    engines = tuple(_Engine(name, _chosen(name, precision, on_gpu=on_gpu), on_gpu, threads) for name in names)
+    engines = tuple(
+        _Resolved(name, _chosen(name, precision, on_gpu=on_gpu), on_gpu, threads) for name in names
+    )
     from horizon_rt.models.weights import weights_bytes
 
     weights_bytes(card)  # checked, whatever is shared
     return _made(card, engines[0] if len(engines) == 1 else _first_that_runs(card, engines))
 
 
-class _Engine(NamedTuple):
+class _Resolved(NamedTuple):
     name: BackendName
     precision: Precision
     on_gpu: bool
@@ -107,7 +93,7 @@ def _chosen(name: BackendName, precision: PrecisionChoice, *, on_gpu: bool) -> P
 
 
 @lru_cache(maxsize=_SHARED_NETS)
-def _first_that_runs(card: ModelCard, engines: tuple[_Engine, ...]) -> _Engine:
+def _first_that_runs(card: ModelCard, engines: tuple[_Resolved, ...]) -> _Resolved:
     """TorchScript is the last, and needs no conversion, which other versions of packages may refuse."""
     for engine, following in pairwise(engines):
         try:
@@ -122,12 +108,12 @@ def _first_that_runs(card: ModelCard, engines: tuple[_Engine, ...]) -> _Engine:
     return engines[-1]
 
 
-def _made(card: ModelCard, engine: _Engine) -> Backend:
+def _made(card: ModelCard, engine: _Resolved) -> Backend:
     # OpenVINO's has buffers for its answers, so that each thread needs its own.
     return _make(card, engine) if engine.name == "openvino" else _shared(card, engine)
 
 
-def _make(card: ModelCard, engine: _Engine) -> Backend:
+def _make(card: ModelCard, engine: _Resolved) -> Backend:
     if engine.name == "torchscript":
         from horizon_rt.models.weights import load_net
         from horizon_rt.segmentation.cuda import DeviceNet
@@ -158,30 +144,24 @@ def _no_such_precision(
     return f"the backend {name} runs in {' or '.join(known)} on {place}, not in {precision}{hint}"
 
 
-def make_segmenter(
-    card: ModelCard,
-    choice: BackendChoice = "auto",
-    device: DeviceChoice = "auto",
-    precision: PrecisionChoice = "auto",
-    *,
-    batch: int = BATCH,
-) -> Segmenter:
+def make_segmenter(card: ModelCard, engine: Engine | None = None) -> Segmenter:
     """Preprocess and net of a model, on a GPU as one graph for `batch` frames of a recording; raises as
     `make_backend`.
     """
-    backend = make_backend(card, choice, device, precision)
+    asked = engine or Engine()
+    backend = make_backend(card, asked)
     if not backend.on_gpu:
         return Segmenter(backend, input_area_px=card.input_area_px)
     from horizon_rt.segmentation.cuda import DeviceNet
     from horizon_rt.segmentation.gpu import GpuSegmenter
 
     assert isinstance(backend, DeviceNet)
-    return GpuSegmenter(backend, input_area_px=card.input_area_px, in_flight=batch)
+    return GpuSegmenter(backend, input_area_px=card.input_area_px, in_flight=asked.batch)
 
 
-def runs_on_gpu(choice: BackendChoice, device: DeviceChoice) -> bool:
+def runs_on_gpu(engine: Engine) -> bool:
     """Whether this choice runs on a GPU here."""
-    if not may_use_gpu(device, choice) or not has_cuda_driver():
+    if not engine.may_use_gpu or not has_cuda_driver():
         return False
     from horizon_rt.segmentation.torchscript import best_device
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.options import SceneKind
+
 __all__ = ["BLOCKS", "KINDS", "SMOOTH", "TREES", "Colour", "Layer", "Scene", "SceneKind"]
 
-SceneKind = Literal["sea", "storm", "coast", "fields", "town", "desert", "snow", "mountains"]
 KINDS: tuple[SceneKind, ...] = get_args(SceneKind)
 
 Colour = NDArray[np.float32]

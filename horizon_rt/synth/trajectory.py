@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry import UpVector
+from horizon_rt.options import Motion
 
 __all__ = ["MOTIONS", "Motion", "Path", "Pose", "make_path"]
 
-Motion = Literal["flight", "aerobatics", "boat", "rest"]
 MOTIONS: tuple[Motion, ...] = get_args(Motion)
 
 # (share of the duration, roll in degrees). Aerobatics rolls through 360° in 0.17 of the clip, 2 s of 12 s.

@@ -21,6 +21,7 @@ __all__ = [
     "make_nonblocking",
     "needs_display_server",
     "peak_memory_mb",
+    "spare_cores",
     "temporary_name",
     "unix_socket",
     "usable_cores",
@@ -144,3 +145,8 @@ def make_nonblocking(path: str) -> None:
             with suppress(OSError):  # closed meanwhile
                 if os.fstat(int(name)).st_rdev == device:
                     os.set_blocking(int(name), False)
+
+
+def spare_cores(used: int) -> int:
+    """Cores that this process may use beside `used` of them, at least 1."""
+    return max(1, usable_cores() - used)

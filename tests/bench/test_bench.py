@@ -18,13 +18,14 @@ from support.cli import RunCli
 
 from horizon_rt.bench import measure as harness
 from horizon_rt.bench.clips import write_clip
-from horizon_rt.bench.job import BenchJob, Engine, every_engine
+from horizon_rt.bench.job import BenchJob, every_engine
 from horizon_rt.bench.measure import STAGES, Plan, measure
 from horizon_rt.bench.report import write_report
 from horizon_rt.bench.results import Quartiles, Report, Result, changes
 from horizon_rt.errors import DatasetError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
+from horizon_rt.options import Engine
 from horizon_rt.segmentation.backends import installed_backends
 from horizon_rt.sources import open_source
 from horizon_rt.system.interrupts import interrupts_raise
@@ -70,7 +71,7 @@ def test_a_clip_has_the_frames_that_move_and_a_horizon(video: Path) -> None:
 
 
 def test_everything_is_measured(video: Path) -> None:
-    result = measure(video, Plan(backend="torchscript", frames=20, repeats=2))
+    result = measure(video, Plan(engine=Engine(backend="torchscript"), frames=20, repeats=2))
     assert result.key == ("320x192", "small", "torchscript-cpu")
     assert tuple(result.stages) == STAGES
     assert list(result.speeds) == [
@@ -200,7 +201,7 @@ def test_bench_from_the_command_line(video: Path, tmp_path: Path, cli: RunCli) -
 def test_the_matrix_is_all_that_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
     engines = every_engine("cpu")
     assert {engine.backend for engine in engines} == set(installed_backends())
-    assert Engine("torchscript", "bfloat16") in engines
+    assert Engine(backend="torchscript", precision="bfloat16", device="cpu") in engines
     assert len(set(engines)) == len(engines)
     monkeypatch.setattr("horizon_rt.segmentation.backends.has_cuda_driver", lambda: True)
     monkeypatch.setattr("horizon_rt.segmentation.torchscript.best_device", lambda: "cuda")
@@ -211,17 +212,21 @@ def test_the_matrix_is_all_that_runs_here(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_is_the_same_is_measured_once(tmp_path: Path) -> None:
     job = BenchJob(
-        plan=Plan(frames=12, repeats=1, overlay=False, device="cpu"),
+        plan=Plan(frames=12, repeats=1, overlay=False),
         sizes=(SIZE,),
         models=("nano",),
-        engines=tuple(Engine("torchscript", *rest) for rest in (("auto", 1), ("float32",), ())),
+        engines=(
+            Engine(device="cpu", backend="torchscript", batch=1),
+            Engine(device="cpu", backend="torchscript", precision="float32"),
+            Engine(device="cpu", backend="torchscript"),
+        ),
     )
     assert [r.key for r in job.run().results] == [("320x192", "nano", "torchscript-cpu")]
 
 
 def test_clips_of_other_rates_are_told_apart(tmp_path: Path) -> None:
     job = BenchJob(
-        plan=Plan(frames=12, repeats=1, overlay=False, device="cpu"),
+        plan=Plan(frames=12, repeats=1, overlay=False),
         sizes=(SIZE,),
         models=("nano",),
         rates_hz=(30, 60),

@@ -24,7 +24,7 @@ from support.sources import av_frame, h264_clip, random_planes, write_clip
 
 from horizon_rt.camera import load_profile
 from horizon_rt.cli import main
-from horizon_rt.cli.common import print_table
+from horizon_rt.cli.console import print_table
 from horizon_rt.errors import SourceNotFound
 from horizon_rt.models import weights
 from horizon_rt.pipeline import run

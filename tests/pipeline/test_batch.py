@@ -20,7 +20,7 @@ from support.sources import h264_clip
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import save_profile
 from horizon_rt.errors import OutputError, SourceNotFound
-from horizon_rt.options import TrackOptions
+from horizon_rt.options import RunOptions
 from horizon_rt.pipeline.batch import run_batch
 from horizon_rt.pipeline.inputs import find_inputs
 from horizon_rt.sinks import TelemetrySink
@@ -241,7 +241,7 @@ def test_an_unforeseen_error_fails_one_input(
     other = write_horizon(tmp_path / "other.mkv", 5)
     monkeypatch.setattr("horizon_rt.pipeline.run._check_targets", broken)
     console = Console(file=io.StringIO())
-    results = run_batch(find_inputs([str(clip), str(other)], tmp_path / "out"), TrackOptions(), console)
+    results = run_batch(find_inputs([str(clip), str(other)], tmp_path / "out"), RunOptions(), console)
     assert [result.status for result in results] == ["failed"] * 2
     assert results[0].reason.startswith("unexpected RuntimeError: odd")
 
@@ -346,7 +346,7 @@ def test_an_unreadable_folder_is_an_input_that_fails(
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
     assert found("v") == ["v/a.mp4 a", "v/locked locked"]
-    results = run_batch(find_inputs(["v/locked"], Path("out")), TrackOptions(), Console(file=io.StringIO()))
+    results = run_batch(find_inputs(["v/locked"], Path("out")), RunOptions(), Console(file=io.StringIO()))
     assert results[0].status == "failed"
     assert "no permission" in results[0].reason
 

@@ -20,7 +20,7 @@ from support.sinks import horizon
 from horizon_rt.errors import DecodeError, HorizonError, OutputError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
-from horizon_rt.options import TrackOptions
+from horizon_rt.options import RunOptions
 from horizon_rt.pipeline.channel import DEPTH, Channel
 from horizon_rt.pipeline.run import Outputs, run
 from horizon_rt.pipeline.stages import RunSummary, run_pipeline
@@ -371,12 +371,12 @@ def test_a_run_outside_the_main_thread() -> None:
 def test_runs_leave_no_descriptor_open(clip: Path, tmp_path: Path) -> None:
     def once(name: str) -> None:
         outputs = Outputs(telemetry=(str(tmp_path / f"{name}.jsonl"),), overlay=tmp_path / f"{name}.mp4")
-        assert run(open_source(clip), TrackOptions(), outputs).frames == 12
+        assert run(open_source(clip), RunOptions(), outputs).frames == 12
 
     def fails() -> None:
         outputs = Outputs(telemetry=(str(tmp_path / "c.jsonl"),), overlay=tmp_path / "c.unknown")
         with pytest.raises(OutputError):
-            run(open_source(clip), TrackOptions(), outputs)
+            run(open_source(clip), RunOptions(), outputs)
 
     once("a")
     before = os.listdir("/proc/self/fd")

@@ -18,6 +18,7 @@ from horizon_rt.errors import DecodeError, DeviceError
 from horizon_rt.frame import DevicePlane, Frame
 from horizon_rt.models.nets import build_net
 from horizon_rt.models.weights import default_model, load_net
+from horizon_rt.options import Engine
 from horizon_rt.pipeline.stages import AnalysisAhead, run_pipeline
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.backends import make_backend
@@ -297,7 +298,7 @@ def test_what_plays_in_real_time_is_tracked_frame_by_frame(
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device answers")
 def test_no_gpu_is_one_line(net: torch.nn.Module) -> None:
     with pytest.raises(DeviceError, match="no CUDA device answers; use --device cpu"):
-        make_backend(default_model(), device="cuda")
+        make_backend(default_model(), Engine(device="cuda"))
     assert HorizonTracker(backend="torchscript").backend == "torchscript-cpu"
 
 

@@ -17,6 +17,7 @@ from horizon_rt.models.nets import build_net
 from horizon_rt.models.nets.horizon_net import HorizonNet
 from horizon_rt.models.sizes import NetSize
 from horizon_rt.models.weights import default_model, write_manifest
+from horizon_rt.options import Engine
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.backends import make_backend
 from horizon_rt.segmentation.torchscript import TorchScript, best_device
@@ -82,10 +83,10 @@ for _ in range(10):
 
 def test_trackers_of_one_model_share_its_net() -> None:
     card = default_model(name="nano")
-    one = make_backend(card, "torchscript", "cpu")
-    assert make_backend(card, "torchscript", "cpu") is one
-    assert make_backend(card, "torchscript", "cpu", "bfloat16") is not one
-    assert make_backend(default_model(), "torchscript", "cpu") is not one
+    one = make_backend(card, Engine(backend="torchscript", device="cpu"))
+    assert make_backend(card, Engine(backend="torchscript", device="cpu")) is one
+    assert make_backend(card, Engine(backend="torchscript", device="cpu", precision="bfloat16")) is not one
+    assert make_backend(default_model(), Engine(backend="torchscript", device="cpu")) is not one
 
 
 def test_a_shared_net_is_that_of_the_weights_file_as_it_is_now(tmp_path: Path) -> None:
@@ -94,10 +95,10 @@ def test_a_shared_net_is_that_of_the_weights_file_as_it_is_now(tmp_path: Path) -
     picture, answers, cards = np.ones((1, 3, 64, 96), np.float32), [], []
     for state in states:
         cards.append(write_manifest(tmp_path, "m", "nano", state, sigma, {}))
-        answers.append(make_backend(cards[-1], "torchscript", "cpu")(picture)[0])
+        answers.append(make_backend(cards[-1], Engine(backend="torchscript", device="cpu"))(picture)[0])
     assert np.abs(answers[0] - answers[1]).max() > 1e-3
     with pytest.raises(WeightsError, match="damaged or was changed"):
-        make_backend(cards[0], "torchscript", "cpu")
+        make_backend(cards[0], Engine(backend="torchscript", device="cpu"))
 
 
 def test_answers_are_not_overwritten_by_the_next_frame(backend: TorchScript) -> None:

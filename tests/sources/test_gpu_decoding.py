@@ -23,7 +23,7 @@ from support.sources import av_frame, random_planes, write_clip
 from horizon_rt.bench.clips import write_clip as write_flight
 from horizon_rt.bench.measure import _Part
 from horizon_rt.frame import DevicePlane, Plane, Sampling
-from horizon_rt.options import DecoderChoice, TrackOptions, decoder_beside
+from horizon_rt.options import DecoderChoice, Engine, RunOptions
 from horizon_rt.pipeline.run import Outputs, run
 from horizon_rt.sources import container, open_source
 from horizon_rt.sources import gpu as hardware
@@ -160,14 +160,14 @@ def test_a_video_that_the_gpu_does_not_decode_is_opened_again(
 
 
 def test_auto_leaves_a_gpu_alone_that_does_not_run_the_net() -> None:
-    assert TrackOptions(device="cpu").source_decoder == "cpu"
-    assert TrackOptions(backend="onnx").source_decoder == "cpu"
-    assert TrackOptions().source_decoder == "auto"
-    assert decoder_beside("auto", "auto", "torchscript") == "auto"
-    assert decoder_beside("auto", "cuda", "auto") == "auto"
-    assert decoder_beside("auto", "cpu", "torchscript") == "cpu"
-    assert decoder_beside("auto", "auto", "onnx") == "cpu"
-    assert decoder_beside("cuda", "cpu", "onnx") == "cuda"
+    assert RunOptions(engine=Engine(device="cpu")).source_decoder == "cpu"
+    assert RunOptions(engine=Engine(backend="onnx")).source_decoder == "cpu"
+    assert RunOptions().source_decoder == "auto"
+    assert Engine(device="auto", backend="torchscript").decoder("auto") == "auto"
+    assert Engine(device="cuda", backend="auto").decoder("auto") == "auto"
+    assert Engine(device="cpu", backend="torchscript").decoder("auto") == "cpu"
+    assert Engine(device="auto", backend="onnx").decoder("auto") == "cpu"
+    assert Engine(device="cpu", backend="onnx").decoder("cuda") == "cuda"
 
 
 # --- the way of a device frame through a whole run
@@ -182,7 +182,7 @@ class _OnDevice(PlaneReader):
 
 def _run(path: Path, folder: Path) -> tuple[list[dict[str, object]], list[np.ndarray]]:
     outputs = Outputs(telemetry=(str(folder / "t.jsonl"),), overlay=folder / "o.mkv")
-    assert run(open_source(path), TrackOptions(device="cpu"), outputs).frames == 24
+    assert run(open_source(path), RunOptions(engine=Engine(device="cpu")), outputs).frames == 24
     rows = [json.loads(line) for line in (folder / "t.jsonl").read_text().splitlines()[1:]]
     with open_source(folder / "o.mkv") as source:
         return rows, [frame.luma.copy() for frame in source]

@@ -19,7 +19,7 @@ from rich.text import Text
 from support.cli import RunCli, write_horizon
 
 from horizon_rt.cli import _prepare_messages
-from horizon_rt.cli.common import print_table
+from horizon_rt.cli.console import print_table
 from horizon_rt.datasets import read_horizons
 from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.errors import SourceError

@@ -23,7 +23,7 @@ from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Change, Horizon
-from horizon_rt.options import TrackOptions
+from horizon_rt.options import RunOptions
 from horizon_rt.pipeline.run import default_outputs, run
 from horizon_rt.sources import open_source
 from horizon_rt.tracking import Track, TrackFilter, TrackSettings, smooth_horizons, smooth_tracks
@@ -225,7 +225,7 @@ def test_an_interrupted_look_leaves_telemetry_alone(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     outputs = default_outputs(tmp_path, "x", still=False)
-    summary = run(source, TrackOptions(smooth="offline"), outputs, on_look=look)
+    summary = run(source, RunOptions(smooth="offline"), outputs, on_look=look)
     assert summary.interrupted
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.jsonl"]
     records = _records(tmp_path / "x.jsonl")[1:]
@@ -240,7 +240,7 @@ def test_a_recording_that_ends_earlier_when_read_again_is_an_error(
     shorter = open_source("synth:sea?motion=boat&size=320x192&seconds=0.8&seed=3")
     monkeypatch.setattr("horizon_rt.pipeline.run._reopen", lambda info: shorter)
     with pytest.raises(SourceError, match="5 frames earlier"):
-        run(source, TrackOptions(smooth="offline"), default_outputs(tmp_path, "x", still=False))
+        run(source, RunOptions(smooth="offline"), default_outputs(tmp_path, "x", still=False))
     assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".partial")]
     assert shorter.closed
 
@@ -253,7 +253,7 @@ def test_a_signal_at_the_last_frame_of_the_first_look_counts(tmp_path: Path) -> 
             os.kill(os.getpid(), signal.SIGINT)
 
     outputs = default_outputs(tmp_path, "x", still=False)
-    assert run(source, TrackOptions(smooth="offline"), outputs, on_look=look).interrupted
+    assert run(source, RunOptions(smooth="offline"), outputs, on_look=look).interrupted
     assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
 
 

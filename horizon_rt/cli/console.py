@@ -1,16 +1,16 @@
-"""Options that several verbs share, and the progress of a run."""
+"""What the command line says: lines, tables, and the progress of a run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from horizon_rt.cli.options import parse_size
 from horizon_rt.system.messages import Sanitised, printable, say
 
 if TYPE_CHECKING:
@@ -20,31 +20,15 @@ if TYPE_CHECKING:
 
     from horizon_rt.camera import Camera
     from horizon_rt.horizon import Horizon
-    from horizon_rt.options import TrackOptions
+    from horizon_rt.options import RunOptions
     from horizon_rt.pipeline.run import Outputs
     from horizon_rt.pipeline.stages import OnFrame, RunSummary
     from horizon_rt.sources import SourceInfo
 
 __all__ = [
-    "Backend",
-    "BackendChoice",
-    "Decoder",
-    "Device",
-    "DeviceChoice",
-    "Hfov",
-    "LiveSmooth",
-    "LiveSmoothing",
-    "Model",
-    "Precision",
-    "PrecisionChoice",
-    "Profile",
-    "Smooth",
-    "Smoothing",
     "count_progress",
     "lens_rows",
     "net_input_size",
-    "options_from",
-    "parse_size",
     "print_summary",
     "print_table",
     "progress",
@@ -52,123 +36,12 @@ __all__ = [
     "say_advice",
     "say_first_use",
     "say_lens",
-    "spare_cores",
     "status_line",
     "training_progress",
 ]
 
 
 _FEW = 0.5  # of the frames with a horizon, below which there is advice
-
-
-class Smoothing(StrEnum):
-    """Choices of --smooth."""
-
-    causal = "causal"
-    offline = "offline"
-    none = "none"
-
-
-class LiveSmoothing(StrEnum):
-    """Choices of --smooth where nobody knows what comes later."""
-
-    causal = "causal"
-    none = "none"
-
-
-class DeviceChoice(StrEnum):
-    """Choices of --device and --decoder."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class PrecisionChoice(StrEnum):
-    """Choices of --precision."""
-
-    auto = "auto"
-    float32 = "float32"
-    float16 = "float16"
-    bfloat16 = "bfloat16"
-
-
-class BackendChoice(StrEnum):
-    """Choices of --backend."""
-
-    auto = "auto"
-    torchscript = "torchscript"
-    onnx = "onnx"
-    openvino = "openvino"
-
-
-Profile = Annotated[
-    str | None, typer.Option(help="Lens: a profile file, or a name of `horizon-rt cameras list`.")
-]
-Hfov = Annotated[
-    float | None,
-    typer.Option(min=1, max=179, help="Horizontal field of view in degrees; 70 where nothing is known."),
-]
-Model = Annotated[
-    str | None, typer.Option(help="A shipped model, or the folder of a trained one: PATH or PATH:NAME.")
-]
-Smooth = Annotated[
-    Smoothing,
-    typer.Option(help="Filter over time; with hindsight, for recordings; or each frame on its own."),
-]
-LiveSmooth = Annotated[LiveSmoothing, typer.Option(help="Filter over time, or each frame on its own.")]
-Device = Annotated[
-    DeviceChoice, typer.Option(help="Where the net runs; cuda is a GPU of NVIDIA, others are not used.")
-]
-Decoder = Annotated[
-    DeviceChoice, typer.Option(help="Where video is decoded; auto: on the GPU that runs the net, if it can.")
-]
-Backend = Annotated[
-    BackendChoice,
-    typer.Option(help="What runs the net; auto: the fastest that is installed."),
-]
-Precision = Annotated[
-    PrecisionChoice,
-    typer.Option(help="Numbers that the net runs in; auto: float16 on a GPU, float32 on the CPU."),
-]
-
-
-def options_from(
-    camera_profile: str | None,
-    hfov: float | None,
-    model: str | None,
-    smooth: Smoothing,
-    device: DeviceChoice,
-    backend: BackendChoice = BackendChoice.auto,
-    decoder: DeviceChoice = DeviceChoice.auto,
-    precision: PrecisionChoice = PrecisionChoice.auto,
-) -> TrackOptions:
-    """The shared options as a value; a usage error if they contradict each other."""
-    from horizon_rt.options import TrackOptions
-
-    if camera_profile is not None and hfov is not None:
-        raise typer.BadParameter("--camera-profile and --hfov both describe the lens; give one")
-    return TrackOptions(
-        camera_profile=camera_profile,
-        hfov_deg=hfov,
-        model=model,
-        smooth=smooth.value,
-        device=device.value,
-        backend=backend.value,
-        precision=precision.value,
-        decoder=decoder.value,
-    )
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Width and height of a --size; a usage error for anything else."""
-    try:
-        width, height = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        width = height = 0
-    if width < 1 or height < 1:
-        raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'")
-    return width, height
 
 
 def net_input_size(text: str) -> tuple[int, int]:
@@ -211,13 +84,6 @@ def count_progress(total: int, what: str, console: Console) -> Iterator[Callable
     with _bar(console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
-
-
-def spare_cores(used: int) -> int:
-    """Cores that this process may use beside `used` of them, at least 1."""
-    from horizon_rt.system.host import usable_cores
-
-    return max(1, usable_cores() - used)
 
 
 @contextmanager
@@ -279,12 +145,12 @@ def say_first_use(console: Console) -> None:
         say(console, "the first run compiles its kernels for this machine, which takes some seconds")
 
 
-def say_lens(options: TrackOptions, outputs: Outputs, console: Console, *, always: bool = False) -> None:
+def say_lens(options: RunOptions, outputs: Outputs, console: Console, *, always: bool = False) -> None:
     """Say that the lens was assumed; if not `always`, where all telemetry is tables, which have no header."""
     from horizon_rt.options import DEFAULT_HFOV_DEG
 
     tables = [Path(target).suffix.lower() == ".csv" for target in outputs.telemetry]
-    if options.lens_is_assumed and (always or (tables and all(tables))):
+    if options.lens.is_assumed and (always or (tables and all(tables))):
         say(
             console,
             f"lens assumed: horizontal field of view {DEFAULT_HFOV_DEG:g}°; give --hfov or --camera-profile",
@@ -292,15 +158,15 @@ def say_lens(options: TrackOptions, outputs: Outputs, console: Console, *, alway
 
 
 def say_advice(
-    summary: RunSummary, options: TrackOptions, console: Console, *, repeatable: bool = False
+    summary: RunSummary, options: RunOptions, console: Console, *, repeatable: bool = False
 ) -> None:
     """Say what to try after a run in which few frames held a horizon; a recording is `repeatable`."""
     if not summary.frames or summary.share_with_horizon >= _FEW:
         return
-    tries = ["--model lite0 (for unusual places)"] if options.model != "lite0" else []
+    tries = ["--model lite0 (for unusual places)"] if options.engine.model != "lite0" else []
     if repeatable and options.smooth != "offline":
         tries.append("--smooth offline (bridges gaps)")
-    if options.lens_is_assumed:
+    if options.lens.is_assumed:
         tries.append("--hfov or --camera-profile (a wide lens bends the horizon)")
     say(console, f"few frames hold a horizon; try {', '.join(tries) or 'a model trained on such pictures'}")
 

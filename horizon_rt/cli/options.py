@@ -1,0 +1,93 @@
+"""Dataclasses of `horizon_rt.options` as options of a command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from functools import wraps
+from inspect import Parameter
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from horizon_rt.errors import OptionsError
+from horizon_rt.options import Help, from_flat, help_of, option_fields
+
+__all__ = ["parse_size", "repeatable", "takes"]
+
+Command = Callable[..., None]
+
+
+def takes(*, omit: Collection[str] = (), **groups: type[Any]) -> Callable[[Command], Command]:
+    """Give a command the options of dataclasses: each parameter named in `groups` receives one.
+
+    Fields without `Help`, and those named by `omit`, keep their defaults. OptionsError is a usage error.
+    """
+
+    def decorate(command: Command) -> Command:
+        hints = get_type_hints(command, include_extras=True)
+        parameters: list[Parameter] = []
+        for parameter in inspect.signature(command).parameters.values():
+            if parameter.name in groups:
+                parameters += _parameters(groups[parameter.name], omit)
+            else:
+                kind = hints[parameter.name]
+                parameters.append(parameter.replace(annotation=kind, kind=Parameter.KEYWORD_ONLY))
+
+        @wraps(command)
+        def run(**values: Any) -> None:
+            for name, kind in groups.items():
+                own = {item.name for item, _ in option_fields(kind)} & values.keys()
+                values[name] = _value(kind, {field: values.pop(field) for field in own})
+            command(**values)
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def _parameters(kind: type[Any], omit: Collection[str]) -> list[Parameter]:
+    found = []
+    for item, hint in option_fields(kind):
+        value, text = help_of(hint)
+        if text is not None and item.name not in omit:
+            note: Any = Annotated[value, _option(text)]
+            found.append(Parameter(item.name, Parameter.KEYWORD_ONLY, default=item.default, annotation=note))
+    return found
+
+
+def _option(text: Help) -> Any:
+    flags = () if text.flag is None else (text.flag,)
+    return typer.Option(*flags, help=text.text, min=text.minimum, max=text.maximum)
+
+
+def _value(kind: type[Any], values: dict[str, Any]) -> Any:
+    try:
+        return from_flat(kind, values)
+    except OptionsError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def repeatable(literal: Any, text: str) -> Any:
+    """An option of values of a Literal that may be given several times; a list of text."""
+    known = get_args(literal)
+
+    def parse(value: str) -> str:
+        if value not in known:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}")
+        return value
+
+    return typer.Option(parser=parse, metavar="|".join(known), help=text)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height of a --size; a usage error for anything else."""
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        width = height = 0
+    if width < 1 or height < 1:
+        raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'")
+    return width, height
