@@ -16,6 +16,7 @@ from av.video.frame import PictureType
 from horizon_rt.errors import OutputError
 from horizon_rt.files import PartialFile
 from horizon_rt.sinks.audio import AudioCopy
+from horizon_rt.sources.decoder import describe
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -133,12 +134,20 @@ class VideoWriter:
         return video
 
     def _mux(self, packets: list[Packet[Any]], time_s: float) -> None:
-        container = cast("OutputContainer", self._container)
         for packet in packets:
-            container.mux_one(packet)
+            self._mux_one(packet)
         if self._audio is not None:
             for packet in self._audio.until(time_s):
-                container.mux_one(packet)
+                self._mux_one(packet)
+
+    def _mux_one(self, packet: Packet[Any]) -> None:
+        try:
+            cast("OutputContainer", self._container).mux_one(packet)
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            # FFmpeg holds packets back to order them, so that sound may fail in the place of a picture.
+            sound = self._file.error is None and self._audio is not None
+            if not (sound and cast("AudioCopy", self._audio).end(describe(error))):
+                raise
 
     def close(self) -> None:
         """Finish the file and give it its final name; raises OutputError. Without a picture there is none."""
