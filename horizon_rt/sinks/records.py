@@ -58,8 +58,8 @@ def _number(value: float | None) -> float | None:
 
 
 def _time(value: float) -> float | None:
-    """As `_number`, but never coarser than a millisecond, so that hours keep their order."""
-    return round(value, 3) if 1000 <= abs(value) < math.inf else _number(value)
+    """As `_number`, but never coarser than 0.1 ms, so that frames of a source never share a time."""
+    return round(value, 4) if 100 <= abs(value) < math.inf else _number(value)
 
 
 def _line(line: HorizonLine | None) -> dict[str, Any]:
