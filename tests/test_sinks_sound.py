@@ -125,3 +125,13 @@ def test_damaged_streams_give_whole_overlays(tmp_path: Path, suffix: str) -> Non
         data[generator.integers(0, len(data), 40)] = generator.integers(0, 256, 40)
         (sound := tmp_path / f"damaged{index}.ts").write_bytes(data.tobytes())
         overlay(tmp_path / f"v{index}.{suffix}", sound)
+
+
+def test_sound_whose_time_leaps_ends_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sound = source(tmp_path / "r.mkv", "aac", delay_s={10: 1e5})
+    with VideoSink(path := tmp_path / "v.mp4", CONTEXT, Overlay(CONTEXT.camera), audio_from=sound) as video:
+        for index, time_s in enumerate([0.0, 0.5, 8e4, 1.1e5, 1.1e5 + 0.1]):
+            video.write(frame(index, time_s=time_s), horizon(index))
+    assert len(frame_times(path)) == 5
+    assert 8 <= len(packets(path)) <= 10
+    assert sum("the sound" in record.getMessage() for record in caplog.records) == 1

@@ -27,6 +27,8 @@ __all__ = ["AudioCopy"]
 
 log = logging.getLogger(__name__)
 
+# MP4 holds the time from one packet to the next in 31 bits of samples.
+_MAX_PAUSE = (1 << 31) - (1 << 20)
 _ERRORS = (ArithmeticError, OSError, ValueError, av.error.FFmpegError)
 
 
@@ -97,6 +99,8 @@ class AudioCopy:
                     continue
                 origin = round(origin_s / packet.time_base)
                 packet.pts, packet.dts = packet.pts - origin, packet.dts - origin
+                if (packet.dts - earliest) * packet.time_base * track.rate > _MAX_PAUSE:
+                    raise ValueError("its time leaps by hours")
                 if packet.dts >= earliest:
                     earliest = packet.dts + (not may_repeat)
                     yield packet
