@@ -37,9 +37,9 @@ print(summary.fps)
 """
 
 
-def memory_mb(process: int | str = "self") -> float:
-    """What a process holds in memory now."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+def memory_mb() -> float:
+    """What this process holds in memory now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 
 

@@ -60,8 +60,8 @@ def number(value: float | None) -> float | None:
 
 
 def time_field(value: float) -> float | None:
-    """As `number`, but never coarser than a millisecond, so that hours keep their order."""
-    return round(value, 3) if 1000 <= abs(value) < math.inf else number(value)
+    """As `number`, but never coarser than 0.1 ms, so that frames of a source never share a time."""
+    return round(value, 4) if 100 <= abs(value) < math.inf else number(value)
 
 
 def utc_field(moment: datetime) -> str:

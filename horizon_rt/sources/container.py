@@ -74,9 +74,8 @@ class ContainerSource(Source):
         raw = stream.codec_context.name == "rawvideo"
         self._reader = PlaneReader(copy=raw and self._options.kind == "device")
         self._rate = _frame_rate(stream)
-        self._period_s = 1 / (self._rate or _DEFAULT_RATE_HZ)
         origin_s = None if self._options.live else _start_s(stream)
-        self._clock = PresentationClock(origin_s=origin_s, period_s=self._period_s)
+        self._clock = PresentationClock(origin_s=origin_s, period_s=1 / (self._rate or _DEFAULT_RATE_HZ))
         self._count = self._damaged = 0
         self._stamped: bool | None = None
         self._first = self._decoded()
@@ -156,12 +155,12 @@ class ContainerSource(Source):
             self.note(f"{name}: {self._damaged} of {self._count} frames are damaged; they are not measured")
         if repaired and not self._options.live:
             self.note(
-                f"{name}: {repaired} of {self._count} timestamps unusable, {self._period_s:g} s assumed"
+                f"{name}: {repaired} of {self._count} timestamps unusable, {self._clock.period_s:g} s assumed"
             )
         self._report_shortfall()
 
     def _report_shortfall(self) -> None:
-        info, period_s = self.info, self._period_s
+        info, period_s = self.info, self._clock.period_s
         end_s = (self._clock.last_s or 0.0) + period_s
         short = info.duration_s is not None and info.duration_s - end_s > _SHORT_FRAMES * period_s
         if short and (info.frame_count is None or self._count < info.frame_count):
@@ -193,7 +192,7 @@ def _video_stream(container: InputContainer, options: ContainerOptions) -> Video
 
 def _frame_rate(stream: VideoStream) -> float | None:
     rate = stream.average_rate or stream.guessed_rate
-    return float(rate) if rate else None
+    return float(rate) if rate and rate > 0 else None
 
 
 def _start_s(stream: VideoStream) -> float | None:

@@ -220,6 +220,7 @@ def test_pictures_are_judged_as_the_tracker_sees_them_alone(rendered: Path, trac
     found = evaluate(open_dataset(rendered / "pictures"), tracker)
     with (rendered / "pictures" / "horizon.csv").open() as file:
         table = [row for row in csv.DictReader(file) if row["x1"]]
+    tracker.reset()
     for row, truth in zip(found.rows, table, strict=False):
         image = cv2.imread(str(rendered / "pictures" / "images" / truth["file"]))
         line = tracker.update(Frame.from_bgr(image)).measured_line
