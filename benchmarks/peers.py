@@ -33,7 +33,6 @@ from horizon_rt.evaluation.estimators import Estimate
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
-from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.segmentation.backends import installed_backends
 from horizon_rt.synth.stills import StillOptions
 from horizon_rt.system.paths import data_root
@@ -73,7 +72,7 @@ class Peer(Timed):
         self._find = find
 
     def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
-        picture = np.ascontiguousarray(Canvas.from_frame(frame).to_bgr()[: frame.height, : frame.width])
+        picture = np.ascontiguousarray(frame.to_bgr())
         line = self.timed(lambda: self._find(picture))
         up = None if line is None else line.up_vector(camera.fx)
         return Estimate(view="unknown" if line is None else "horizon", up=up, line=line)

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 from horizon_rt._version import __version__
 
 if TYPE_CHECKING:
-    from horizon_rt.camera import BrownConrady, Camera
+    from horizon_rt.api import VideoSink, draw, track
+    from horizon_rt.camera import BrownConrady, Camera, load_profile
     from horizon_rt.errors import HorizonError
     from horizon_rt.frame import Frame
     from horizon_rt.geometry import HorizonLine, UpVector
-    from horizon_rt.horizon import Horizon, Measurement, Observation
+    from horizon_rt.horizon import Attitude, Horizon, Measurement, Observation
+    from horizon_rt.options import Engine
     from horizon_rt.sources import Source, open_source
     from horizon_rt.tracker import HorizonTracker
     from horizon_rt.tracking import smooth_horizons
 
 _HOMES = {
+    "Attitude": "horizon",
     "BrownConrady": "camera",
+    "Camera": "camera",
+    "Engine": "options",
     "Frame": "frame",
     "Horizon": "horizon",
     "HorizonError": "errors",
@@ -29,16 +34,21 @@ _HOMES = {
     "HorizonTracker": "tracker",
     "Measurement": "horizon",
     "Observation": "horizon",
-    "Camera": "camera",
     "Source": "sources",
     "UpVector": "geometry",
+    "VideoSink": "api",
+    "draw": "api",
+    "load_profile": "camera",
     "open_source": "sources",
     "smooth_horizons": "tracking",
+    "track": "api",
 }
 
 __all__ = [
+    "Attitude",
     "BrownConrady",
     "Camera",
+    "Engine",
     "Frame",
     "Horizon",
     "HorizonError",
@@ -48,9 +58,13 @@ __all__ = [
     "Observation",
     "Source",
     "UpVector",
+    "VideoSink",
     "__version__",
+    "draw",
+    "load_profile",
     "open_source",
     "smooth_horizons",
+    "track",
 ]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.frame import Plane, Sampling
-from horizon_rt.imaging.colour import Colour, rgb_to_yuv, yuv_to_bgr_matrix
+from horizon_rt.frame.colour import Colour, rgb_to_yuv, to_bgr, to_eight_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,10 +81,7 @@ class Canvas:
 
     def to_bgr(self) -> Image:
         """BGR (height, width, 3) uint8, by the canvas's own matrix and range."""
-        size = (self.width, self.height)
-        chroma = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (self.u, self.v))
-        yuv = cv2.merge([self.y, *chroma])
-        return _u8(cv2.transform(yuv, yuv_to_bgr_matrix(self.sampling)))
+        return to_bgr(self._planes(), self.sampling)
 
     def clear(self, colour: Colour) -> None:
         """One colour everywhere."""
@@ -180,19 +177,13 @@ def _u8(image: NDArray[Any]) -> Image:
 
 
 def _copy_plane(plane: Plane, target: Image, bit_depth: int, *, full_size: bool) -> None:
-    eight = _to_eight_bits(plane, bit_depth)
+    eight = to_eight_bits(plane, bit_depth)
     if full_size and (plane.shape[0] % 2 or plane.shape[1] % 2):
         eight = np.pad(eight, ((0, plane.shape[0] % 2), (0, plane.shape[1] % 2)), mode="edge")
     if eight.shape != target.shape:
         size = target.shape[::-1]
         eight = _u8(cv2.resize(np.ascontiguousarray(eight), size, interpolation=cv2.INTER_AREA))
     np.copyto(target, eight)
-
-
-def _to_eight_bits(plane: Plane, bit_depth: int) -> Image:
-    if plane.dtype == np.uint8:
-        return cast("Image", plane)
-    return _u8(cv2.convertScaleAbs(np.ascontiguousarray(plane), alpha=0.5 ** (bit_depth - 8)))
 
 
 def _blend(plane: Image, mask: Image, x: int, y: int, value: int) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.inspection.attribution import EffectiveField
 from horizon_rt.inspection.look import Inspection, Look
 from horizon_rt.inspection.tables import LOOK_COLUMNS, look_rows, number_rows
@@ -59,7 +58,7 @@ def _look_figure(look: Look) -> Figure:
     panel = _PANEL_INCH * min(height / width, _TALLEST)
     figure = Figure(figsize=(2 * _PANEL_INCH + 1.6, 2 * panel + 0.8), dpi=100, layout="constrained")
     axes = figure.subplots(2, 2).ravel()
-    picture = Canvas.from_frame(look.frame).to_bgr()[:height, :width, ::-1]
+    picture = look.frame.to_bgr()[:, :, ::-1]
     for axis, draw in zip(axes, (_draw_line, _draw_mask, _draw_gradient, _draw_occlusion), strict=True):
         axis.imshow(picture)
         draw(axis, look)

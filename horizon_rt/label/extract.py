@@ -13,7 +13,6 @@ import numpy as np
 from horizon_rt.camera import Camera
 from horizon_rt.errors import DecodeError
 from horizon_rt.frame import Frame
-from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.label.choice import Chosen, FrameChoice
 from horizon_rt.label.journal import LabelFrame
 from horizon_rt.label.proposal import Proposal
@@ -84,7 +83,7 @@ class _Taker:
 
 
 def _png(frame: Frame) -> bytes:
-    image = Canvas.from_frame(frame).to_bgr()[: frame.height, : frame.width]
+    image = frame.to_bgr()
     return bytes(cv2.imencode(".png", image, _PNG_SPEED)[1].tobytes())
 
 

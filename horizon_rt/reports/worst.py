@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.sinks.overlay import Overlay
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def thumbnail(
     sky: NDArray[np.bool_] | None = None,
 ) -> bytes:
     """A JPEG 400 px wide with the true horizon (or the border of the true mask) and the estimated one."""
-    image = Canvas.from_frame(frame).to_bgr()[: frame.height, : frame.width]
+    image = frame.to_bgr()
     scale = _WIDTH_PX / frame.width
     size = (_WIDTH_PX, max(1, round(frame.height * scale)))
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

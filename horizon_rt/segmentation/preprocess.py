@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.frame import ColourMatrix, Frame, Plane, Sampling
-from horizon_rt.imaging.colour import yuv_from_rgb
+from horizon_rt.frame.colour import yuv_from_rgb
 from horizon_rt.models.sizes import CHROMA_GAIN, INPUT_AREA_PX, LUMA_FLOOR
 from horizon_rt.segmentation.letterbox import Letterbox, input_size, letterbox_of
 from horizon_rt.system.kernels import kernel

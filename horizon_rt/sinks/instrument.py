@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera.projection import SkyFrame, view_radius, visible_runs
-from horizon_rt.imaging.colour import Colour
+from horizon_rt.frame.colour import Colour
 
 if TYPE_CHECKING:
     from horizon_rt.camera import Camera

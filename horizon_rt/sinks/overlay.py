@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.frame.colour import Colour
 from horizon_rt.imaging.canvas import Canvas, text_size
-from horizon_rt.imaging.colour import Colour
 from horizon_rt.sinks.instrument import WHITE, Instrument, Style
 
 if TYPE_CHECKING:

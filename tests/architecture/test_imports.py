@@ -46,7 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "label": VALUES | {"camera", "datasets", "imaging", "pipeline", "sources", "tracker"},
     "bench": VALUES
     | {"camera", "imaging", "models", "pipeline", "reports", "segmentation", "sinks", "sources", "tracker"},
-    "__init__": VALUES | {"camera", "pipeline", "sinks", "sources", "tracker", "tracking"},
+    "api": VALUES | {"camera", "pipeline", "sinks", "sources", "tracker"},
+    "__init__": VALUES | {"api", "camera", "sources", "tracker", "tracking"},
     "__main__": {"cli"},
 }
 ANYTHING = {"cli"}

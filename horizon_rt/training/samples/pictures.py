@@ -19,7 +19,6 @@ from horizon_rt.datasets.base import PictureSet
 from horizon_rt.datasets.truth import resolve
 from horizon_rt.errors import DatasetError, SourceError
 from horizon_rt.geometry import HorizonLine
-from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.imaging.picture import read_picture
 from horizon_rt.system.paths import data_root
 from horizon_rt.training.recipe import MADE_OF_DATA, PROCEDURAL
@@ -144,8 +143,7 @@ def _pictures(dataset: Dataset) -> list[Picture]:
     labelled = (frame for frame in dataset.frames() if frame.label is not None)
     for index, frame in enumerate(labelled):
         if index % step == 0 and frame.label is not None:
-            height, width = frame.frame.height, frame.frame.width
-            image = Canvas.from_frame(frame.frame).to_bgr()[:height, :width]
+            image = frame.frame.to_bgr()
             pictures.append(Picture(Path(frame.file), frame.label, dataset.camera, image.copy()))
     return pictures
 

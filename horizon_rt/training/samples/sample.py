@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.frame.colour import yuv_from_rgb
 from horizon_rt.geometry import HorizonLine
-from horizon_rt.imaging.colour import yuv_from_rgb
 from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.occluders import random_occluders

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.frame import ColourMatrix, Sampling
+from horizon_rt.frame.planes import ColourMatrix, Plane, Sampling
 
-__all__ = ["Colour", "rgb_to_yuv", "yuv_from_rgb", "yuv_to_bgr_matrix"]
+__all__ = ["Colour", "rgb_to_yuv", "to_bgr", "to_eight_bits", "yuv_from_rgb", "yuv_to_bgr_matrix"]
 
 Colour = tuple[int, int, int]
 _KR_KB: dict[ColourMatrix, tuple[float, float]] = {
@@ -49,3 +51,24 @@ def yuv_to_bgr_matrix(sampling: Sampling) -> NDArray[np.float32]:
     matrix, offset = _matrix(sampling)
     inverse = np.linalg.inv(matrix)
     return np.concatenate([inverse, -(inverse @ offset)[:, None]], axis=1)[::-1].astype(np.float32)
+
+
+def to_eight_bits(plane: Plane, bit_depth: int) -> NDArray[np.uint8]:
+    """The samples rounded to 8 bits; (rows, columns) uint8."""
+    import cv2
+
+    if plane.dtype == np.uint8:
+        return cast("NDArray[np.uint8]", plane)
+    eight = cv2.convertScaleAbs(np.ascontiguousarray(plane), alpha=0.5 ** (bit_depth - 8))
+    return cast("NDArray[np.uint8]", eight)
+
+
+def to_bgr(planes: Sequence[Plane], sampling: Sampling) -> NDArray[np.uint8]:
+    """BGR (height, width, 3) uint8 of a luma plane and two or no chroma planes of any subsampling."""
+    import cv2
+
+    luma, *chroma = (np.ascontiguousarray(to_eight_bits(plane, sampling.bit_depth)) for plane in planes)
+    size = luma.shape[::-1]
+    whole = [cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in chroma]
+    yuv = cv2.merge([luma, *(whole or [np.full_like(luma, 128)] * 2)])
+    return cast("NDArray[np.uint8]", cv2.transform(yuv, yuv_to_bgr_matrix(sampling)))

@@ -1,0 +1,89 @@
+"""What a script needs beside a tracker: a picture with the overlay, a whole run, an overlay video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from horizon_rt.camera import Camera
+from horizon_rt.options import RunOptions, from_flat
+from horizon_rt.sinks import SinkContext
+from horizon_rt.sinks.overlay import Overlay
+from horizon_rt.sinks.video import VideoSink as _VideoSink
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from horizon_rt.frame import Frame
+    from horizon_rt.horizon import Horizon
+    from horizon_rt.pipeline.stages import RunSummary
+    from horizon_rt.sources import Source
+    from horizon_rt.tracker import HorizonTracker
+
+__all__ = ["VideoSink", "draw", "track"]
+
+
+def draw(frame: Frame, horizon: Horizon, camera: Camera | None = None) -> NDArray[np.uint8]:
+    """The frame with the overlay as BGR (height, width, 3) uint8.
+
+    `camera` is that of the tracker (`tracker.camera`); without one the lens is assumed, as a tracker does.
+    """
+    lens = camera or Camera.assumed(frame.width, frame.height)
+    return Overlay(lens).render(frame, horizon).to_bgr()[: frame.height, : frame.width]
+
+
+def track(
+    source: str | int | Path,
+    *,
+    out: Path | str | None = None,
+    telemetry: Path | str | None = None,
+    overlay: Path | str | None = None,
+    **options: Any,
+) -> RunSummary:
+    """Track a whole source into files, as `horizon-rt track` does.
+
+    `out` is a folder for telemetry and overlay; `telemetry` and `overlay` name single files. `options` are
+    the fields of `RunOptions`, `Lens` and `Engine`, such as `smooth="offline"`, `hfov_deg=95`,
+    `model="lite0"`. Raises HorizonError; Ctrl-C ends the run cleanly.
+    """
+    from horizon_rt.pipeline.run import Outputs, check_taken, default_outputs, run
+    from horizon_rt.sources import open_source
+    from horizon_rt.sources.names import output_name
+
+    chosen = from_flat(RunOptions, options)
+    opened = open_source(source, decoder=chosen.source_decoder)
+    outputs = Outputs(
+        telemetry=() if telemetry is None else (str(telemetry),),
+        overlay=None if overlay is None else Path(overlay),
+    )
+    if out is not None:
+        usual = default_outputs(Path(out), output_name(opened.info), still=opened.info.still)
+        check_taken(usual, opened.info)
+        outputs = Outputs(
+            telemetry=(*usual.telemetry, *outputs.telemetry), overlay=outputs.overlay or usual.overlay
+        )
+    return run(opened, chosen, outputs)
+
+
+class VideoSink(_VideoSink):
+    """An overlay video of a source and its tracker: `with VideoSink("out.mp4", source, tracker) as sink`,
+    then `sink.write(frame, horizon)` for each frame. The sound of a file goes along.
+    """
+
+    def __init__(
+        self, target: Path | str, source: Source, tracker: HorizonTracker, *, encoder: str | None = None
+    ) -> None:
+        """Open the file; raises OutputError."""
+        info = source.info
+        camera = tracker.camera or Camera.assumed(info.width, info.height)
+        context = SinkContext(
+            source=info.name,
+            width=info.width,
+            height=info.height,
+            camera=camera,
+            frame_rate=info.frame_rate,
+            model=tracker.model,
+        )
+        sound = info.name if info.kind == "file" else None
+        super().__init__(target, context, Overlay(camera), audio_from=sound, encoder=encoder)
