@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sinks_support import horizon
 from sources_support import moving_frames
 
-from horizon_rt.sinks.records import record
+from horizon_rt.record import record
 from horizon_rt.sources import open_source
 from horizon_rt.sources.clock import MIN_INTERVAL_S, PresentationClock
 
