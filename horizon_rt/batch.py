@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from horizon_rt.config import TrackOptions
+from horizon_rt.config import DEFAULT_HFOV_DEG, TrackOptions
 from horizon_rt.errors import HorizonError
 from horizon_rt.inputs import Job, find_inputs
-from horizon_rt.messages import error_line
+from horizon_rt.messages import error_line, printable, say
 from horizon_rt.pipeline import RunSummary
 from horizon_rt.run import camera_for, expected_frames, run
 from horizon_rt.sinks.images import overlay_path
@@ -56,7 +56,7 @@ def run_batch(
             result = Result(job, "skipped") if whole else _run_job(job, options, bar)
             results.append(result)
             bar.advance(files)
-            console.print(_line(result), markup=False, highlight=False, soft_wrap=True)
+            say(console, _line(result, options))
             if result.status == "interrupted" or (result.summary and result.summary.signalled):
                 break
     return results
@@ -97,7 +97,7 @@ def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
     task: TaskID | None = None
     try:
         source = open_source(job.source, decoder=options.source_decoder)
-        task = bar.add_task(job.source.name, total=expected_frames(source.info))
+        task = bar.add_task(printable(job.source.name), total=expected_frames(source.info))
         summary = run(
             source,
             options,
@@ -117,11 +117,13 @@ def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
     return Result(job, "interrupted" if summary.interrupted else "done", summary)
 
 
-def _line(result: Result) -> str:
+def _line(result: Result, options: TrackOptions) -> str:
     detail = result.reason
     if result.summary is not None:
         s = result.summary
         detail = f"{s.frames} frames, {s.fps:.0f} frames/s, {100 * s.share_with_horizon:.1f} % with a horizon"
+        if options.lens_is_assumed:
+            detail += f", lens assumed: hfov {DEFAULT_HFOV_DEG:g}°"
     return f"{result.status}: {result.job.source}" + (f" ({detail})" if detail else "")
 
 

@@ -16,20 +16,12 @@ from horizon_rt.locks import lock_folder, open_locked
 __all__ = [
     "PartialFile",
     "append_line",
-    "cache_folder",
     "make_folder",
     "output_error",
     "own_folder",
     "toml_text",
     "write_whole",
 ]
-
-
-def cache_folder() -> Path:
-    """Where this user's programs keep what they can make again; HORIZON_RT_CACHE names another place."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("HORIZON_RT_CACHE") or user_cache_path("horizon-rt"))
 
 
 def output_error(target: Path | str, error: OSError, partial: Path | None = None) -> OutputError:

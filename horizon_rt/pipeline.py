@@ -24,6 +24,7 @@ from horizon_rt.horizon import Horizon, State
 from horizon_rt.interrupts import interrupts_call
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import Source
+from horizon_rt.sources.base import as_live
 
 __all__ = ["Analysis", "OnFrame", "RunSummary", "run_pipeline"]
 
@@ -91,11 +92,12 @@ class _Stages:
         info, self._source, self._closing = source.info, source, threading.Event()
         newest = info.live or real_time
         held_back = newest and not info.live and info.kind != "stdin"
+        read: Iterable[Frame] = _when_due(source, self._closing) if held_back else source
         self.frames: Channel[Frame] = Channel(newest=newest)
         self.results: Channel[tuple[Frame, Horizon]] = Channel(newest=newest)
         analysed = _analysed(tracker, self.frames, ahead=info.kind == "file" and not newest)
         self._threads = [
-            pump("reader", _when_due(source, self._closing) if held_back else source, self.frames),
+            pump("reader", map(as_live, read) if newest else read, self.frames),
             pump("analysis", analysed, self.results),
         ]
 

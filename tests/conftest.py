@@ -17,6 +17,9 @@ from sources_support import av_frame, chroma_size, write_clip
 
 from horizon_rt.cli import main
 from horizon_rt.datasets import data_root as find_data_root
+from horizon_rt.segmentation.backends import installed_backends
+from horizon_rt.segmentation.onnx import graph_of
+from horizon_rt.segmentation.weights import default_model
 
 MakeClip = Callable[..., Path]
 ENTRY = "from horizon_rt.cli import main; main()"
@@ -36,6 +39,14 @@ class Done:
 
 
 RunCli = Callable[..., Done]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nets_are_converted() -> None:
+    """Before the first test, as a line tells of it, once on a machine."""
+    if len(installed_backends()) > 1:
+        for name in (None, "nano"):
+            graph_of(default_model(name=name))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,7 +208,8 @@ PLAIN = HEAD + '[image]\nwidth = 640\nheight = 480\n[lens]\nmodel = "pinhole"\n'
         (HEAD + "assumed = 1\n" + PLAIN.removeprefix(HEAD) + "hfov_deg = 70", "true or false"),
         (HEAD + "rms_px = inf\n" + PLAIN.removeprefix(HEAD) + "hfov_deg = 70", "rms_px"),
         (HEAD + 'name = "a\\nb"\n' + PLAIN.removeprefix(HEAD) + "hfov_deg = 70", "one line"),
-        ("a = " + "[" * 2000, "cannot be read"),
+        ("a = " + "[" * 2000, "nested"),
+        ("a" + ".a" * 900 + " = 1", "parts"),
         ("a = " + "9" * 5000, "too long"),
         ("a" + ".a" * 100_000 + " = 1", "too long"),
         ("a = 1\n" * 10_000, "too long"),
@@ -225,6 +227,20 @@ def test_malformed_texts(tmp_path: Path, text: str, line: str) -> None:
         load_profile(tmp_path / "a.toml")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("key", ["distortion_model", "fisheye_model", "assumed"])
+def test_a_bomb_of_aliases_is_refused_unseen(tmp_path: Path, key: str) -> None:
+    """Nine lists of nine aliases: a file of 1 kB whose text has 9⁹ parts."""
+    path = _opencv_file(tmp_path / "a.yml", distortion=np.zeros(5))
+    lines = [f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]" for n in range(1, 10)]
+    path.write_text("\n".join([path.read_text(), "x0: &x0 [a]", *lines, f"{key}: *x9", ""]))
+    tracemalloc.start()
+    with pytest.raises(CameraModelError, match=f"'{key}' must be text or a number, got list"):
+        load_profile(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16e6
 
 
 @settings(QUICK, max_examples=250)

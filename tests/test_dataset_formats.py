@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,6 +141,25 @@ def test_unusable_matlab_files_are_refused(tmp_path: Path, data: bytes, message:
         read_struct_array(tmp_path / "a.mat", FIELDS)
 
 
+def test_a_matlab_cell_without_its_value_is_refused(tmp_path: Path) -> None:
+    """The last cell has 48 bytes: flags, dimensions, a name and 8 bytes of value, here left out of it."""
+    raw = bytearray(mat_file([(1.0, 2.0, 3.0, 4.0)], deflate=False))
+    assert raw[-52:-48] == struct.pack("<I", 48)
+    raw[-52:-48] = struct.pack("<I", 40)
+    (tmp_path / "a.mat").write_bytes(raw)
+    with pytest.raises(DatasetError, match="ends where an element is needed"):
+        read_struct_array(tmp_path / "a.mat", FIELDS)
+
+
+def test_a_matlab_file_of_bombs_is_refused(tmp_path: Path) -> None:
+    """A thousandth of what they inflate to: the sum is bounded, not only each."""
+    bomb = zlib.compress(struct.pack("<II", 99, 24 << 20) + bytes(24 << 20), 9)
+    raw = mat_file([(1.0,)], ("X",)) + (struct.pack("<II", 15, len(bomb)) + bomb) * 20
+    (tmp_path / "a.mat").write_bytes(raw)
+    with pytest.raises(DatasetError, match="inflates to more"):
+        read_struct_array(tmp_path / "a.mat", FIELDS)
+
+
 @FUZZ
 @given(data=st.data(), deflate=st.booleans())
 def test_damaged_matlab_files_raise_nothing_else(tmp_path: Path, data: st.DataObject, deflate: bool) -> None:
@@ -171,6 +192,13 @@ def test_hlw_points_are_relative_to_the_middle_with_y_up(tmp_path: Path, size: s
 def test_a_wrong_line_of_hlw_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "metadata.csv").write_text(f"a.jpg,-48,10,48,-2.5\n{line}\n")
     with pytest.raises(DatasetError, match=r"metadata\.csv, line 2"):
+        open_dataset(tmp_path)
+
+
+def test_a_field_of_hlw_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """Python's reader of CSV takes 131,072 characters a field."""
+    (tmp_path / "metadata.csv").write_text(f"a.jpg,-48,10,48,-2.5\n{'b' * 200_000},1,2,3,4\n")
+    with pytest.raises(DatasetError, match=r"metadata\.csv cannot be read: field larger"):
         open_dataset(tmp_path)
 
 
@@ -215,6 +243,15 @@ def test_kitti_horizons_are_those_of_the_authors_formula(tmp_path: Path) -> None
         ("D/oxts/data/0000000001.txt", "1 2 3 4 nan 6\n", "finite"),
         ("D/image_02/timestamps.txt", "2011-09-26 13:02:25.1\nsoon\n", "line 2"),
         ("D/image_02/timestamps.txt", "2011-09-26 13:02:25.1\n", "1 times for 2 pictures"),
+        ("D/image_02/timestamps.txt", "2011-09-26 13:02:25+02:00\n2011-09-26 13:02:26\n", "without a zone"),
+        ("D/image_02/timestamps.txt", "2011-09-26 13:02:25\n2011-09-26 13:02:24\n", "line 2: .*backwards"),
+        ("calib_imu_to_velo.txt", "R: 1e300 0 0 0 1 0 0 0 1\n", "line 1: .*finite"),
+        ("calib_imu_to_velo.txt", "R: 4 0 0 0 0.5 0 0 0 0.5\n", "rotations"),
+        (
+            "calib_cam_to_cam.txt",
+            f"R_rect_00: {RECT_00}\nP_rect_02: {P_RECT_02}\nS_rect_02: 1e9 1\n",
+            "pixels",
+        ),
     ],
 )
 def test_wrong_files_of_kitti_are_named(tmp_path: Path, file: str, text: str, message: str) -> None:
@@ -322,6 +359,33 @@ def test_telemetry_that_is_none_is_named(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(DatasetError, match=r"run\.jsonl"):
             TelemetryEstimator(path)
+
+
+CAMERA = {"model": "Pinhole", "width": 96, "height": 64, "fx": 70, "fy": 70, "cx": 47.5, "cy": 31.5}
+HEAD = json.dumps({"schema": "horizon-rt/1", "source": "clip.mp4", "camera": CAMERA})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"frame":[0],"view":"horizon"}', '{"frame":{},"view":"horizon"}', '{"view":"horizon"}',
+        '{"frame":0,"time_s":' + "9" * 5000 + "}", '{"frame":0,"a":' + "[" * 100_000, "[]", "\xff",
+    ],
+)  # fmt: skip
+def test_a_wrong_line_of_telemetry_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(f"{HEAD}\n".encode() + line.encode("latin-1") + b"\n")
+    with pytest.raises(DatasetError, match=r"run\.jsonl, line 2: ") as caught:
+        TelemetryEstimator(path)
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("change", [{"width": "9" * 5000}, {"fx": 10**400}, {"model": []}, {"width": 1.5}])
+def test_a_lens_that_is_none_is_named(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text(HEAD.replace(json.dumps(CAMERA), json.dumps(CAMERA | change)))
+    with pytest.raises(DatasetError, match=r"run\.jsonl: its header has no lens"):
+        TelemetryEstimator(path)
 
 
 @pytest.mark.parametrize("name", ["nothing", "a.txt"])

@@ -221,6 +221,7 @@ def test_pictures_are_judged_as_the_tracker_sees_them_alone(rendered: Path, trac
     found = evaluate(open_dataset(rendered / "pictures"), tracker)
     with (rendered / "pictures" / "horizon.csv").open() as file:
         table = [row for row in csv.DictReader(file) if row["x1"]]
+    tracker.reset()
     for row, truth in zip(found.rows, table, strict=False):
         image = cv2.imread(str(rendered / "pictures" / "images" / truth["file"]))
         line = tracker.update(Frame.from_bgr(image)).measured_line
@@ -350,7 +351,7 @@ class _Page(HTMLParser):
 
 
 def test_a_report_on_rendered_scenes(cli: RunCli, rendered: Path, tmp_path: Path) -> None:
-    words = "--device", "cpu", "--precision", "bfloat16"
+    words = "--device", "cpu", "--backend", "torchscript", "--precision", "bfloat16"
     done = cli("eval", rendered / "pictures", rendered / "video", "--out", tmp_path / "out", *words)
     assert (done.code, done.out.count("\t") > 50) == (0, True)
     assert len(done.errors) == 3
@@ -390,6 +391,22 @@ def test_plots_are_whole_and_have_ids_of_their_own(rendered: Path, tmp_path: Pat
     assert "off&lt;0.5" in html
     assert "off<0.5" not in html
     assert html.count("<img") == 24  # two models with 12 frames each
+
+
+def test_names_are_shown_as_they_are(rendered: Path) -> None:
+    """A dollar begins no formula, and what HTML or a terminal would obey is shown."""
+    from horizon_rt.evaluation.report import as_html, as_markdown
+
+    name = "a $x_{$ b <i>\x1b[2J"
+    dataset = open_dataset(rendered / "video")
+    results = [replace(evaluate(dataset, _Oracle(dataset, off)), dataset=name) for off in (0.5, 2.0)]
+    results = [replace(result, model=f"m{n} $x_{{$") for n, result in enumerate(results)]
+    html, markdown = as_html(results, {"datasets": name}), as_markdown(results, {"datasets": name})
+    assert len(re.findall(r"<svg.*?a \$x_\{\$ b.*?</svg>", html, re.DOTALL)) > 1
+    for plot in re.findall(r"<svg.*?</svg>", html, re.DOTALL):
+        ET.fromstring(plot)
+    assert "\x1b" not in markdown
+    assert "<i>" not in html + markdown
 
 
 def test_telemetry_is_judged_like_the_run_that_wrote_it(
@@ -475,7 +492,10 @@ def test_telemetry_with_impossible_values_is_refused(rendered: Path, tmp_path: P
     good = {"frame": 0, "state": "tracking", "view": "horizon", "roll_deg": 1.0, "pitch_deg": 0.0,
             "roll_sd_deg": 1.0, "pitch_sd_deg": 1.0, "angle_deg": -1.0, "offset_px": 0.0}  # fmt: skip
     dataset = open_dataset(rendered / "video")
-    for wrong in ({"view": "sea"}, {"roll_sd_deg": 0.0}, {"pitch_deg": "x"}, {"offset_px": 10**400}):
+    for wrong in (
+        {"view": "sea"}, {"roll_sd_deg": 0.0}, {"pitch_deg": "x"}, {"offset_px": 10**400},
+        {"pitch_sd_deg": 5e-324}, {"roll_deg": 1e300}, {"offset_px": 1e200},
+    ):  # fmt: skip
         path = tmp_path / "clip.jsonl"
         path.write_text("\n".join(json.dumps(line) for line in (head, good | wrong)))
         with pytest.raises(DatasetError, match=r"clip\.jsonl, frame 0"):

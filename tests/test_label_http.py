@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +191,90 @@ def test_any_json_is_answered_and_the_dataset_stays_readable(
     assert all(row.ends is None or all(np.isfinite(row.ends)) for row in rows)
 
 
+@pytest.mark.parametrize("target", ["*", "x:1", "abc", "?x", ""])
+def test_targets_that_are_no_paths_are_refused(untouched: Client, target: str) -> None:
+    for method in ("OPTIONS", "CONNECT", "GET"):
+        sent = f"{method} {target} HTTP/1.1\r\nHost: {untouched.host}\r\nConnection: close\r\n\r\n"
+        assert _first_line(untouched, sent.encode()) in (
+            b"HTTP/1.1 403 Forbidden",
+            b"HTTP/1.1 400 Bad Request",
+        )
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_numbers_of_any_length_are_refused(untouched: Client, digits: int) -> None:
+    number = b"9" * digits
+    line = b'{"status":"line","line":{"angle_deg":%b,"offset_px":0}}' % number
+    assert untouched("PUT", "api/frames/0/mark", line).status in (400, 422)
+    assert untouched("GET", f"api/frames/{number.decode()}/image").status == 404
+    for value in ("0-", "-"):
+        header = {"Range": f"bytes={value}{number.decode()}"}
+        assert untouched("GET", "api/frames/0/image", headers=header).status in (206, 400, 416)
+
+
+def test_a_request_that_ends_early_leaves_no_trace(
+    server: LabelServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = (
+        f"PUT {client.base}api/frames/0/mark HTTP/1.1\r\nHost: {client.host}\r\nContent-Length: 50\r\n\r\n{{"
+    )
+    assert _first_line(client, sent.encode(), close=True) == b""
+    assert client("GET", "api/session").json["frames"][0]["status"] == "open"
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def _first_line(client: Client, sent: bytes, *, close: bool = False) -> bytes:
+    name, _, port = client.host.partition(":")
+    with socket.create_connection((name, int(port)), timeout=30) as link:
+        link.sendall(sent)
+        if close:
+            link.shutdown(socket.SHUT_WR)
+        answer = b""
+        while chunk := link.recv(65536):
+            answer += chunk
+    return answer.partition(b"\r\n")[0]
+
+
+# --- time and connections
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("horizon_rt.label.connection._CHECK_S", 0.15)
+    monkeypatch.setattr("horizon_rt.label.connection._MOST_CONNECTIONS", 8)
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "GET / HT", "PUT {0}api/frames/0/mark HTTP/1.1\r\nHost: {1}\r\nContent-Length: 9\r\n\r\n"]
+)
+def test_who_does_not_finish_a_request_is_cut_off(impatient: None, client: Client, sent: str) -> None:
+    assert _first_line(client, sent.format(client.base, client.host).encode()) == b""
+
+
+def test_who_does_not_read_the_answer_is_cut_off(
+    impatient: None, client: Client, server: LabelServer
+) -> None:
+    server.session.image_path(0).write_bytes(bytes(32 << 20))
+    name, _, port = client.host.partition(":")
+    with socket.create_connection((name, int(port)), timeout=30) as link:
+        link.sendall(f"GET {client.base}api/frames/0/image HTTP/1.1\r\nHost: {client.host}\r\n\r\n".encode())
+        time.sleep(3)
+        received, chunk = 0, b"x"
+        with suppress(ConnectionError):
+            while chunk := link.recv(1 << 20):
+                received += len(chunk)
+    assert 0 < received < 32 << 20
+
+
+def test_connections_are_bounded_and_the_page_comes_back(impatient: None, client: Client) -> None:
+    name, _, port = client.host.partition(":")
+    with ExitStack() as links:
+        for _ in range(40):
+            links.enter_context(socket.create_connection((name, int(port)), timeout=30))
+        time.sleep(1.5)
+        assert client("GET", "").status == 200
+
+
 # --- when things go wrong
 
 
@@ -209,6 +296,40 @@ def test_a_picture_that_went_away_is_said(client: Client, server: LabelServer) -
     assert client("GET", "api/frames/0/image").status == 404
     assert client("GET", "api/frames/0/thumbnail").status == 404
     assert client("POST", "api/frames/0/snap", {"line": as_json(HorizonLine(0.0, 0.0))}).status == 404
+
+
+def test_a_picture_with_too_many_pixels_is_not_decoded(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("horizon_rt.sources.picture.MAX_PIXELS", WIDTH * HEIGHT - 1)
+    assert client("GET", "api/frames/0/thumbnail").status == 404
+    assert client("POST", "api/frames/0/snap", {"line": as_json(HorizonLine(0.0, 0.0))}).status == 404
+
+
+@pytest.mark.parametrize("shape", [(2, 5000), (30000, 3), (1, 1), (40, 50)])
+def test_a_picture_that_was_replaced_is_said(
+    client: Client, server: LabelServer, shape: tuple[int, int]
+) -> None:
+    picture = cv2.imencode(".png", np.zeros(shape, np.uint8))[1]
+    server.session.image_path(0).write_bytes(picture.tobytes())
+    line = {"line": as_json(HorizonLine(0.0, 0.0))}
+    assert client("GET", "api/frames/0/thumbnail").status in (200, 404)
+    assert client("PUT", "api/frames/0/mark", {"status": "line", **line}).status == 200
+    assert client("POST", "api/frames/0/snap", line).status == 409
+    assert client("POST", "api/frames/1/carry", {"from": 0}).status == 409
+
+
+def test_an_error_that_nobody_foresaw_is_one_line(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("lost\nit")
+
+    monkeypatch.setattr("horizon_rt.label.app.session_json", fail)
+    answer = client("GET", "api/session")
+    assert answer.status == 500
+    assert answer.json["error"].startswith("unexpected LookupError: lost it; please report")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_a_port_in_use_is_said(server: LabelServer, tmp_path: Path) -> None:

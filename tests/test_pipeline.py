@@ -392,8 +392,8 @@ def test_runs_leave_no_descriptor_open(clip: Path, tmp_path: Path) -> None:
 
 
 LADDER = (
-    {"_version", "errors", "config", "files", "geometry", "frame", "hardware", "locks", "toml"},
-    {"horizon", "colour", "channel", "interrupts", "messages"},
+    {"_version", "errors", "config", "files", "geometry", "frame", "system", "locks", "toml"},
+    {"horizon", "record", "colour", "channel", "interrupts", "messages"},
     {"camera", "segmentation"},
     {"fitting"},
     {"tracking", "sources", "sinks", "synth", "datasets"},

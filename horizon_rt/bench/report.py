@@ -13,7 +13,7 @@ from horizon_rt.bench.tables import change_table, machine_lines, make_tables
 from horizon_rt.files import write_whole
 from horizon_rt.pages import render_page
 from horizon_rt.pages.plot import INK, SERIES, STYLE, Plot, make_plot
-from horizon_rt.pages.table import Table
+from horizon_rt.pages.table import Table, markdown_text
 
 __all__ = ["write_report"]
 
@@ -33,7 +33,7 @@ def write_report(folder: Path, report: Report, against: Sequence[Change] = ()) -
 
 
 def _markdown(report: Report, tables: Sequence[Table]) -> str:
-    about = "\n".join(f"- {name}: {value}" for name, value in machine_lines(report).items())
+    about = "\n".join(f"- {name}: {markdown_text(value)}" for name, value in machine_lines(report).items())
     return "\n".join(["# Speed\n", about + "\n", *(table.markdown() for table in tables)])
 
 

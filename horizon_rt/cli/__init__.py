@@ -32,10 +32,19 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(1) from None
 
 
+class _OneLine(logging.Formatter):
+    """Messages without control characters; names of files stand in them."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        from horizon_rt.messages import printable
+
+        return printable(super().formatMessage(record))
+
+
 def _prepare_messages(*, debug: bool) -> None:
     """Warnings as one line on stderr, and names that the terminal cannot show with escapes."""
     if logging.lastResort is not None:
-        logging.lastResort.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        logging.lastResort.setFormatter(_OneLine("%(levelname)s: %(message)s"))
         logging.lastResort.setLevel(logging.DEBUG if debug else logging.WARNING)
     logging.getLogger("horizon_rt").setLevel(logging.DEBUG if debug else logging.NOTSET)
     for stream in (sys.stdout, sys.stderr):

@@ -8,21 +8,20 @@ NAME/masks/         255 above the horizon, one for each picture of images/
 
 from __future__ import annotations
 
-import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from horizon_rt.datasets.base import Clip, Dataset, Example, Label, MaskFile, PictureSet, VideoSet
 from horizon_rt.datasets.masks import mask_examples
-from horizon_rt.datasets.text import finite, parse_rows, read_toml
+from horizon_rt.datasets.text import LARGEST_ANGLES, finite, parse_rows, read_toml
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import UpVector
 
 __all__ = ["LabelledImage", "open_folder", "read_attitudes", "read_horizons"]
 
 _SIDES = {"above": True, "below": False}
-_LARGEST_ANGLE = {"roll_deg": 360.0, "pitch_deg": 90.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,8 @@ def _labelled(folder: Path, row: dict[str, Any]) -> LabelledImage:
 
 
 def _ends(values: list[str]) -> tuple[float, float, float, float]:
-    x1, y1, x2, y2 = (float(value) for value in values)
-    if not all(map(math.isfinite, (x1, y1, x2, y2))) or (x1, y1) == (x2, y2):
+    x1, y1, x2, y2 = (finite(value) for value in values)
+    if (x1, y1) == (x2, y2):
         raise ValueError(f"two distinct points are needed, got {', '.join(values)}")
     return x1, y1, x2, y2
 
@@ -71,10 +70,7 @@ def _attitude(row: dict[str, Any]) -> tuple[int, Label | None]:
     frame = int(row["frame"])
     if not (row["roll_deg"].strip() or row["pitch_deg"].strip()):
         return frame, None
-    angles = {name: finite(row[name]) for name in _LARGEST_ANGLE}
-    for name, largest in _LARGEST_ANGLE.items():
-        if abs(angles[name]) > largest:
-            raise ValueError(f"{name} lies within ±{largest:g}, got {angles[name]:g}")
+    angles = {name: finite(row[name], largest) for name, largest in LARGEST_ANGLES.items()}
     return frame, Label(up=UpVector.from_roll_pitch(angles["roll_deg"], angles["pitch_deg"]))
 
 
@@ -104,7 +100,7 @@ def _line_examples(folder: Path, scene: str) -> list[Example]:
             in_view=image.ends is not None,
             ends=image.ends,
             sky_above=image.sky_above,
-            mask=MaskFile(path=mask) if mask.exists() else None,
+            mask=MaskFile(path=mask) if os.path.exists(mask) else None,
         )
         examples.append(Example(path=image.path, label=label, scene=image.scene or scene))
     return examples

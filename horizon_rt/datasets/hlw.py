@@ -6,11 +6,10 @@ px of the picture, relative to its middle, y up.
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from horizon_rt.datasets.base import Example, Label, PictureSet
-from horizon_rt.datasets.text import finite, read_text
+from horizon_rt.datasets.text import finite, read_cells
 from horizon_rt.errors import DatasetError
 
 __all__ = ["looks_like_hlw", "open_hlw"]
@@ -32,9 +31,7 @@ def looks_like_hlw(table: Path) -> bool:
 def open_hlw(table: Path) -> PictureSet:
     """The pictures of a metadata.csv, in images/ beside it; raises DatasetError."""
     examples = []
-    for number, cells in enumerate(csv.reader(read_text(table).splitlines()), 1):
-        if not cells:
-            continue
+    for number, cells in read_cells(table):
         try:
             x1, y1, x2, y2 = _numbers(cells)[-4:]
             if (x1, y1) == (x2, y2):

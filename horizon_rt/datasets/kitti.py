@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Pinhole
+from horizon_rt.camera.fields import image_size
 from horizon_rt.datasets.base import Example, Label, PictureSet
-from horizon_rt.datasets.text import read_text
+from horizon_rt.datasets.text import finite, read_text
 from horizon_rt.errors import CameraModelError, DatasetError
 from horizon_rt.geometry import UpVector
 
@@ -62,14 +63,15 @@ def _calibration(date: Path) -> tuple[Array, Pinhole]:
     to_camera = _matrix(date / "calib_velo_to_cam.txt", "R", (3, 3))
     rectify = _matrix(date / "calib_cam_to_cam.txt", "R_rect_00", (3, 3), cameras)
     rotation = rectify @ to_camera @ to_velo
-    if abs(abs(np.linalg.det(rotation)) - 1) > 0.01:
+    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=0.02):
         raise DatasetError(f"{date}: the rotations of the calibration files are none")
     projection = _matrix(date / "calib_cam_to_cam.txt", f"P_rect_{_CAMERA}", (3, 4), cameras)
     size = _matrix(date / "calib_cam_to_cam.txt", f"S_rect_{_CAMERA}", (2,), cameras)
     try:
+        width, height = image_size({"width": size[0], "height": size[1]}, "width", "height")
         return rotation, Pinhole(
-            width=int(size[0]),
-            height=int(size[1]),
+            width=width,
+            height=height,
             fx=float(projection[0, 0]),
             fy=float(projection[1, 1]),
             cx=float(projection[0, 2]),
@@ -100,24 +102,31 @@ def _matrix(
 
 def _numbers(path: Path, text: str, line: int) -> list[float]:
     try:
-        values = [float(word) for word in text.split()]
+        values = [finite(word) for word in text.split()]
     except ValueError as error:
         raise DatasetError(f"{path}, line {line}: {error}") from error
-    if not np.isfinite(values).all():
-        raise DatasetError(f"{path}, line {line}: finite numbers are needed")
     return values
 
 
 def _times(path: Path, count: int) -> list[float]:
     """Seconds from the first frame on; `2011-09-26 13:02:25.964389445` with nanoseconds."""
-    stamps = []
+    stamps: list[datetime] = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
-            stamps.append(datetime.fromisoformat(line.strip()[:26]))
+            stamps.append(_time(line.strip(), *stamps[-1:]))
         except ValueError as error:
             raise DatasetError(f"{path}, line {number}: {error}") from error
     if len(stamps) != count:
         raise DatasetError(f"{path} has {len(stamps)} times for {count} pictures")
     return [(stamp - stamps[0]).total_seconds() for stamp in stamps]
+
+
+def _time(text: str, before: datetime = datetime.min) -> datetime:
+    stamp = datetime.fromisoformat(text[:26])
+    if stamp.tzinfo is not None:
+        raise ValueError(f"a time without a zone is needed, got {text[:40]!r}")
+    if stamp < before:
+        raise ValueError(f"times must not run backwards, got {text[:40]!r} after {before}")
+    return stamp

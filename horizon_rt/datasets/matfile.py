@@ -22,7 +22,7 @@ _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
 _STRUCT_CLASS = 2
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-_LARGEST = 1 << 28  # bytes; the truth of an hour of video has less than a hundredth
+_LARGEST = 1 << 25  # bytes, inflated; the truth of an hour of video has less than a tenth
 
 
 def is_mat_file(path: Path) -> bool:
@@ -42,17 +42,19 @@ def read_struct_array(path: Path, fields: tuple[str, ...]) -> list[tuple[float, 
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError(f"it has more than {_LARGEST} bytes")
-        data = path.read_bytes()
+        data, room = path.read_bytes(), _LARGEST
         order = _byte_order(data)
         for kind, body in _elements(memoryview(data)[_HEADER:], order):
             if kind == _COMPRESSED:
-                kind, body = next(_elements(_inflated(body), order))
+                inflated = _inflated(body, room)
+                room -= len(inflated)
+                kind, body = _next(_elements(inflated, order))
             found = _struct_values(body, order, fields) if kind == _MATRIX else None
             if found is not None:
                 return found
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, OverflowError, struct.error, zlib.error, StopIteration) as error:
+    except (ValueError, OverflowError, struct.error, zlib.error) as error:
         raise DatasetError(f"{path} is no readable MATLAB file: {error}") from error
     raise DatasetError(f"{path} holds no struct with the fields {', '.join(fields)}")
 
@@ -64,10 +66,10 @@ def _byte_order(data: bytes) -> str:
     return "<" if mark == b"IM" else ">"
 
 
-def _inflated(body: memoryview) -> memoryview:
+def _inflated(body: memoryview, room: int) -> memoryview:
     inflate = zlib.decompressobj()
-    data = inflate.decompress(body, _LARGEST)
-    if inflate.unconsumed_tail:
+    data = inflate.decompress(body, room + 1)
+    if len(data) > room:
         raise ValueError(f"it inflates to more than {_LARGEST} bytes")
     return memoryview(data)
 
@@ -90,6 +92,14 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
         at = end
 
 
+def _next(parts: Iterator[tuple[int, memoryview]]) -> tuple[int, memoryview]:
+    """The next element; a StopIteration would be a RuntimeError where a generator asks for it."""
+    found = next(parts, None)
+    if found is None:
+        raise ValueError("it ends where an element is needed")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Array:
     """Class, element count and the parts after the name of a matrix element."""
@@ -101,8 +111,8 @@ class _Array:
 
 def _array(body: memoryview, order: str) -> _Array:
     parts = _elements(body, order)
-    flags, dimensions = _values(next(parts), order), _values(next(parts), order)
-    next(parts)  # the name
+    flags, dimensions = _values(_next(parts), order), _values(_next(parts), order)
+    _next(parts)  # the name
     return _Array(int(flags[0]) & 0xFF, int(np.prod(dimensions.astype(np.float64))), parts)
 
 
@@ -120,13 +130,13 @@ def _struct_values(body: memoryview, order: str, fields: tuple[str, ...]) -> lis
     array = _array(body, order)
     if array.kind != _STRUCT_CLASS:
         return None
-    length = int(_values(next(array.parts), order)[0])
-    names = _names(next(array.parts)[1], length)
+    length = int(_values(_next(array.parts), order)[0])
+    names = _names(_next(array.parts)[1], length)
     if not set(fields) <= set(names):
         return None
     rows = []
     for _ in range(array.count):
-        cells = {name: next(array.parts)[1] for name in names}
+        cells = {name: _next(array.parts)[1] for name in names}
         rows.append(tuple(_number(cells[name], order) for name in fields))
     return rows
 
@@ -142,4 +152,4 @@ def _number(body: memoryview, order: str) -> float:
     if not body:
         return float("nan")
     array = _array(body, order)
-    return float(_values(next(array.parts), order)[0]) if array.count else float("nan")
+    return float(_values(_next(array.parts), order)[0]) if array.count else float("nan")

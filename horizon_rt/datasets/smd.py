@@ -12,6 +12,7 @@ from pathlib import Path
 
 from horizon_rt.datasets.base import Clip, Label, VideoSet
 from horizon_rt.datasets.matfile import read_struct_array
+from horizon_rt.datasets.text import LARGEST
 from horizon_rt.errors import DatasetError
 
 __all__ = ["is_smd_folder", "open_smd"]
@@ -54,7 +55,7 @@ def _labels(table: Path) -> dict[int, Label]:
         if any(map(math.isnan, (x, y, nx, ny))):
             continue
         norm = math.hypot(nx, ny)
-        if not (math.isfinite(norm) and norm > 0 and math.isfinite(x) and math.isfinite(y)):
+        if not (max(abs(x), abs(y), norm) <= LARGEST and norm > 0):
             raise DatasetError(f"{table}, frame {index + 1}: no line: {x:g}, {y:g}, {nx:g}, {ny:g}")
         # A second point 100 px along the line, which runs at right angles to its normal.
         dx, dy = 100 * ny / norm, -100 * nx / norm

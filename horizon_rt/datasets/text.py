@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
 from horizon_rt import toml
 from horizon_rt.errors import DatasetError
 
-__all__ = ["finite", "parse_rows", "read_rows", "read_text", "read_toml"]
+__all__ = [
+    "LARGEST",
+    "LARGEST_ANGLES",
+    "finite",
+    "parse_rows",
+    "read_cells",
+    "read_rows",
+    "read_text",
+    "read_toml",
+]
 
 T = TypeVar("T")
 Row = dict[str, Any]
+LARGEST = 1e12
+LARGEST_ANGLES = {"roll_deg": 360.0, "pitch_deg": 90.0}
 
 
 def read_text(path: Path) -> str:
@@ -35,14 +46,23 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise DatasetError(f"{path}: {error}") from error
 
 
-def read_rows(path: Path) -> list[tuple[int, Row]]:
-    """The rows of a CSV file with a header, each with its line number; raises DatasetError."""
+def read_cells(path: Path) -> list[tuple[int, list[str]]]:
+    """The rows of a CSV file, each with its line number, but for empty ones; raises DatasetError."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            return [(reader.line_num, row) for row in reader]
+            reader = csv.reader(lines)
+            return [(reader.line_num, cells) for cells in reader if cells]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
+
+
+def read_rows(path: Path) -> list[tuple[int, Row]]:
+    """The rows of a CSV file by the names of its header, with line numbers; raises DatasetError.
+
+    A cell that a row lacks is None.
+    """
+    (_, head), *rows = read_cells(path) or [(0, [])]
+    return [(number, dict(zip_longest(head, cells[: len(head)]))) for number, cells in rows]
 
 
 def parse_rows(path: Path, parse: Callable[[Row], T]) -> list[T]:
@@ -56,9 +76,12 @@ def parse_rows(path: Path, parse: Callable[[Row], T]) -> list[T]:
     return parsed
 
 
-def finite(text: str | float) -> float:
-    """A finite number; raises ValueError for what is none (OverflowError, TypeError as `float` does)."""
+def finite(text: str | float, largest: float = LARGEST) -> float:
+    """A number within ±largest; raises ValueError, or OverflowError and TypeError as `float` does.
+
+    The bound is far beyond any place in a picture, and keeps what is made of the number finite.
+    """
     value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"a finite number is needed, got {text!r}")
+    if not abs(value) <= largest:
+        raise ValueError(f"a finite number within ±{largest:g} is needed, got {value:g}")
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import BrownConrady, Pinhole
+from horizon_rt.camera.fields import image_size, number, table
 from horizon_rt.datasets import LabelledFrame
-from horizon_rt.datasets.text import finite
+from horizon_rt.datasets.text import LARGEST_ANGLES, finite
 from horizon_rt.errors import CameraModelError, DatasetError
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Horizon, View
+from horizon_rt.json import parse_object
 from horizon_rt.offline import smooth_horizons
 from horizon_rt.sinks.records import SCHEMA
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Estimate", "Estimator", "TelemetryEstimator", "TrackerEstimator"]
 
+_LONGEST_LINE = 1 << 20
+_LEAST_SD_DEG = 1e-9  # its square and that of an error over it are numbers still
 _LENSES: dict[str, type[Pinhole]] = {lens.__name__: lens for lens in (Pinhole, BrownConrady)}
 
 
@@ -156,7 +160,7 @@ class TelemetryEstimator:
         still = labelled.frame.name is not None
         if still and labelled.frame.name not in self._files:
             return False
-        if self._source.exists():
+        if os.path.exists(self._source):  # false for what cannot be a name
             place = labelled.path.parent if still and self._source.is_dir() else labelled.path
             return self._source.resolve() == place.resolve()
         return still or self._source.name == labelled.file
@@ -181,29 +185,32 @@ class TelemetryEstimator:
 
 
 def _read_records(path: Path) -> list[dict[str, Any]]:
-    records = []
+    """The header and the records of frames; raises DatasetError."""
+    records: list[dict[str, Any]] = []
     try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                record = json.loads(line)
-                if not isinstance(record, dict):
-                    raise DatasetError(f"{path}, line {number}: an object is needed")
+        with path.open("rb") as lines:
+            while line := lines.readline(_LONGEST_LINE):
+                record = parse_object(line)
+                if records and "file" not in record and type(record.get("frame")) is not int:
+                    raise ValueError("a record has the number of its frame, or its file")
                 records.append(record)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         if not records:
-            raise DatasetError(f"{path} is no telemetry of JSON lines (.jsonl)") from error
+            raise DatasetError(f"{path} is no telemetry of JSON lines (.jsonl): {error}") from error
         raise DatasetError(f"{path}, line {len(records) + 1}: {error}") from error
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     return records
 
 
 def _camera(path: Path, header: dict[str, Any]) -> Pinhole:
     try:
-        camera = header["camera"]
+        camera = table(header, "camera")
         lens = _LENSES[camera["model"]]
-        return lens(**{field.name: camera[field.name] for field in fields(lens)})
-    except (KeyError, TypeError, ValueError, CameraModelError) as error:
+        width, height = image_size(camera, "width", "height")
+        numbers = {f.name: number(camera, f.name) for f in fields(lens) if f.name not in ("width", "height")}
+        return lens(width=width, height=height, **numbers)
+    except (KeyError, TypeError, CameraModelError) as error:
         raise DatasetError(f"{path}: its header has no lens that is known here: {error}") from error
 
 
@@ -214,11 +221,10 @@ def _estimate(record: dict[str, Any], *, filtered: bool) -> Estimate:
     values = record if filtered else record["measured"]
     if values is None or values["roll_deg"] is None:
         return Estimate(view=view)
-    roll, pitch, roll_sd, pitch_sd = (
-        finite(values[name]) for name in ("roll_deg", "pitch_deg", "roll_sd_deg", "pitch_sd_deg")
-    )
-    if min(roll_sd, pitch_sd) <= 0:
-        raise ValueError(f"a sigma is above 0, got {roll_sd:g} and {pitch_sd:g}")
+    roll, pitch = (finite(values[name], largest) for name, largest in LARGEST_ANGLES.items())
+    roll_sd, pitch_sd = (finite(values[name]) for name in ("roll_sd_deg", "pitch_sd_deg"))
+    if min(roll_sd, pitch_sd) < _LEAST_SD_DEG:
+        raise ValueError(f"a sigma is at least {_LEAST_SD_DEG:g}°, got {roll_sd:g} and {pitch_sd:g}")
     line = values["angle_deg"], values["offset_px"]
     return Estimate(
         view=view,

@@ -19,6 +19,7 @@ from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
 from horizon_rt.files import make_folder
+from horizon_rt.messages import printable
 from horizon_rt.pages.table import rich_table
 from horizon_rt.tracker import HorizonTracker
 
@@ -68,7 +69,7 @@ class EvalJob:
     camera_profile: str | None = None
     hfov_deg: float | None = None
     device: DeviceChoice = "auto"
-    backend: BackendChoice = "torchscript"
+    backend: BackendChoice = "auto"
     precision: PrecisionChoice = "auto"
 
     def run(self, console: Console) -> EvalReport:
@@ -171,5 +172,5 @@ def _progress(
     from rich.progress import Progress
 
     with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(escape(f"{dataset.name}, {estimator.name}"), total=dataset.count(keep))
+        task = bar.add_task(escape(printable(f"{dataset.name}, {estimator.name}")), total=dataset.count(keep))
         yield lambda: bar.advance(task)

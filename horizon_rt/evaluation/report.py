@@ -13,7 +13,7 @@ from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_grou
 from horizon_rt.evaluation.worst import ESTIMATE_RGB, TRUTH_RGB, WorstFrame
 from horizon_rt.files import write_whole
 from horizon_rt.pages import embedded, render_page
-from horizon_rt.pages.table import Table
+from horizon_rt.pages.table import Table, markdown_text
 
 __all__ = ["as_html", "as_json", "as_markdown", "write_report"]
 
@@ -66,13 +66,14 @@ def _sections(evaluations: Sequence[Evaluation]) -> list[tuple[str, list[Table]]
 
 def as_markdown(evaluations: Sequence[Evaluation], settings: Mapping[str, str]) -> str:
     """The tables, and the names of the worst frames."""
-    about = [f"- {name}: {value}" for name, value in settings.items()]
+    about = [f"- {name}: {markdown_text(value)}" for name, value in settings.items()]
     parts = ["# Horizon accuracy\n", "\n".join(about) + "\n"]
     for title, tables in _sections(evaluations):
         parts += [f"## {title}\n", *(table.markdown() for table in tables)]
     parts += ["## Worst frames\n"]
     for model, frames in _worst(evaluations).items():
-        parts += [f"{model}:\n", "\n".join(f"- {frame.name}: {frame.note}" for frame in frames) + "\n"]
+        lines = (f"- {markdown_text(frame.name)}: {frame.note}" for frame in frames)
+        parts += [f"{markdown_text(model)}:\n", "\n".join(lines) + "\n"]
     return "\n".join(parts)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, cast
 
 import cv2
@@ -14,12 +14,13 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from horizon_rt.errors import HorizonError
+from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.fitting.edge import refine_line
+from horizon_rt.json import parse_object
 from horizon_rt.label.carry import carry_line
 from horizon_rt.label.guard import Guard
 from horizon_rt.label.session import Session
@@ -31,11 +32,13 @@ from horizon_rt.label.wire import (
     read_number,
     session_json,
 )
+from horizon_rt.sources.picture import read_picture
 
 __all__ = ["make_app"]
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _THUMBNAIL_PX = 128
+_MOST_DIGITS = 9  # of the number of a frame
 _DEFAULT_REACH_PX, _LARGEST_REACH_PX = 6.0, 40.0
 
 
@@ -46,11 +49,11 @@ def make_app(session: Session, *, token: str, port: int) -> Starlette:
         Route("/", _page("index.html")),
         *(Route(f"/{name}", _page(name)) for name in _page_files()),
         Route("/api/session", api.session),
-        Route("/api/frames/{number:int}/image", api.image),
-        Route("/api/frames/{number:int}/thumbnail", api.thumbnail),
-        Route("/api/frames/{number:int}/mark", api.mark, methods=["PUT"]),
-        Route("/api/frames/{number:int}/snap", api.snap, methods=["POST"]),
-        Route("/api/frames/{number:int}/carry", api.carry, methods=["POST"]),
+        Route("/api/frames/{number}/image", api.image),
+        Route("/api/frames/{number}/thumbnail", api.thumbnail),
+        Route("/api/frames/{number}/mark", api.mark, methods=["PUT"]),
+        Route("/api/frames/{number}/snap", api.snap, methods=["POST"]),
+        Route("/api/frames/{number}/carry", api.carry, methods=["POST"]),
     ]
     return Starlette(
         routes=[Mount(f"/{token}", routes=routes)],
@@ -77,11 +80,10 @@ class _Api:
 
     def thumbnail(self, request: Request) -> Response:
         path = self._session.image_path(self._number(request))
-        image = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
-        if image is None:
-            raise HTTPException(404, f"{path.name} cannot be read")
+        image = _read(path, cv2.IMREAD_REDUCED_COLOR_2)
         scale = _THUMBNAIL_PX / max(image.shape[:2])
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        height, width = (max(1, round(scale * side)) for side in image.shape[:2])
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         return Response(cv2.imencode(".jpg", small)[1].tobytes(), media_type="image/jpeg")
 
     async def mark(self, request: Request) -> Response:
@@ -123,24 +125,32 @@ class _Api:
         return JSONResponse({"line": line_json(carried), "method": method})
 
     def _number(self, request: Request) -> int:
-        return read_number(request.path_params["number"], len(self._session.frames))
+        text = request.path_params["number"]
+        known = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+        return read_number(int(text) if known else None, len(self._session.frames))
 
     def _read_luma(self, number: int) -> NDArray[np.uint8]:
-        path = self._session.image_path(number)
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise HTTPException(404, f"{path.name} cannot be read")
-        return cast("NDArray[np.uint8]", image)
+        path, frame = self._session.image_path(number), self._session.frames[number]
+        image = _read(path, cv2.IMREAD_GRAYSCALE)
+        if image.shape != (frame.height, frame.width):
+            raise HTTPException(409, f"{path.name} is no longer {frame.width}x{frame.height} px")
+        return image
+
+
+def _read(path: Path, flags: int) -> NDArray[np.uint8]:
+    try:
+        return read_picture(path, flags)
+    except SourceError as error:
+        raise HTTPException(404, f"{path.name} cannot be read") from error
 
 
 async def _body(request: Request) -> dict[str, Any]:
     try:
-        value = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(400, "the request is no JSON") from error
-    if not isinstance(value, dict):
-        raise HTTPException(422, "the request is a JSON object")
-    return value
+        return parse_object(await request.body())
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the request ended early") from error
+    except ValueError as error:
+        raise HTTPException(400, f"a request is a JSON object: {error}") from error
 
 
 def _page_files() -> list[str]:

@@ -14,6 +14,7 @@ import uvicorn
 
 from horizon_rt.errors import OutputError
 from horizon_rt.label.app import make_app
+from horizon_rt.label.connection import BoundedProtocol
 from horizon_rt.label.session import Session
 from horizon_rt.messages import error_line
 
@@ -40,7 +41,14 @@ class LabelServer:
         self.url = f"http://{_LOOPBACK}:{real_port}/{token}/"
         app = make_app(session, token=token, port=real_port)
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1
+            app,
+            http=BoundedProtocol,
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
         self._stop = threading.Event()

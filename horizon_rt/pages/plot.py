@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from horizon_rt.messages import printable
 
 __all__ = ["INK", "SERIES", "STYLE", "Plot", "make_plot"]
 
@@ -33,6 +37,7 @@ STYLE: Any = {
     "legend.frameon": False,
     "svg.fonttype": "none",
     "text.color": INK,
+    "text.parse_math": False,  # names of datasets may hold a $
     "xtick.color": _RULE,
     "xtick.labelcolor": INK,
     "ytick.color": _RULE,
@@ -51,8 +56,11 @@ class Plot:
 
 def make_plot(figure: Figure, title: str, caption: str) -> Plot:
     """A figure drawn under `STYLE` as an element of a page."""
+    for shown in figure.findobj(Text):
+        shown.set_text("\n".join(map(printable, shown.get_text().split("\n"))))
     # Ids of several pictures in one page must differ.
-    with rc_context({"svg.hashsalt": title}):
+    with rc_context({"svg.hashsalt": title}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page has fonts of its own
         figure.savefig(text := io.StringIO(), format="svg", transparent=True, metadata={"Date": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]

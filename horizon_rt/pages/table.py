@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from horizon_rt.messages import printable
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
-__all__ = ["Table", "rich_table"]
+__all__ = ["Table", "markdown_text", "rich_table"]
+
+
+_MARKDOWN = re.compile(r"([\\`|<>&\[\]])")
+
+
+def markdown_text(text: str) -> str:
+    """A text that Markdown shows as it is: no HTML, no links or pictures, no other cell, no other line."""
+    return _MARKDOWN.sub(r"\\\1", printable(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +34,9 @@ class Table:
     def markdown(self) -> str:
         """As a Markdown table under a heading."""
         lines = [self.head, ["---"] * len(self.head), *self.rows]
-        escaped = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+        escaped = (map(markdown_text, line) for line in lines)
         body = "\n".join(f"| {' | '.join(line)} |" for line in escaped)
-        return f"### {self.title}\n\n{body}\n\n{self.note}\n"
+        return f"### {markdown_text(self.title)}\n\n{body}\n\n{self.note}\n"
 
 
 def rich_table(table: Table) -> RichTable:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from horizon_rt.errors import OutputError
 from horizon_rt.files import PartialFile
+from horizon_rt.messages import file_cell
+from horizon_rt.record import COLUMNS, PICTURE_COLUMNS, record
 from horizon_rt.sinks.base import Sink, SinkContext
-from horizon_rt.sinks.records import COLUMNS, SCHEMA, flatten, header, record
+from horizon_rt.sinks.records import SCHEMA, flatten, header
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
@@ -49,11 +51,13 @@ class _Csv:
     """A plain table with one line of column names; an empty cell is null."""
 
     def header(self, context: SinkContext) -> str:
-        self._columns = [*COLUMNS, *(["file"] if context.still else [])]
-        return self._text(self._columns)
+        self._columns = PICTURE_COLUMNS if context.still else COLUMNS
+        return self._text([*self._columns])
 
     def row(self, values: dict[str, Any]) -> str:
         flat = flatten(values)
+        if "file" in flat:
+            flat["file"] = file_cell(flat["file"])
         return self._text([flat.get(name) for name in self._columns])
 
     def counted(self, header: bytes, count: int | None) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from horizon_rt.errors import DatasetError, HorizonError
 from horizon_rt.interrupts import interrupts_wait, undisturbed_children
+from horizon_rt.system.host import lower_priority
 from horizon_rt.training.cache import LOST, SHAPES, WorkerLost, cache_facts, draw, open_cache
 from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
@@ -192,7 +192,7 @@ def _quiet_worker(_number: int) -> None:
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked for them ends them
-    os.nice(5)  # the step that consumes the batches comes first
+    lower_priority()  # the step that consumes the batches comes first
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 

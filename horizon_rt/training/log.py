@@ -9,6 +9,7 @@ from typing import Any
 
 from horizon_rt.errors import TrainingError
 from horizon_rt.files import append_line, write_whole
+from horizon_rt.json import parse_object
 
 __all__ = ["Curves", "append_entry", "read_log", "trim_log"]
 
@@ -51,9 +52,9 @@ def _is_until(line: bytes, step: int) -> bool:
 def _parse(line: bytes) -> tuple[int, dict[str, float]]:
     """The step of an entry and its numbers by name; raises ValueError."""
     try:
-        entry = json.loads(line)
+        entry = parse_object(line)
         values = entry.get("evaluation", {"training/loss": entry.get("loss")})
         numbers = {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
         return int(entry["step"]), numbers
-    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
