@@ -12,6 +12,7 @@ from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.horizon import View
 from horizon_rt.label.proposal import Proposal
+from horizon_rt.system.json import parse_object
 
 __all__ = ["FORMAT", "Journal", "LabelFrame", "frame_entry", "line", "load"]
 
@@ -84,14 +85,14 @@ def load(path: Path) -> Journal:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     whole, _, rest = data.rpartition(b"\n")
     try:
-        header, *entries = [json.loads(text) for text in whole.split(b"\n")]
+        header, *entries = [parse_object(text) for text in whole.split(b"\n")]
         if header["format"] != FORMAT:
             raise ValueError(f"its format is {header['format']!a:.60}, not {FORMAT}")
         every = _whole(header, "every", 1, _MOST_FRAMES)
         journal = Journal(str(header["source"]), every, [header, *entries], bool(rest))
         for entry in entries:
             journal.take(entry)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DatasetError(f"{path} is no journal of a labelling: {error}") from error
     return journal
 

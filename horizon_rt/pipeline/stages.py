@@ -170,11 +170,12 @@ def run_pipeline(
         for sink in sinks:
             stack.callback(sink.abort)  # without effect on a sink that is closed
         stages.start()
-        _drain(stages.results, sinks, summary, on_frame)
+        ended = _drain(stages.results, sinks, summary, on_frame)
         summary.interrupted = stages.results.cut_short
         if not summary.interrupted or (keep_interrupted and summary.frames):
+            complete = ended and not summary.interrupted and not stages.dropped
             for sink in reversed(sinks):
-                sink.close()
+                sink.close(complete=complete)
     summary.dropped = stages.dropped
     summary.warnings = list(source.warnings)
     return summary
@@ -185,7 +186,8 @@ def _drain(
     sinks: Sequence[Sink],
     summary: RunSummary,
     on_frame: OnFrame | None,
-) -> None:
+) -> bool:
+    """Write what comes; False where a sink wanted to stop before the end."""
     start = time.perf_counter()
     for frame, horizon in results:
         for sink in sinks:
@@ -195,5 +197,6 @@ def _drain(
         if on_frame is not None:
             on_frame(frame, horizon)
         if any(sink.wants_stop for sink in sinks):
-            return
+            return False
         del frame, horizon
+    return True

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from horizon_rt.horizon.row import number
+from horizon_rt.system.json import parse_object
 
 if TYPE_CHECKING:
     from horizon_rt.camera import Camera
     from horizon_rt.sinks.base import SinkContext
 
-__all__ = ["SCHEMA", "flatten", "header", "read_header", "tells_of"]
+__all__ = ["SCHEMA", "camera_fields", "flatten", "header", "read_header", "read_records", "tells_of"]
 
 SCHEMA = "horizon-rt/1"
-_LONGEST_HEADER = 1 << 20
+_LONGEST_LINE = 1 << 20
 
 
 def header(context: SinkContext) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def header(context: SinkContext) -> dict[str, Any]:
         "source": context.source,
         "width": context.width,
         "height": context.height,
-        "camera": _camera(context.camera),
+        "camera": camera_fields(context.camera),
         "model": context.model,
         "version": context.version,
     }
@@ -41,10 +41,24 @@ def header(context: SinkContext) -> dict[str, Any]:
 def read_header(telemetry: Path) -> dict[str, Any]:
     """The first line of a JSON lines file; raises OSError, or ValueError for what is none."""
     with telemetry.open("rb") as lines:
-        values = json.loads(lines.readline(_LONGEST_HEADER))
-    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        values = parse_object(lines.readline(_LONGEST_LINE))
+    if values.get("schema") != SCHEMA:
         raise ValueError(f"{telemetry} is no telemetry")
     return values
+
+
+def read_records(telemetry: Path) -> Iterator[dict[str, Any]]:
+    """The records of a JSON lines file; raises OSError, or ValueError for a line that is none."""
+    last = -1
+    with telemetry.open("rb") as lines:
+        lines.readline(_LONGEST_LINE)
+        while line := lines.readline(_LONGEST_LINE):
+            values = parse_object(line)
+            frame = values.get("frame")
+            if not (line.endswith(b"\n") and type(frame) is int and frame > last and "state" in values):
+                raise ValueError(f"{telemetry} is damaged after frame {last}")
+            last = frame
+            yield values
 
 
 def tells_of(head: Mapping[str, Any], source: Path | str) -> bool:
@@ -52,7 +66,8 @@ def tells_of(head: Mapping[str, Any], source: Path | str) -> bool:
     return os.path.abspath(head["source"]) == os.path.abspath(source)
 
 
-def _camera(camera: Camera) -> dict[str, Any]:
+def camera_fields(camera: Camera) -> dict[str, Any]:
+    """What a header says of a lens."""
     plain: dict[str, Any] = _plain(camera.to_dict())
     return plain
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import sys
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "TELEMETRY_SUFFIXES", "TelemetrySink", "header"]
 
 TELEMETRY_SUFFIXES = (".jsonl", ".ndjson", ".csv")
+_LONGEST_COUNT = 12
 
 
 class _Encoder(Protocol):
     def header(self, context: SinkContext) -> str: ...
     def row(self, values: dict[str, Any]) -> str: ...
+    def counted(self, header: bytes, count: int | None) -> bytes: ...
 
 
 class _JsonLines:
@@ -37,6 +40,12 @@ class _JsonLines:
 
     def row(self, values: dict[str, Any]) -> str:
         return json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+
+    def counted(self, header: bytes, count: int | None) -> bytes:
+        """The header with the number of frames; it takes as many bytes while that is None, not known yet."""
+        return header.removesuffix(b"}\n") + b',"frames":%b}\n' % json.dumps(count).encode().ljust(
+            _LONGEST_COUNT
+        )
 
 
 class _Csv:
@@ -52,6 +61,9 @@ class _Csv:
             flat["file"] = file_cell(flat["file"])
         return self._text([flat.get(name) for name in self._columns])
 
+    def counted(self, header: bytes, count: int | None) -> bytes:
+        return header  # which has no place for it
+
     @staticmethod
     def _text(cells: list[Any]) -> str:
         csv.writer(text := io.StringIO(), lineterminator="\n").writerow(cells)
@@ -61,11 +73,16 @@ class _Csv:
 class _Stdout:
     """Standard output as a file of whole lines."""
 
+    in_place = True
+
     def __init__(self) -> None:
         sys.stdout.flush()
         binary = getattr(sys.stdout, "buffer", None)
         # The raw file below the buffer: nothing is left to flush when the reader goes away.
         self._file = getattr(binary, "raw", binary)
+
+    def seek(self, offset: int) -> int:
+        raise OSError(errno.ESPIPE, "standard output stays as it is")
 
     def write(self, data: bytes) -> int:
         if self._file is None:
@@ -91,7 +108,8 @@ class _Stdout:
 class TelemetrySink(Sink):
     """Writes a record a frame to a .jsonl or .csv file, or as JSON lines to standard output for '-'.
 
-    Each line goes to the system at once and whole, so that a killed run leaves complete lines.
+    Each line goes to the system at once and whole, so that a killed run leaves complete lines. The header of
+    a .jsonl file gets the number of its `frames` when it is closed as complete; until then that is null.
     """
 
     def __init__(self, target: Path | str, context: SinkContext) -> None:
@@ -99,23 +117,27 @@ class TelemetrySink(Sink):
         self._encoder = _encoder(target)
         self._still = context.still
         self._file = _Stdout() if str(target) == "-" else PartialFile(target)
-        self._size = 0
+        self._size = self._frames = 0
+        self._header = _bytes(self._encoder.header(context))
         try:
-            self._put(self._encoder.header(context))
+            self._put(self._encoder.counted(self._header, None))
         except OutputError:
             self.abort()
             raise
 
     def put(self, horizon: Horizon) -> None:
         """Write the line of a frame whose picture is not at hand; raises OutputError."""
-        self._put(self._encoder.row(horizon.to_dict()))
+        self._put_row(horizon.to_dict())
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
         named = self._still and horizon.file is None
         self.put(replace(horizon, file=frame.name) if named else horizon)
 
-    def _put(self, line: str) -> None:
-        data = line.encode("utf-8", "backslashreplace")  # a file name that is no UTF-8
+    def _put_row(self, values: dict[str, Any]) -> None:
+        self._put(_bytes(self._encoder.row(values)))
+        self._frames += 1
+
+    def _put(self, data: bytes) -> None:
         try:
             self._size += self._file.write(data)
         except OSError as error:
@@ -123,10 +145,21 @@ class TelemetrySink(Sink):
             raise self._file.failure(error) from error
 
     def _finish(self) -> None:
+        if self._complete and not self._file.in_place:
+            try:
+                self._file.seek(0)
+                self._file.write(self._encoder.counted(self._header, self._frames))
+            except OSError as error:
+                self._file.close()
+                raise self._file.failure(error) from error
         self._file.commit()
 
     def _abandon(self) -> None:
         self._file.close()
+
+
+def _bytes(line: str) -> bytes:
+    return line.encode("utf-8", "backslashreplace")  # a file name that is no UTF-8
 
 
 def _encoder(target: Path | str) -> _Encoder:

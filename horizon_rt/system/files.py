@@ -6,13 +6,22 @@ import errno
 import io
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from horizon_rt.errors import OutputError
-from horizon_rt.system.locks import open_locked
+from horizon_rt.system.locks import lock_folder, open_locked
 
-__all__ = ["PartialFile", "append_line", "make_folder", "output_error", "toml_text", "write_whole"]
+__all__ = [
+    "PartialFile",
+    "append_line",
+    "make_folder",
+    "output_error",
+    "own_folder",
+    "toml_text",
+    "write_whole",
+]
 
 
 def output_error(target: Path | str, error: OSError, partial: Path | None = None) -> OutputError:
@@ -30,6 +39,18 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
+
+
+@contextmanager
+def own_folder(folder: Path) -> Iterator[None]:
+    """Have a folder to write into, without other runs that want it like this, too; raises OutputError."""
+    make_folder(folder)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock_folder(folder))
+        except OSError as error:
+            raise output_error(folder, error) from error
+        yield
 
 
 class PartialFile:
@@ -111,7 +132,7 @@ class PartialFile:
         return output_error(self.target, error, None if self.in_place else self.path)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Write a file that is whole or absent, with missing folders; raises OutputError."""
     file = PartialFile(path)
     try:

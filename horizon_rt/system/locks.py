@@ -39,13 +39,13 @@ def open_locked(path: Path) -> io.FileIO:
     """
     while True:
         if path.is_symlink():
-            raise OSError(errno.ELOOP, f"{path} is a symbolic link; remove it")
+            raise OSError(errno.ELOOP, f"{path.name} beside it is a symbolic link")
         careful = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | careful, 0o666)
         file = io.FileIO(descriptor, "wb")
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, f"{path} is no file")
+                raise OSError(errno.EINVAL, f"{path.name} beside it is no file")
             _lock_or_refuse(descriptor)
             if _bears_name(descriptor, path):  # else another run has just finished it
                 file.truncate(0)

@@ -23,11 +23,13 @@ from horizon_rt.models.weights import (
     new_net,
     write_manifest,
 )
+from horizon_rt.system.files import own_folder
+from horizon_rt.system.interrupts import interrupts_wait
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe, read_recipe
-from horizon_rt.training.samples.cache import build_cache, check_material
+from horizon_rt.training.samples.cache import WorkerLost, build_cache, check_material
 from horizon_rt.training.samples.pictures import aside_names, set_aside
 from horizon_rt.training.samples.sampler_set import ingredients_of
 from horizon_rt.training.validation import Validation
@@ -124,6 +126,10 @@ class Job:
         Raises DatasetError, TrainingError, WeightsError or OutputError. An interrupt leaves a checkpoint.
         """
         check_name(self.name)
+        with own_folder(self.settings.folder):
+            return self._run(on_step)
+
+    def _run(self, on_step: OnStep) -> Outcome:
         goes_on = (self.settings.folder / "checkpoint.pt").exists()
         if goes_on and not self.settings.resume:
             raise TrainingError(
@@ -194,13 +200,14 @@ class Job:
 
 
 def _train(trainer: Trainer, batches: Batches, judge: Validation, on_step: OnStep) -> bool:
-    """`Trainer.run`; an interrupt leaves a checkpoint."""
+    """`Trainer.run`; an interrupt and the loss of a worker leave a checkpoint."""
     try:
         return trainer.run(
             batches, judge, lambda step, loss: on_step("training", step, trainer.recipe.steps, loss)
         )
-    except KeyboardInterrupt:
-        trainer.save()
+    except (KeyboardInterrupt, WorkerLost):
+        with interrupts_wait():
+            trainer.save()
         raise
 
 
