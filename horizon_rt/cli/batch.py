@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.console import print_table, say_advice, say_first_use
+from horizon_rt.cli.console import bars, print_table, say, say_advice, say_first_use
 from horizon_rt.cli.options import takes
 from horizon_rt.options import RunOptions
 
@@ -26,13 +26,20 @@ def batch(
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
     from rich.console import Console
 
-    from horizon_rt.pipeline.batch import find_inputs, run_batch, summary_table
+    from horizon_rt.pipeline.batch import find_inputs, result_line, run_batch, summary_table
     from horizon_rt.pipeline.stages import RunSummary
 
     console = Console(stderr=True)
     say_first_use(console)
     jobs = find_inputs(inputs, out, overlay=overlay)
-    results = run_batch(jobs, options, console, resume=resume)
+    with bars(console) as progress:
+        results = run_batch(
+            jobs,
+            options,
+            resume=resume,
+            progress=progress,
+            on_result=lambda result: say(console, result_line(result, options)),
+        )
     print_table(summary_table(results))
     runs = [result.summary for result in results if result.summary is not None]
     total = RunSummary(frames=sum(r.frames for r in runs), with_horizon=sum(r.with_horizon for r in runs))

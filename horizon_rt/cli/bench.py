@@ -63,7 +63,6 @@ def bench(
     from horizon_rt.bench.tables import change_table, make_tables
     from horizon_rt.models.weights import shipped_models
     from horizon_rt.options import BATCH, Engine, from_flat
-    from horizon_rt.reports.table import rich_table
     from horizon_rt.system.files import make_folder
 
     if source is not None and (size or fps):
@@ -101,6 +100,6 @@ def bench(
     if earlier is not None and not found:
         say(console, f"{against} has no recording, model and backend in common with this run")
     for table in make_tables(report.results) + ([change_table(found)] if found else []):
-        print_table(rich_table(table))
+        print_table(table)
     for path in [] if out is None else write_report(out, report, found):
         say(console, f"written: {path}")

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from horizon_rt.cli.options import parse_size
-from horizon_rt.system.messages import Sanitised, printable, say
+from horizon_rt.reports.table import Table
+from horizon_rt.system.messages import printable
+from horizon_rt.system.progress import NO_PROGRESS, Progress, Task
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-    from rich.table import Table
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+    from rich.segment import Segment
+    from rich.table import Table as RichTable
 
     from horizon_rt.camera import Camera
     from horizon_rt.horizon import Horizon
@@ -26,12 +30,15 @@ if TYPE_CHECKING:
     from horizon_rt.sources import SourceInfo
 
 __all__ = [
+    "Sanitised",
+    "bars",
     "count_progress",
     "lens_rows",
     "net_input_size",
     "print_summary",
     "print_table",
     "progress",
+    "rich_table",
     "say",
     "say_advice",
     "say_first_use",
@@ -44,6 +51,24 @@ __all__ = [
 _FEW = 0.5  # of the frames with a horizon, below which there is advice
 
 
+def say(console: Console, line: str) -> None:
+    """Print one line as it is: no markup, no colours, no wrapping, no control characters."""
+    console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+class Sanitised:
+    """What Rich draws, without control characters in its text."""
+
+    def __init__(self, drawn: RenderableType) -> None:
+        self._drawn = drawn
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """The segments of what is drawn (Rich)."""
+        for segment in console.render(self._drawn, options):
+            parts = [printable(part) for part in segment.text.split("\n")]
+            yield segment if segment.control else segment._replace(text="\n".join(parts))
+
+
 def net_input_size(text: str) -> tuple[int, int]:
     """As `parse_size`, for the input of a net."""
     width, height = parse_size(text)
@@ -52,38 +77,67 @@ def net_input_size(text: str) -> tuple[int, int]:
     return width, height
 
 
-def _bar(console: Console, *extra: str, transient: bool = False, disable: bool = False) -> Progress:
+def _bar(console: Console, *extra: str, transient: bool = False) -> RichProgress:
     """Description, bar, count, time left, and a column for each further field of its tasks."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     fields = (TextColumn(f"{{task.fields[{name}]}}") for name in extra)
-    return Progress(*columns, *fields, console=console, transient=transient, disable=disable)
+    return Progress(*columns, *fields, console=console, transient=transient)
+
+
+class _RichTask:
+    """A task of a bar; see `system.progress.Task`."""
+
+    def __init__(self, bar: RichProgress, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+
+    def advance(self, count: int = 1, **fields: str) -> None:
+        self._bar.update(self._task, advance=count, **fields)  # type: ignore[arg-type]
+
+
+class _Bars:
+    """Bars of pieces of work; see `system.progress.Progress`."""
+
+    def __init__(self, bar: RichProgress) -> None:
+        self._bar = bar
+
+    @contextmanager
+    def start(self, what: str, total: int | None) -> Iterator[Task]:
+        task = self._bar.add_task(printable(what), total=total, state="")
+        try:
+            yield _RichTask(self._bar, task)
+        finally:
+            self._bar.remove_task(task)
 
 
 @contextmanager
-def progress(info: SourceInfo, console: Console, *, times: int = 1) -> Iterator[OnFrame | None]:
-    """A Rich progress bar over the frames of a source, read so often, on a terminal; nothing elsewhere."""
+def bars(console: Console) -> Iterator[Progress]:
+    """Rich progress bars on a terminal, nothing elsewhere."""
     if not console.is_terminal:
-        yield None
+        yield NO_PROGRESS
         return
-    from rich.markup import escape
+    with _bar(console, "state", transient=True) as bar:
+        yield _Bars(bar)
 
+
+@contextmanager
+def progress(info: SourceInfo, console: Console, *, times: int = 1) -> Iterator[OnFrame]:
+    """A bar over the frames of a source, read so often."""
     from horizon_rt.pipeline.run import expected_frames
 
-    with _bar(console, "state", transient=True) as bar:
-        frames = expected_frames(info)
-        total = None if frames is None else times * frames
-        task = bar.add_task(escape(printable(Path(info.name).name or info.name)), total=total, state="")
-        yield lambda _frame, horizon: bar.update(task, advance=1, state=horizon.state)
+    frames = expected_frames(info)
+    total = None if frames is None else times * frames
+    with bars(console) as shown, shown.start(Path(info.name).name or info.name, total) as task:
+        yield lambda _frame, horizon: task.advance(state=horizon.state)
 
 
 @contextmanager
 def count_progress(total: int, what: str, console: Console) -> Iterator[Callable[[], object]]:
-    """A Rich progress bar on a terminal, nothing elsewhere; call what it gives after each of `total`."""
-    with _bar(console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+    """A bar; call what it gives after each of `total`."""
+    with bars(console) as shown, shown.start(what, total) as task:
+        yield task.advance
 
 
 @contextmanager
@@ -186,15 +240,31 @@ def lens_rows(model: Camera, focal_sd_px: tuple[float, float] | None = None) -> 
     ]
 
 
-def print_table(table: Table) -> None:
+def print_table(table: RichTable | Table) -> None:
     """A table on stdout; where that is no terminal, its rows as plain lines with tabs."""
     from rich.console import Console
 
+    drawn = rich_table(table) if isinstance(table, Table) else table
     console = Console()
     if console.is_terminal:
-        console.print(Sanitised(table))
+        console.print(Sanitised(drawn))
         return
-    columns = ([column.header, *column.cells, column.footer] for column in table.columns)
+    columns = ([column.header, *column.cells, column.footer] for column in drawn.columns)
     rows = list(zip(*columns, strict=True))
-    for row in rows if table.show_footer else rows[:-1]:
+    for row in rows if drawn.show_footer else rows[:-1]:
         print("\t".join(printable(str(cell)) for cell in row))
+
+
+def rich_table(table: Table) -> RichTable:
+    """For the terminal: the first column is headed by the title, and numbers stand close together."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    rich = RichTable(show_footer=bool(table.foot))
+    foot = table.foot or ("",) * len(table.head)
+    for index, (head, sum_) in enumerate(zip((table.title.lower(), *table.head[1:]), foot, strict=True)):
+        justify = "left" if index == 0 or head in ("model", "status") else "right"
+        rich.add_column(head, sum_, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in table.rows:
+        rich.add_row(*(Text(cell.replace(" / ", "/").replace(" ± ", "±")) for cell in row))
+    return rich

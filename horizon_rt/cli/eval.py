@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from horizon_rt.cli.console import print_table, say
+from horizon_rt.cli.console import bars, print_table, say
 from horizon_rt.cli.options import takes
 from horizon_rt.options import RunOptions
 
@@ -76,7 +76,8 @@ def evaluate(
         palette=tuple(palette or ()),
         options=options,
     )
-    report = job.run(console)
+    with bars(console) as progress:
+        report = job.run(progress)
     for table in report.tables():
         print_table(table)
     for path in report.files:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from horizon_rt.camera import load_profile
 from horizon_rt.datasets import Dataset, is_set_aside, open_dataset, open_mask_folder, parse_palette
@@ -18,14 +17,11 @@ from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
-from horizon_rt.reports.table import rich_table
+from horizon_rt.reports.table import Table
 from horizon_rt.system.files import make_folder
 from horizon_rt.system.messages import printable
+from horizon_rt.system.progress import NO_PROGRESS, Progress
 from horizon_rt.tracker import HorizonTracker
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
 
 __all__ = ["EvalJob", "EvalReport", "Part"]
 
@@ -41,11 +37,11 @@ class EvalReport:
     files: tuple[Path, ...] = ()
 
     def tables(self) -> list[Table]:
-        """For the terminal: by dataset, then by type of scene."""
+        """By dataset, then by type of scene."""
         by_dataset = make_tables(dataset_groups(self.evaluations), "dataset")
         by_scene = make_tables(scene_groups(self.evaluations), "scene")
         named = (replace(table, title=f"{table.title}, by scene") for table in by_scene)
-        return [rich_table(table) for table in (*by_dataset, *named)]
+        return [*by_dataset, *named]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +63,8 @@ class EvalJob:
     palette: tuple[str, ...] = ()
     options: RunOptions = field(default_factory=RunOptions)
 
-    def run(self, console: Console) -> EvalReport:
-        """Judge everything, with a progress bar on a terminal; raises HorizonError."""
+    def run(self, progress: Progress = NO_PROGRESS) -> EvalReport:
+        """Judge everything; raises HorizonError."""
         if self.out is not None:
             make_folder(self.out)  # before the work, which would be in vain
         datasets, estimators = self._open_datasets(), self._estimators()
@@ -80,8 +76,9 @@ class EvalJob:
                 profile=profile, hfov_deg=lens.hfov_deg, smooth=smooth, keep=self._keep(dataset)
             )
             for estimator in estimators:
-                with _progress(dataset, estimator, options.keep, console) as on_frame:
-                    evaluations.append(evaluate(dataset, estimator, options, on_frame=on_frame))
+                what = printable(f"{dataset.name}, {estimator.name}")
+                with progress.start(what, dataset.count(options.keep)) as task:
+                    evaluations.append(evaluate(dataset, estimator, options, on_frame=task.advance))
         judged = _judged(evaluations, datasets, estimators)
         settings = self._settings(datasets, estimators)
         return EvalReport(judged, settings, self._write(judged, settings))
@@ -153,18 +150,3 @@ def _judged(
                     "or the telemetry is of another recording"
                 )
     return kept
-
-
-@contextmanager
-def _progress(
-    dataset: Dataset, estimator: Estimator, keep: Keep | None, console: Console
-) -> Iterator[Callable[[], None] | None]:
-    if not console.is_terminal:
-        yield None
-        return
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(escape(printable(f"{dataset.name}, {estimator.name}")), total=dataset.count(keep))
-        yield lambda: bar.advance(task)

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from horizon_rt.errors import HorizonError
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.inputs import Job, find_inputs
 from horizon_rt.pipeline.run import camera_for, expected_frames, run
 from horizon_rt.pipeline.stages import RunSummary
+from horizon_rt.reports.table import Table
 from horizon_rt.sinks.images import overlay_path
 from horizon_rt.sinks.records import camera_fields, read_header, read_records, tells_of
 from horizon_rt.sources import open_source
-from horizon_rt.system.messages import error_line, printable, say
+from horizon_rt.system.messages import error_line, printable
+from horizon_rt.system.progress import NO_PROGRESS, Progress
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-    from rich.table import Table
-
-__all__ = ["Job", "Result", "find_inputs", "run_batch", "summary_table"]
+__all__ = ["Job", "Result", "find_inputs", "result_line", "run_batch", "summary_table"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,22 +38,25 @@ class Result:
 
 
 def run_batch(
-    jobs: Sequence[Job], options: RunOptions, console: Console, *, resume: bool = False
+    jobs: Sequence[Job],
+    options: RunOptions,
+    *,
+    resume: bool = False,
+    progress: Progress = NO_PROGRESS,
+    on_result: Callable[[Result], object] = lambda result: None,
 ) -> list[Result]:
-    """Run all jobs; stops early only when interrupted. With `resume` those that are whole are skipped."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    """Run all jobs; stops early only when interrupted. With `resume` those that are whole are skipped.
 
-    name = TextColumn("{task.description}", markup=False)
-    columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    `on_result` is called after each job.
+    """
     results: list[Result] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        files = bar.add_task("files", total=len(jobs))
+    with progress.start("files", len(jobs)) as files:
         for job in jobs:
             whole = resume and _is_whole(job, options)
-            result = Result(job, "skipped") if whole else _run_job(job, options, bar)
+            result = Result(job, "skipped") if whole else _run_job(job, options, progress)
             results.append(result)
-            bar.advance(files)
-            say(console, _line(result, options))
+            files.advance()
+            on_result(result)
             if result.status == "interrupted" or (result.summary and result.summary.signalled):
                 break
     return results
@@ -93,31 +93,28 @@ def _is_whole_overlay(overlay: Path | None, records: Sequence[tuple[int, str | N
         return opened.info.frame_count in (None, len(records))
 
 
-def _run_job(job: Job, options: RunOptions, bar: Progress) -> Result:
-    task: TaskID | None = None
+def _run_job(job: Job, options: RunOptions, progress: Progress) -> Result:
     try:
         source = open_source(job.source, decoder=options.source_decoder)
-        task = bar.add_task(printable(job.source.name), total=expected_frames(source.info))
-        summary = run(
-            source,
-            options,
-            job.outputs,
-            keep_interrupted=False,
-            on_look=lambda *_: bar.advance(task),
-            on_frame=None if options.smooth == "offline" else lambda *_: bar.advance(task),
-        )
+        with progress.start(printable(job.source.name), expected_frames(source.info)) as task:
+            summary = run(
+                source,
+                options,
+                job.outputs,
+                keep_interrupted=False,
+                on_look=lambda *_: task.advance(),
+                on_frame=None if options.smooth == "offline" else lambda *_: task.advance(),
+            )
     except KeyboardInterrupt:
         return Result(job, "interrupted")
     except Exception as error:
         _log.debug("%s", job.source, exc_info=True)
         return Result(job, "failed", reason=error_line(error))
-    finally:
-        if task is not None:
-            bar.remove_task(task)
     return Result(job, "interrupted" if summary.interrupted else "done", summary)
 
 
-def _line(result: Result, options: RunOptions) -> str:
+def result_line(result: Result, options: RunOptions) -> str:
+    """What became of a job, in one line."""
     detail = result.reason
     if result.summary is not None:
         s = result.summary
@@ -129,15 +126,13 @@ def _line(result: Result, options: RunOptions) -> str:
 
 def summary_table(results: Sequence[Result]) -> Table:
     """A row for each input, and the sum."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("input", "status", "frames", "frames/s", "with horizon", title="batch", show_footer=True)
-    table.columns[0].footer = f"{len(results)} input{'s' if len(results) != 1 else ''}"
-    table.columns[1].footer = f"{sum(r.status in ('done', 'skipped') for r in results)} whole"
-    table.columns[2].footer = str(sum(r.summary.frames for r in results if r.summary))
+    rows = []
     for result in results:
         s = result.summary
         cells = (str(s.frames), f"{s.fps:.0f}", f"{100 * s.share_with_horizon:.1f} %") if s else ("", "", "")
-        table.add_row(Text(result.job.source.name), result.status, *cells)
-    return table
+        rows.append((result.job.source.name, result.status, *cells))
+    inputs = f"{len(results)} input{'s' if len(results) != 1 else ''}"
+    whole = f"{sum(r.status in ('done', 'skipped') for r in results)} whole"
+    frames = str(sum(r.summary.frames for r in results if r.summary))
+    head = ("input", "status", "frames", "frames/s", "with horizon")
+    return Table("input", "", head, tuple(rows), foot=(inputs, whole, frames, "", ""))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import numpy as np
+from numpy.typing import NDArray
 
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import wrap_degrees
@@ -14,10 +14,8 @@ from horizon_rt.horizon import Horizon
 from horizon_rt.options import DEFAULT_HFOV_DEG, Lens, RunOptions
 from horizon_rt.pipeline.run import default_outputs, run
 from horizon_rt.pipeline.stages import OnFrame, RunSummary
+from horizon_rt.reports.table import Table
 from horizon_rt.sources.synthetic import open_synthetic
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 __all__ = ["Demo"]
 
@@ -57,15 +55,15 @@ class Demo:
 
     def table(self) -> Table:
         """Error percentiles and how often the truth lay within two sigma."""
-        from rich.table import Table
-
-        table = Table("error against truth", "median", "95 %", "max", "within ±2 sigma")
         errors = np.abs(np.array(self._rows).reshape(-1, 4))
-        for name, column in (("roll", 0), ("pitch", 1)):
-            if len(errors) == 0:
-                table.add_row(name, "no estimate", "", "", "")
-                continue
-            values = np.percentile(errors[:, column], [50, 95, 100])
-            inside = 100 * np.mean(errors[:, column + 2] <= 2)
-            table.add_row(name, *(f"{v:.2f}°" for v in values), f"{inside:.0f} %")
-        return table
+        rows = [_error_row(name, errors[:, [k, k + 2]]) for k, name in enumerate(("roll", "pitch"))]
+        head = ("error against truth", "median", "95 %", "max", "within ±2 sigma")
+        return Table(head[0], "", head, tuple(rows))
+
+
+def _error_row(name: str, errors: NDArray[np.float64]) -> tuple[str, ...]:
+    """Of errors in degrees and in sigmas (n, 2)."""
+    if len(errors) == 0:
+        return name, "no estimate", "", "", ""
+    values = np.percentile(errors[:, 0], [50, 95, 100])
+    return name, *(f"{v:.2f}°" for v in values), f"{100 * np.mean(errors[:, 1] <= 2):.0f} %"

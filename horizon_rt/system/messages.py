@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from horizon_rt.errors import HorizonError
 
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.segment import Segment
-
-__all__ = ["Sanitised", "error_line", "file_cell", "printable", "say"]
+__all__ = ["error_line", "file_cell", "printable"]
 
 _LONGEST_ERROR = 800
 _FORMULA_STARTS = ("=", "+", "-", "@")
@@ -31,24 +25,6 @@ def printable(text: str) -> str:
 
 def _is_visible(character: str) -> bool:
     return character.isprintable() or unicodedata.category(character) == "Zs"
-
-
-def say(console: Console, line: str) -> None:
-    """Print one line as it is: no markup, no colours, no wrapping, no control characters."""
-    console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
-
-
-class Sanitised:
-    """What Rich draws, without control characters in its text."""
-
-    def __init__(self, drawn: RenderableType) -> None:
-        self._drawn = drawn
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        """The segments of what is drawn (Rich)."""
-        for segment in console.render(self._drawn, options):
-            parts = [printable(part) for part in segment.text.split("\n")]
-            yield segment if segment.control else segment._replace(text="\n".join(parts))
 
 
 def error_line(error: Exception) -> str:

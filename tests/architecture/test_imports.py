@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracking": VALUES | {"camera"},
     "tracker": VALUES | {"camera", "fitting", "models", "segmentation", "tracking"},
     "sinks": VALUES | {"camera", "imaging"},
-    "pipeline": VALUES | {"camera", "imaging", "sinks", "sources", "tracker", "tracking"},
+    "pipeline": VALUES | {"camera", "imaging", "reports", "sinks", "sources", "tracker", "tracking"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
     "metrics": {"geometry"},
     "reports": VALUES | {"camera", "imaging", "sinks"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -13,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from support.cli import RunCli, write_horizon
 from support.sources import h264_clip
 
@@ -240,8 +238,7 @@ def test_an_unforeseen_error_fails_one_input(
 
     other = write_horizon(tmp_path / "other.mkv", 5)
     monkeypatch.setattr("horizon_rt.pipeline.run._check_targets", broken)
-    console = Console(file=io.StringIO())
-    results = run_batch(find_inputs([str(clip), str(other)], tmp_path / "out"), RunOptions(), console)
+    results = run_batch(find_inputs([str(clip), str(other)], tmp_path / "out"), RunOptions())
     assert [result.status for result in results] == ["failed"] * 2
     assert results[0].reason.startswith("unexpected RuntimeError: odd")
 
@@ -346,7 +343,7 @@ def test_an_unreadable_folder_is_an_input_that_fails(
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
     assert found("v") == ["v/a.mp4 a", "v/locked locked"]
-    results = run_batch(find_inputs(["v/locked"], Path("out")), RunOptions(), Console(file=io.StringIO()))
+    results = run_batch(find_inputs(["v/locked"], Path("out")), RunOptions())
     assert results[0].status == "failed"
     assert "no permission" in results[0].reason
 

@@ -254,7 +254,11 @@ def test_auto_goes_on_where_a_net_cannot_be_converted(
 def test_the_fastest_runs_where_nobody_chooses_and_the_header_says_which(clip: Path, cli: RunCli) -> None:
     fastest = f"{installed_backends()[0]}-cpu"
     assert hz.HorizonTracker(device="cpu").backend == fastest
-    assert (RunOptions().backend, EvalJob(datasets=()).backend, Plan().backend) == ("auto",) * 3
+    assert (
+        RunOptions().engine.backend,
+        EvalJob(datasets=()).options.engine.backend,
+        Plan().engine.backend,
+    ) == ("auto",) * 3
     for verb in ("track", "live", "batch", "eval"):
         [option] = [p for p in get_command(app).commands[verb].params if p.name == "backend"]
         assert option.default == "auto"

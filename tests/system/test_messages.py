@@ -19,13 +19,13 @@ from rich.text import Text
 from support.cli import RunCli, write_horizon
 
 from horizon_rt.cli import _prepare_messages
-from horizon_rt.cli.console import print_table
+from horizon_rt.cli.console import Sanitised, print_table, say
 from horizon_rt.datasets import read_horizons
 from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.reports.table import Table, markdown_text
-from horizon_rt.system.messages import Sanitised, error_line, file_cell, printable, say
+from horizon_rt.system.messages import error_line, file_cell, printable
 
 EVIL = "a\x1b[2Jb\x9b31m\u202e\x07"
 SHOWN = r"a\x1b[2Jb\x9b31m\u202e\x07"
