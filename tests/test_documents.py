@@ -1,0 +1,52 @@
+"""The examples of the documents run as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import pytest
+from support import ROOT
+from support.cli import horizon_luma, write_horizon
+
+from horizon_rt.camera import DISTORTIONS
+
+PAGES = ("README.md", "docs/python.md", "docs/extending.md")
+_BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def examples() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        blocks = _BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+        found += [(f"{page}-{number}", block) for number, block in enumerate(blocks, 1)]
+    return found
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the examples name."""
+    write_horizon(tmp_path / "flight.mp4", codec="mpeg4")
+    cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.merge([horizon_luma(96, 64)] * 3))
+    monkeypatch.chdir(tmp_path)
+    for name in set(DISTORTIONS) - {"pinhole", "brown-conrady"}:
+        monkeypatch.delitem(DISTORTIONS, name)  # type: ignore[arg-type]
+    return tmp_path
+
+
+@pytest.mark.parametrize(("name", "code"), examples(), ids=[name for name, _ in examples()])
+def test_an_example_runs(place: Path, name: str, code: str) -> None:
+    known = dict(DISTORTIONS)
+    try:
+        exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "example"})
+    finally:
+        DISTORTIONS.clear()  # type: ignore[attr-defined]
+        DISTORTIONS.update(known)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", ["source", "sink", "lens"])
+def test_an_addition_takes_less_than_60_lines(kind: str) -> None:
+    section = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8").split(f"\n## A {kind}\n")[1]
+    [block, *_] = _BLOCK.findall(section)
+    assert block.count("\n") < 60
