@@ -16,7 +16,7 @@ from scipy.ndimage import uniform_filter1d
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Camera
-from horizon_rt.datasets import is_set_aside, open_dataset
+from horizon_rt.datasets import is_held_out, open_dataset
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.frame import Frame
@@ -24,14 +24,14 @@ from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.horizon import Horizon
 from horizon_rt.metrics import AttitudeError, summarise_uncertainty
 from horizon_rt.metrics.lines import percentiles
-from horizon_rt.metrics.motion import Moment, summarise_motion
-from horizon_rt.models.weights import default_model
+from horizon_rt.metrics.motion import AttitudeSample, summarise_motion
+from horizon_rt.models.weights import find_model
 from horizon_rt.synth.clip import Clip, PanoramaView, to_frame
 from horizon_rt.synth.indoor import random_room
 from horizon_rt.synth.panorama import load_panoramas, panorama_view
 from horizon_rt.synth.render import camera_rays
 from horizon_rt.synth.sensor import Image, to_uint8
-from horizon_rt.synth.trajectory import Motion, make_path
+from horizon_rt.synth.trajectory import Motion, make_trajectory
 from horizon_rt.system.paths import data_root
 from horizon_rt.tracker import HorizonTracker
 from horizon_rt.tracking import smooth_horizons
@@ -42,7 +42,7 @@ SPLIT = Path(__file__).parents[1] / "weights" / "split.toml"
 
 
 def judge_frames(root: Path, name: str, tracker: HorizonTracker) -> tuple[dict[str, Any], Evaluation]:
-    options = EvalOptions(keep=lambda file: is_set_aside(SPLIT, name, file))
+    options = EvalOptions(keep=lambda file: is_held_out(SPLIT, name, file))
     found = evaluate(open_dataset(root / name), tracker, options)
     summary = found.summary()
     row = (summary.lines or {}) | (summary.uncertainty or {})
@@ -63,12 +63,12 @@ def attitude_error(horizon: Horizon, truth: UpVector) -> AttitudeError | None:
     )
 
 
-def judge_track(clip: Clip, horizons: list[Horizon]) -> tuple[dict[str, Any], list[Moment]]:
+def judge_track(clip: Clip, horizons: list[Horizon]) -> tuple[dict[str, Any], list[AttitudeSample]]:
     truth = [clip.truth(k).up for k in range(len(clip))]
     errors = [attitude_error(h, up) for h, up in zip(horizons, truth, strict=True)]
     known = [error for error in errors if error is not None]
     moments = [
-        Moment(h.time_s, up.roll_deg, up.pitch_deg, error, in_view=True)
+        AttitudeSample(h.time_s, up.roll_deg, up.pitch_deg, error, in_view=True)
         for h, up, error in zip(horizons, truth, errors, strict=True)
     ]
     row = {
@@ -83,13 +83,13 @@ def judge_track(clip: Clip, horizons: list[Horizon]) -> tuple[dict[str, Any], li
 def judge_clips(root: Path, model: str | None, motion: Motion, seconds: float) -> dict[str, Any]:
     """Clips of the panoramas set aside: with the filter, and with hindsight."""
     rows: dict[str, Any] = {}
-    every: dict[str, list[list[Moment]]] = {"causal": [], "offline": []}
+    every: dict[str, list[list[AttitudeSample]]] = {"causal": [], "offline": []}
     camera = Camera.from_hfov(640, 360, 70)
     for panorama in load_panoramas(root / "panorama"):
-        if not (panorama.is_open and is_set_aside(SPLIT, "panorama", panorama.name)):
+        if not (panorama.is_open and is_held_out(SPLIT, "panorama", panorama.name)):
             continue
         for heading in HEADINGS_DEG:
-            path = make_path(motion, seconds, 1)
+            path = make_trajectory(motion, seconds, 1)
             clip = Clip(view=PanoramaView(panorama, heading), path=path, camera=camera, duration_s=seconds)
             tracker = HorizonTracker(camera, model=model, backend="torchscript")
             causal = [tracker.update(clip.frame(k)) for k in range(len(clip))]
@@ -104,7 +104,7 @@ def judge_clips(root: Path, model: str | None, motion: Motion, seconds: float) -
     return rows | {"all": {kind: together(part) for kind, part in every.items()}}
 
 
-def together(clips: list[list[Moment]]) -> dict[str, Any]:
+def together(clips: list[list[AttitudeSample]]) -> dict[str, Any]:
     """Over the frames of all clips."""
     known = [moment.error for clip in clips for moment in clip if moment.error is not None]
     rolls, pitches = [abs(e.roll_deg) for e in known], [abs(e.pitch_deg) for e in known]
@@ -118,7 +118,7 @@ def together(clips: list[list[Moment]]) -> dict[str, Any]:
     }
 
 
-def unsteadiness(clips: list[list[Moment]]) -> float:
+def unsteadiness(clips: list[list[AttitudeSample]]) -> float:
     """Root mean square of what the errors of roll and pitch differ from their mean over a second, in degrees:
     the part that a smoother can take away.
     """
@@ -135,7 +135,7 @@ def without_horizon(root: Path) -> dict[str, list[tuple[Frame, Camera]]]:
     """Frames that show no horizon, by kind; none of the panoramas is trained on, none of the seeds is."""
     rng, camera = np.random.default_rng(555), Camera.from_hfov(640, 360, 70)
     rays = camera_rays(camera)
-    aside = [p for p in load_panoramas(root / "panorama") if is_set_aside(SPLIT, "panorama", p.name)]
+    aside = [p for p in load_panoramas(root / "panorama") if is_held_out(SPLIT, "panorama", p.name)]
     frames: dict[str, list[tuple[Frame, Camera]]] = {}
 
     def add(kind: str, image: Image) -> None:
@@ -178,7 +178,7 @@ def main() -> None:
     root = data_root()
     if root is None:
         parser.error("no datasets found: set HORIZON_RT_DATA to their folder")
-    card = default_model(name=options.model)
+    card = find_model(name=options.model)
     result: dict[str, Any] = {"machine": describe(), "model": {"name": card.name, "sha256": card.sha256}}
     tracker = HorizonTracker(model=options.model, backend="torchscript")
     for name in ("flight", "thermal-sea", "scenes", "sea"):

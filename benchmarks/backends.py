@@ -18,7 +18,7 @@ from accuracy import judge_frames
 from horizon_rt.bench.job import every_engine
 from horizon_rt.bench.machine import describe
 from horizon_rt.bench.results import Quartiles
-from horizon_rt.models.weights import default_model
+from horizon_rt.models.weights import find_model
 from horizon_rt.options import Engine
 from horizon_rt.segmentation.backends import make_backend
 from horizon_rt.system.paths import data_root
@@ -32,7 +32,7 @@ WARM_UP, CALLS = 20, 200
 
 def net_ms(model: str, engine: Engine) -> Quartiles:
     backend = make_backend(
-        default_model(name=model), Engine(backend=engine.backend, device="cpu", precision=engine.precision)
+        find_model(name=model), Engine(backend=engine.backend, device="cpu", precision=engine.precision)
     )
     picture = np.random.default_rng(0).standard_normal(SHAPE, np.float32)
     times = []

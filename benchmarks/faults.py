@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from horizon_rt.bench.machine import describe
 from horizon_rt.geometry import UpVector, wrap_degrees
 from horizon_rt.horizon import Horizon
-from horizon_rt.models.weights import default_model
+from horizon_rt.models.weights import find_model
 from horizon_rt.sources.synthetic import open_synthetic
 from horizon_rt.synth.clip import Clip, to_frame
 from horizon_rt.tracker import HorizonTracker
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    card = default_model(name=options.model)
+    card = find_model(name=options.model)
     rows = []
     for script, scene in scripts():
         rows.append(judge(script, scene, options.model))

@@ -302,22 +302,22 @@ def _make_picture_telemetry(folder: Path) -> None:
 
 def _read_evaluation(folder: Path) -> None:
     from horizon_rt.datasets import open_dataset
-    from horizon_rt.evaluation.estimators import TelemetryEstimator
+    from horizon_rt.evaluation.predictors import TelemetryPredictor
     from horizon_rt.evaluation.report import as_json, as_markdown
     from horizon_rt.evaluation.runner import evaluate
 
-    evaluation = evaluate(open_dataset(folder), TelemetryEstimator(_moved(folder)))
+    evaluation = evaluate(open_dataset(folder), TelemetryPredictor(_moved(folder)))
     json.loads(as_json([evaluation], {}))
     as_markdown([evaluation], {})
 
 
 def _read_page(folder: Path) -> None:
     from horizon_rt.datasets import open_dataset
-    from horizon_rt.evaluation.estimators import TelemetryEstimator
+    from horizon_rt.evaluation.predictors import TelemetryPredictor
     from horizon_rt.evaluation.report import as_html
     from horizon_rt.evaluation.runner import evaluate
 
-    evaluation = evaluate(open_dataset(folder), TelemetryEstimator(_moved(folder)))
+    evaluation = evaluate(open_dataset(folder), TelemetryPredictor(_moved(folder)))
     page = as_html([evaluation], {})
     assert len(re.findall("<svg", page)) == len(re.findall("</svg>", page))
 
@@ -359,10 +359,10 @@ def _make_split(folder: Path) -> None:
 
 
 def _read_split(folder: Path) -> None:
-    from horizon_rt.datasets import is_set_aside, is_split
+    from horizon_rt.datasets import is_held_out, is_split
 
     for name in ("sea", "flown 2", "nothing"):
-        assert is_set_aside(folder / "split.toml", name, "zzz") is False
+        assert is_held_out(folder / "split.toml", name, "zzz") is False
         is_split(folder / "split.toml", name)
 
 
@@ -442,19 +442,19 @@ def _read_edited_run(folder: Path) -> None:
 
 def _make_model(folder: Path) -> None:
     from horizon_rt.models.sizes import NetSize
-    from horizon_rt.models.weights import SigmaScale, new_net, write_manifest
+    from horizon_rt.models.weights import SigmaCalibration, new_net, write_manifest
 
     size = NetSize((8, 16, 32, 32), (1, 1), 1)
     state = new_net(size).state_dict()
-    write_manifest(folder, "small", size, state, SigmaScale(2.5, 0.1), {"note": "a [model]", "seed": 3})
+    write_manifest(folder, "small", size, state, SigmaCalibration(2.5, 0.1), {"note": "a [model]", "seed": 3})
 
 
 def _read_model(folder: Path) -> None:
     import torch
 
-    from horizon_rt.models.weights import default_model, load_net
+    from horizon_rt.models.weights import find_model, load_net
 
-    net = load_net(default_model(folder / "manifest.toml"))
+    net = load_net(find_model(folder / "manifest.toml"))
     with torch.inference_mode():
         net(torch.zeros(1, 3, 64, 96))
 

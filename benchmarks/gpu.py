@@ -24,7 +24,7 @@ from horizon_rt.bench.clips import write_clip
 from horizon_rt.bench.machine import describe
 from horizon_rt.bench.measure import Plan, measure
 from horizon_rt.frame import DevicePlane, Frame
-from horizon_rt.models.weights import default_model
+from horizon_rt.models.weights import find_model
 from horizon_rt.options import BATCH, Engine
 from horizon_rt.segmentation.backends import make_segmenter
 from horizon_rt.segmentation.device_input import Layout
@@ -89,7 +89,7 @@ def quantiles(values: list[float]) -> dict[str, float]:
 
 
 def measured(clip: Path) -> dict[str, Any]:
-    segmenter = make_segmenter(default_model(), Engine(device="cuda"))
+    segmenter = make_segmenter(find_model(), Engine(device="cuda"))
     assert isinstance(segmenter, GpuSegmenter)
     frames = uploaded(clip, 16)
     with open_source(clip) as source:

@@ -24,8 +24,8 @@ from horizon_rt.horizon import roll_pitch_sd_deg
 from horizon_rt.models import manifest
 from horizon_rt.models.weights import (
     ModelCard,
-    SigmaScale,
-    default_model,
+    SigmaCalibration,
+    find_model,
     load_net,
     weights_folder,
     write_manifest,
@@ -38,7 +38,7 @@ from horizon_rt.synth.sensor import random_sensor
 from horizon_rt.tracker import HorizonTracker
 
 Array = NDArray[np.float64]
-_PLAIN = SigmaScale(1.0, 1.0)
+_PLAIN = SigmaCalibration(1.0, 1.0)
 _AS_GOOD = 0.02
 
 
@@ -68,13 +68,13 @@ def collect(tracker: HorizonTracker, count: int) -> Array:
     return np.array([row for row in rows if row is not None])
 
 
-def coverage(rows: Array, sigma: SigmaScale) -> tuple[float, float]:
+def coverage(rows: Array, sigma: SigmaCalibration) -> tuple[float, float]:
     """Share of roll and pitch errors within one and two sigma."""
-    z = rows[:, :2] / np.sqrt((sigma.scale * rows[:, 2:4]) ** 2 + (sigma.doubt * rows[:, 4:]) ** 2)
+    z = rows[:, :2] / np.sqrt((sigma.scale * rows[:, 2:4]) ** 2 + (sigma.boundary_width * rows[:, 4:]) ** 2)
     return float((z <= 1).mean()), float((z <= 2).mean())
 
 
-def calibrate(card: ModelCard, count: int) -> SigmaScale:
+def calibrate(card: ModelCard, count: int) -> SigmaCalibration:
     """The two factors that come nearest to 68.3 and 95.4 % within one and two sigma."""
     with tempfile.TemporaryDirectory() as folder:
         area, net = card.input_area_px, load_net(card)
@@ -83,15 +83,15 @@ def calibrate(card: ModelCard, count: int) -> SigmaScale:
             HorizonTracker(smooth="none", model=folder, backend="torchscript", refine=False), count
         )
 
-    def misfit(sigma: SigmaScale) -> float:
+    def misfit(sigma: SigmaCalibration) -> float:
         one, two = coverage(rows, sigma)
         return abs(one - 0.683) + 2 * abs(two - 0.954)
 
     grid = itertools.product(np.geomspace(1, 30, 40), np.geomspace(0.05, 3, 40))
-    sigmas = [SigmaScale(round(float(s), 2), round(float(f), 3)) for s, f in grid]
+    sigmas = [SigmaCalibration(round(float(s), 2), round(float(f), 3)) for s, f in grid]
     least = min(map(misfit, sigmas))
     # Of those as good, the one with the most that no filter averages away: neighbours share their errors.
-    best = max((s for s in sigmas if misfit(s) < least + _AS_GOOD), key=lambda s: s.doubt)
+    best = max((s for s in sigmas if misfit(s) < least + _AS_GOOD), key=lambda s: s.boundary_width)
     print(
         f"{len(rows)} frames, medians of errors, formal sigmas and doubt: {np.median(rows, axis=0).round(3)}"
     )
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--default", action="store_true", help="make it the default")
     parser.add_argument("--half", action="store_true", help="keep the numbers as float16, for a small file")
     options = parser.parse_args()
-    card = default_model(name=options.run)
+    card = find_model(name=options.run)
     kept = {"file", "sha256", "net", "input_area_px", "sigma"}
     entry = manifest.read(card.path.parent / manifest.FILE).models[card.name]
     facts = {key: value for key, value in entry.items() if key not in kept} | {"split": "split.toml"}

@@ -26,10 +26,10 @@ from precision import pictures
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Camera
-from horizon_rt.datasets import LabelledFrame, is_set_aside, open_dataset
+from horizon_rt.datasets import LabelledFrame, is_held_out, open_dataset
 from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.datasets.rendered import write_pictures
-from horizon_rt.evaluation.estimators import Estimate
+from horizon_rt.evaluation.predictors import Estimate
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
@@ -43,7 +43,7 @@ MODELS = ("nano", "small", "lite0")
 
 
 class Timed:
-    """An estimator that keeps the time of each of its answers in ms."""
+    """An predictor that keeps the time of each of its answers in ms."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -107,7 +107,7 @@ def judge(real: Sequence[Path], rendered: Sequence[Path]) -> dict[str, dict[str,
     rows: dict[str, dict[str, Any]] = defaultdict(dict)
     for folder in (*real, *rendered):
         dataset = open_dataset(folder)
-        options = EvalOptions(keep=partial(is_set_aside, SPLIT, dataset.name) if folder in real else None)
+        options = EvalOptions(keep=partial(is_held_out, SPLIT, dataset.name) if folder in real else None)
         finders: list[Timed] = [Peer(name, find) for name, find in BASELINES.items()]
         backends = dict.fromkeys(("torchscript", installed_backends()[0]))
         finders += [Ours(model, backend) for model in MODELS for backend in backends]

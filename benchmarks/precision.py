@@ -21,7 +21,7 @@ from horizon_rt.camera import Camera
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Horizon
 from horizon_rt.metrics.lines import LineError, line_error, percentiles
-from horizon_rt.models.weights import default_model
+from horizon_rt.models.weights import find_model
 from horizon_rt.synth.clip import to_frame
 from horizon_rt.synth.occluders import random_occluders
 from horizon_rt.synth.random_scene import random_scene
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--count", type=int, default=40, help="pictures of each grade")
     options = parser.parse_args()
-    card = default_model(name=options.model)
+    card = find_model(name=options.model)
     result: dict[str, Any] = {"machine": describe(), "model": {"name": card.name, "sha256": card.sha256}}
     for grade in GRADES:
         result[grade] = judge(grade, options.count, options.model)

@@ -13,7 +13,7 @@ import numpy as np
 from horizon_rt.bench.machine import describe
 from horizon_rt.training.recipe import read_recipe
 from horizon_rt.training.samples.cache import draw
-from horizon_rt.training.samples.sampler_set import make_ingredients
+from horizon_rt.training.samples.sampler_set import make_samplers
 
 SIZE, WARM_UP = (192, 320), 4
 RECIPE = Path(__file__).parents[1] / "weights" / "recipe.toml"
@@ -22,12 +22,12 @@ RECIPE = Path(__file__).parents[1] / "weights" / "recipe.toml"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=60, help="samples of each ingredient")
+    parser.add_argument("--count", type=int, default=60, help="samples of each sampler")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    made, rows, total = make_ingredients(read_recipe(RECIPE)), {}, 0.0
-    for name, (ingredient, share) in made.items():
-        rng, alone = np.random.default_rng(0), {name: (ingredient, 1.0)}
+    made, rows, total = make_samplers(read_recipe(RECIPE)), {}, 0.0
+    for name, (sampler, share) in made.items():
+        rng, alone = np.random.default_rng(0), {name: (sampler, 1.0)}
         draw(rng, alone, SIZE, WARM_UP)
         start = time.process_time()
         draw(rng, alone, SIZE, options.count)
@@ -37,7 +37,7 @@ def main() -> None:
     result = {
         "machine": describe(),
         "size": SIZE,
-        "ingredients": rows,
+        "samplers": rows,
         "samples_per_s": round(1e3 / total, 1),
     }
     print(json.dumps(result, indent=2))

@@ -232,7 +232,7 @@ def performance(
 
 
 def comparisons(
-    nets: dict[str, Any], zoo: dict[str, Any], losses: dict[str, Any], ingredients: dict[str, Any]
+    nets: dict[str, Any], zoo: dict[str, Any], losses: dict[str, Any], samplers: dict[str, Any]
 ) -> str:
     trained = {row["name"]: row["figures"] for row in zoo["runs"]}
     rows = []
@@ -252,7 +252,7 @@ def comparisons(
         cpu=nets["machine"]["cpu"],
         nets=table([*head, "Dice", "IoU", "dphi, °", "AUC"], rows),
         losses=table(["loss", *SCORES], [score_row(run) for run in losses["runs"]]),
-        ingredients=table(["without", *SCORES], [score_row(run) for run in ingredients["runs"]]),
+        samplers=table(["without", *SCORES], [score_row(run) for run in samplers["runs"]]),
     )
 
 
@@ -282,7 +282,7 @@ def template(name: str) -> str:
 
 PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
-    "zoo.md": (comparisons, ("nets", "zoo", "losses", "ingredients")),
+    "zoo.md": (comparisons, ("nets", "zoo", "losses", "samplers")),
     "tracking.md": (tracking, ("precision", "faults")),
     "performance.md": (performance, ("bench", "startup", "peers", "scale", "memory", "backends", "nets")),
 }

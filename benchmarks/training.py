@@ -1,8 +1,8 @@
-"""Short training runs that compare one thing at a time: nets, losses, or ingredients.
+"""Short training runs that compare one thing at a time: nets, losses, or samplers.
 
     python benchmarks/training.py nets --json benchmarks/results/zoo.json
     python benchmarks/training.py losses --json benchmarks/results/losses.json
-    python benchmarks/training.py ingredients --json benchmarks/results/ingredients.json
+    python benchmarks/training.py samplers --json benchmarks/results/samplers.json
 
 All runs of a comparison see the same samples in the same order, from the shipped recipe or a part of it.
 Results are added one by one, so that a comparison can be stopped and gone on with.
@@ -24,13 +24,13 @@ import torch
 from horizon_rt.bench.machine import describe
 from horizon_rt.models.nets import build_net
 from horizon_rt.models.sizes import NETS
-from horizon_rt.system.files import write_whole
+from horizon_rt.system.files import write_atomic
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.samples.cache import build_cache, cache_facts
-from horizon_rt.training.samples.pictures import set_aside
+from horizon_rt.training.samples.pictures import held_out
 from horizon_rt.training.validation import Validation
 
 RECIPE = read_recipe(Path(__file__).parents[1] / "weights" / "recipe.toml")
@@ -56,7 +56,7 @@ class Run:
 
 def validation(area_px: int) -> Validation:
     """At most 100 pictures of each dataset that are set aside from training."""
-    sets = set_aside(RECIPE.data, RECIPE.split, 100)
+    sets = held_out(RECIPE.data, RECIPE.split, 100)
     return Validation(sets, make_loss("edge-bce"), input_area_px=area_px)
 
 
@@ -99,7 +99,7 @@ def losses(cache: Path) -> list[Run]:
     return [Run(loss, replace(recipe, loss=loss), batches, area) for loss in LOSSES]
 
 
-def ingredients(cache: Path) -> list[Run]:
+def samplers(cache: Path) -> list[Run]:
     recipe, area = small_recipe(), SIZE[0] * SIZE[1]
     names, _ = cache_facts(cached(cache))
     rendered = [n for n in names if n.startswith("rendered-") or n == "real-sky"]
@@ -143,19 +143,19 @@ def carry_out(runs: list[Run], target: Path) -> None:
             row = train(run, judge)
             result["runs"].append(row)
             print(json.dumps(row), flush=True)
-            write_whole(target, (json.dumps(result, indent=2) + "\n").encode())
+            write_atomic(target, (json.dumps(result, indent=2) + "\n").encode())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("comparison", choices=["nets", "losses", "ingredients"])
+    parser.add_argument("comparison", choices=["nets", "losses", "samplers"])
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("runs/small-cache"))
     options = parser.parse_args()
     made: dict[str, Callable[[], list[Run]]] = {
         "nets": nets,
         "losses": lambda: losses(options.cache),
-        "ingredients": lambda: ingredients(options.cache),
+        "samplers": lambda: samplers(options.cache),
     }
     carry_out(made[options.comparison](), options.json)
 

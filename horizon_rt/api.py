@@ -58,7 +58,7 @@ def track(
         overlay=None if overlay is None else Path(overlay),
     )
     if out is not None:
-        usual = default_outputs(Path(out), output_name(opened.info), still=opened.info.still)
+        usual = default_outputs(Path(out), output_name(opened.info), is_image_set=opened.info.is_image_set)
         check_taken(usual, opened.info)
         outputs = Outputs(
             telemetry=(*usual.telemetry, *outputs.telemetry), overlay=outputs.overlay or usual.overlay

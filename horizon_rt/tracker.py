@@ -11,7 +11,7 @@ from horizon_rt.camera import Camera
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Change, Horizon, Observation
-from horizon_rt.models.weights import SigmaScale, default_model
+from horizon_rt.models.weights import SigmaCalibration, find_model
 from horizon_rt.options import DEFAULT_HFOV_DEG, Engine, EngineFields, Smoothing
 from horizon_rt.segmentation import OnStage, Segmentation, Segmenter, no_op
 from horizon_rt.segmentation.backends import make_segmenter
@@ -64,10 +64,10 @@ class HorizonTracker:
         self._hfov_deg = DEFAULT_HFOV_DEG if hfov is None else hfov
         Camera.from_hfov(1, 1, self._hfov_deg)  # refuses a bad one now, not at the first frame
         engine = replace(engine or Engine(), **choices)
-        card = default_model(name=engine.model)
+        card = find_model(name=engine.model)
         self.model = card.name
         self._camera = camera
-        self._sigma: SigmaScale = card.sigma
+        self._sigma: SigmaCalibration = card.sigma
         self._smooth = smooth
         self._segmenter = segmenter or make_segmenter(card, engine)
         self._fitter: HorizonFitter | None = None

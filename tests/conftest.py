@@ -15,7 +15,7 @@ from hypothesis import settings
 from support.cli import ENTRY, Done, RunCli, horizon_luma, write_horizon
 
 from horizon_rt.cli import main
-from horizon_rt.models.weights import default_model
+from horizon_rt.models.weights import find_model
 from horizon_rt.segmentation.backends import installed_backends
 from horizon_rt.segmentation.onnx import graph_of
 from horizon_rt.system.paths import data_root as find_data_root
@@ -29,7 +29,7 @@ def _nets_are_converted() -> None:
     """Before the first test, as a line tells of it, once on a machine."""
     if len(installed_backends()) > 1:
         for name in (None, "nano"):
-            graph_of(default_model(name=name))
+            graph_of(find_model(name=name))
 
 
 @pytest.fixture

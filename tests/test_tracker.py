@@ -46,10 +46,10 @@ def _tracker(oracle: _Oracle, **options: object) -> HorizonTracker:
 
 
 def _frame(
-    index: int, size: tuple[int, int] = (1920, 1080), *, arrival_s: float = 0.0, live: bool = False
+    index: int, size: tuple[int, int] = (1920, 1080), *, decoded_at_s: float = 0.0, live: bool = False
 ) -> Frame:
     plane = np.full((size[1], size[0]), index % 7, np.uint8)
-    return Frame((plane,), index, index / 25, arrival_s=arrival_s, live=live)
+    return Frame((plane,), index, index / 25, decoded_at_s=decoded_at_s, live=live)
 
 
 def _up(horizon: Horizon) -> np.ndarray:
@@ -169,7 +169,7 @@ def test_latency_counts_from_the_arrival() -> None:
     assert tracker.update(_frame(0)).latency_ms is None
     start = time.perf_counter()
     before = datetime.now(UTC)
-    horizon = tracker.update(_frame(1, arrival_s=start - 0.2, live=True))
+    horizon = tracker.update(_frame(1, decoded_at_s=start - 0.2, live=True))
     assert horizon.latency_ms is not None
     assert 200 <= horizon.latency_ms <= 200 + 1e3 * (time.perf_counter() - start)
     assert horizon.time_utc is not None
@@ -177,7 +177,7 @@ def test_latency_counts_from_the_arrival() -> None:
 
 
 def test_a_recording_has_neither_latency_nor_a_time_of_day() -> None:
-    horizon = _tracker(_Oracle()).update(_frame(0, arrival_s=time.perf_counter()))
+    horizon = _tracker(_Oracle()).update(_frame(0, decoded_at_s=time.perf_counter()))
     assert (horizon.latency_ms, horizon.time_utc) == (None, None)
 
 

@@ -137,12 +137,12 @@ def _encoders() -> Finding:
 
 
 def _weights() -> Finding:
-    from horizon_rt.models.weights import default_model, load_net, shipped_models
+    from horizon_rt.models.weights import find_model, load_net, shipped_models
 
-    cards = [default_model(name=name) for name in shipped_models()]
+    cards = [find_model(name=name) for name in shipped_models()]
     for card in cards:
         load_net(card)
-    default = default_model().name
+    default = find_model().name
     names = [f"{card.name} (default)" if card.name == default else card.name for card in cards]
     return Finding("weights", "ok", ", ".join(names))
 

@@ -96,7 +96,7 @@ class _Clock(Sink):
         self.latency_ms: list[float] = []
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
-        self.latency_ms.append(1e3 * (time.perf_counter() - frame.arrival_s))
+        self.latency_ms.append(1e3 * (time.perf_counter() - frame.decoded_at_s))
 
     def _finish(self) -> None:
         pass

@@ -13,7 +13,7 @@ from horizon_rt.bench.tables import change_table, machine_lines, make_tables
 from horizon_rt.reports.page import render_page
 from horizon_rt.reports.plot import INK, SERIES, STYLE, Plot, make_plot
 from horizon_rt.reports.table import Table, markdown_text
-from horizon_rt.system.files import write_whole
+from horizon_rt.system.files import write_atomic
 
 __all__ = ["write_report"]
 
@@ -28,7 +28,7 @@ def write_report(folder: Path, report: Report, against: Sequence[Change] = ()) -
     )
     texts = {"bench.json": report.to_json(), "bench.md": _markdown(report, tables), "bench.html": page}
     for name, text in texts.items():
-        write_whole(folder / name, text.encode("utf-8", "backslashreplace"))
+        write_atomic(folder / name, text.encode("utf-8", "backslashreplace"))
     return [folder / name for name in texts]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.errors import CalibrationError
-from horizon_rt.system.files import write_whole
+from horizon_rt.system.files import write_atomic
 
 __all__ = ["ChessBoard"]
 
@@ -93,7 +93,7 @@ class ChessBoard:
 
     def save_svg(self, path: Path) -> None:
         """Write `svg`; raises OutputError where that is not possible."""
-        write_whole(path, self.svg().encode())
+        write_atomic(path, self.svg().encode())
 
     def _search(self, image: NDArray[np.uint8]) -> Corners | None:
         import cv2

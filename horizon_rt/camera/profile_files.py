@@ -7,7 +7,7 @@ from pathlib import Path
 from horizon_rt.camera import opencv_yaml, toml_profile
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.errors import CameraModelError
-from horizon_rt.system.files import write_whole
+from horizon_rt.system.files import write_atomic
 from horizon_rt.system.paths import shipped_folder
 
 __all__ = ["check_writable", "load_profile", "profile_names", "profiles_folder", "save_profile"]
@@ -48,7 +48,7 @@ def save_profile(profile: CameraProfile, path: str | Path) -> None:
     path = Path(path)
     check_writable(path)
     render = toml_profile.render if path.suffix.lower() == ".toml" else opencv_yaml.render
-    write_whole(path, render(profile).encode())
+    write_atomic(path, render(profile).encode())
 
 
 def check_writable(path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.console import bars, print_table, say, say_advice, say_first_use
+from horizon_rt.cli.console import bars, print_advice, print_first_use, print_line, print_table
 from horizon_rt.cli.options import takes
 from horizon_rt.options import RunOptions
 
@@ -30,7 +30,7 @@ def batch(
     from horizon_rt.pipeline.stages import RunSummary
 
     console = Console(stderr=True)
-    say_first_use(console)
+    print_first_use(console)
     jobs = find_inputs(inputs, out, overlay=overlay)
     with bars(console) as progress:
         results = run_batch(
@@ -38,12 +38,12 @@ def batch(
             options,
             resume=resume,
             progress=progress,
-            on_result=lambda result: say(console, result_line(result, options)),
+            on_result=lambda result: print_line(console, result_line(result, options)),
         )
     print_table(summary_table(results))
     runs = [result.summary for result in results if result.summary is not None]
     total = RunSummary(frames=sum(r.frames for r in runs), with_horizon=sum(r.with_horizon for r in runs))
-    say_advice(total, options, console, repeatable=True)
+    print_advice(total, options, console, repeatable=True)
     if len(results) < len(jobs) or any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
     if any(result.status == "failed" for result in results):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.console import print_table, say
+from horizon_rt.cli.console import print_line, print_table
 from horizon_rt.cli.options import parse_size, repeatable
 from horizon_rt.options import BackendChoice, DecoderChoice, DeviceChoice, PrecisionChoice
 
@@ -95,11 +95,11 @@ def bench(
     console = Console(stderr=True)
     if out is not None:
         make_folder(out)
-    report = job.run(lambda part: say(console, part))
+    report = job.run(lambda part: print_line(console, part))
     found = [] if earlier is None else list(changes(earlier, report))
     if earlier is not None and not found:
-        say(console, f"{against} has no recording, model and backend in common with this run")
+        print_line(console, f"{against} has no recording, model and backend in common with this run")
     for table in make_tables(report.results) + ([change_table(found)] if found else []):
         print_table(table)
     for path in [] if out is None else write_report(out, report, found):
-        say(console, f"written: {path}")
+        print_line(console, f"written: {path}")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from horizon_rt.cli.console import lens_rows, print_table, say
+from horizon_rt.cli.console import lens_rows, print_line, print_table
 
 if TYPE_CHECKING:
     from horizon_rt.camera.calibration import Calibration
@@ -73,8 +73,8 @@ def _print_report(found: Calibration, out: Path) -> None:
     print_table(_views_table(found))
     print_table(_lens_table(found))
     for line in found.advice:
-        say(console, f"advice: {line}")
-    say(console, f"written: {out}")
+        print_line(console, f"advice: {line}")
+    print_line(console, f"written: {out}")
 
 
 def _views_table(found: Calibration) -> Table:

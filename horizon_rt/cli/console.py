@@ -35,14 +35,13 @@ __all__ = [
     "count_progress",
     "lens_rows",
     "net_input_size",
+    "print_first_use",
+    "print_lens",
+    "print_line",
     "print_summary",
     "print_table",
     "progress",
     "rich_table",
-    "say",
-    "say_advice",
-    "say_first_use",
-    "say_lens",
     "status_line",
     "training_progress",
 ]
@@ -51,7 +50,7 @@ __all__ = [
 _FEW = 0.5  # of the frames with a horizon, below which there is advice
 
 
-def say(console: Console, line: str) -> None:
+def print_line(console: Console, line: str) -> None:
     """Print one line as it is: no markup, no colours, no wrapping, no control characters."""
     console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
@@ -160,7 +159,7 @@ def training_progress(console: Console) -> Iterator[Callable[[str, int, int, flo
 
 def _plain_step(console: Console, what: str, step: int, steps: int, loss: float) -> None:
     if 20 * step // steps != 20 * (step - 1) // steps:
-        say(console, f"{what} {step}/{steps}" + ("" if math.isnan(loss) else f", loss {loss:.4f}"))
+        print_line(console, f"{what} {step}/{steps}" + ("" if math.isnan(loss) else f", loss {loss:.4f}"))
 
 
 @contextmanager
@@ -185,33 +184,33 @@ def print_summary(summary: RunSummary, outputs: list[Path], console: Console) ->
     frames = f"{summary.frames} frame{'' if summary.frames == 1 else 's'}"
     dropped = f", {summary.dropped} dropped" if summary.dropped else ""
     speed = f"{summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped})"
-    say(console, f"{how}{frames} in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon")
+    print_line(console, f"{how}{frames} in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon")
     for path in outputs if summary.frames else []:
         if path.exists():  # an interrupted run with hindsight leaves no overlay
-            say(console, f"written: {path}")
+            print_line(console, f"written: {path}")
 
 
-def say_first_use(console: Console) -> None:
+def print_first_use(console: Console) -> None:
     """Say why nothing happens for a while: the kernels are compiled at their first use on a machine."""
     from horizon_rt.system.kernels import are_compiled
 
     if not are_compiled():
-        say(console, "the first run compiles its kernels for this machine, which takes some seconds")
+        print_line(console, "the first run compiles its kernels for this machine, which takes some seconds")
 
 
-def say_lens(options: RunOptions, outputs: Outputs, console: Console, *, always: bool = False) -> None:
+def print_lens(options: RunOptions, outputs: Outputs, console: Console, *, always: bool = False) -> None:
     """Say that the lens was assumed; if not `always`, where all telemetry is tables, which have no header."""
     from horizon_rt.options import DEFAULT_HFOV_DEG
 
     tables = [Path(target).suffix.lower() == ".csv" for target in outputs.telemetry]
     if options.lens.is_assumed and (always or (tables and all(tables))):
-        say(
+        print_line(
             console,
             f"lens assumed: horizontal field of view {DEFAULT_HFOV_DEG:g}°; give --hfov or --camera-profile",
         )
 
 
-def say_advice(
+def print_advice(
     summary: RunSummary, options: RunOptions, console: Console, *, repeatable: bool = False
 ) -> None:
     """Say what to try after a run in which few frames held a horizon; a recording is `repeatable`."""
@@ -222,7 +221,9 @@ def say_advice(
         tries.append("--smooth offline (bridges gaps)")
     if options.lens.is_assumed:
         tries.append("--hfov or --camera-profile (a wide lens bends the horizon)")
-    say(console, f"few frames hold a horizon; try {', '.join(tries) or 'a model trained on such pictures'}")
+    print_line(
+        console, f"few frames hold a horizon; try {', '.join(tries) or 'a model trained on such pictures'}"
+    )
 
 
 def lens_rows(model: Camera, focal_sd_px: tuple[float, float] | None = None) -> list[tuple[str, str]]:

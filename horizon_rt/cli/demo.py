@@ -25,13 +25,13 @@ def demo(
     """Render a known flight, track it, print the error, write the overlay."""
     from rich.console import Console
 
-    from horizon_rt.cli.console import print_summary, print_table, progress, say, say_first_use
+    from horizon_rt.cli.console import print_first_use, print_line, print_summary, print_table, progress
     from horizon_rt.pipeline.demo import Demo
 
     console = Console(stderr=True)
     flight = Demo(scene, out, motion=motion, size=size, seconds=seconds, seed=seed)
-    say_first_use(console)
-    say(console, "a flight is rendered and tracked; a recording takes a fraction of that time")
+    print_first_use(console)
+    print_line(console, "a flight is rendered and tracked; a recording takes a fraction of that time")
     with progress(flight.source.info, console) as on_frame:
         summary = flight.run(on_frame)
     print_summary(summary, flight.outputs.paths, console)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from horizon_rt.cli.console import bars, print_table, say
+from horizon_rt.cli.console import bars, print_line, print_table
 from horizon_rt.cli.options import takes
 from horizon_rt.options import RunOptions
 
@@ -81,4 +81,4 @@ def evaluate(
     for table in report.tables():
         print_table(table)
     for path in report.files:
-        say(console, f"written: {path}")
+        print_line(console, f"written: {path}")

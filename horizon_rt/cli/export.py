@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from horizon_rt.cli.console import net_input_size, say
+from horizon_rt.cli.console import net_input_size, print_line
 
 __all__ = ["export"]
 
@@ -34,12 +34,12 @@ def export(
     """Write a model for programs that have PyTorch, ONNX Runtime or OpenVINO but not horizon-rt."""
     from rich.console import Console
 
-    from horizon_rt.models.weights import default_model, load_net
+    from horizon_rt.models.weights import find_model, load_net
     from horizon_rt.segmentation.export import export_net, format_of
 
     width, height = net_input_size(size)
     kind = format_of(out, format)
-    net = load_net(default_model(name=model))
+    net = load_net(find_model(name=model))
     console = Console(stderr=True)
     for path in export_net(net, out, width=width, height=height, half=half, format=kind):
-        say(console, f"written: {path}")
+        print_line(console, f"written: {path}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.console import net_input_size, print_table, say
+from horizon_rt.cli.console import net_input_size, print_line, print_table
 
 __all__ = ["inspect"]
 
@@ -48,4 +48,4 @@ def inspect(
         from horizon_rt.inspection.report import write_report
 
         for path in write_report(found, out):
-            say(console, f"written: {path}")
+            print_line(console, f"written: {path}")

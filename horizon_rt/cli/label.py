@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from horizon_rt.cli.console import say
+from horizon_rt.cli.console import print_line
 from horizon_rt.cli.options import takes
 from horizon_rt.options import RunOptions
 
@@ -59,11 +59,11 @@ def label(
         licence=licence,
     )
     if not new and (name or scene or licence):
-        say(console, f"{out / 'dataset.toml'} was kept; edit it for another name, scene or licence")
+        print_line(console, f"{out / 'dataset.toml'} was kept; edit it for another name, scene or licence")
     with server:
-        say(console, f"label at {server.url}")
-        say(console, "Ctrl-C ends; everything is saved as you go")
+        print_line(console, f"label at {server.url}")
+        print_line(console, "Ctrl-C ends; everything is saved as you go")
         serve_until_interrupted(server, show=open_)
-    say(console, describe(server.session))
+    print_line(console, describe(server.session))
     if server.error is not None:
         raise server.error

@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.console import print_summary, say, say_advice, say_first_use, say_lens, status_line
+from horizon_rt.cli.console import (
+    print_advice,
+    print_first_use,
+    print_lens,
+    print_line,
+    print_summary,
+    status_line,
+)
 from horizon_rt.cli.options import parse_size, takes
 from horizon_rt.options import LiveOptions
 
@@ -51,14 +58,14 @@ def live(
         if window and not display_available():
             idle = not (telemetry or record)
             hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
-            say(console, f"no display: going on without a window{hint}")
+            print_line(console, f"no display: going on without a window{hint}")
             window = False
         if (size or fps) and opened.info.kind != "device":
-            say(console, "--size and --fps are for cameras; this source has its own")
+            print_line(console, "--size and --fps are for cameras; this source has its own")
         outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=record, window=window)
-        say_first_use(console)
+        print_first_use(console)
         with status_line(console, quiet=window) as on_frame:
             summary = run(opened, options, outputs, real_time=True, on_frame=on_frame)
         print_summary(summary, outputs.paths, console)
-        say_lens(options, outputs, console)
-        say_advice(summary, options, console)
+        print_lens(options, outputs, console)
+        print_advice(summary, options, console)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from horizon_rt.cli.console import count_progress, say
+from horizon_rt.cli.console import count_progress, print_line
 from horizon_rt.cli.options import parse_size
 from horizon_rt.system.host import spare_cores
 
@@ -126,7 +126,7 @@ def _write_pictures(out: Path, count: int, options: StillOptions, *, masks: bool
     console = Console(stderr=True)
     with count_progress(count, "pictures", console) as done:
         write_pictures(out, options, count=count, masks=masks, workers=workers, on_done=done)
-    say(console, f"written: {out} ({count} pictures)")
+    print_line(console, f"written: {out} ({count} pictures)")
 
 
 def _write_clip(
@@ -143,4 +143,4 @@ def _write_clip(
     console, frames = Console(stderr=True), max(1, round(options.fps * options.seconds))
     with count_progress(frames, "frames", console) as done:
         write_clip(out, options, panorama=panorama, workers=workers, on_done=done)
-    say(console, f"written: {out} ({frames} frames)")
+    print_line(console, f"written: {out} ({frames} frames)")

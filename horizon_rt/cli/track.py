@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from horizon_rt.pipeline.run import Outputs
     from horizon_rt.sources import Source, SourceInfo
 
-from horizon_rt.cli.console import print_summary, progress, say, say_advice, say_first_use, say_lens
+from horizon_rt.cli.console import (
+    print_advice,
+    print_first_use,
+    print_lens,
+    print_line,
+    print_summary,
+    progress,
+)
 from horizon_rt.cli.options import takes
 from horizon_rt.options import RunOptions
 
@@ -49,17 +56,17 @@ def track(
     opened = open_in_background(lambda: _open(source, options.source_decoder))
     asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
     outputs = _outputs(out, asked, opened.info)
-    if options.smooth == "offline" and opened.info.still:
-        say(console, "pictures stand alone: nothing is smoothed")
-    say_first_use(console)
-    twice = options.smooth == "offline" and outputs.shows_pictures and not opened.info.still
+    if options.smooth == "offline" and opened.info.is_image_set:
+        print_line(console, "pictures stand alone: nothing is smoothed")
+    print_first_use(console)
+    twice = options.smooth == "offline" and outputs.shows_pictures and not opened.info.is_image_set
     with progress(opened.info, console, times=2 if twice else 1) as on_frame:
-        summary = run(opened, options, outputs, on_frame=on_frame, on_look=on_frame)
+        summary = run(opened, options, outputs, on_frame=on_frame, on_first_pass=on_frame)
     print_summary(summary, outputs.paths, console)
-    say_lens(options, outputs, console, always=outputs != asked)
-    say_advice(summary, options, console, repeatable=opened.info.kind in ("file", "synthetic"))
+    print_lens(options, outputs, console, always=outputs != asked)
+    print_advice(summary, options, console, repeatable=opened.info.kind in ("file", "synthetic"))
     if summary.interrupted and twice and outputs.overlay is not None and not outputs.overlay.exists():
-        say(console, "no overlay: it is made in a second look, after all of the recording was seen")
+        print_line(console, "no overlay: it is made in a second look, after all of the recording was seen")
     if summary.interrupted:
         raise typer.Exit(130)
 
@@ -91,7 +98,7 @@ def _outputs(out: Path | None, asked: Outputs, info: SourceInfo) -> Outputs:
     if out is None and (asked.paths or asked.telemetry):
         return asked
     name = output_name(info)
-    usual = default_outputs(free_folder(name) if out is None else out, name, still=info.still)
+    usual = default_outputs(free_folder(name) if out is None else out, name, is_image_set=info.is_image_set)
     check_taken(usual, info)
     telemetry = dict.fromkeys([*usual.telemetry, *asked.telemetry])
     return Outputs(telemetry=tuple(telemetry), overlay=asked.overlay or usual.overlay)

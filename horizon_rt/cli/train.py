@@ -78,7 +78,7 @@ def train(
     """Train a net on datasets, rendered scenes and panoramas, or fine-tune a model on your own pictures."""
     from rich.console import Console
 
-    from horizon_rt.cli.console import say, training_progress
+    from horizon_rt.cli.console import print_line, training_progress
     from horizon_rt.models.manifest import usable_name
     from horizon_rt.system.host import spare_cores
     from horizon_rt.training.run import make_job
@@ -103,7 +103,9 @@ def train(
             outcome = job.run(on_step)
     except KeyboardInterrupt:
         if (out / "checkpoint.pt").exists():
-            say(console, f"interrupted; the same command with --resume goes on from {out / 'checkpoint.pt'}")
+            print_line(
+                console, f"interrupted; the same command with --resume goes on from {out / 'checkpoint.pt'}"
+            )
         raise
     for line in outcome.lines():
-        say(console, line)
+        print_line(console, line)

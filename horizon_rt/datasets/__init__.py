@@ -7,7 +7,7 @@ from horizon_rt.datasets.base import Dataset, Example, Label, LabelledFrame, Mas
 from horizon_rt.datasets.detect import FORMATS, open_dataset
 from horizon_rt.datasets.folder import LabelledImage, read_horizons
 from horizon_rt.datasets.masks import open_mask_folder, parse_palette
-from horizon_rt.datasets.splits import is_set_aside, is_split
+from horizon_rt.datasets.splits import is_held_out, is_split
 
 __all__ = [
     "FORMATS",
@@ -18,7 +18,7 @@ __all__ = [
     "LabelledImage",
     "MaskFile",
     "TruthKind",
-    "is_set_aside",
+    "is_held_out",
     "is_split",
     "open_dataset",
     "open_mask_folder",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from horizon_rt.frame import Frame
 
 __all__ = [
-    "Clip",
     "Dataset",
     "Example",
     "Keep",
@@ -27,6 +26,7 @@ __all__ = [
     "LabelledFrame",
     "MaskFile",
     "PictureSet",
+    "Recording",
     "TruthKind",
     "VideoSet",
 ]
@@ -111,7 +111,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clip:
+class Recording:
     """A video file with the labels of its frames by index."""
 
     path: Path
@@ -199,7 +199,13 @@ class VideoSet(Dataset):
     """Videos with the truth of their frames; frames without a label are read but not judged."""
 
     def __init__(
-        self, clips: Sequence[Clip], *, name: str, truth: TruthKind, scene: str, camera: Camera | None = None
+        self,
+        clips: Sequence[Recording],
+        *,
+        name: str,
+        truth: TruthKind,
+        scene: str,
+        camera: Camera | None = None,
     ) -> None:
         super().__init__(name=name, truth=truth, still=False, camera=camera)
         self.clips, self.scene = tuple(clips), scene
@@ -224,5 +230,5 @@ class VideoSet(Dataset):
         """See `Dataset`."""
         return sum(len(clip.labels) for clip in self._kept(keep))
 
-    def _kept(self, keep: Keep | None) -> list[Clip]:
+    def _kept(self, keep: Keep | None) -> list[Recording]:
         return [clip for clip in self.clips if keep is None or keep(clip.path.name)]

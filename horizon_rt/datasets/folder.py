@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from horizon_rt.datasets.base import Clip, Dataset, Example, Label, MaskFile, PictureSet, VideoSet
+from horizon_rt.datasets.base import Dataset, Example, Label, MaskFile, PictureSet, Recording, VideoSet
 from horizon_rt.datasets.masks import mask_examples
 from horizon_rt.datasets.text import LARGEST_ANGLES, finite, parse_rows, read_toml
 from horizon_rt.errors import DatasetError
@@ -82,7 +82,7 @@ def open_folder(folder: Path) -> Dataset:
         return PictureSet(_line_examples(folder, scene), name=name, truth="line")
     if (folder / "attitude.csv").exists():
         labels = read_attitudes(folder / "attitude.csv")
-        clip = Clip(path=_video(folder), labels=labels)
+        clip = Recording(path=_video(folder), labels=labels)
         lens = about.get("lens")
         hfov_deg = about.get("hfov_deg", lens.get("hfov_deg") if isinstance(lens, dict) else None)
         return _attitude_set(clip, folder, name, scene, hfov_deg)
@@ -113,7 +113,7 @@ def _video(folder: Path) -> Path:
     return found[0]
 
 
-def _attitude_set(clip: Clip, folder: Path, name: str, scene: str, hfov_deg: Any) -> VideoSet:
+def _attitude_set(clip: Recording, folder: Path, name: str, scene: str, hfov_deg: Any) -> VideoSet:
     if hfov_deg is None:
         return VideoSet([clip], name=name, truth="attitude", scene=scene)
     from horizon_rt.camera import Camera

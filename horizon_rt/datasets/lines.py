@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from horizon_rt.geometry import HorizonLine
-from horizon_rt.system.files import write_whole
+from horizon_rt.system.files import write_atomic
 from horizon_rt.system.messages import file_cell
 
 __all__ = ["LineRow", "line_row", "write_lines"]
@@ -44,4 +44,4 @@ def write_lines(folder: Path, rows: Iterable[tuple[str, LineRow]]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     writer.writerows((file_cell(file), *row) for file, row in rows)
-    write_whole(folder / "horizon.csv", text.getvalue().encode())
+    write_atomic(folder / "horizon.csv", text.getvalue().encode())

@@ -56,7 +56,7 @@ def write_pictures(
     cannot be read and OutputError for what cannot be written; what there is then stays in OUT.partial.
     """
     stills = Stills(options, count)
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         for name in ("images", "masks") if masks else ("images",):
             (folder / name).mkdir()
 
@@ -89,7 +89,7 @@ def write_clip(
         raise SourceError(f"a clip has an even width and height, got {options.size}")
     if panorama is not None:
         clip = replace(clip, view=_view_of(panorama, options.seed))
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         _write_video(folder / "video" / "clip.mp4", clip, workers, on_done)
         _write_text(folder / "dataset.toml", _toml(_about_clip(out, options, panorama, clip)))
         rows = ((i, clip.time_s(i), clip.truth(i).up) for i in range(len(clip)))
@@ -101,7 +101,7 @@ def write_clip(
 
 
 @contextmanager
-def whole_folder(out: Path) -> Iterator[Path]:
+def atomic_folder(out: Path) -> Iterator[Path]:
     """An empty folder OUT.partial that becomes `out` once the block has ended well.
 
     What an earlier run left under the partial name is deleted, unless it is still under way; `out` itself is

@@ -10,7 +10,7 @@ import math
 import re
 from pathlib import Path
 
-from horizon_rt.datasets.base import Clip, Label, VideoSet
+from horizon_rt.datasets.base import Label, Recording, VideoSet
 from horizon_rt.datasets.matfile import read_struct_array
 from horizon_rt.datasets.text import LARGEST
 from horizon_rt.errors import DatasetError
@@ -34,7 +34,7 @@ def open_smd(path: Path) -> VideoSet:
         name = path.resolve().name
     else:
         tables, name = [path], _END.sub("", path.stem)
-    clips = [Clip(path=_video(table), labels=_labels(table)) for table in tables]
+    clips = [Recording(path=_video(table), labels=_labels(table)) for table in tables]
     return VideoSet(clips, name=name, truth="line", scene="sea")
 
 

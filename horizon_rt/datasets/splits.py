@@ -7,13 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from horizon_rt.errors import DatasetError
-from horizon_rt.system.files import toml_text, write_whole
+from horizon_rt.system.files import toml_text, write_atomic
 from horizon_rt.system.toml import read_toml
 
-__all__ = ["is_set_aside", "is_split", "write_split"]
+__all__ = ["is_held_out", "is_split", "write_split"]
 
 
-def is_set_aside(split: Path, dataset: str, name: str) -> bool:
+def is_held_out(split: Path, dataset: str, name: str) -> bool:
     """Whether a split file (`[set_aside]` name prefixes by dataset) keeps this file from training.
 
     Raises DatasetError for a split file that cannot be read: training on what was to be set aside would
@@ -32,7 +32,7 @@ def write_split(path: Path, names: Mapping[str, Sequence[str]]) -> None:
     given = {dataset: ", ".join(map(toml_text, files)) for dataset, files in names.items() if files}
     lines = [f"{toml_text(dataset)} = [{files}]" for dataset, files in given.items()]
     if lines:
-        write_whole(path, ("\n".join(["[set_aside]", *lines]) + "\n").encode())
+        write_atomic(path, ("\n".join(["[set_aside]", *lines]) + "\n").encode())
 
 
 @lru_cache(maxsize=64)

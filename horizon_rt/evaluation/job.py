@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from horizon_rt.camera import load_profile
-from horizon_rt.datasets import Dataset, is_set_aside, open_dataset, open_mask_folder, parse_palette
+from horizon_rt.datasets import Dataset, is_held_out, open_dataset, open_mask_folder, parse_palette
 from horizon_rt.datasets.base import Keep
 from horizon_rt.datasets.detect import Format
 from horizon_rt.errors import DatasetError
-from horizon_rt.evaluation.estimators import Estimator, TelemetryEstimator, TrackerEstimator
+from horizon_rt.evaluation.predictors import Predictor, TelemetryPredictor, TrackerPredictor
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
@@ -67,7 +67,7 @@ class EvalJob:
         """Judge everything; raises HorizonError."""
         if self.out is not None:
             make_folder(self.out)  # before the work, which would be in vain
-        datasets, estimators = self._open_datasets(), self._estimators()
+        datasets, predictors = self._open_datasets(), self._predictors()
         lens, smooth = self.options.lens, self.options.smooth
         profile = None if lens.camera_profile is None else load_profile(lens.camera_profile)
         evaluations = []
@@ -75,12 +75,12 @@ class EvalJob:
             options = EvalOptions(
                 profile=profile, hfov_deg=lens.hfov_deg, smooth=smooth, keep=self._keep(dataset)
             )
-            for estimator in estimators:
-                what = printable(f"{dataset.name}, {estimator.name}")
+            for predictor in predictors:
+                what = printable(f"{dataset.name}, {predictor.name}")
                 with progress.start(what, dataset.count(options.keep)) as task:
-                    evaluations.append(evaluate(dataset, estimator, options, on_frame=task.advance))
-        judged = _judged(evaluations, datasets, estimators)
-        settings = self._settings(datasets, estimators)
+                    evaluations.append(evaluate(dataset, predictor, options, on_frame=task.advance))
+        judged = _judged(evaluations, datasets, predictors)
+        settings = self._settings(datasets, predictors)
         return EvalReport(judged, settings, self._write(judged, settings))
 
     def _write(self, judged: tuple[Evaluation, ...], settings: Mapping[str, str]) -> tuple[Path, ...]:
@@ -97,13 +97,13 @@ class EvalJob:
             datasets.append(open_mask_folder(*self.mask_folders, sky=sky, void=void))
         return datasets
 
-    def _estimators(self) -> list[Estimator]:
+    def _predictors(self) -> list[Predictor]:
         names: Sequence[str | None] = self.models or ((None,) if not self.telemetry else ())
         trackers = (HorizonTracker(engine=replace(self.options.engine, model=name)) for name in names)
-        models = [TrackerEstimator(t, name) for t, name in zip(trackers, names, strict=True)]
+        models = [TrackerPredictor(t, name) for t, name in zip(trackers, names, strict=True)]
         stems = [path.stem for path in self.telemetry]
         clash = len(set(stems)) < len(stems)
-        runs = [TelemetryEstimator(path, str(path) if clash else None) for path in self.telemetry]
+        runs = [TelemetryPredictor(path, str(path) if clash else None) for path in self.telemetry]
         return [*models, *runs]
 
     def _keep(self, dataset: Dataset) -> Keep | None:
@@ -111,9 +111,9 @@ class EvalJob:
         if split is None or self.part == "all":
             return None
         wanted = self.part == "set-aside"
-        return lambda file: is_set_aside(split, dataset.name, file) == wanted
+        return lambda file: is_held_out(split, dataset.name, file) == wanted
 
-    def _settings(self, datasets: Sequence[Dataset], estimators: Sequence[Estimator]) -> dict[str, str]:
+    def _settings(self, datasets: Sequence[Dataset], predictors: Sequence[Predictor]) -> dict[str, str]:
         given = self.options.lens
         lens = f"horizontal field of view {given.hfov_deg or DEFAULT_HFOV_DEG:g}°"
         if given.camera_profile is not None:
@@ -123,11 +123,11 @@ class EvalJob:
         part = "all frames"
         if self.split is not None and self.part != "all":
             part = f"{self.part}, by {self.split.name}"
-        backends = dict.fromkeys(e.backend for e in estimators if isinstance(e, TrackerEstimator))
+        backends = dict.fromkeys(e.backend for e in predictors if isinstance(e, TrackerPredictor))
         return {
             **({"backend": ", ".join(backends)} if backends else {}),
             "datasets": ", ".join(dataset.name for dataset in datasets),
-            "models": ", ".join(estimator.name for estimator in estimators),
+            "models": ", ".join(predictor.name for predictor in predictors),
             "part": part,
             "filter": f"{self.options.smooth} for videos; pictures one by one",
             "lens": lens,
@@ -135,13 +135,13 @@ class EvalJob:
 
 
 def _judged(
-    evaluations: Sequence[Evaluation], datasets: Sequence[Dataset], estimators: Sequence[Estimator]
+    evaluations: Sequence[Evaluation], datasets: Sequence[Dataset], predictors: Sequence[Predictor]
 ) -> tuple[Evaluation, ...]:
     """Those with frames; raises DatasetError for a dataset or a run that has none."""
     kept = tuple(e for e in evaluations if e.rows)
     for kind, names, seen in (
         ("dataset", [d.name for d in datasets], {e.dataset for e in kept}),
-        ("model or telemetry", [e.name for e in estimators], {e.model for e in kept}),
+        ("model or telemetry", [e.name for e in predictors], {e.model for e in kept}),
     ):
         for name in names:
             if name not in seen:

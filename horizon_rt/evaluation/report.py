@@ -10,10 +10,10 @@ from pathlib import Path
 from horizon_rt._version import __version__
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
+from horizon_rt.reports.hardest import ESTIMATE_RGB, TRUTH_RGB, HardestFrame
 from horizon_rt.reports.page import embedded, render_page
 from horizon_rt.reports.table import Table, markdown_text
-from horizon_rt.reports.worst import ESTIMATE_RGB, TRUTH_RGB, WorstFrame
-from horizon_rt.system.files import write_whole
+from horizon_rt.system.files import write_atomic
 
 __all__ = ["as_html", "as_json", "as_markdown", "write_report"]
 
@@ -32,7 +32,7 @@ def write_report(folder: Path, evaluations: Sequence[Evaluation], settings: Mapp
         "report.html": as_html(evaluations, settings),
     }
     for name, text in texts.items():
-        write_whole(folder / name, text.encode("utf-8", "backslashreplace"))
+        write_atomic(folder / name, text.encode("utf-8", "backslashreplace"))
     return [folder / name for name in texts]
 
 
@@ -77,9 +77,9 @@ def as_markdown(evaluations: Sequence[Evaluation], settings: Mapping[str, str]) 
     return "\n".join(parts)
 
 
-def _worst(evaluations: Sequence[Evaluation]) -> dict[str, list[WorstFrame]]:
+def _worst(evaluations: Sequence[Evaluation]) -> dict[str, list[HardestFrame]]:
     """The 24 worst frames of each model over all datasets."""
-    models: dict[str, list[WorstFrame]] = {}
+    models: dict[str, list[HardestFrame]] = {}
     for e in evaluations:
         models.setdefault(e.model, []).extend(e.worst)
     return {m: sorted(frames, key=lambda frame: -frame.score)[:_KEPT] for m, frames in models.items()}
@@ -100,5 +100,5 @@ def as_html(evaluations: Sequence[Evaluation], settings: Mapping[str, str]) -> s
     )
 
 
-def _tile(frame: WorstFrame) -> dict[str, str]:
+def _tile(frame: HardestFrame) -> dict[str, str]:
     return {"name": frame.name, "note": frame.note, "source": embedded(frame.jpeg, "jpeg")}

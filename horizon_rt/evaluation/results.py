@@ -10,10 +10,10 @@ from horizon_rt.datasets import TruthKind
 from horizon_rt.metrics.detection import summarise_refusal
 from horizon_rt.metrics.lines import LineError, summarise
 from horizon_rt.metrics.masks import MaskCounts
-from horizon_rt.metrics.motion import Moment, summarise_motion
+from horizon_rt.metrics.motion import AttitudeSample, summarise_motion
 from horizon_rt.metrics.sequences import AttitudeError, summarise_attitude, summarise_sequences
 from horizon_rt.metrics.uncertainty import summarise_uncertainty
-from horizon_rt.reports.worst import WorstFrame
+from horizon_rt.reports.hardest import HardestFrame
 
 __all__ = ["Evaluation", "FrameRow", "Masks", "Summary", "join"]
 
@@ -74,7 +74,7 @@ class Evaluation:
     model: str
     rows: tuple[FrameRow, ...]
     masks: Mapping[str, Masks]
-    worst: tuple[WorstFrame, ...] = ()
+    worst: tuple[HardestFrame, ...] = ()
 
     @property
     def scenes(self) -> list[str]:
@@ -136,11 +136,11 @@ def _attitude(rows: Sequence[FrameRow]) -> Numbers | None:
 
 
 def _motion(chosen: Sequence[Sequence[FrameRow]]) -> Numbers | None:
-    recordings: dict[tuple[int, str], list[Moment]] = {}
+    recordings: dict[tuple[int, str], list[AttitudeSample]] = {}
     for number, rows in enumerate(chosen):
         for row in rows:
             if row.truth == "attitude" and row.roll_pitch_deg is not None:
-                moment = Moment(row.time_s, *row.roll_pitch_deg, row.attitude, bool(row.in_view))
+                moment = AttitudeSample(row.time_s, *row.roll_pitch_deg, row.attitude, bool(row.in_view))
                 recordings.setdefault((number, row.sequence), []).append(moment)
     return summarise_motion(recordings.values()) if recordings else None
 

@@ -12,17 +12,17 @@ from horizon_rt.camera import Camera, CameraProfile
 from horizon_rt.datasets import Dataset, LabelledFrame
 from horizon_rt.datasets.base import Keep
 from horizon_rt.datasets.truth import Truth, above, resolve
-from horizon_rt.evaluation.estimators import Estimate, Estimator, TrackerEstimator
+from horizon_rt.evaluation.predictors import Estimate, Predictor, TrackerPredictor
 from horizon_rt.evaluation.results import Evaluation, FrameRow, Masks
 from horizon_rt.geometry import wrap_degrees
 from horizon_rt.metrics.lines import line_error
 from horizon_rt.metrics.masks import MaskCounts
 from horizon_rt.metrics.sequences import AttitudeError
 from horizon_rt.options import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
-from horizon_rt.reports.worst import WorstFrame, WorstFrames, thumbnail
+from horizon_rt.reports.hardest import HardestFrame, HardestFrames, thumbnail
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["EvalOptions", "evaluate", "model_estimator"]
+__all__ = ["EvalOptions", "evaluate", "model_predictor"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,49 +40,49 @@ class EvalOptions:
     keep: Keep | None = None
 
 
-def model_estimator(model: str | None = None, device: DeviceChoice = "auto") -> TrackerEstimator:
+def model_predictor(model: str | None = None, device: DeviceChoice = "auto") -> TrackerPredictor:
     """A model by its name or path; raises WeightsError or DeviceError."""
-    return TrackerEstimator(HorizonTracker(model=model, device=device))
+    return TrackerPredictor(HorizonTracker(model=model, device=device))
 
 
 def evaluate(
     dataset: Dataset,
-    model: HorizonTracker | Estimator | str | Path | None = None,
+    model: HorizonTracker | Predictor | str | Path | None = None,
     options: EvalOptions | None = None,
     *,
     on_frame: Callable[[], None] | None = None,
 ) -> Evaluation:
-    """Judge a tracker, a model by its name or path (the shipped one if None), or any `Estimator`.
+    """Judge a tracker, a model by its name or path (the shipped one if None), or any `Predictor`.
 
     `on_frame` is called after each judged frame. Memory grows by a row a frame, not by pictures. Raises
     HorizonError.
     """
-    return _Judge(dataset, _estimator(model), options or EvalOptions()).run(on_frame)
+    return _Evaluator(dataset, _predictor(model), options or EvalOptions()).run(on_frame)
 
 
-def _estimator(model: HorizonTracker | Estimator | str | Path | None) -> Estimator:
+def _predictor(model: HorizonTracker | Predictor | str | Path | None) -> Predictor:
     if isinstance(model, HorizonTracker):
-        return TrackerEstimator(model)
+        return TrackerPredictor(model)
     if model is None or isinstance(model, (str, Path)):
-        return model_estimator(None if model is None else str(model))
+        return model_predictor(None if model is None else str(model))
     return model
 
 
-class _Judge:
+class _Evaluator:
     """One run over one dataset."""
 
-    def __init__(self, dataset: Dataset, estimator: Estimator, options: EvalOptions) -> None:
-        self._dataset, self._estimator, self._options = dataset, estimator, options
+    def __init__(self, dataset: Dataset, predictor: Predictor, options: EvalOptions) -> None:
+        self._dataset, self._predictor, self._options = dataset, predictor, options
         self._filtered = options.smooth != "none" and not dataset.still
         self._masks: defaultdict[str, Masks] = defaultdict(Masks)
-        self._worst = WorstFrames()
+        self._worst = HardestFrames()
         self._lens = lru_cache(maxsize=32)(self._camera_for)
 
     def run(self, on_frame: Callable[[], None] | None) -> Evaluation:
         rows: list[FrameRow] = []
         sequence: str | None = None
         for labelled in self._dataset.frames(self._options.keep):
-            if not self._estimator.covers(labelled):
+            if not self._predictor.covers(labelled):
                 continue
             if labelled.sequence != sequence:
                 sequence = labelled.sequence
@@ -94,7 +94,7 @@ class _Judge:
                     on_frame()
         return Evaluation(
             dataset=self._dataset.name,
-            model=self._estimator.name,
+            model=self._predictor.name,
             rows=tuple(rows),
             masks=dict(self._masks),
             worst=self._worst.sorted(),
@@ -102,16 +102,16 @@ class _Judge:
 
     def _begin(self, sequence: str) -> None:
         """Another recording; with hindsight it is seen once before."""
-        self._estimator.restart()
+        self._predictor.restart()
         if self._filtered and self._options.smooth == "offline":
             every = self._dataset.frames(self._options.keep)
             frames = (one.frame for one in every if one.sequence == sequence)
-            self._estimator.look_ahead((frame, self._lens(frame.width, frame.height)) for frame in frames)
+            self._predictor.look_ahead((frame, self._lens(frame.width, frame.height)) for frame in frames)
 
     def _camera_for(self, width: int, height: int) -> Camera:
         options = self._options
-        if self._estimator.camera is not None:
-            return self._estimator.camera.for_size(width, height)
+        if self._predictor.camera is not None:
+            return self._predictor.camera.for_size(width, height)
         if options.profile is not None:
             return options.profile.fit_to(width, height).model
         if options.hfov_deg is None and self._dataset.camera is not None:
@@ -122,7 +122,7 @@ class _Judge:
         """The row of a frame; one without a label only moves the filter on."""
         frame = labelled.frame
         camera = self._lens(frame.width, frame.height)
-        estimate = self._estimator.estimate(frame, camera, filtered=self._filtered)
+        estimate = self._predictor.estimate(frame, camera, filtered=self._filtered)
         if labelled.label is None:
             return None
         truth = resolve(labelled.label, camera)
@@ -171,7 +171,7 @@ class _Judge:
     def _keep_if_bad(
         self, row: FrameRow, labelled: LabelledFrame, truth: Truth, estimate: Estimate, camera: Camera
     ) -> None:
-        score, note = _badness(row)
+        score, note = _severity(row)
         if not self._worst.wants(score):
             return
         sides = truth.sides(camera) if truth.up is None else None
@@ -180,7 +180,7 @@ class _Judge:
         )
         name = f"{row.file}, frame {row.frame}" if row.file == row.sequence else row.file
         name = f"{self._dataset.name}: {name}"
-        self._worst.add(WorstFrame(score=score, name=name, note=note, jpeg=picture))
+        self._worst.add(HardestFrame(score=score, name=name, note=note, jpeg=picture))
 
 
 def _attitude_error(truth: Truth, estimate: Estimate) -> AttitudeError | None:
@@ -192,7 +192,7 @@ def _attitude_error(truth: Truth, estimate: Estimate) -> AttitudeError | None:
     )
 
 
-def _badness(row: FrameRow) -> tuple[float, str]:
+def _severity(row: FrameRow) -> tuple[float, str]:
     """How bad a frame is, 0..1, and why in words."""
     if row.in_view is False:
         return (1.0, "a horizon where there is none") if row.reported else (0.0, "")

@@ -59,13 +59,13 @@ def _cross(a: float, b: float, from_ray: Any, to_ray: Any, point: Any, skyward: 
 @kernel()
 def agreement(logits: Any, rays: Any, up: Any, cell: float) -> tuple[float, float, float]:
     """How far the mask is the half plane of `up`, the share of the picture above the horizon by the mask, and
-    the width of the band in which the mask is in doubt, in cells.
+    the width of the band in which the mask is ambiguous, in cells.
 
     The first is the mean of ±tanh|logit/2|, positive where the cell is on the right side; −1..1. The last is
     the sum of 1 − tanh|logit/2| by the length of the horizon; `cell` is the angle between cells in rad. Cells
     outside the picture do not count.
     """
-    total, right, sky, cells, doubt, length = 1e-9, 0.0, 0.0, 0, 0.0, 0.0
+    total, right, sky, cells, width, length = 1e-9, 0.0, 0.0, 0, 0.0, 0.0
     for i in range(logits.shape[0]):
         for j in range(logits.shape[1]):
             signed = math.tanh(0.5 * logits[i, j])
@@ -74,8 +74,8 @@ def agreement(logits: Any, rays: Any, up: Any, cell: float) -> tuple[float, floa
                 continue
             right += signed if above > 0 else -signed
             total += abs(signed)
-            doubt += 1.0 - abs(signed)
+            width += 1.0 - abs(signed)
             length += max(0.0, 1.0 - abs(above) / cell)
             sky += 0.5 + 0.5 * signed
             cells += 1
-    return right / total, sky / cells if cells > 0 else 0.5, doubt / max(length, 1.0)
+    return right / total, sky / cells if cells > 0 else 0.5, width / max(length, 1.0)

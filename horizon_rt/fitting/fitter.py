@@ -11,7 +11,7 @@ from horizon_rt.fitting.uncertainty import DEFAULT_UNCERTAINTY, Uncertainty
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Observation, View
 from horizon_rt.models.sizes import OUTPUT_STRIDE
-from horizon_rt.models.weights import SigmaScale
+from horizon_rt.models.weights import SigmaCalibration
 from horizon_rt.segmentation import Letterbox, Segmentation
 
 __all__ = ["HorizonFitter"]
@@ -28,7 +28,7 @@ class HorizonFitter:
     def __init__(
         self,
         camera: Camera,
-        sigma: SigmaScale,
+        sigma: SigmaCalibration,
         *,
         seed: int = 1,
         uncertainty: Uncertainty = DEFAULT_UNCERTAINTY,

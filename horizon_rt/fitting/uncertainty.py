@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from horizon_rt.fitting.stations import Strip
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
-from horizon_rt.models.manifest import SigmaScale
+from horizon_rt.models.manifest import SigmaCalibration
 
 __all__ = ["DEFAULT_UNCERTAINTY", "Uncertainty"]
 
@@ -44,7 +44,7 @@ class Uncertainty:
         formal: Array,
         boundary_width: float,
         cell_rad: float,
-        calibration: SigmaScale,
+        calibration: SigmaCalibration,
         inliers: int,
     ) -> Measurement:
         """The plane through the mask's boundary.
@@ -52,7 +52,7 @@ class Uncertainty:
         `formal` (3, 3) is the covariance for independent crossings, rad²; `boundary_width` that of the band
         in which the mask is ambiguous, in cells of `cell_rad`.
         """
-        width_deg = math.degrees(calibration.doubt * boundary_width * cell_rad)
+        width_deg = math.degrees(calibration.boundary_width * boundary_width * cell_rad)
         scaled = calibration.scale**2 * formal
         return Measurement(
             up=up,

@@ -25,7 +25,7 @@ class Frame:
     The picture is upright: display rotation is already applied, as a view.
 
     `time_s` is presentation time in seconds, for live sources a monotonic capture time from the first
-    frame on. `arrival_s` is `time.perf_counter()` when the frame left the decoder; `live` frames come when
+    frame on. `decoded_at_s` is `time.perf_counter()` when the frame left the decoder; `live` frames come when
     they are taken, so that the time since then is their latency. `name` is the file of a picture that came
     from a folder. `damaged` are pictures whose data were broken, where the decoder made up what was missing.
     Raises ValueError for planes that are none.
@@ -35,7 +35,7 @@ class Frame:
     index: int
     time_s: float
     sampling: Sampling = field(default_factory=Sampling)
-    arrival_s: float = 0.0
+    decoded_at_s: float = 0.0
     name: str | None = None
     damaged: bool = False
     live: bool = False

@@ -17,7 +17,7 @@ from horizon_rt.errors import OutputError
 from horizon_rt.imaging.audio import AudioCopy
 from horizon_rt.imaging.opening import describe
 from horizon_rt.imaging.ticks import PictureTicks, is_time_lapse, nominal_rate, ticks_per_second
-from horizon_rt.system.files import PartialFile
+from horizon_rt.system.files import AtomicFile
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -70,7 +70,7 @@ class VideoWriter:
         self._rate = nominal_rate(frame_rate or 30)
         self._encoders = _ENCODERS if encoder is None else {encoder: _ENCODERS.get(encoder, {})}
         self._audio = None if audio_from is None else AudioCopy(audio_from)
-        self._file = PartialFile(target)
+        self._file = AtomicFile(target)
         self._format = _FORMATS[suffix]
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None

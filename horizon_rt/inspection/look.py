@@ -32,7 +32,7 @@ from horizon_rt.inspection.complexity import (
     receptive_field,
 )
 from horizon_rt.models.sizes import NETS
-from horizon_rt.models.weights import ModelCard, default_model, load_net, new_net, shipped_models
+from horizon_rt.models.weights import ModelCard, find_model, load_net, new_net, shipped_models
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.torchscript import TorchScript
 from horizon_rt.sources import open_source
@@ -80,7 +80,7 @@ class Inspection:
 
 
 def inspect_model(model: str, sources: Iterable[str] = (), *, width: int, height: int) -> Inspection:
-    """Inspect a net of the zoo by its name, or a model with weights (`weights.default_model`).
+    """Inspect a net of the zoo by its name, or a model with weights (`weights.find_model`).
 
     `width` and `height`, multiples of 32, are the net input for the numbers; pictures keep their own aspect.
     Without sources, scenes are rendered. Raises WeightsError and SourceError.
@@ -106,7 +106,7 @@ def _card(model: str) -> ModelCard | None:
     if model in NETS and model not in shipped_models():
         return None
     try:
-        return default_model(name=model)
+        return find_model(name=model)
     except WeightsError as error:
         raise WeightsError(f"{error}; without weights: {', '.join(NETS)}") from error
 

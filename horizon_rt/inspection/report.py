@@ -15,7 +15,7 @@ from horizon_rt.inspection.look import Inspection, Look
 from horizon_rt.inspection.tables import LOOK_COLUMNS, look_rows, number_rows
 from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.reports.page import render_page
-from horizon_rt.system.files import write_whole
+from horizon_rt.system.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,9 +36,9 @@ def write_report(found: Inspection, folder: Path) -> list[Path]:
     for name, figure in pictures.items():
         data = BytesIO()
         figure.savefig(data, format="png")
-        write_whole(folder / name, data.getvalue())
+        write_atomic(folder / name, data.getvalue())
     page = folder / "inspect.html"
-    write_whole(page, _page(found).encode())
+    write_atomic(page, _page(found).encode())
     return [page, *(folder / name for name in pictures)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from horizon_rt.system.files import toml_text, write_whole
+from horizon_rt.system.files import toml_text, write_atomic
 
 __all__ = ["write_card"]
 
@@ -27,5 +27,5 @@ def write_card(
         "truth": "line, drawn by hand",
     }
     text = "".join(f"{key} = {toml_text(value)}\n" for key, value in card.items())
-    write_whole(path, text.encode(errors="replace"))
+    write_atomic(path, text.encode(errors="replace"))
     return True

@@ -39,7 +39,7 @@ def spacing(info: SourceInfo, *, every: int | None = None, count: int | None = N
     That is `every`, or what gives at most `count` frames: by default 100 of a video, and all pictures of a
     folder. Raises SourceError where the length of the source is needed and unknown.
     """
-    if every is not None or (info.still and count is None):
+    if every is not None or (info.is_image_set and count is None):
         return every or 1
     expected = expected_frames(info)
     if expected is None:

@@ -31,7 +31,7 @@ _PNG_SPEED = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 
 def extract(source: Source, tracker: HorizonTracker, camera: Camera, session: Session, stop: Event) -> None:
     """Fill the session from the source until its end, or until `stop` is set; raises HorizonError."""
-    choice = FrameChoice(session.every, keep_similar=source.info.still)
+    choice = FrameChoice(session.every, keep_similar=source.info.is_image_set)
     session.expected = expected_frames(source.info) or 0
     taker = _Taker(source, camera, session)
     for frame in source:

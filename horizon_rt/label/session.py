@@ -19,7 +19,7 @@ from horizon_rt.errors import DatasetError, OutputError
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.label import journal
 from horizon_rt.label.journal import LabelFrame
-from horizon_rt.system.files import append_line, output_error, write_whole
+from horizon_rt.system.files import append_line, output_error, write_atomic
 
 __all__ = ["OPEN", "Mark", "Session", "Status"]
 
@@ -86,7 +86,7 @@ class Session:
         with self._lock:
             if any(known.index == frame.index for known in reversed(self._frames)):
                 return
-            write_whole(self.folder / "images" / frame.file, picture)
+            write_atomic(self.folder / "images" / frame.file, picture)
             self._append(journal.frame_entry(frame))
             self._frames.append(frame)
             self._marks.append(OPEN)
@@ -135,7 +135,7 @@ class Session:
                 f"{self.folder} holds {strangers[0]}, which no labelling made; choose another --out"
             )
         header = {"format": journal.FORMAT, "source": self.source, "every": self.every}
-        write_whole(self._journal, journal.line(header))
+        write_atomic(self._journal, journal.line(header))
         self._write_lines([])
 
     def _resume(self) -> None:
@@ -145,7 +145,7 @@ class Session:
                 f"{self.folder} was begun from {saved.source}, not {self.source}; choose another --out"
             )
         if saved.cut:
-            write_whole(self._journal, b"".join(journal.line(entry) for entry in saved.entries))
+            write_atomic(self._journal, b"".join(journal.line(entry) for entry in saved.entries))
         self.complete, self.every = saved.complete, saved.every
         self._frames = saved.frames
         table = self._read_table()

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from horizon_rt.metrics.lines import percentiles
 from horizon_rt.metrics.sequences import AttitudeError
 
-__all__ = ["Moment", "summarise_motion"]
+__all__ = ["AttitudeSample", "summarise_motion"]
 
 Array = NDArray[np.float64]
 _MOVING_DPS, _RESTING_DPS = 5.0, 0.5  # rates of roll and pitch above and below which a camera does so
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class AttitudeSample:
     """A frame of a recording: true roll and pitch in degrees, and the error, None without an estimate.
 
     `in_view` says whether the frame shows a horizon.
@@ -32,7 +32,9 @@ class Moment:
     in_view: bool
 
 
-def summarise_motion(recordings: Iterable[Sequence[Moment]]) -> dict[str, float | int | list[float] | None]:
+def summarise_motion(
+    recordings: Iterable[Sequence[AttitudeSample]],
+) -> dict[str, float | int | list[float] | None]:
     """Lag in s and in frames, jitter of roll and pitch in degrees, and frames until a horizon is found again.
 
     The lag is the least-squares slope of the error against the true rate, over frames that move. Jitter is
@@ -56,7 +58,7 @@ def summarise_motion(recordings: Iterable[Sequence[Moment]]) -> dict[str, float 
     }
 
 
-def _motion(recording: Sequence[Moment]) -> tuple[Array, Array, Array]:
+def _motion(recording: Sequence[AttitudeSample]) -> tuple[Array, Array, Array]:
     """Errors, NaN without an estimate, and true rates of roll and pitch (n, 2); times between frames."""
     errors = [(m.error.roll_deg, m.error.pitch_deg) if m.error else (np.nan, np.nan) for m in recording]
     times = np.array([m.time_s for m in recording])
@@ -79,7 +81,7 @@ def _slope(y: Array, x: Array) -> float | None:
     return float(y @ x) / power if power > 0 else None
 
 
-def _waits(recording: Sequence[Moment]) -> list[int]:
+def _waits(recording: Sequence[AttitudeSample]) -> list[int]:
     """Frames without an estimate after each return of the horizon into view."""
     waits: list[int] = []
     waiting: int | None = None

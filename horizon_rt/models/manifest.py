@@ -19,7 +19,7 @@ __all__ = [
     "FILE",
     "Manifest",
     "ModelCard",
-    "SigmaScale",
+    "SigmaCalibration",
     "add",
     "card",
     "check_name",
@@ -43,15 +43,16 @@ _COMMENTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class SigmaScale:
+class SigmaCalibration:
     """How the fit's formal covariance becomes honest, measured on data that was not trained on.
 
-    Two parts are added: `scale` times the formal standard deviation, and in each direction `doubt` times the
-    width of the band in which the mask is in doubt. Neighbouring frames share the second.
+    Two parts are added: `scale` times the formal standard deviation, and in each direction `boundary_width`
+    times the width of the band in which the mask is ambiguous (`doubt` in a manifest). Neighbouring frames
+    share the second.
     """
 
     scale: float
-    doubt: float
+    boundary_width: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class ModelCard:
     path: Path
     sha256: str
     net: str | NetSize
-    sigma: SigmaScale
+    sigma: SigmaCalibration
     input_area_px: int = INPUT_AREA_PX
 
 
@@ -128,7 +129,7 @@ def _card(folder: Path, name: str, entry: Mapping[str, Any]) -> ModelCard:
         path=folder / file,
         sha256=sha256,
         net=_net(entry["net"]),
-        sigma=SigmaScale(_positive(entry["sigma"]["scale"]), _positive(entry["sigma"]["doubt"])),
+        sigma=SigmaCalibration(_positive(entry["sigma"]["scale"]), _positive(entry["sigma"]["doubt"])),
         input_area_px=_whole(entry.get("input_area_px", INPUT_AREA_PX), 32 * 32, _LARGEST_AREA),
     )
 
@@ -180,7 +181,7 @@ def check_name(name: str) -> None:
 
 def add(folder: Path, name: str, entry: Mapping[str, object], weights: bytes, *, default: bool) -> ModelCard:
     """Put an entry and its weights file into a folder; see `weights.write_manifest`."""
-    from horizon_rt.system.files import write_whole
+    from horizon_rt.system.files import write_atomic
 
     path = folder / FILE
     check_name(name)
@@ -192,8 +193,8 @@ def add(folder: Path, name: str, entry: Mapping[str, object], weights: bytes, *,
         parse_toml(text.encode(), largest=_LARGEST_FILE, longest_line=_LONGEST_LINE)
     except ValueError as error:
         raise WeightsError(f"{path} cannot hold the facts of {name}: {error}") from error
-    write_whole(checked.path, weights)
-    write_whole(path, text.encode())
+    write_atomic(checked.path, weights)
+    write_atomic(path, text.encode())
     return checked
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from horizon_rt.errors import WeightsError
 from horizon_rt.models import manifest
-from horizon_rt.models.manifest import ModelCard, SigmaScale
+from horizon_rt.models.manifest import ModelCard, SigmaCalibration
 from horizon_rt.models.sizes import INPUT_AREA_PX
 from horizon_rt.system.paths import shipped_folder
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ModelCard",
-    "SigmaScale",
-    "default_model",
+    "SigmaCalibration",
+    "find_model",
     "load_net",
     "new_net",
     "shipped_models",
@@ -42,7 +42,7 @@ def shipped_models() -> tuple[str, ...]:
     return tuple(manifest.read(weights_folder() / manifest.FILE).models)
 
 
-def default_model(path: Path | None = None, name: str | None = None) -> ModelCard:
+def find_model(path: Path | None = None, name: str | None = None) -> ModelCard:
     """The entry `name` of the manifest at `path`, its default if None.
 
     Without a path, `name` is a shipped model, or where there is none of that name, a manifest or its folder:
@@ -148,7 +148,7 @@ def write_manifest(
     name: str,
     net: str | NetSize,
     state: Mapping[str, Tensor],
-    sigma: SigmaScale,
+    sigma: SigmaCalibration,
     facts: Mapping[str, object],
     *,
     input_area_px: int = INPUT_AREA_PX,
@@ -172,7 +172,7 @@ def write_manifest(
             "sha256": hashlib.sha256(data).hexdigest(),
             "net": manifest.net_entry(net),
             "input_area_px": input_area_px,
-            "sigma": {"scale": sigma.scale, "doubt": sigma.doubt},
+            "sigma": {"scale": sigma.scale, "doubt": sigma.boundary_width},
             **facts,
         },
         data,

@@ -10,17 +10,17 @@ from typing import Any, Literal
 
 from horizon_rt.errors import HorizonError
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
-from horizon_rt.pipeline.inputs import Job, find_inputs
+from horizon_rt.pipeline.inputs import BatchItem, find_inputs
 from horizon_rt.pipeline.run import camera_for, expected_frames, run
 from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.reports.table import Table
 from horizon_rt.sinks.images import overlay_path
-from horizon_rt.sinks.records import camera_fields, read_header, read_records, tells_of
+from horizon_rt.sinks.records import camera_fields, header_matches, read_header, read_records
 from horizon_rt.sources import open_source
 from horizon_rt.system.messages import error_line, printable
 from horizon_rt.system.progress import NO_PROGRESS, Progress
 
-__all__ = ["Job", "Result", "find_inputs", "result_line", "run_batch", "summary_table"]
+__all__ = ["BatchItem", "Result", "find_inputs", "result_line", "run_batch", "summary_table"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,14 +31,14 @@ Status = Literal["done", "skipped", "failed", "interrupted"]
 class Result:
     """What became of a job; `reason` is the error's line."""
 
-    job: Job
+    job: BatchItem
     status: Status
     summary: RunSummary | None = None
     reason: str = ""
 
 
 def run_batch(
-    jobs: Sequence[Job],
+    jobs: Sequence[BatchItem],
     options: RunOptions,
     *,
     resume: bool = False,
@@ -62,7 +62,7 @@ def run_batch(
     return results
 
 
-def _is_whole(job: Job, options: RunOptions) -> bool:
+def _is_whole(job: BatchItem, options: RunOptions) -> bool:
     """Whether the outputs are there and undamaged, of this input, lens and options, and not older than it."""
     try:
         telemetry = job.outputs.paths[0]
@@ -76,8 +76,8 @@ def _is_whole(job: Job, options: RunOptions) -> bool:
         return False
 
 
-def _is_same_run(head: Mapping[str, Any], job: Job, options: RunOptions) -> bool:
-    if head["options"] != options.header_fields or not tells_of(head, job.source):
+def _is_same_run(head: Mapping[str, Any], job: BatchItem, options: RunOptions) -> bool:
+    if head["options"] != options.header_fields or not header_matches(head, job.source):
         return False
     with open_source(job.source) as source:
         return bool(head["camera"] == camera_fields(camera_for(options, source.info).model))
@@ -93,7 +93,7 @@ def _is_whole_overlay(overlay: Path | None, records: Sequence[tuple[int, str | N
         return opened.info.frame_count in (None, len(records))
 
 
-def _run_job(job: Job, options: RunOptions, progress: Progress) -> Result:
+def _run_job(job: BatchItem, options: RunOptions, progress: Progress) -> Result:
     try:
         source = open_source(job.source, decoder=options.source_decoder)
         with progress.start(printable(job.source.name), expected_frames(source.info)) as task:
@@ -102,7 +102,7 @@ def _run_job(job: Job, options: RunOptions, progress: Progress) -> Result:
                 options,
                 job.outputs,
                 keep_interrupted=False,
-                on_look=lambda *_: task.advance(),
+                on_first_pass=lambda *_: task.advance(),
                 on_frame=None if options.smooth == "offline" else lambda *_: task.advance(),
             )
     except KeyboardInterrupt:

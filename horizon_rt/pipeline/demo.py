@@ -31,7 +31,7 @@ class Demo:
     ) -> None:
         options = {"motion": motion, "size": size, "seconds": seconds, "seed": seed, "hfov": DEFAULT_HFOV_DEG}
         self.source = open_synthetic(f"{scene}?{urlencode(options)}")
-        self.outputs = default_outputs(out, "demo", still=False)
+        self.outputs = default_outputs(out, "demo", is_image_set=False)
         self._track = RunOptions(lens=Lens(hfov_deg=DEFAULT_HFOV_DEG))
         self._rows: list[tuple[float, float, float, float]] = []
 

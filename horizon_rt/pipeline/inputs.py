@@ -13,7 +13,7 @@ from horizon_rt.errors import OutputError, SourceNotFound
 from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES, is_still
 from horizon_rt.pipeline.run import Outputs, default_outputs
 
-__all__ = ["VIDEO_SUFFIXES", "Job", "find_inputs"]
+__all__ = ["VIDEO_SUFFIXES", "BatchItem", "find_inputs"]
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mkv", ".mov"}
@@ -22,14 +22,14 @@ VIDEO_SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BatchItem:
     """An input and where its outputs go."""
 
     source: Path
     outputs: Outputs
 
 
-def find_inputs(inputs: Sequence[str], out: Path, *, overlay: bool = True) -> list[Job]:
+def find_inputs(inputs: Sequence[str], out: Path, *, overlay: bool = True) -> list[BatchItem]:
     """Expand files, folders and patterns into jobs with distinct names.
 
     A folder gives its videos and those of its subfolders; a folder that holds pictures is one input itself.
@@ -45,7 +45,7 @@ def find_inputs(inputs: Sequence[str], out: Path, *, overlay: bool = True) -> li
     if not found:
         raise SourceNotFound(f"no videos or pictures in {', '.join(inputs)}")
     jobs = [
-        Job(path, _outputs(path, out, name, overlay=overlay))
+        BatchItem(path, _outputs(path, out, name, overlay=overlay))
         for path, name in zip(found, _distinct_names(found), strict=True)
     ]
     _check_inputs_stay(jobs)
@@ -114,11 +114,11 @@ def _clashing(names: Sequence[str]) -> set[str]:
 
 
 def _outputs(source: Path, out: Path, name: str, *, overlay: bool) -> Outputs:
-    outputs = default_outputs(out, name, still=source.is_dir() or is_still(source))
+    outputs = default_outputs(out, name, is_image_set=source.is_dir() or is_still(source))
     return outputs if overlay else replace(outputs, overlay=None)
 
 
-def _check_inputs_stay(jobs: Sequence[Job]) -> None:
+def _check_inputs_stay(jobs: Sequence[BatchItem]) -> None:
     inputs = {os.path.realpath(job.source) for job in jobs}
     for job in jobs:
         for path in job.outputs.paths:

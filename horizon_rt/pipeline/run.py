@@ -18,7 +18,7 @@ from horizon_rt.options import DEFAULT_HFOV_DEG, DecoderChoice, RunOptions
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
-from horizon_rt.sinks.records import read_header, tells_of
+from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import Source, SourceInfo, open_source
 from horizon_rt.tracker import HorizonTracker
 
@@ -55,9 +55,9 @@ class Outputs:
         return files if self.overlay is None else [*files, self.overlay]
 
 
-def default_outputs(folder: Path, name: str, *, still: bool) -> Outputs:
+def default_outputs(folder: Path, name: str, *, is_image_set: bool) -> Outputs:
     """Telemetry and overlay in a folder, as `--out` and `batch` write them."""
-    overlay = folder / (f"{name}.overlay" if still else f"{name}.overlay.mp4")
+    overlay = folder / (f"{name}.overlay" if is_image_set else f"{name}.overlay.mp4")
     return Outputs(telemetry=(str(folder / f"{name}.jsonl"),), overlay=overlay)
 
 
@@ -90,7 +90,7 @@ def make_tracker(
     """A tracker for this source and its lens; pictures that stand alone are not filtered."""
     return HorizonTracker(
         (profile or camera_for(options, info)).model,
-        smooth="causal" if options.smooth == "causal" and not info.still else "none",
+        smooth="causal" if options.smooth == "causal" and not info.is_image_set else "none",
         engine=options.engine,
     )
 
@@ -121,15 +121,15 @@ def run(
     real_time: bool = False,
     keep_interrupted: bool = True,
     on_frame: OnFrame | None = None,
-    on_look: OnFrame | None = None,
+    on_first_pass: OnFrame | None = None,
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
-    With `smooth='offline'` it is as `run_offline` says, whose `on_look` this is.
+    With `smooth='offline'` it is as `run_offline` says, whose `on_first_pass` this is.
     """
     with source, ExitStack() as opened:
         _check_targets(outputs, source.info)
-        offline = options.smooth == "offline" and not source.info.still
+        offline = options.smooth == "offline" and not source.info.is_image_set
         if offline:
             _check_repeatable(outputs, source.info, real_time=real_time)
         profile = camera_for(options, source.info)
@@ -143,7 +143,7 @@ def run(
                 tracker,
                 sinks,
                 keep_interrupted=keep_interrupted,
-                on_look=on_look,
+                on_first_pass=on_first_pass,
                 on_frame=on_frame,
             )
         return run_pipeline(
@@ -183,7 +183,7 @@ def _context(
         options=options.header_fields,
         version=__version__,
         assumed=(f"hfov {profile.model.hfov_deg:.4g}°",) if profile.assumed else (),
-        still=info.still,
+        is_image_set=info.is_image_set,
         pictures=info.pictures,
     )
 
@@ -193,7 +193,7 @@ def check_taken(outputs: Outputs, info: SourceInfo) -> None:
     for path in outputs.paths:
         with suppress(OSError, ValueError, KeyError, TypeError):
             head = read_header(path)
-            if not tells_of(head, info.name):
+            if not header_matches(head, info.name):
                 raise OutputError(f"{path} holds the results of {head['source']}; give another folder")
 
 
@@ -235,6 +235,6 @@ def _open_sinks(outputs: Outputs, context: SinkContext, info: SourceInfo, opened
 
 
 def _overlay_sink(target: Path, context: SinkContext, overlay: Overlay, info: SourceInfo) -> Sink:
-    if info.still:
+    if info.is_image_set:
         return ImageSink(target, context, overlay)
     return VideoSink(target, context, overlay, audio_from=info.name if info.kind == "file" else None)

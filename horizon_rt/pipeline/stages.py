@@ -137,7 +137,7 @@ def _when_due(source: Iterable[Frame], closing: threading.Event) -> Iterator[Fra
         start_s = now_s - frame.time_s if start_s is None else start_s
         if closing.wait(max(0.0, start_s + frame.time_s - now_s)):
             return
-        yield replace(frame, arrival_s=time.perf_counter())
+        yield replace(frame, decoded_at_s=time.perf_counter())
 
 
 def run_pipeline(

@@ -18,7 +18,7 @@ from horizon_rt.tracking import smooth_horizons
 __all__ = ["run_offline"]
 
 
-class _SecondLook(WrappedSource):
+class _SecondReading(WrappedSource):
     """A recording that is read again and must give as many frames as before."""
 
     def __init__(self, source: Source, frames: int) -> None:
@@ -33,7 +33,7 @@ class _SecondLook(WrappedSource):
         return frame
 
 
-class _Hindsight:
+class _Replay:
     """In the place of a tracker: says of each frame what is known by now."""
 
     def __init__(self, horizons: Sequence[Horizon]) -> None:
@@ -53,13 +53,13 @@ def run_offline(
     sinks: Sequence[Sink],
     *,
     keep_interrupted: bool = True,
-    on_look: OnFrame | None = None,
+    on_first_pass: OnFrame | None = None,
     on_frame: OnFrame | None = None,
 ) -> RunSummary:
     """As `run_pipeline` for a recording, with hindsight; `tracker` is one that does not filter.
 
-    The recording is looked at first (`on_look`). Where a sink needs its pictures it is then read once more,
-    from `again`; a signal during the first look leaves telemetry alone.
+    The recording is analysed first (`on_first_pass`). Where a sink needs its pictures it is then read once
+    more, from `again`; a signal during the first pass leaves telemetry alone.
     """
     said: list[Horizon] = []
     sizes: list[tuple[int, int]] = []
@@ -67,8 +67,8 @@ def run_offline(
     def keep(frame: Frame, horizon: Horizon) -> None:
         said.append(horizon)
         sizes.append((frame.width, frame.height))
-        if on_look is not None:
-            on_look(frame, horizon)
+        if on_first_pass is not None:
+            on_first_pass(frame, horizon)
 
     summary = run_pipeline(source, tracker, on_frame=keep)
     known = _smoothed(said, sizes, tracker.camera)
@@ -95,8 +95,8 @@ def _second(
 ) -> RunSummary:
     """The second reading, for sinks that need the pictures; its summary is that of both."""
     summary = run_pipeline(
-        _SecondLook(source, len(known)),
-        _Hindsight(known),
+        _SecondReading(source, len(known)),
+        _Replay(known),
         sinks,
         keep_interrupted=keep_interrupted,
         on_frame=on_frame,

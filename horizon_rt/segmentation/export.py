@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from horizon_rt.errors import DeviceError, OutputError
 from horizon_rt.segmentation.torchscript import script_bytes
-from horizon_rt.system.files import write_whole
+from horizon_rt.system.files import write_atomic
 
 __all__ = ["ExportFormat", "export_net", "format_of"]
 
@@ -63,9 +63,9 @@ def export_net(
     dtype = torch.float16 if half else torch.float32
     frozen = deepcopy(net).eval().requires_grad_(False).to(dtype)
     if kind == "torchscript":
-        write_whole(path, script_bytes(frozen))
+        write_atomic(path, script_bytes(frozen))
     elif kind == "torch-export":
-        write_whole(path, _exported(frozen, torch.zeros(1, 3, height, width, dtype=dtype)))
+        write_atomic(path, _exported(frozen, torch.zeros(1, 3, height, width, dtype=dtype)))
     else:
         try:
             return _write_graph(frozen, path, half=half, openvino=kind == "openvino")
@@ -79,14 +79,14 @@ def _write_graph(net: nn.Module, path: Path, *, half: bool, openvino: bool) -> l
 
     graph = onnx_bytes(net, half=half)
     if not openvino:
-        write_whole(path, graph)
+        write_atomic(path, graph)
         return [path]
     from horizon_rt.segmentation.openvino import openvino_files
 
     xml, weights = openvino_files(graph)
     beside = path.with_suffix(".bin")
-    write_whole(beside, weights)
-    write_whole(path, xml)
+    write_atomic(beside, weights)
+    write_atomic(path, xml)
     return [path, beside]
 
 

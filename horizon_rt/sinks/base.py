@@ -37,7 +37,7 @@ class SinkContext:
     model: str = ""
     version: str = ""
     assumed: tuple[str, ...] = ()
-    still: bool = False
+    is_image_set: bool = False
     pictures: tuple[Path, ...] = ()
     backend: str = ""
     options: Mapping[str, str | float] = field(default_factory=dict)

@@ -9,7 +9,7 @@ import cv2
 
 from horizon_rt.errors import OutputError
 from horizon_rt.sinks.base import Sink, SinkContext
-from horizon_rt.system.files import output_error, write_whole
+from horizon_rt.system.files import output_error, write_atomic
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
@@ -46,7 +46,7 @@ class ImageSink(Sink):
         path = overlay_path(self._folder, frame.name, frame.index)
         if _identity(path) in self._originals:
             raise self._would_replace()
-        write_whole(path, cv2.imencode(path.suffix, image)[1].tobytes())
+        write_atomic(path, cv2.imencode(path.suffix, image)[1].tobytes())
 
     def _finish(self) -> None:
         """Every picture is finished already."""

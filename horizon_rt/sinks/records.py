@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from horizon_rt.camera import Camera
     from horizon_rt.sinks.base import SinkContext
 
-__all__ = ["SCHEMA", "camera_fields", "flatten", "header", "read_header", "read_records", "tells_of"]
+__all__ = ["SCHEMA", "camera_fields", "flatten", "header", "header_matches", "read_header", "read_records"]
 
 SCHEMA = "horizon-rt/1"
 _LONGEST_LINE = 1 << 20
@@ -61,7 +61,7 @@ def read_records(telemetry: Path) -> Iterator[dict[str, Any]]:
             yield values
 
 
-def tells_of(head: Mapping[str, Any], source: Path | str) -> bool:
+def header_matches(head: Mapping[str, Any], source: Path | str) -> bool:
     """Whether a header is that of this source."""
     return os.path.abspath(head["source"]) == os.path.abspath(source)
 

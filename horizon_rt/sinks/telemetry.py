@@ -15,7 +15,7 @@ from horizon_rt.errors import OutputError
 from horizon_rt.horizon.row import COLUMNS, PICTURE_COLUMNS
 from horizon_rt.sinks.base import Sink, SinkContext
 from horizon_rt.sinks.records import SCHEMA, flatten, header
-from horizon_rt.system.files import PartialFile
+from horizon_rt.system.files import AtomicFile
 from horizon_rt.system.messages import file_cell
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class _Csv:
     """A plain table with one line of column names; an empty cell is null."""
 
     def header(self, context: SinkContext) -> str:
-        self._columns = PICTURE_COLUMNS if context.still else COLUMNS
+        self._columns = PICTURE_COLUMNS if context.is_image_set else COLUMNS
         return self._text([*self._columns])
 
     def row(self, values: dict[str, Any]) -> str:
@@ -115,8 +115,8 @@ class TelemetrySink(Sink):
     def __init__(self, target: Path | str, context: SinkContext) -> None:
         """Open and write the header; raises OutputError."""
         self._encoder = _encoder(target)
-        self._still = context.still
-        self._file = _Stdout() if str(target) == "-" else PartialFile(target)
+        self._still = context.is_image_set
+        self._file = _Stdout() if str(target) == "-" else AtomicFile(target)
         self._size = self._frames = 0
         self._header = _bytes(self._encoder.header(context))
         try:

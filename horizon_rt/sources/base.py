@@ -42,7 +42,7 @@ class SourceInfo:
     frame_count: int | None = None
     duration_s: float | None = None
     live: bool = False
-    still: bool = False
+    is_image_set: bool = False
     pictures: tuple[Path, ...] = ()
 
 
@@ -110,7 +110,7 @@ class Source(ABC):
         finally:
             self._lock.release()
 
-    def note(self, message: str) -> None:
+    def warn(self, message: str) -> None:
         """Record and log a line in `warnings`."""
         self.warnings.append(message)
         _log.warning("%s", message)
@@ -132,7 +132,7 @@ def as_live(frame: Frame) -> Frame:
     """The frame as one that came just now, unless its source says when."""
     if frame.live:
         return frame
-    return replace(frame, live=True, arrival_s=frame.arrival_s or time.perf_counter())
+    return replace(frame, live=True, decoded_at_s=frame.decoded_at_s or time.perf_counter())
 
 
 class WrappedSource(Source):

@@ -112,7 +112,7 @@ class ContainerSource(Source):
     def _when_due(self, frame: Frame) -> Frame | None:
         if self._closing.wait(max(0.0, self._paced_from + frame.time_s - time.monotonic())):
             return None
-        return replace(frame, arrival_s=time.perf_counter())
+        return replace(frame, decoded_at_s=time.perf_counter())
 
     def _decoded(self) -> Frame | None:
         for picture in self._frames:
@@ -125,11 +125,11 @@ class ContainerSource(Source):
         return None
 
     def _frame(self, picture: VideoFrame) -> Frame:
-        arrival_s = time.perf_counter()
+        decoded_at_s = time.perf_counter()
         planes, sampling = self._reader.read(picture)
         planes = upright(planes, orientation(picture))
         time_s, damaged = self._clock.stamp(self._timestamp(picture)), picture.is_corrupt
-        frame = Frame(planes, self._count, time_s, sampling, arrival_s, damaged=damaged)
+        frame = Frame(planes, self._count, time_s, sampling, decoded_at_s, damaged=damaged)
         self._count += 1
         self._damaged += damaged
         return frame
@@ -148,13 +148,13 @@ class ContainerSource(Source):
             return
         name, decoder, repaired = self._options.name, self._decoder, self._clock.repaired
         if decoder.gave_up:
-            self.note(f"{name}: stopped after {decoder.errors} errors ({decoder.last_error})")
+            self.warn(f"{name}: stopped after {decoder.errors} errors ({decoder.last_error})")
         elif decoder.errors:
-            self.note(f"{name}: {decoder.errors} damaged packets skipped ({decoder.last_error})")
+            self.warn(f"{name}: {decoder.errors} damaged packets skipped ({decoder.last_error})")
         if self._damaged:
-            self.note(f"{name}: {self._damaged} of {self._count} frames are damaged; they are not measured")
+            self.warn(f"{name}: {self._damaged} of {self._count} frames are damaged; they are not measured")
         if repaired and not self._options.live:
-            self.note(
+            self.warn(
                 f"{name}: {repaired} of {self._count} timestamps unusable, {self._clock.period_s:g} s assumed"
             )
         self._report_shortfall()
@@ -164,7 +164,7 @@ class ContainerSource(Source):
         end_s = (self._clock.last_s or 0.0) + period_s
         short = info.duration_s is not None and info.duration_s - end_s > _SHORT_FRAMES * period_s
         if short and (info.frame_count is None or self._count < info.frame_count):
-            self.note(
+            self.warn(
                 f"{info.name}: ends at {end_s:.2f} s of the declared {info.duration_s:.2f} s; is it cut off?"
             )
 

@@ -114,7 +114,7 @@ def _tell_differences(source: ContainerSource, wishes: dict[str, str]) -> None:
     got = {"video_size": f"{info.width}x{info.height}", "framerate": f"{info.frame_rate or 0:g}"}
     for key, value in got.items():
         if wishes.get(key, value) != value:
-            source.note(f"camera {info.name}: asked for {key} {wishes[key]}, the camera gives {value}")
+            source.warn(f"camera {info.name}: asked for {key} {wishes[key]}, the camera gives {value}")
 
 
 def open_graph(graph: str) -> ContainerSource:

@@ -114,7 +114,7 @@ class ImageSource(Source):
             width=self._first.width,
             height=self._first.height,
             frame_count=len(paths),
-            still=True,
+            is_image_set=True,
             pictures=tuple(paths),
         )
 
@@ -127,17 +127,17 @@ class ImageSource(Source):
             try:
                 image, animated = _load(path)
             except (OSError, ValueError) as error:
-                self.note(f"{path}: picture skipped ({reason(error)})")
+                self.warn(f"{path}: picture skipped ({reason(error)})")
                 continue
             if animated:
-                self.note(f"{path}: only the first picture of its animation is used; {_advice(path)}")
+                self.warn(f"{path}: only the first picture of its animation is used; {_advice(path)}")
             return self._frame(image, path)
         return None
 
     def _frame(self, image: Plane, path: Path) -> Frame:
         frame = replace(
             frame_from_image(image, index=self._count),
-            arrival_s=time.perf_counter(),
+            decoded_at_s=time.perf_counter(),
             name=path.relative_to(self._root).as_posix(),
         )
         self._count += 1

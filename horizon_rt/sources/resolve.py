@@ -54,7 +54,7 @@ def open_source(
         known = isinstance(spec, Path) or os.path.exists(text)
         source = (_open_path if known and text != "-" else _open_named)(text, threads, decoder)
     if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin"):
-        source.note(f"{text}: decoded on the CPU: {_refusal()}")
+        source.warn(f"{text}: decoded on the CPU: {_refusal()}")
     return source
 
 

@@ -17,7 +17,7 @@ from horizon_rt.sources.base import Source, SourceInfo
 from horizon_rt.synth.clip import Clip, PanoramaView, SceneView, View, find_panorama
 from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.scene import KINDS, SceneKind
-from horizon_rt.synth.trajectory import MOTIONS, Motion, make_path
+from horizon_rt.synth.trajectory import MOTIONS, Motion, make_trajectory
 from horizon_rt.system.paths import data_root
 
 __all__ = ["SyntheticOptions", "SyntheticSource", "make_clip", "open_synthetic"]
@@ -85,7 +85,7 @@ def make_clip(options: SyntheticOptions) -> Clip:
     motion = options.motion or _DEFAULT_MOTION.get(options.kind, "flight")
     return Clip(
         view=_view(options),
-        path=make_path(motion, options.seconds, options.seed),  # type: ignore[arg-type]
+        path=make_trajectory(motion, options.seconds, options.seed),  # type: ignore[arg-type]
         camera=Camera.from_hfov(*options.dimensions, options.hfov),
         frame_rate=options.fps,
         duration_s=options.seconds,
@@ -132,7 +132,7 @@ class SyntheticSource(Source):
             self._submitted += 1
         if not self._pending:
             return None
-        return replace(self._pending.popleft().result(), arrival_s=time.perf_counter())
+        return replace(self._pending.popleft().result(), decoded_at_s=time.perf_counter())
 
     def _release(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

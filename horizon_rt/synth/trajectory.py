@@ -13,7 +13,7 @@ from horizon_rt.errors import SourceError
 from horizon_rt.geometry import UpVector
 from horizon_rt.options import Motion
 
-__all__ = ["MOTIONS", "Motion", "Path", "Pose", "make_path"]
+__all__ = ["MOTIONS", "Motion", "Path", "Pose", "make_trajectory"]
 
 MOTIONS: tuple[Motion, ...] = get_args(Motion)
 
@@ -104,7 +104,7 @@ class _Swell:
         return Pose(self.roll.at(time_s), self.pitch.at(time_s), heading, 0.0, self.speed * time_s)
 
 
-def make_path(motion: Motion, duration_s: float, seed: int = 0) -> Path:
+def make_trajectory(motion: Motion, duration_s: float, seed: int = 0) -> Path:
     """A path of this kind; raises SourceError for an unknown one."""
     rng = np.random.default_rng(seed)
     if motion in ("flight", "aerobatics"):

@@ -14,13 +14,13 @@ from horizon_rt.errors import OutputError
 from horizon_rt.system.locks import lock_folder, open_locked
 
 __all__ = [
-    "PartialFile",
+    "AtomicFile",
     "append_line",
     "make_folder",
     "output_error",
     "own_folder",
     "toml_text",
-    "write_whole",
+    "write_atomic",
 ]
 
 
@@ -53,7 +53,7 @@ def own_folder(folder: Path) -> Iterator[None]:
         yield
 
 
-class PartialFile:
+class AtomicFile:
     """A binary file that bears the name NAME.partial until it is whole.
 
     It offers write, seek and tell as a raw file does, unbuffered, so that a killed process leaves all
@@ -132,9 +132,9 @@ class PartialFile:
         return output_error(self.target, error, None if self.in_place else self.path)
 
 
-def write_whole(path: Path, data: bytes | memoryview) -> None:
+def write_atomic(path: Path, data: bytes | memoryview) -> None:
     """Write a file that is whole or absent, with missing folders; raises OutputError."""
-    file = PartialFile(path)
+    file = AtomicFile(path)
     try:
         file.write(data)
     except OSError as error:

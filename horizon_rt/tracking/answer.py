@@ -20,7 +20,7 @@ __all__ = ["answer_at", "answer_for", "smooth_horizons"]
 def answer_for(frame: Frame, observation: Observation, track: Track, camera: Camera) -> Horizon:
     """A frame's observation and track with their image lines."""
     measured = observation.measurement
-    age_s = time.perf_counter() - frame.arrival_s if frame.live else None
+    age_s = time.perf_counter() - frame.decoded_at_s if frame.live else None
     return Horizon(
         frame=frame.index,
         time_s=frame.time_s,

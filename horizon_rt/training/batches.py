@@ -21,8 +21,8 @@ from horizon_rt.system.host import lower_priority
 from horizon_rt.system.interrupts import interrupts_wait, undisturbed_children
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples.cache import LOST, SHAPES, WorkerLost, cache_facts, draw, open_cache
-from horizon_rt.training.samples.sample import TAGS, Size
-from horizon_rt.training.samples.sampler_set import ingredients_of
+from horizon_rt.training.samples.sample import TAGS, InputShape
+from horizon_rt.training.samples.sampler_set import samplers_of
 
 __all__ = ["Batch", "Batches", "CachedBatches", "LiveBatches", "augment", "load"]
 
@@ -51,14 +51,14 @@ class Batches(Protocol):
 class LiveBatches(Dataset[Batch]):
     """Samples made on the fly; for use in worker processes, which read the material once each."""
 
-    def __init__(self, recipe: Recipe, shapes: Mapping[Size, float] = SHAPES) -> None:
+    def __init__(self, recipe: Recipe, shapes: Mapping[InputShape, float] = SHAPES) -> None:
         self._recipe, self._shapes = recipe, dict(shapes)
 
     def __getitem__(self, index: int) -> Batch:
         """See `Batches`."""
         rng = np.random.default_rng((self._recipe.seed, index))
         size = list(self._shapes)[int(rng.choice(len(self._shapes), p=list(self._shapes.values())))]
-        samples, _ = draw(rng, ingredients_of(self._recipe), size, self._recipe.batch)
+        samples, _ = draw(rng, samplers_of(self._recipe), size, self._recipe.batch)
         images, covers, weights, presences, _ = zip(*samples, strict=True)
         return Batch(
             torch.from_numpy(np.stack(images)),
@@ -69,7 +69,7 @@ class LiveBatches(Dataset[Batch]):
 
 
 class CachedBatches(Dataset[Batch]):
-    """Random samples of caches, without the ingredients and tags in `without`.
+    """Random samples of caches, without the samplers and tags in `without`.
 
     The caches are opened for each batch anew: a worker process would get a memory-mapped array as a copy.
     """
@@ -77,7 +77,7 @@ class CachedBatches(Dataset[Batch]):
     def __init__(
         self, folders: Sequence[Path], *, batch: int, seed: int, without: Sequence[str] = ()
     ) -> None:
-        """Raises DatasetError for a damaged cache, an unknown ingredient, and where too few are left."""
+        """Raises DatasetError for a damaged cache, an unknown sampler, and where too few are left."""
         self._batch, self._seed = batch, seed
         self._kept = [part for part in _kept(folders, without) if len(part[2]) >= batch]
         if not self._kept:
@@ -96,13 +96,13 @@ class CachedBatches(Dataset[Batch]):
         )
 
 
-def _kept(folders: Sequence[Path], without: Sequence[str]) -> list[tuple[Path, Size, NDArray[np.intp]]]:
+def _kept(folders: Sequence[Path], without: Sequence[str]) -> list[tuple[Path, InputShape, NDArray[np.intp]]]:
     """Folder, shape and numbers of the samples that are left."""
     facts = [(folder, *cache_facts(folder)) for folder in folders]
     known = {*TAGS, *(name for _, names, _ in facts for name in names)}
     for name in without:
         if name not in known:
-            raise DatasetError(f"no ingredient or tag '{name}'; there are: {', '.join(sorted(known))}")
+            raise DatasetError(f"no sampler or tag '{name}'; there are: {', '.join(sorted(known))}")
     tags = sum(TAGS[name] for name in without if name in TAGS)
     kept = []
     for folder, names, shapes in facts:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from horizon_rt.errors import TrainingError
-from horizon_rt.system.files import append_line, write_whole
+from horizon_rt.system.files import append_line, write_atomic
 from horizon_rt.system.json import parse_object
 
 __all__ = ["Curves", "append_entry", "read_log", "trim_log"]
@@ -39,7 +39,7 @@ def trim_log(path: Path, step: int) -> None:
     """Leave out what was logged after a step, and what is damaged; raises OutputError."""
     if path.exists():
         lines = path.read_bytes().splitlines(keepends=True)
-        write_whole(path, b"".join(line for line in lines if _is_until(line, step)))
+        write_atomic(path, b"".join(line for line in lines if _is_until(line, step)))
 
 
 def _is_until(line: bytes, step: int) -> bool:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from horizon_rt.errors import TrainingError
 from horizon_rt.models.nets.lite import keep_first_stages, pretrained_encoder
 from horizon_rt.models.sizes import CHROMA_GAIN, LUMA_FLOOR
-from horizon_rt.system.files import make_folder, write_whole
+from horizon_rt.system.files import make_folder, write_atomic
 from horizon_rt.system.interrupts import interrupts_wait
 from horizon_rt.training.batches import Batch, Batches, augment, load
 from horizon_rt.training.log import append_entry, trim_log
@@ -241,7 +241,7 @@ class Trainer:
             "generator": self._generator.get_state(),
         }
         torch.save(state, packed := io.BytesIO())  # which tells of a full disk by a RuntimeError
-        write_whole(self._checkpoint, packed.getbuffer())
+        write_atomic(self._checkpoint, packed.getbuffer())
 
     def _restore(self) -> None:
         """Go on from the checkpoint, if there is one; raises TrainingError for one of another run."""

@@ -1,4 +1,4 @@
-"""What a training run is made of: net, ingredients, loss, optimiser, schedule; a TOML file holds it."""
+"""What a training run is made of: net, samplers, loss, optimiser, schedule; a TOML file holds it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROCEDURAL = {
     "room": 0.04,
     "blank": 0.04,
 }
-# Further ingredients of panoramas and of pictures: `real_sky`, `covered`, `collage` and `beside` of a recipe.
+# Further samplers of panoramas and of pictures: `real_sky`, `covered`, `collage` and `beside` of a recipe.
 MADE_OF_DATA = ("real-sky", "covered", "collage", "beside")
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "float": (int, float), "dict[str, float]": (dict,),
@@ -35,7 +35,7 @@ _MOST = {"warm_up": 1.0, "average": 1.0, "batch": 65536}
 class Recipe:
     """How to train a net.
 
-    `shares` gives the parts of the ingredients without data (`PROCEDURAL`), `data` those of dataset folders
+    `shares` gives the parts of the samplers without data (`PROCEDURAL`), `data` those of dataset folders
     (a path, or a name below the data root), `real_sky` that of scenes under the skies of the panoramas,
     `covered` that of pictures partly hidden by the ground of others, `collage` that of pictures with the sky
     or the ground of others, and `beside` that of labelled pictures cut to their sky or ground alone. Parts
@@ -73,7 +73,7 @@ class Recipe:
         self._check_values()
         unknown = self.shares.keys() - PROCEDURAL.keys()
         if unknown:
-            raise DatasetError(f"no ingredient '{sorted(unknown)[0]}'; there are: {', '.join(PROCEDURAL)}")
+            raise DatasetError(f"no sampler '{sorted(unknown)[0]}'; there are: {', '.join(PROCEDURAL)}")
         parts = [*self.shares.values(), *self.data.values(), *self._made_of_data().values()]
         if sum(parts) <= 0:
             raise DatasetError("the parts of a recipe are all 0; give shares or data")

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 
 from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
+from horizon_rt.reports.hardest import ESTIMATE_RGB, TRUTH_RGB, thumbnail
 from horizon_rt.reports.page import embedded, render_page
 from horizon_rt.reports.plot import SERIES, STYLE, Plot, make_plot
-from horizon_rt.reports.worst import ESTIMATE_RGB, TRUTH_RGB, thumbnail
-from horizon_rt.system.files import write_whole
+from horizon_rt.system.files import write_atomic
 from horizon_rt.training.log import Curves, read_log
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples.pictures import load
@@ -59,7 +59,7 @@ def write_report(folder: Path, name: str, recipe: Recipe, predictions: Sequence[
         estimate_colour=f"rgb{ESTIMATE_RGB}",
     )
     path = folder / "report.html"
-    write_whole(path, page.encode())
+    write_atomic(path, page.encode())
     return path
 
 
@@ -90,7 +90,7 @@ def _draw_curves(curves: Curves, path: Path) -> list[Plot]:
         picture = io.BytesIO()
         with rc_context({"text.color": "black", "axes.labelcolor": "black"}):
             together.savefig(picture, format="png", dpi=110)
-    write_whole(path, picture.getvalue())
+    write_atomic(path, picture.getvalue())
     return plots
 
 

@@ -17,8 +17,8 @@ from horizon_rt.models.nets.lite import imagenet_weights, pretrained_encoder, ta
 from horizon_rt.models.sizes import INPUT_AREA_PX
 from horizon_rt.models.weights import (
     ModelCard,
-    SigmaScale,
-    default_model,
+    SigmaCalibration,
+    find_model,
     load_net,
     new_net,
     write_manifest,
@@ -30,16 +30,16 @@ from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.samples.cache import WorkerLost, build_cache, check_material
-from horizon_rt.training.samples.pictures import aside_names, set_aside
-from horizon_rt.training.samples.sampler_set import ingredients_of
+from horizon_rt.training.samples.pictures import held_out, held_out_names
+from horizon_rt.training.samples.sampler_set import samplers_of
 from horizon_rt.training.validation import Validation
 
-__all__ = ["Job", "Outcome", "make_job", "recipe_for"]
+__all__ = ["Outcome", "TrainingJob", "make_job", "recipe_for"]
 
 # What is done, the step, their number, the loss.
 OnStep = Callable[[str, int, int, float], None]
 # Of a model that was never calibrated; see docs/accuracy.md.
-_SIGMA = SigmaScale(scale=4.0, doubt=0.5)
+_SIGMA = SigmaCalibration(scale=4.0, boundary_width=0.5)
 _VALIDATED = 150  # pictures of a dataset that the evaluations use
 # A short run that starts from trained weights, and the part of it that the user's own data gets.
 _FINE_TUNING = {"samples": 6000, "rate": 1.5e-4, "warm_up": 0.1, "average": 0.98, "frozen_norm": True}
@@ -105,7 +105,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class TrainingJob:
     """A run of `recipe` under `settings`.
 
     `init` is a model to start from by name or path, which also decides the net. `cache` holds samples made
@@ -138,7 +138,7 @@ class Job:
         if self.recipe.frozen_norm and self.init is None:
             raise TrainingError("frozen_norm needs a net with statistics to keep; give --init")
         torch.manual_seed(self.recipe.seed)
-        card = None if self.init is None else default_model(name=self.init)
+        card = None if self.init is None else find_model(name=self.init)
         net = new_net(self.recipe.net) if card is None else load_net(card)
         recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net))
         if recipe.pretrained:
@@ -146,7 +146,7 @@ class Job:
             if card is None and not goes_on:
                 take_imagenet(encoder, imagenet_weights())
         area = INPUT_AREA_PX if card is None else card.input_area_px
-        aside = set_aside(recipe.data, recipe.split, _VALIDATED)
+        aside = held_out(recipe.data, recipe.split, _VALIDATED)
         judge = Validation(aside, make_loss(recipe.loss), input_area_px=area)
         if self.settings.patience and not len(judge):
             raise TrainingError("--patience needs pictures that are set aside; give --data")
@@ -162,7 +162,7 @@ class Job:
 
         report = write_report(self.settings.folder, self.name, recipe, worst_first)
         if recipe.split is None:
-            write_split(self.settings.folder / _SPLIT, aside_names(recipe.data))
+            write_split(self.settings.folder / _SPLIT, held_out_names(recipe.data))
         return Outcome(model, report, first_evaluation(self.settings.folder), after, finished)
 
     def _write(self, trainer: Trainer, card: ModelCard | None) -> ModelCard:
@@ -184,7 +184,7 @@ class Job:
 
     def _batches(self, recipe: Recipe, on_step: OnStep) -> Batches:
         if self.cache is None:
-            ingredients_of(recipe)  # what is wrong with the material is better said here than by a worker
+            samplers_of(recipe)  # what is wrong with the material is better said here than by a worker
             return LiveBatches(recipe)
         if not (self.cache / "cache.json").exists():
             build_cache(
@@ -249,7 +249,7 @@ def make_job(
     cache: Path | None,
     cache_samples: int,
     tensorboard: bool,
-) -> Job:
+) -> TrainingJob:
     """A job from what a user can say; raises DatasetError, or TrainingError where there is no such device."""
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("no CUDA device answers; use --device cpu")
@@ -265,7 +265,7 @@ def make_job(
         patience=patience,
         resume=resume,
     )
-    return Job(
+    return TrainingJob(
         recipe=recipe,
         settings=settings,
         name=name,

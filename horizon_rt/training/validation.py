@@ -19,7 +19,7 @@ from horizon_rt.geometry import HorizonLine
 from horizon_rt.horizon import Observation
 from horizon_rt.metrics import LineError, line_error, summarise
 from horizon_rt.models.sizes import INPUT_AREA_PX, OUTPUT_STRIDE
-from horizon_rt.models.weights import SigmaScale
+from horizon_rt.models.weights import SigmaCalibration
 from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.letterbox import Letterbox
 from horizon_rt.segmentation.preprocess import Preprocessor
@@ -62,7 +62,7 @@ class Prediction:
     dice: float | None
 
     @property
-    def badness(self) -> float:
+    def severity(self) -> float:
         """The horizon error e, 0..1; a false alarm counts 1, a right refusal 0; of a mask 1 − Dice."""
         if self.error is not None:
             return self.error.e
@@ -101,7 +101,7 @@ class Validation:
         for name, some in predictions.items():
             found |= {f"{name}/{key}": value for key, value in _metrics(some).items()}
         every = [prediction for some in predictions.values() for prediction in some]
-        return found, sorted(every, key=lambda prediction: -prediction.badness)
+        return found, sorted(every, key=lambda prediction: -prediction.severity)
 
     def _run(self, net: nn.Module) -> list[tuple[Tensor, Tensor]]:
         """Mask logits (1, h/4, w/4) and presence logit of every case, on the CPU."""
@@ -153,7 +153,7 @@ def _case(name: str, picture: Picture, preprocess: Preprocessor) -> _Case:
 
 def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:
     camera = Camera.assumed(*case.size)
-    fitter = HorizonFitter(camera, SigmaScale(1.0, 0.1))
+    fitter = HorizonFitter(camera, SigmaCalibration(1.0, 0.1))
     seen = float(torch.sigmoid(presence))
     observation = fitter.fit(Segmentation(mask[0].contiguous().numpy(), seen, case.letterbox))
     found = observation.measurement

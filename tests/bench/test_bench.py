@@ -122,7 +122,7 @@ def test_a_signal_ends_it_and_is_no_sample(video: Path, monkeypatch: pytest.Monk
 
 def test_the_clock_counts_from_the_decoded_frame() -> None:
     clock = harness._Clock()
-    frame = Frame((np.zeros((4, 4), np.uint8),), 0, 0.0, arrival_s=time.perf_counter() - 0.5)
+    frame = Frame((np.zeros((4, 4), np.uint8),), 0, 0.0, decoded_at_s=time.perf_counter() - 0.5)
     clock.write(frame, harness._NOTHING)
     assert clock.latency_ms[0] == pytest.approx(500, abs=100)
     assert isinstance(harness._NOTHING, Horizon)

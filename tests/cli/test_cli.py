@@ -446,7 +446,7 @@ def test_damaged_weights(cli: RunCli, clip: Path, tmp_path: Path, monkeypatch: p
     for file in shipped.iterdir():
         if file.is_file():
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    net = tmp_path / weights.default_model().path.name
+    net = tmp_path / weights.find_model().path.name
     net.write_bytes(net.read_bytes()[:-1] + b"!")
     monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path)
     done = cli("track", clip, "--telemetry", "-")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
-from horizon_rt.datasets import LabelledImage, is_set_aside, read_horizons
+from horizon_rt.datasets import LabelledImage, is_held_out, read_horizons
 from horizon_rt.errors import DatasetError
 from horizon_rt.system.paths import data_root
 
@@ -66,11 +66,11 @@ def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:
 def test_files_are_set_aside_by_the_first_part_of_their_name(tmp_path: Path) -> None:
     split = tmp_path / "split.toml"
     split.write_text('[set_aside]\nflight = ["a3_", "b1_"]\nsea = []\n')
-    assert is_set_aside(split, "flight", "b1_0.jpg")
-    assert not is_set_aside(split, "flight", "b10_0.jpg")
-    assert not is_set_aside(split, "flight", "x_a3_.jpg")
-    assert not is_set_aside(split, "sea", "a3_.jpg")
-    assert not is_set_aside(split, "land", "a3_.jpg")
+    assert is_held_out(split, "flight", "b1_0.jpg")
+    assert not is_held_out(split, "flight", "b10_0.jpg")
+    assert not is_held_out(split, "flight", "x_a3_.jpg")
+    assert not is_held_out(split, "sea", "a3_.jpg")
+    assert not is_held_out(split, "land", "a3_.jpg")
 
 
 UNUSABLE_SPLITS = ["", "[set_aside", "[other]\na = []\n", "set_aside = 3\n", "a = " + "[" * 5000]
@@ -82,7 +82,7 @@ def test_a_split_that_cannot_be_read_is_refused(tmp_path: Path, text: str | None
     if text is not None:
         (tmp_path / "split.toml").write_text(text)
     with pytest.raises(DatasetError, match="no usable split"):
-        is_set_aside(tmp_path / "split.toml", "flight", "a.jpg")
+        is_held_out(tmp_path / "split.toml", "flight", "a.jpg")
 
 
 def test_the_root_is_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +99,6 @@ def test_the_sets_of_this_project_can_be_read_and_keep_something_aside(
     split = ROOT / "weights" / "split.toml"
     for name in ("flight", "scenes", "sea", "thermal-sea"):
         labelled = read_horizons(root / name)
-        aside = [is_set_aside(split, name, picture.path.name) for picture in labelled]
+        aside = [is_held_out(split, name, picture.path.name) for picture in labelled]
         assert 0 < sum(aside) < len(aside)
         assert all(picture.path.is_file() for picture in labelled)

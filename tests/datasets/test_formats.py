@@ -29,7 +29,7 @@ from support.datasets import (
 from horizon_rt.datasets import Dataset, LabelledFrame, open_dataset, open_mask_folder, parse_palette
 from horizon_rt.datasets.matfile import read_struct_array
 from horizon_rt.errors import DatasetError
-from horizon_rt.evaluation.estimators import TelemetryEstimator
+from horizon_rt.evaluation.predictors import TelemetryPredictor
 from horizon_rt.geometry import HorizonLine
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -344,7 +344,7 @@ def test_tables_of_anything_raise_nothing_else(tmp_path: Path, name: str, data: 
     }
     (tmp_path / name).write_bytes(heads.get(name, b"") + data)
     opened = tmp_path / name if name == "run.jsonl" else tmp_path
-    complaint = _complaint(lambda: (TelemetryEstimator if name == "run.jsonl" else open_dataset)(opened))
+    complaint = _complaint(lambda: (TelemetryPredictor if name == "run.jsonl" else open_dataset)(opened))
     assert complaint is None or str(tmp_path) in complaint
 
 
@@ -358,7 +358,7 @@ def test_telemetry_that_is_none_is_named(tmp_path: Path) -> None:
     ):
         path.write_text(text)
         with pytest.raises(DatasetError, match=r"run\.jsonl"):
-            TelemetryEstimator(path)
+            TelemetryPredictor(path)
 
 
 CAMERA = {"model": "Pinhole", "width": 96, "height": 64, "fx": 70, "fy": 70, "cx": 47.5, "cy": 31.5}
@@ -376,7 +376,7 @@ def test_a_wrong_line_of_telemetry_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "run.jsonl"
     path.write_bytes(f"{HEAD}\n".encode() + line.encode("latin-1") + b"\n")
     with pytest.raises(DatasetError, match=r"run\.jsonl, line 2: ") as caught:
-        TelemetryEstimator(path)
+        TelemetryPredictor(path)
     assert len(str(caught.value)) < 300 + len(str(tmp_path))
 
 
@@ -385,7 +385,7 @@ def test_a_lens_that_is_none_is_named(tmp_path: Path, change: dict[str, object])
     path = tmp_path / "run.jsonl"
     path.write_text(HEAD.replace(json.dumps(CAMERA), json.dumps(CAMERA | change)))
     with pytest.raises(DatasetError, match=r"run\.jsonl: its header has no lens"):
-        TelemetryEstimator(path)
+        TelemetryPredictor(path)
 
 
 @pytest.mark.parametrize("name", ["nothing", "a.txt"])

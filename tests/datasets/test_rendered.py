@@ -27,14 +27,14 @@ from support.synth import flat_scene, sky_areas
 
 from horizon_rt.camera import Camera
 from horizon_rt.datasets import LabelledImage, read_horizons
-from horizon_rt.datasets.rendered import whole_folder, write_clip, write_pictures
+from horizon_rt.datasets.rendered import atomic_folder, write_clip, write_pictures
 from horizon_rt.errors import DatasetError, OutputError, SourceError
 from horizon_rt.sources import synthetic as source
 from horizon_rt.sources.synthetic import SyntheticOptions
 from horizon_rt.synth import stills
 from horizon_rt.synth.panorama import find_panoramas
 from horizon_rt.synth.stills import StillOptions, Stills, random_attitude, view_of
-from horizon_rt.synth.trajectory import make_path
+from horizon_rt.synth.trajectory import make_trajectory
 
 SIZE = (96, 64)
 FLAT = StillOptions(kinds=("fields",), size=(160, 90), clean=True, seed=5)
@@ -303,7 +303,7 @@ def test_the_frames_of_a_clip_show_their_attitude(tmp_path: Path) -> None:
 def test_the_attitude_of_a_clip_is_that_of_its_path(tmp_path: Path) -> None:
     options = SyntheticOptions(kind="fields", motion="aerobatics", size="32x18", fps=10, seconds=12, seed=4)
     write_clip(tmp_path / "set", options)
-    path = make_path("aerobatics", 12, 4)
+    path = make_trajectory("aerobatics", 12, 4)
     for row in _table(tmp_path / "set/attitude.csv"):
         pose = path.at(int(row["frame"]) / 10)
         assert float(row["time_s"]) == pytest.approx(int(row["frame"]) / 10)
@@ -354,7 +354,7 @@ def test_a_block_that_fails_leaves_the_partial_name(tmp_path: Path, error: BaseE
     expected = OutputError if isinstance(error, OSError) else type(error)
 
     def fail() -> None:
-        with whole_folder(tmp_path / "set") as folder:
+        with atomic_folder(tmp_path / "set") as folder:
             assert list(folder.iterdir()) == []
             (folder / "begun").touch()
             raise error
@@ -455,9 +455,9 @@ def test_pictures_need_something_to_show() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="needs locks of POSIX")
 def test_a_second_run_into_one_folder_leaves_the_first_alone(tmp_path: Path) -> None:
-    with whole_folder(tmp_path / "set") as first:
+    with atomic_folder(tmp_path / "set") as first:
         (first / "theirs").touch()
-        with pytest.raises(OutputError, match="another run is writing it"), whole_folder(tmp_path / "set"):
+        with pytest.raises(OutputError, match="another run is writing it"), atomic_folder(tmp_path / "set"):
             pass
         assert (first / "theirs").exists()
     assert [path.name for path in tmp_path.rglob("*")] == ["set", "theirs"]

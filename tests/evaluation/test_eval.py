@@ -23,13 +23,13 @@ from horizon_rt.camera import Camera, CameraProfile
 from horizon_rt.datasets import Dataset, Label, LabelledFrame, MaskFile, open_dataset
 from horizon_rt.datasets.truth import above, resolve
 from horizon_rt.errors import DatasetError
-from horizon_rt.evaluation.estimators import Estimate, TelemetryEstimator
+from horizon_rt.evaluation.predictors import Estimate, TelemetryPredictor
 from horizon_rt.evaluation.results import join
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine, UpVector, wrap_degrees
 from horizon_rt.imaging.canvas import Canvas
-from horizon_rt.reports.worst import WorstFrame, WorstFrames
+from horizon_rt.reports.hardest import HardestFrame, HardestFrames
 from horizon_rt.segmentation import Letterbox, Segmentation
 from horizon_rt.sinks.base import SinkContext
 from horizon_rt.sinks.telemetry import TelemetrySink
@@ -89,11 +89,13 @@ def runs(rendered: Path, tracker: HorizonTracker, tmp_path_factory: pytest.TempP
         written.append(folder / f"{name}.jsonl")
         with open_source(rendered / name / source) as frames:
             info, camera = frames.info, Camera.from_hfov(*SIZE, 70)
-            context = SinkContext(source=info.name, width=320, height=192, camera=camera, still=info.still)
+            context = SinkContext(
+                source=info.name, width=320, height=192, camera=camera, still=info.is_image_set
+            )
             tracker.camera = camera
             with TelemetrySink(written[-1], context) as sink:
                 for frame in frames:
-                    if info.still:
+                    if info.is_image_set:
                         tracker.reset()
                     sink.write(frame, tracker.update(frame))
     return written
@@ -308,10 +310,10 @@ def test_masks_that_do_not_count_a_part(tmp_path: Path) -> None:
 
 def test_the_worst_frames_are_the_largest_of_all() -> None:
     rng = np.random.default_rng(1)
-    scores, worst = rng.random(300), WorstFrames()
+    scores, worst = rng.random(300), HardestFrames()
     for i, score in enumerate(scores):
         if worst.wants(score):
-            worst.add(WorstFrame(score=float(score), name=str(i), note="", jpeg=b""))
+            worst.add(HardestFrame(score=float(score), name=str(i), note="", jpeg=b""))
     assert [frame.score for frame in worst.sorted()] == sorted(scores, reverse=True)[:24]
     assert not worst.wants(0.0)
 
@@ -413,7 +415,7 @@ def test_telemetry_is_judged_like_the_run_that_wrote_it(
 ) -> None:
     for name, run in zip(("pictures", "video"), runs, strict=True):
         dataset = open_dataset(rendered / name)
-        live, later = (evaluate(dataset, e).summary() for e in (tracker, TelemetryEstimator(run)))
+        live, later = (evaluate(dataset, e).summary() for e in (tracker, TelemetryPredictor(run)))
         assert later.mask is None
         for family in ("lines", "half_plane", "refusal", "uncertainty", "sequences", "attitude"):
             expected, found = getattr(live, family), getattr(later, family)
@@ -498,4 +500,4 @@ def test_telemetry_with_impossible_values_is_refused(rendered: Path, tmp_path: P
         path = tmp_path / "clip.jsonl"
         path.write_text("\n".join(json.dumps(line) for line in (head, good | wrong)))
         with pytest.raises(DatasetError, match=r"clip\.jsonl, frame 0"):
-            evaluate(dataset, TelemetryEstimator(path))
+            evaluate(dataset, TelemetryPredictor(path))

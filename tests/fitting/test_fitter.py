@@ -19,7 +19,7 @@ from horizon_rt.fitting.boundary import agreement, crossings
 from horizon_rt.fitting.plane import fit_plane
 from horizon_rt.geometry import UpVector
 from horizon_rt.geometry.sphere import tangent_basis
-from horizon_rt.models.weights import SigmaScale
+from horizon_rt.models.weights import SigmaCalibration
 from horizon_rt.segmentation import Segmentation
 
 QUICK = settings(max_examples=150, deadline=None)
@@ -27,7 +27,7 @@ PINHOLE = Camera.from_hfov(1920, 1080, 70)
 WIDE = brown(
     width=1280, height=720, fx=760, fy=750, cx=652, cy=341, k1=-0.28, k2=0.09, p1=8e-4, p2=-6e-4, k3=-0.012
 )
-FORMAL = SigmaScale(1.0, 1e-9)
+FORMAL = SigmaCalibration(1.0, 1e-9)
 CELL = math.degrees(cell_angle(PINHOLE, letterbox(1920, 1080, 320, 192)))
 
 rolls = st.floats(-180, 180) | st.sampled_from([-180.0, -90.0, 0.0, 90.0, 180.0])
@@ -166,7 +166,7 @@ def test_the_covariance_of_independent_crossings_is_exact() -> None:
 def test_the_covariance_is_tangent_and_scaled_as_told(camera: Camera) -> None:
     segmentation = ideal(camera, up_vector(20, -4))
     plain = HorizonFitter(camera, FORMAL).fit(segmentation).measurement
-    scaled = HorizonFitter(camera, SigmaScale(2.0, 0.3)).fit(segmentation).measurement
+    scaled = HorizonFitter(camera, SigmaCalibration(2.0, 0.3)).fit(segmentation).measurement
     assert plain is not None
     assert scaled is not None
     up = scaled.up.as_array()

@@ -34,7 +34,7 @@ from horizon_rt.models.nets.fcn import FCN8s
 from horizon_rt.models.nets.horizon_net import HorizonNet
 from horizon_rt.models.nets.unet import UNet
 from horizon_rt.models.sizes import NetSize
-from horizon_rt.models.weights import SigmaScale
+from horizon_rt.models.weights import SigmaCalibration
 from horizon_rt.segmentation import Letterbox, Segmentation, Segmenter
 from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render
@@ -239,7 +239,7 @@ def test_occlusion_is_zero_where_the_net_cannot_look_and_right_where_it_does() -
     picture = np.full((1, 3, 192, 320), 2.0, np.float32)
     segmenter, letterbox = Segmenter(OneRegion()), Letterbox(1.0, 0.0, 0.0)
     camera = Camera.from_hfov(320, 192, 70)
-    fitter = HorizonFitter(camera, SigmaScale(1.0, 0.1))
+    fitter = HorizonFitter(camera, SigmaCalibration(1.0, 0.1))
     found = occlude(segmenter, fitter, picture, segmenter.segment_input(picture, letterbox))
     assert found is not None
     assert found.change_deg.shape == (192 // STEP_PX, 320 // STEP_PX)
@@ -276,7 +276,7 @@ class Shy(OneRegion):
 def test_a_lost_horizon_is_no_number() -> None:
     picture = np.full((1, 3, 192, 320), 2.0, np.float32)
     segmenter, letterbox = Segmenter(Shy()), Letterbox(1.0, 0.0, 0.0)
-    fitter = HorizonFitter(Camera.from_hfov(320, 192, 70), SigmaScale(1.0, 0.1))
+    fitter = HorizonFitter(Camera.from_hfov(320, 192, 70), SigmaCalibration(1.0, 0.1))
     found = occlude(segmenter, fitter, picture, segmenter.segment_input(picture, letterbox))
     assert found is not None
     touched = [[_overlap(i, Shy.rows) * _overlap(j, Shy.columns) > 0 for j in range(20)] for i in range(12)]

@@ -184,8 +184,8 @@ def test_the_spacing_covers_the_whole_source() -> None:
     assert spacing(_info(frame_count=10), count=30) == 1
     assert spacing(_info(frame_count=1000), every=7) == 7
     assert spacing(_info(duration_s=60.0, frame_rate=25.0), count=10) == 150
-    assert spacing(_info(frame_count=900, still=True)) == 1
-    assert spacing(_info(frame_count=900, still=True), count=9) == 100
+    assert spacing(_info(frame_count=900, is_image_set=True)) == 1
+    assert spacing(_info(frame_count=900, is_image_set=True), count=9) == 100
     with pytest.raises(SourceError, match="--every"):
         spacing(_info())
 

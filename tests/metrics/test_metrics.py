@@ -23,7 +23,7 @@ from horizon_rt.metrics import (
     summarise_sequences,
     summarise_uncertainty,
 )
-from horizon_rt.metrics.motion import Moment, summarise_motion
+from horizon_rt.metrics.motion import AttitudeSample, summarise_motion
 
 QUICK = settings(max_examples=40, deadline=None)
 
@@ -187,11 +187,13 @@ def test_refusal_counts_are_those_of_a_loop(frames: list[tuple[bool, bool]]) -> 
     assert row["lost_share"] == (lost / with_one if with_one else None)
 
 
-def _moments(times: np.ndarray, truth: np.ndarray, roll: np.ndarray, *, seen: object = True) -> list[Moment]:
+def _moments(
+    times: np.ndarray, truth: np.ndarray, roll: np.ndarray, *, seen: object = True
+) -> list[AttitudeSample]:
     """Estimates of roll, NaN for none; pitch is known exactly."""
     views = np.broadcast_to(np.asarray(seen), times.shape)
     return [
-        Moment(
+        AttitudeSample(
             float(t),
             float(a),
             0.0,

@@ -24,8 +24,8 @@ from horizon_rt.models.nets.horizon_net import HorizonNet
 from horizon_rt.models.sizes import NetSize
 from horizon_rt.models.weights import (
     ModelCard,
-    SigmaScale,
-    default_model,
+    SigmaCalibration,
+    find_model,
     load_net,
     new_net,
     shipped_models,
@@ -62,14 +62,14 @@ def _manifest(folder: Path) -> Path:
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     torch.manual_seed(3)
     kept: dict[str, torch.Tensor] = {}
-    card = default_model(_write(tmp_path, kept.update))
-    assert (card.name, card.sigma.scale, card.sigma.doubt) == ("small", 2.5, 0.1)
+    card = find_model(_write(tmp_path, kept.update))
+    assert (card.name, card.sigma.scale, card.sigma.boundary_width) == ("small", 2.5, 0.1)
     loaded = load_net(card).state_dict()
     assert all(torch.equal(loaded[k], v) for k, v in kept.items())
 
 
 def test_half_precision_is_widened(tmp_path: Path) -> None:
-    card = default_model(_write(tmp_path, lambda v: v.update({k: t.half() for k, t in v.items()})))
+    card = find_model(_write(tmp_path, lambda v: v.update({k: t.half() for k, t in v.items()})))
     assert all(p.dtype == torch.float32 for p in load_net(card).parameters())
 
 
@@ -78,13 +78,13 @@ def _drop(key: str) -> Change:
 
 
 def test_counters_may_be_absent(tmp_path: Path) -> None:
-    load_net(default_model(_write(tmp_path, _drop("stem.1.num_batches_tracked"))))
+    load_net(find_model(_write(tmp_path, _drop("stem.1.num_batches_tracked"))))
 
 
 @pytest.mark.parametrize("key", ["head.weight", "head.bias", "stem.1.running_mean", "presence.weight"])
 def test_missing_values_are_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(WeightsError, match=key):
-        load_net(default_model(_write(tmp_path, _drop(key))))
+        load_net(find_model(_write(tmp_path, _drop(key))))
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_missing_values_are_refused(tmp_path: Path, key: str) -> None:
 )
 def test_values_that_do_not_fit_are_refused_in_one_line(tmp_path: Path, change: Change) -> None:
     with pytest.raises(WeightsError, match="does not fit") as caught:
-        load_net(default_model(_write(tmp_path, change)))
+        load_net(find_model(_write(tmp_path, change)))
     assert "\n" not in str(caught.value)
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
-    card = default_model(_write(tmp_path))
+    card = find_model(_write(tmp_path))
     data = bytearray(card.path.read_bytes())
     data[-1] ^= 1
     card.path.write_bytes(data)
@@ -112,7 +112,7 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    card = default_model(_write(tmp_path))
+    card = find_model(_write(tmp_path))
     card.path.unlink()
     with pytest.raises(WeightsError, match="cannot read"):
         load_net(card)
@@ -121,7 +121,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path) -> None:
     (tmp_path / "small.safetensors").write_bytes(b"\x00" * 50)
     with pytest.raises(WeightsError, match="does not fit"):
-        load_net(default_model(_manifest(tmp_path)))
+        load_net(find_model(_manifest(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -150,31 +150,31 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, old: str, new: str) -> No
     assert old in text
     manifest.write_text(text.replace(old, new))
     with pytest.raises(WeightsError, match="manifest"):
-        default_model(manifest)
+        find_model(manifest)
 
 
 def test_a_net_that_cannot_be_built_is_refused(tmp_path: Path) -> None:
     manifest = _write(tmp_path)
     manifest.write_text(manifest.read_text().replace("[8, 16, 32, 32]", "[8, 16, 32, 30]"))
     with pytest.raises(WeightsError, match="does not fit"):
-        load_net(default_model(manifest))
+        load_net(find_model(manifest))
 
 
 def test_an_unknown_model_names_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"no model 'large'.*small"):
-        default_model(_write(tmp_path), "large")
+        find_model(_write(tmp_path), "large")
 
 
 def test_no_manifest_and_binary_manifest(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="holds no model: there is no manifest"):
-        default_model(tmp_path / "manifest.toml")
+        find_model(tmp_path / "manifest.toml")
     (tmp_path / "manifest.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(WeightsError, match="no usable manifest"):
-        default_model(tmp_path / "manifest.toml")
+        find_model(tmp_path / "manifest.toml")
 
 
 def test_the_shipped_default_loads() -> None:
-    card = default_model()
+    card = find_model()
     assert card.path.parent == weights_folder()
     load_net(card)
 
@@ -185,7 +185,7 @@ def test_the_shipped_default_loads() -> None:
 def _written(folder: Path, name: str = "mine", net: str | NetSize = SMALL, **options: object) -> ModelCard:
     torch.manual_seed(1)
     state = new_net(net).state_dict()
-    return write_manifest(folder, name, net, state, SigmaScale(2.0, 0.2), FACTS, **options)  # type: ignore[arg-type]
+    return write_manifest(folder, name, net, state, SigmaCalibration(2.0, 0.2), FACTS, **options)  # type: ignore[arg-type]
 
 
 FACTS = {"trained": 'on 3 "pictures"\nand \x7f a tab\t', "samples": 3, "metrics": {"iou": [0.5, 1e-7]}}
@@ -194,8 +194,8 @@ FACTS = {"trained": 'on 3 "pictures"\nand \x7f a tab\t', "samples": 3, "metrics"
 @pytest.mark.parametrize("net", ["nano", "unet-small", SMALL, NetSize((8, 16, 32, 24), (0, 2), 0, 3)])
 def test_what_was_written_is_loaded(tmp_path: Path, net: str | NetSize) -> None:
     card = _written(tmp_path, net=net)
-    assert card == default_model(tmp_path / "manifest.toml")
-    assert (card.net, card.sigma) == (net, SigmaScale(2.0, 0.2))
+    assert card == find_model(tmp_path / "manifest.toml")
+    assert (card.net, card.sigma) == (net, SigmaCalibration(2.0, 0.2))
     torch.manual_seed(1)
     expected = new_net(net).eval()
     loaded = load_net(card).eval()
@@ -229,9 +229,9 @@ def test_other_entries_and_the_default_stay(tmp_path: Path) -> None:
     table = tomllib.loads((tmp_path / "manifest.toml").read_text())
     assert table["model"]["small"] == before
     assert (table["default"], list(table["model"])) == ("small", ["small", "second"])
-    load_net(default_model(tmp_path / "manifest.toml"))
+    load_net(find_model(tmp_path / "manifest.toml"))
     _written(tmp_path, "third", default=True)
-    assert default_model(tmp_path / "manifest.toml").name == "third"
+    assert find_model(tmp_path / "manifest.toml").name == "third"
 
 
 def test_writing_beside_a_damaged_manifest_is_refused(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_names_that_are_no_file_names_are_refused(tmp_path: Path, name: str) -> 
 )
 def test_facts_that_no_manifest_can_say_are_refused(tmp_path: Path, facts: dict[str, object]) -> None:
     with pytest.raises(WeightsError) as caught:
-        write_manifest(tmp_path, "a", "nano", {}, SigmaScale(1.0, 0.1), facts)
+        write_manifest(tmp_path, "a", "nano", {}, SigmaCalibration(1.0, 0.1), facts)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
@@ -269,30 +269,30 @@ def test_models_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (f"{folder}:two", "two"),
         (f"{folder}/manifest.toml:two", "two"),
     ]:
-        card = default_model(name=str(text))
+        card = find_model(name=str(text))
         assert (card.name, card.path) == (name, folder / f"{name}.safetensors")
     monkeypatch.chdir(tmp_path)
-    assert default_model(name="a:b:two").name == "two"
+    assert find_model(name="a:b:two").name == "two"
     # A shipped name wins over a folder of that name.
     folder.rename(tmp_path / "small")
-    assert default_model(name="small").path.parent == weights_folder()
-    assert default_model(name="./small").name == "one"
+    assert find_model(name="small").path.parent == weights_folder()
+    assert find_model(name="./small").name == "one"
 
 
 @pytest.mark.parametrize("name", ["", ":", "huge", "nowhere/at/all", "light:other", "a\0b", "x" * 5000, "\n"])
 def test_unknown_models_name_those_that_there_are(name: str) -> None:
     with pytest.raises(WeightsError, match=rf"no model .*there are: {shipped_models()[0]}") as caught:
-        default_model(name=name)
+        find_model(name=name)
     assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_entry_of_a_folder_names_those_that_there_are(tmp_path: Path) -> None:
     _written(tmp_path)
     with pytest.raises(WeightsError, match=r"no model 'yours' in .*there are: mine"):
-        default_model(name=f"{tmp_path}:yours")
+        find_model(name=f"{tmp_path}:yours")
     (tmp_path / "manifest.toml").unlink()
     with pytest.raises(WeightsError, match="holds no model"):
-        default_model(name=str(tmp_path))
+        find_model(name=str(tmp_path))
 
 
 def test_the_input_area_is_that_of_the_manifest(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_sizes_made_up_by_a_manifest_cost_no_memory(tmp_path: Path) -> None:
     text = manifest.read_text().replace("[8, 16, 32, 32]", "[4096, 4096, 4096, 4096]")
     manifest.write_text(text.replace("[1, 1]", "[64, 64]"))
     with pytest.raises(WeightsError, match="does not fit"):
-        load_net(default_model(manifest))
+        load_net(find_model(manifest))
 
 
 @pytest.mark.parametrize(
@@ -332,14 +332,14 @@ def test_more_damage_is_refused(tmp_path: Path, old: str, new: str) -> None:
     assert old in text
     manifest.write_text(text.replace(old, new, 1))
     with pytest.raises(WeightsError, match="no usable manifest"):
-        default_model(manifest)
+        find_model(manifest)
 
 
 def test_heads_that_do_not_divide_the_channels_are_refused(tmp_path: Path) -> None:
     manifest = _write(tmp_path)
     manifest.write_text(manifest.read_text().replace("attention = 1 }", "attention = 1, heads = 5 }"))
     with pytest.raises(WeightsError, match=r"does not fit.*5 attention heads"):
-        load_net(default_model(manifest))
+        load_net(find_model(manifest))
 
 
 WORDS = ["default", "model", "small", "file", "sha256", "net", "channels", "blocks", "sigma", "scale", "nan"]
@@ -357,7 +357,7 @@ def test_only_weights_errors_come_out_of_damaged_manifests(
         text = text[:place] + piece + text[place + length :]
     (tmp_path / "manifest.toml").write_bytes(text.encode() + tail)
     with suppress(WeightsError):
-        card = default_model(tmp_path / "manifest.toml")
+        card = find_model(tmp_path / "manifest.toml")
         with pytest.raises(WeightsError):
             load_net(card)
 
@@ -372,24 +372,26 @@ VALUES = st.recursive(
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(facts=st.dictionaries(st.text(), VALUES, max_size=3))
 def test_facts_come_back_as_they_were(tmp_path: Path, facts: dict[str, object]) -> None:
-    write_manifest(tmp_path, "a", "nano", {"x": torch.zeros(1)}, SigmaScale(1.0, 0.1), {"facts": facts})
+    write_manifest(tmp_path, "a", "nano", {"x": torch.zeros(1)}, SigmaCalibration(1.0, 0.1), {"facts": facts})
     assert tomllib.loads((tmp_path / "manifest.toml").read_text())["model"]["a"]["facts"] == facts
 
 
 def test_the_script_ships_a_run_and_keeps_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The weights and facts of the run, with a sigma of its own."""
-    shipped = default_model(name="nano")
+    shipped = find_model(name="nano")
     state, facts = load_net(shipped).state_dict(), {"trained": "9 samples", "seed": 3}
-    write_manifest(tmp_path / "run", "m", "nano", state, SigmaScale(9.0, 0.9), facts, input_area_px=16384)
+    write_manifest(
+        tmp_path / "run", "m", "nano", state, SigmaCalibration(9.0, 0.9), facts, input_area_px=16384
+    )
     (tmp_path / "weights").mkdir()
     _write(tmp_path / "weights")
     monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path / "weights")
     monkeypatch.setattr("sys.argv", ["install_weights.py", "new", str(tmp_path / "run"), "--count", "8"])
     runpy.run_path(str(ROOT / "benchmarks" / "install_weights.py"), run_name="__main__")
     manifest = tmp_path / "weights" / "manifest.toml"
-    card, entry = default_model(manifest, "new"), tomllib.loads(manifest.read_text())["model"]["new"]
+    card, entry = find_model(manifest, "new"), tomllib.loads(manifest.read_text())["model"]["new"]
     assert (card.net, card.input_area_px) == ("nano", 16384)
-    assert card.sigma != SigmaScale(9.0, 0.9)
+    assert card.sigma != SigmaCalibration(9.0, 0.9)
     assert (entry["trained"], entry["seed"], entry["split"]) == ("9 samples", 3, "split.toml")
     assert all(torch.equal(value, state[key]) for key, value in load_net(card).state_dict().items())
-    assert default_model(manifest).name == "small"
+    assert find_model(manifest).name == "small"

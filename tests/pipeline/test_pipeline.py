@@ -63,7 +63,7 @@ class StubSource(Source):
         self.most_alive = max(self.most_alive, len(self._planes))
         self.given += 1
         index = self.given - 1
-        return Frame((plane,), index, index * (self._period_s or 0.01), arrival_s=time.perf_counter())
+        return Frame((plane,), index, index * (self._period_s or 0.01), decoded_at_s=time.perf_counter())
 
     def _release(self) -> None:
         self.released += 1
@@ -107,7 +107,7 @@ class StubSink(Sink):
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
         assert frame.index == horizon.frame
-        self.ages_s.append(time.perf_counter() - frame.arrival_s)
+        self.ages_s.append(time.perf_counter() - frame.decoded_at_s)
         if frame.index == self._fails_at:
             raise self._error
         time.sleep(self._seconds)

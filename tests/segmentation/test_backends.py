@@ -22,7 +22,7 @@ from horizon_rt.cli.app import app
 from horizon_rt.errors import DeviceError, WeightsError
 from horizon_rt.evaluation.job import EvalJob
 from horizon_rt.models.nets import build_net
-from horizon_rt.models.weights import default_model, load_net, write_manifest
+from horizon_rt.models.weights import find_model, load_net, write_manifest
 from horizon_rt.options import BackendChoice, BackendName, Engine, RunOptions
 from horizon_rt.segmentation import backends, onnx
 from horizon_rt.segmentation.backend import Backend, precisions_of
@@ -49,7 +49,7 @@ def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _made(name: BackendName, model: str | None = None) -> Backend:
     if name not in installed_backends():
         pytest.skip(f"{name} is not installed")
-    return make_backend(default_model(name=model), Engine(backend=name, device="cpu"))
+    return make_backend(find_model(name=model), Engine(backend=name, device="cpu"))
 
 
 def _probability(logits: np.ndarray) -> np.ndarray:
@@ -59,7 +59,7 @@ def _probability(logits: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("model", ["small", "lite0"])
 def test_every_backend_answers_as_the_eager_net(name: BackendName, model: str) -> None:
-    backend, net = _made(name, model), load_net(default_model(name=model)).eval()
+    backend, net = _made(name, model), load_net(find_model(name=model)).eval()
     assert backend.name == f"{name}-cpu"
     rng = np.random.default_rng(1)
     for shape in (*SHAPES, SHAPES[0]):
@@ -119,12 +119,12 @@ def test_a_precision_that_a_backend_does_not_have_is_refused(cli: RunCli, tmp_pa
     for name, precision in (("torchscript", "float16"), ("onnx", "bfloat16")):
         _made(name)  # type: ignore[arg-type]
         with pytest.raises(DeviceError, match=f"runs in float32.* on the CPU, not in {precision}"):
-            make_backend(default_model(), Engine(backend=name, device="cpu", precision=precision))  # type: ignore[arg-type]
+            make_backend(find_model(), Engine(backend=name, device="cpu", precision=precision))  # type: ignore[arg-type]
     assert precisions_of("torchscript", on_gpu=True)[0] == "float16"
     with pytest.raises(DeviceError, match="needs a GPU"):
-        make_backend(default_model(), Engine(backend="auto", device="cpu", precision="float16"))
+        make_backend(find_model(), Engine(backend="auto", device="cpu", precision="float16"))
     with pytest.raises(DeviceError, match="--backend openvino or torchscript does"):
-        make_backend(default_model(), Engine(backend="onnx", device="cpu", precision="bfloat16"))
+        make_backend(find_model(), Engine(backend="onnx", device="cpu", precision="bfloat16"))
     done = cli(
         "track", "synth:sea?seconds=0.1", "--precision", "float16", "--device", "cpu", "--out", tmp_path
     )
@@ -134,15 +134,15 @@ def test_a_precision_that_a_backend_does_not_have_is_refused(cli: RunCli, tmp_pa
 def test_auto_is_the_fastest_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert installed_backends()[-1] == "torchscript"
     assert (
-        make_backend(default_model(), Engine(backend="auto", device="cpu")).name
+        make_backend(find_model(), Engine(backend="auto", device="cpu")).name
         == f"{installed_backends()[0]}-cpu"
     )
     monkeypatch.setattr(backends, "find_spec", lambda name: None)
     assert installed_backends() == ("torchscript",)
-    assert make_backend(default_model(), Engine(backend="auto", device="cpu")).name == "torchscript-cpu"
+    assert make_backend(find_model(), Engine(backend="auto", device="cpu")).name == "torchscript-cpu"
     for name in BACKENDS[1:]:
         with pytest.raises(DeviceError, match=rf"pip install 'horizon-rt\[{name}\]'"):
-            make_backend(default_model(), Engine(backend=name, device="cpu"))
+            make_backend(find_model(), Engine(backend=name, device="cpu"))
 
 
 def test_signals_reach_a_process_that_has_had_several_openvino_nets() -> None:
@@ -151,9 +151,9 @@ def test_signals_reach_a_process_that_has_had_several_openvino_nets() -> None:
 import gc, os, signal, numpy
 from horizon_rt.options import Engine
 from horizon_rt.segmentation.backends import make_backend
-from horizon_rt.models.weights import default_model
+from horizon_rt.models.weights import find_model
 engines = [Engine(backend="openvino", device="cpu", precision=p) for p in ("float32", "bfloat16")]
-kept = [make_backend(default_model(), engine) for engine in engines]
+kept = [make_backend(find_model(), engine) for engine in engines]
 for backend in kept:
     backend(numpy.zeros((1, 3, 64, 96), numpy.float32))
 while kept:
@@ -170,16 +170,16 @@ os.kill(os.getpid(), signal.SIGINT)
 def test_auto_takes_one_that_runs_in_the_precision() -> None:
     able = [name for name in installed_backends() if "bfloat16" in precisions_of(name)]
     assert (
-        make_backend(default_model(), Engine(backend="auto", device="cpu", precision="bfloat16")).name
+        make_backend(find_model(), Engine(backend="auto", device="cpu", precision="bfloat16")).name
         == f"{able[0]}-cpu-bfloat16"
     )
 
 
 def test_what_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown"):
-        make_backend(default_model(), Engine(backend="tflite", device="cpu"))  # type: ignore[arg-type]
+        make_backend(find_model(), Engine(backend="tflite", device="cpu"))  # type: ignore[arg-type]
     with pytest.raises(DeviceError, match="runs on the CPU"):
-        make_backend(default_model(), Engine(backend="onnx", device="cuda"))
+        make_backend(find_model(), Engine(backend="onnx", device="cuda"))
 
 
 def test_a_graph_is_made_once_and_only_of_the_right_weights(
@@ -188,7 +188,7 @@ def test_a_graph_is_made_once_and_only_of_the_right_weights(
     monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path / "cache"))
     made: list[object] = []
     monkeypatch.setattr(onnx, "onnx_bytes", lambda net: made.append(net) or b"graph %d" % len(made))
-    old = default_model()
+    old = find_model()
     card = write_manifest(tmp_path, "m", "nano", build_net("nano").state_dict(), old.sigma, {})
     with caplog.at_level(logging.WARNING):
         assert onnx.graph_of(card) == b"graph 1"
@@ -209,7 +209,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setattr(onnx, "onnx_bytes", lambda net: b"graph")
     with caplog.at_level(logging.WARNING):
-        assert onnx.graph_of(default_model()) == b"graph"
+        assert onnx.graph_of(find_model()) == b"graph"
     assert "cannot be kept" in caplog.text
 
 
@@ -218,16 +218,16 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
 def test_a_graph_that_was_cut_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, choice: BackendChoice, left: float
 ) -> None:
-    graph = onnx.graph_of(default_model())
+    graph = onnx.graph_of(find_model())
     monkeypatch.setattr(onnx, "onnx_bytes", lambda net: graph)
     monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path))
-    onnx.graph_of(default_model())
+    onnx.graph_of(find_model())
     [file] = tmp_path.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[: int(left * len(whole))])
     backends._shared.cache_clear()
     assert (
-        make_backend(default_model(), Engine(backend=choice, device="cpu")).name
+        make_backend(find_model(), Engine(backend=choice, device="cpu")).name
         == f"{choice.replace('auto', 'onnx')}-cpu"
     )
     assert file.read_bytes() == whole
@@ -244,7 +244,7 @@ def test_auto_goes_on_where_a_net_cannot_be_converted(
     backends._shared.cache_clear()
     backends._first_that_runs.cache_clear()
     for _ in range(2):
-        assert make_backend(default_model(), Engine(backend="auto", device="cpu")).name == "torchscript-cpu"
+        assert make_backend(find_model(), Engine(backend="auto", device="cpu")).name == "torchscript-cpu"
     backends._first_that_runs.cache_clear()
     lines = [line for line in caplog.messages if "cannot run small here" in line]
     assert len(lines) == len(installed_backends()) - 1
@@ -295,7 +295,7 @@ def test_track_takes_a_backend_and_says_what_is_missing(
 def test_a_graph_that_is_there_needs_no_pytorch(cache: Path) -> None:
     if "onnx" not in installed_backends():
         pytest.skip("onnx is not installed")
-    make_backend(default_model(), Engine(backend="onnx", device="cpu"))
+    make_backend(find_model(), Engine(backend="onnx", device="cpu"))
     code = "import sys, horizon_rt as hz; hz.HorizonTracker(backend='onnx'); sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "HORIZON_RT_CACHE": str(cache)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=100).returncode == 0

@@ -13,7 +13,7 @@ from support.cli import RunCli
 
 from horizon_rt.errors import OutputError
 from horizon_rt.models.nets import build_net
-from horizon_rt.models.weights import default_model, load_net
+from horizon_rt.models.weights import find_model, load_net
 from horizon_rt.segmentation.export import export_net
 
 # Loads every file of a folder and keeps the answers to the picture that lies there.
@@ -45,7 +45,7 @@ def test_exported_nets_answer_the_same_in_a_fresh_process(tmp_path: Path, cli: R
     answers = torch.load(tmp_path / "answers")
     assert len(answers) == 5
     with torch.inference_mode():
-        expected = {"small": load_net(default_model()).eval()(picture), "a": net(picture)}
+        expected = {"small": load_net(find_model()).eval()(picture), "a": net(picture)}
     for name, (mask, presence) in answers.items():
         right = expected["small" if name.startswith("small") else "a"]
         half = name.startswith("half")
@@ -89,7 +89,7 @@ def test_exported_graphs_answer_the_same_without_pytorch(tmp_path: Path, cli: Ru
     with np.load(tmp_path / "answers.npz") as stored:
         answers = dict(stored)
     with torch.inference_mode():
-        small, nano = load_net(default_model()).eval()(picture)[0], net(picture)[0]
+        small, nano = load_net(find_model()).eval()(picture)[0], net(picture)[0]
     for name in ("small.graph", "small.xml"):
         assert answers[name] == pytest.approx(small.numpy(), abs=1e-3)
     assert answers["half.onnx"].dtype == np.float16

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from horizon_rt.errors import DecodeError, DeviceError
 from horizon_rt.frame import DevicePlane, Frame
 from horizon_rt.models.nets import build_net
-from horizon_rt.models.weights import default_model, load_net
+from horizon_rt.models.weights import find_model, load_net
 from horizon_rt.options import Engine
 from horizon_rt.pipeline.stages import AnalysisAhead, run_pipeline
 from horizon_rt.segmentation import Segmentation, Segmenter
@@ -62,7 +62,7 @@ class LateQueue:
 
 @pytest.fixture(scope="module")
 def net() -> torch.nn.Module:
-    return load_net(default_model(name="nano"))
+    return load_net(find_model(name="nano"))
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_folding_the_norms_leaves_the_net_as_it_is(name: str) -> None:
 
 
 def test_the_shipped_net_keeps_no_batch_norm() -> None:
-    folded = DeviceNet(load_net(default_model()), "cpu", "float16")
+    folded = DeviceNet(load_net(find_model()), "cpu", "float16")
     assert "batch_norm" not in str(folded._graph.inlined_graph)
 
 
@@ -298,7 +298,7 @@ def test_what_plays_in_real_time_is_tracked_frame_by_frame(
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device answers")
 def test_no_gpu_is_one_line(net: torch.nn.Module) -> None:
     with pytest.raises(DeviceError, match="no CUDA device answers; use --device cpu"):
-        make_backend(default_model(), Engine(device="cuda"))
+        make_backend(find_model(), Engine(device="cuda"))
     assert HorizonTracker(backend="torchscript").backend == "torchscript-cpu"
 
 
@@ -321,7 +321,7 @@ def assert_measured_alike(tracker: HorizonTracker, data_root: Path, count: int) 
 
 def test_half_precision_measures_real_frames_alike(data_root: Path, queue: LateQueue) -> None:
     """The arithmetic of the GPU's way, in float16 on the CPU."""
-    tracker, card = HorizonTracker(device="cpu", backend="torchscript", smooth="none"), default_model()
+    tracker, card = HorizonTracker(device="cpu", backend="torchscript", smooth="none"), find_model()
     net = DeviceNet(load_net(card), "cpu", "float16")
     tracker._segmenter = GpuSegmenter(net, input_area_px=card.input_area_px, queue=queue)
     assert_measured_alike(tracker, data_root, 40)
@@ -352,7 +352,7 @@ def assert_half(net: DeviceNet) -> None:
 
 @pytest.mark.parametrize("name", ["small", "nano", "lite0"])
 def test_all_of_the_net_is_of_half_precision(name: str) -> None:
-    assert_half(DeviceNet(load_net(default_model(name=name)), "cpu", "float16"))
+    assert_half(DeviceNet(load_net(find_model(name=name)), "cpu", "float16"))
 
 
 # --- with one

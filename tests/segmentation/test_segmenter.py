@@ -16,7 +16,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.models.nets import build_net
 from horizon_rt.models.nets.horizon_net import HorizonNet
 from horizon_rt.models.sizes import NetSize
-from horizon_rt.models.weights import default_model, write_manifest
+from horizon_rt.models.weights import find_model, write_manifest
 from horizon_rt.options import Engine
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.backends import make_backend
@@ -70,9 +70,9 @@ def test_a_net_that_nobody_uses_any_more_takes_no_memory() -> None:
     code = """
 import gc, pathlib, numpy
 from horizon_rt.segmentation.torchscript import TorchScript
-from horizon_rt.models.weights import default_model, load_net
+from horizon_rt.models.weights import find_model, load_net
 for _ in range(10):
-    TorchScript(load_net(default_model()))(numpy.zeros((1, 3, 64, 96), numpy.float32))
+    TorchScript(load_net(find_model()))(numpy.zeros((1, 3, 64, 96), numpy.float32))
     gc.collect()
     print(int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20)
 """
@@ -82,15 +82,15 @@ for _ in range(10):
 
 
 def test_trackers_of_one_model_share_its_net() -> None:
-    card = default_model(name="nano")
+    card = find_model(name="nano")
     one = make_backend(card, Engine(backend="torchscript", device="cpu"))
     assert make_backend(card, Engine(backend="torchscript", device="cpu")) is one
     assert make_backend(card, Engine(backend="torchscript", device="cpu", precision="bfloat16")) is not one
-    assert make_backend(default_model(), Engine(backend="torchscript", device="cpu")) is not one
+    assert make_backend(find_model(), Engine(backend="torchscript", device="cpu")) is not one
 
 
 def test_a_shared_net_is_that_of_the_weights_file_as_it_is_now(tmp_path: Path) -> None:
-    sigma = default_model().sigma
+    sigma = find_model().sigma
     states = [build_net("nano").state_dict() for _ in range(2)]
     picture, answers, cards = np.ones((1, 3, 64, 96), np.float32), [], []
     for state in states:

@@ -119,7 +119,7 @@ def test_time_keeps_the_order_of_frames_for_days(seconds: float) -> None:
 @given(horizons)
 def test_a_horizon_as_a_dictionary_is_its_row(value: Horizon) -> None:
     with TemporaryDirectory() as folder:
-        with TelemetrySink(f"{folder}/t.jsonl", context(still=value.file is not None)) as sink:
+        with TelemetrySink(f"{folder}/t.jsonl", context(is_image_set=value.file is not None)) as sink:
             sink.write(frame(), value)
         row = Path(folder, "t.jsonl").read_text("utf-8").split("\n")[1]
     assert strict(row) == value.to_dict()
@@ -172,7 +172,7 @@ def test_a_file_holds_a_header_and_a_line_a_frame(tmp_path: Path) -> None:
 def test_csv_has_the_same_values_flattened(tmp_path: Path) -> None:
     values = [horizon(0, file="ü, 1.png"), horizon(1, roll=None, file="b.png")]
     for suffix in ("csv", "jsonl"):
-        with TelemetrySink(tmp_path / f"t.{suffix}", context(still=True)) as sink:
+        with TelemetrySink(tmp_path / f"t.{suffix}", context(is_image_set=True)) as sink:
             for value in values:
                 sink.write(frame(value.frame, name="x"), value)
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
@@ -188,7 +188,7 @@ def test_csv_has_the_same_values_flattened(tmp_path: Path) -> None:
 
 
 def test_pictures_without_a_name_in_the_result_take_the_frames(tmp_path: Path) -> None:
-    with TelemetrySink(tmp_path / "t.jsonl", context(still=True)) as sink:
+    with TelemetrySink(tmp_path / "t.jsonl", context(is_image_set=True)) as sink:
         sink.write(frame(name="a/\udcff.png"), horizon())
     line = strict((tmp_path / "t.jsonl").read_bytes().decode("utf-8").splitlines()[1])
     assert line["file"] == "a/\udcff.png"

@@ -167,7 +167,7 @@ def test_an_animated_png_is_a_recording(tmp_path: Path) -> None:
     levels = moving_pictures(tmp_path / "a.png")
     with open_source(tmp_path / "a.png") as source:
         frames = list(source)
-    assert (source.info.kind, source.info.still, source.warnings) == ("file", False, [])
+    assert (source.info.kind, source.info.is_image_set, source.warnings) == ("file", False, [])
     assert [int(frame.luma[12, 16]) for frame in frames] == pytest.approx(levels, abs=1)
     assert [frame.time_s for frame in frames] == pytest.approx([0.0, 0.1, 0.2, 0.3])
     (job,) = find_inputs([str(tmp_path / "a.png")], tmp_path / "out")
@@ -200,4 +200,4 @@ def test_an_animation_of_one_picture_is_a_picture(tmp_path: Path) -> None:
     control = chunk(b"acTL", struct.pack(">II", 1, 0))
     (tmp_path / "a.png").write_bytes(data[:33] + control + data[33:])
     with open_source(tmp_path / "a.png") as source:
-        assert (source.info.still, len(list(source)), source.warnings) == (True, 1, [])
+        assert (source.info.is_image_set, len(list(source)), source.warnings) == (True, 1, [])

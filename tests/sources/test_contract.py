@@ -67,7 +67,7 @@ def test_frames_are_numbered_and_their_time_advances(opener: Opener) -> None:
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
     assert frames[0].time_s == pytest.approx(0.0, abs=1e-9)
     assert np.all(np.diff([frame.time_s for frame in frames]) > 0)
-    assert all(0 < frame.arrival_s <= time.perf_counter() for frame in frames)
+    assert all(0 < frame.decoded_at_s <= time.perf_counter() for frame in frames)
 
 
 def test_info_describes_the_first_frame(opener: Opener) -> None:
@@ -77,8 +77,8 @@ def test_info_describes_the_first_frame(opener: Opener) -> None:
     assert (info.width, info.height) == (frame.width, frame.height)
     assert info.name
     assert info.frame_rate is None or info.frame_rate > 0
-    assert info.still == (info.kind == "images")
-    assert (frame.name is not None) == info.still
+    assert info.is_image_set == (info.kind == "images")
+    assert (frame.name is not None) == info.is_image_set
 
 
 def test_reading_past_the_end_stays_none(opener: Opener) -> None:

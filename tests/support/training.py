@@ -15,7 +15,7 @@ from horizon_rt.datasets import Label, MaskFile
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.training.batches import Batch
 from horizon_rt.training.samples import sample as samples
-from horizon_rt.training.samples import samplers as ingredients
+from horizon_rt.training.samples import samplers as samplers
 from horizon_rt.training.samples.pictures import Picture
 from horizon_rt.training.samples.sample import HalfPlane, Sample
 
@@ -32,7 +32,7 @@ def patch_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "random_sensor", quantise)
     monkeypatch.setattr(samples, "fade_border", lambda image, plane, rng: image)
     monkeypatch.setattr(
-        ingredients, "random_scene", lambda rng, kind=None: flat_scene()._replace(visibility=1e12)
+        samplers, "random_scene", lambda rng, kind=None: flat_scene()._replace(visibility=1e12)
     )
 
 

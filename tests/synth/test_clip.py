@@ -20,13 +20,13 @@ from horizon_rt.sources.synthetic import (
 )
 from horizon_rt.synth.clip import Clip, PanoramaView, SceneView, to_frame
 from horizon_rt.synth.panorama import Panorama
-from horizon_rt.synth.trajectory import make_path
+from horizon_rt.synth.trajectory import make_trajectory
 
 CAMERA = Camera.from_hfov(160, 90, 70)
 
 
 def _clip(seed: int = 0, seconds: float = 1.0) -> Clip:
-    path = make_path("boat", seconds, seed)
+    path = make_trajectory("boat", seconds, seed)
     return Clip(view=SceneView(flat_scene()), path=path, camera=CAMERA, duration_s=seconds, seed=seed)
 
 
@@ -60,7 +60,7 @@ def test_a_panorama_turns_with_the_pose() -> None:
     image = np.zeros((64, 128, 3), np.uint8)
     image[:32] = 255
     view = PanoramaView(Panorama("made", "sea", True, image), heading_deg=20)
-    clip = Clip(view=view, path=make_path("flight", 2), camera=CAMERA, duration_s=2)
+    clip = Clip(view=view, path=make_trajectory("flight", 2), camera=CAMERA, duration_s=2)
     assert clip.frame(3).luma[0].mean() > 200 > 60 > clip.frame(3).luma[-1].mean()
 
 
@@ -151,7 +151,7 @@ def test_a_source_gives_every_frame_of_its_clip_in_order() -> None:
         frames = list(source)
     assert [f.index for f in frames] == list(range(10))
     assert [f.time_s for f in frames] == [k / 25 for k in range(10)]
-    assert all(f.arrival_s > 0 for f in frames)
+    assert all(f.decoded_at_s > 0 for f in frames)
     assert all((f.luma == source.clip.frame(f.index).luma).all() for f in frames)
 
 

@@ -21,7 +21,7 @@ from horizon_rt.synth.random_scene import random_scene
 from horizon_rt.synth.render import camera_rays, render, world_axes
 from horizon_rt.synth.scene import KINDS
 from horizon_rt.synth.sensor import random_sensor, to_uint8
-from horizon_rt.synth.trajectory import MOTIONS, make_path
+from horizon_rt.synth.trajectory import MOTIONS, make_trajectory
 
 CAMERA = Camera.from_hfov(320, 180, 70)
 LENS = brown(
@@ -144,7 +144,7 @@ def test_quantising_rounds_and_clips() -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_motions_are_smooth(motion: str, seed: int) -> None:
     """Rates and accelerations by differences: bounded everywhere, so there is no jump and no kink."""
-    path, step = make_path(motion, 20.0, seed), 2e-3  # type: ignore[arg-type]
+    path, step = make_trajectory(motion, 20.0, seed), 2e-3  # type: ignore[arg-type]
     poses = [path.at(t) for t in np.arange(0, 20, step)]
     angles = np.array([(p.roll_deg, p.pitch_deg, p.heading_deg) for p in poses])
     assert np.abs(np.diff(angles, axis=0) / step).max() < 360
@@ -156,21 +156,21 @@ def test_motions_are_smooth(motion: str, seed: int) -> None:
 
 
 def test_motions_repeat_with_their_seed_and_differ_without() -> None:
-    assert make_path("boat", 9, 4).at(3.3) == make_path("boat", 9, 4).at(3.3)
-    assert make_path("boat", 9, 4).at(3.3) != make_path("boat", 9, 5).at(3.3)
+    assert make_trajectory("boat", 9, 4).at(3.3) == make_trajectory("boat", 9, 4).at(3.3)
+    assert make_trajectory("boat", 9, 4).at(3.3) != make_trajectory("boat", 9, 5).at(3.3)
 
 
 def test_a_camera_at_rest_stays_level() -> None:
-    path = make_path("rest", 10)
+    path = make_trajectory("rest", 10)
     assert all(abs(path.at(t).roll_deg) + abs(path.at(t).pitch_deg) < 1e-6 for t in range(10))
 
 
 def test_aerobatics_fly_inverted_and_a_flight_does_not() -> None:
-    rolls = {m: [make_path(m, 12).at(t).up.roll_deg for t in np.arange(0, 12, 0.02)] for m in MOTIONS}
+    rolls = {m: [make_trajectory(m, 12).at(t).up.roll_deg for t in np.arange(0, 12, 0.02)] for m in MOTIONS}
     assert max(np.abs(rolls["aerobatics"])) > 175
     assert 35 < max(np.abs(rolls["flight"])) < 50
 
 
 def test_an_unknown_motion_names_those_that_there_are() -> None:
     with pytest.raises(SourceError, match="unknown motion 'hover'; there are: flight"):
-        make_path("hover", 3)  # type: ignore[arg-type]
+        make_trajectory("hover", 3)  # type: ignore[arg-type]

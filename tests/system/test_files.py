@@ -18,13 +18,13 @@ from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import save_profile
 from horizon_rt.errors import OutputError
 from horizon_rt.system import locks
-from horizon_rt.system.files import PartialFile, append_line, write_whole
+from horizon_rt.system.files import AtomicFile, append_line, write_atomic
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs signals and locks of POSIX")
 HOLD = """
 import sys, time
-from horizon_rt.system.files import PartialFile
-file = PartialFile(sys.argv[1])
+from horizon_rt.system.files import AtomicFile
+file = AtomicFile(sys.argv[1])
 file.write(b"theirs")
 print("open", flush=True)
 time.sleep(60)
@@ -49,25 +49,25 @@ def test_what_another_run_writes_is_refused_until_that_dies(
     holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     target, partial = tmp_path / "out.jsonl", tmp_path / "out.jsonl.partial"
-    for attempt in (PartialFile, lambda path: write_whole(path, b"mine")):
+    for attempt in (AtomicFile, lambda path: write_atomic(path, b"mine")):
         with pytest.raises(OutputError, match=r"out\.jsonl: another run is writing it; choose another"):
             attempt(target)
         assert partial.read_bytes() == b"theirs"
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    write_whole(target, b"mine")
+    write_atomic(target, b"mine")
     assert target.read_bytes() == b"mine"
     assert not partial.exists()
 
 
 def test_a_target_is_free_again_once_its_file_is_closed(tmp_path: Path) -> None:
     target = tmp_path / "a"
-    for end in (PartialFile.commit, PartialFile.close, PartialFile.remove):
-        file = PartialFile(target)
+    for end in (AtomicFile.commit, AtomicFile.close, AtomicFile.remove):
+        file = AtomicFile(target)
         with pytest.raises(OutputError, match="another run"):
-            PartialFile(target)
+            AtomicFile(target)
         end(file)
-    write_whole(target, b"last")
+    write_atomic(target, b"last")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
@@ -93,7 +93,7 @@ def test_a_partial_name_that_leads_elsewhere_is_never_followed(tmp_path: Path) -
     (tmp_path / "d.partial").mkdir()
     for name, reason in {"a": "symbolic link", "b": "symbolic link", "c": "", "d": "directory"}.items():
         with pytest.raises(OutputError, match=f"cannot write .*{name}.*{reason}"):
-            write_whole(tmp_path / name, b"mine")
+            write_atomic(tmp_path / name, b"mine")
     assert victim.read_text() == "kept"
     assert not (tmp_path / "made").exists()
 
@@ -105,7 +105,7 @@ def test_a_link_put_there_in_the_last_moment_is_not_followed(
     (tmp_path / "a.partial").symlink_to(tmp_path / "made")
     monkeypatch.setattr(Path, "is_symlink", lambda _path: False)
     with pytest.raises(OutputError, match="cannot write"):
-        write_whole(tmp_path / "a", b"mine")
+        write_atomic(tmp_path / "a", b"mine")
     assert not (tmp_path / "made").exists()
 
 
@@ -113,7 +113,7 @@ def test_a_link_put_there_in_the_last_moment_is_not_followed(
 def test_a_file_that_another_run_finished_between_opening_and_locking_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = PartialFile(tmp_path / "a")
+    other = AtomicFile(tmp_path / "a")
     other.write(b"theirs")
     lock, finish = locks._lock, [other.commit]
 
@@ -124,7 +124,7 @@ def test_a_file_that_another_run_finished_between_opening_and_locking_stays(
         lock(descriptor)
 
     monkeypatch.setattr(locks, "_lock", late)
-    mine = PartialFile(tmp_path / "a")
+    mine = AtomicFile(tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"theirs"
     mine.write(b"mine")
     mine.commit()
@@ -138,7 +138,7 @@ def test_a_file_system_without_locks_is_written_all_the_same(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(locks, "_lock", none)
-    write_whole(tmp_path / "a", b"mine")
+    write_atomic(tmp_path / "a", b"mine")
     assert (tmp_path / "a").read_bytes() == b"mine"
 
 
@@ -171,9 +171,9 @@ def test_a_line_that_finds_no_room_leaves_nothing_of_itself(tmp_path: Path, left
 
 @posix
 def test_a_full_disk_never_leaves_a_part_under_the_final_name(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a", b"old")
+    write_atomic(tmp_path / "a", b"old")
     with full_disk(2), pytest.raises(OutputError, match="File too large"):
-        write_whole(tmp_path / "a", b"newer")
+        write_atomic(tmp_path / "a", b"newer")
     assert (tmp_path / "a").read_bytes() == b"old"
 
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from support.cli import RunCli, write_horizon
 
 from horizon_rt.cli import _prepare_messages
-from horizon_rt.cli.console import Sanitised, print_table, say
+from horizon_rt.cli.console import Sanitised, print_line, print_table
 from horizon_rt.datasets import read_horizons
 from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.errors import SourceError
@@ -44,7 +44,7 @@ SHOWN = r"a\x1b[2Jb\x9b31m\u202e\x07"
 def test_what_a_terminal_would_obey_is_shown_as_an_escape(text: str, shown: str) -> None:
     assert printable(text) == shown
     console = Console(file=io.StringIO(), force_terminal=True, width=40)
-    say(console, text)
+    print_line(console, text)
     assert console.file.getvalue() == shown + "\n"  # type: ignore[attr-defined]
 
 

@@ -224,8 +224,8 @@ def test_an_interrupted_look_leaves_telemetry_alone(tmp_path: Path) -> None:
         if len(seen) == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
-    outputs = default_outputs(tmp_path, "x", still=False)
-    summary = run(source, RunOptions(smooth="offline"), outputs, on_look=look)
+    outputs = default_outputs(tmp_path, "x", is_image_set=False)
+    summary = run(source, RunOptions(smooth="offline"), outputs, on_first_pass=look)
     assert summary.interrupted
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.jsonl"]
     records = _records(tmp_path / "x.jsonl")[1:]
@@ -240,7 +240,7 @@ def test_a_recording_that_ends_earlier_when_read_again_is_an_error(
     shorter = open_source("synth:sea?motion=boat&size=320x192&seconds=0.8&seed=3")
     monkeypatch.setattr("horizon_rt.pipeline.run._reopen", lambda info: shorter)
     with pytest.raises(SourceError, match="5 frames earlier"):
-        run(source, RunOptions(smooth="offline"), default_outputs(tmp_path, "x", still=False))
+        run(source, RunOptions(smooth="offline"), default_outputs(tmp_path, "x", is_image_set=False))
     assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".partial")]
     assert shorter.closed
 
@@ -252,8 +252,8 @@ def test_a_signal_at_the_last_frame_of_the_first_look_counts(tmp_path: Path) -> 
         if frame.index == 9:
             os.kill(os.getpid(), signal.SIGINT)
 
-    outputs = default_outputs(tmp_path, "x", still=False)
-    assert run(source, RunOptions(smooth="offline"), outputs, on_look=look).interrupted
+    outputs = default_outputs(tmp_path, "x", is_image_set=False)
+    assert run(source, RunOptions(smooth="offline"), outputs, on_first_pass=look).interrupted
     assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
 
 

@@ -24,7 +24,7 @@ from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import cache
 from horizon_rt.training.samples.cache import build_cache, cache_facts, draw, open_cache
 from horizon_rt.training.samples.sample import TAGS
-from horizon_rt.training.samples.sampler_set import make_ingredients
+from horizon_rt.training.samples.sampler_set import make_samplers
 
 SHAPES = {(64, 96): 0.7, (96, 64): 0.3}
 RECIPE = Recipe(shares={"rendered-sea": 0.5, "out-of-view": 0.3, "blank": 0.2}, batch=4, seed=3)
@@ -103,7 +103,7 @@ def test_a_cache_repeats_with_its_seed_whoever_fills_it(
 
 def test_a_cache_holds_what_is_drawn(folder: Path) -> None:
     """The chunks one after the other, each from a seed of its own, so that no sample stands there twice."""
-    made, start = make_ingredients(RECIPE), 0
+    made, start = make_samplers(RECIPE), 0
     for number, (size, count) in enumerate([((64, 96), 20), ((64, 96), 20), ((64, 96), 2), ((96, 64), 18)]):
         store, start = open_cache(folder, size), 0 if size == (96, 64) else 20 * number
         samples, kinds = draw(np.random.default_rng(3 * 1_000_003 + 7919 * number), made, size, count)
@@ -123,7 +123,7 @@ def test_ingredients_are_drawn_by_their_shares() -> None:
 
 
 def _index(folder: Path) -> dict[bytes, tuple[int, int]]:
-    """Ingredient and tags of every image."""
+    """Sampler and tags of every image."""
     stores = [open_cache(folder, size) for size in SHAPES]
     return {
         image.tobytes(): (int(label[2]), int(label[3]))
@@ -179,7 +179,7 @@ def test_progress_counts_to_the_end(tmp_path: Path) -> None:
 
 
 def test_wrong_wishes_are_refused(folder: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no ingredient or tag 'sea'; there are: blank, faded, occ"):
+    with pytest.raises(DatasetError, match=r"no sampler or tag 'sea'; there are: blank, faded, occ"):
         CachedBatches([folder], batch=4, seed=0, without=["sea"])
     with pytest.raises(DatasetError, match="no cache holds the 43 samples of a batch"):
         CachedBatches([folder], batch=43, seed=0)
@@ -227,7 +227,7 @@ JSON = SCALARS | PAIRS | st.lists(PAIRS, max_size=3) | st.dictionaries(st.text(m
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(facts=JSON | st.fixed_dictionaries({"ingredients": JSON, "shapes": JSON}) | st.binary(max_size=30))
+@given(facts=JSON | st.fixed_dictionaries({"samplers": JSON, "shapes": JSON}) | st.binary(max_size=30))
 def test_damaged_facts_raise_nothing_else(tmp_path: Path, facts: object) -> None:
     data = facts if isinstance(facts, bytes) else json.dumps(facts).encode()
     (tmp_path / "cache.json").write_bytes(data)

@@ -18,7 +18,7 @@ from horizon_rt.datasets.rendered import write_pictures
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
 from horizon_rt.models.nets import build_net
-from horizon_rt.models.weights import SigmaScale
+from horizon_rt.models.weights import SigmaCalibration
 from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.preprocess import Preprocessor
 from horizon_rt.synth.stills import StillOptions
@@ -97,7 +97,7 @@ def test_the_metrics_are_those_of_an_independent_computation(trained: Trained) -
             mask, presence = trained.net(torch.from_numpy(preprocess.input))
         camera = Camera.from_hfov(width, height, 70)
         segmentation = Segmentation(mask[0, 0].numpy(), float(torch.sigmoid(presence)), letterbox)
-        measured = HorizonFitter(camera, SigmaScale(1.0, 0.1)).fit(segmentation).measurement
+        measured = HorizonFitter(camera, SigmaCalibration(1.0, 0.1)).fit(segmentation).measurement
         if not seen or line is None:
             refused.append(measured is None)
             continue

@@ -48,7 +48,7 @@ def test_the_recipe_of_the_shipped_models_can_be_read() -> None:
         ("rate = -1", "rate lies between"),
         ("average = 1.5", "average lies between 0 and 1, got 1.5"),
         ("shares = 3", r"shares of a recipe is dict\[str, float\], got 3"),
-        ("shares = {sea = 1}", "no ingredient 'sea'; there are: rendered-sea"),
+        ("shares = {sea = 1}", "no sampler 'sea'; there are: rendered-sea"),
         ("shares = {room = 'x'}", "the part of room lies between 0 and 1e.*, got 'x'"),
         ("data = {own = inf}", "the part of own lies between"),
         ("shares = {room = 0}", "are all 0"),

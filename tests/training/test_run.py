@@ -22,7 +22,7 @@ from horizon_rt.datasets.rendered import write_pictures
 from horizon_rt.errors import TrainingError
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.models.nets import build_net
-from horizon_rt.models.weights import default_model, load_net
+from horizon_rt.models.weights import find_model, load_net
 from horizon_rt.synth.stills import StillOptions
 from horizon_rt.training import loop
 from horizon_rt.training.batches import LiveBatches
@@ -66,7 +66,7 @@ def _train(*more: str | Path) -> list[str | Path]:
 def test_a_shipped_model_is_fine_tuned_and_can_be_used(
     own: Path, tmp_path: Path, clip: Path, cli: RunCli
 ) -> None:
-    out, model = tmp_path / "out", default_model()
+    out, model = tmp_path / "out", find_model()
     words = ("--data", own, "--init", model.name, "--out", out, "--name", "mine", "--seed", "1")
     done = cli(*_train(*words, "--samples", "32", "--batch", "8", "--evaluate-every", "2"))
     assert done.code == 0, done.err
@@ -82,7 +82,7 @@ def test_a_shipped_model_is_fine_tuned_and_can_be_used(
         "split.toml",
     }
     assert {path.name for path in out.iterdir()} == expected
-    card = default_model(name=str(out))
+    card = find_model(name=str(out))
     assert (card.name, card.net, card.sigma) == ("mine", model.net, model.sigma)
     before, after = load_net(model).state_dict(), load_net(card).state_dict()
     moved = [float((before[k] - after[k]).abs().max()) for k in after if k.endswith("weight")]
@@ -118,7 +118,7 @@ def test_the_same_command_gives_the_same_model_and_another_seed_another(
     assert all((weights[0][k] == weights[1][k]).all() for k in weights[0])
     assert any((weights[0][k] != weights[2][k]).any() for k in weights[0])
     assert "pictures set aside" not in (tmp_path / "a" / "report.html").read_text()
-    card = default_model(name=str(tmp_path / "a"))
+    card = find_model(name=str(tmp_path / "a"))
     assert (card.net, card.name) == ("nano", "a")
 
 
@@ -176,7 +176,7 @@ def test_a_cache_is_made_once(quick: Path, tmp_path: Path, cli: RunCli) -> None:
     words = ("--recipe", quick, "--cache", tmp_path / "cache", "--cache-samples", "100")
     assert cli(*_train(*words, "--out", tmp_path / "a")).code == 0
     facts = json.loads((tmp_path / "cache" / "cache.json").read_text())
-    assert (facts["count"], facts["ingredients"]) == (100, ["room", "blank"])
+    assert (facts["count"], facts["samplers"]) == (100, ["room", "blank"])
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     assert cli(*_train(*words, "--out", tmp_path / "b")).code == 0
     assert before == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}

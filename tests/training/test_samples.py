@@ -24,14 +24,14 @@ from horizon_rt.sources.synthetic import SyntheticOptions
 from horizon_rt.synth.panorama import Panorama
 from horizon_rt.training.recipe import PROCEDURAL, Recipe
 from horizon_rt.training.samples import sample as samples
-from horizon_rt.training.samples import samplers as ingredients
+from horizon_rt.training.samples import samplers as samplers
 from horizon_rt.training.samples.cache import SHAPES
 from horizon_rt.training.samples.collage import replace_side
 from horizon_rt.training.samples.occlusion import hide_part
 from horizon_rt.training.samples.pictures import Picture, open_pictures, thinned
 from horizon_rt.training.samples.sample import HalfPlane, Sample
-from horizon_rt.training.samples.sampler_set import make_ingredients
-from horizon_rt.training.samples.windows import beside_sample, window_sample
+from horizon_rt.training.samples.sampler_set import make_samplers
+from horizon_rt.training.samples.windows import negative_crop, window_sample
 
 SIZE = (96, 160)
 LINES = [HorizonLine(0, 0), HorizonLine(17, 13.7), HorizonLine(-33, -8.2), HorizonLine(160, 4.4)]
@@ -125,7 +125,7 @@ def test_rgb_becomes_full_range_bt709() -> None:
 @given(roll=st.floats(-180, 180), pitch=st.floats(-89, 89), hfov=st.floats(25, 100))
 def test_a_half_plane_is_the_sky_side_of_the_rays(roll: float, pitch: float, hfov: float) -> None:
     up, camera = UpVector.from_roll_pitch(roll, pitch), Camera.from_hfov(96, 64, hfov)
-    distance = ingredients.half_plane(up, camera).distance((64, 96))
+    distance = samplers.half_plane(up, camera).distance((64, 96))
     clear = np.abs(distance) > 1e-2
     assert ((distance > 0) == above(up, camera))[clear].all()
 
@@ -133,7 +133,7 @@ def test_a_half_plane_is_the_sky_side_of_the_rays(roll: float, pitch: float, hfo
 @pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize("size", list(SHAPES))
 def test_labels_of_rendered_scenes_agree_with_their_pixels(size: tuple[int, int]) -> None:
-    make, crossed, presences = ingredients.scenes_of(("fields",)), 0, set()
+    make, crossed, presences = samplers.scenes_of(("fields",)), 0, set()
     for seed in range(25):
         pair = make(_rng(seed), size)
         for sample in pair:
@@ -150,7 +150,7 @@ def test_labels_of_rendered_scenes_agree_with_their_pixels(size: tuple[int, int]
 def test_pictures_from_above_and_of_the_sky_alone_have_no_horizon() -> None:
     seen = set()
     for seed in range(30):
-        for sample in ingredients.out_of_view(_rng(seed), SIZE):
+        for sample in samplers.out_of_view(_rng(seed), SIZE):
             assert np.ptp(sample.cover) == 0
             assert np.abs(made.cell_luma(sample) - sample.cover / 255).max() < 0.01
             assert (sample.presence, sample.weight) == (0.0, 1.0)
@@ -167,7 +167,7 @@ def _panorama(border_deg: float, *, is_open: bool, terrain: str = "sea") -> Pano
 
 @pytest.mark.usefixtures("clean")
 def test_labels_of_panorama_views_agree_with_their_pixels() -> None:
-    make = ingredients.panorama_view_sample([_panorama(0, is_open=True)])
+    make = samplers.panorama_view_sample([_panorama(0, is_open=True)])
     for seed in range(25):
         (sample,) = make(_rng(seed), SIZE)
         assert np.abs(made.cell_luma(sample) - sample.cover / 255).max() < 0.25
@@ -177,9 +177,7 @@ def test_labels_of_panorama_views_agree_with_their_pixels() -> None:
 @pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize(("terrain", "presence"), [("city", 0.0), ("field", -1.0)])
 def test_panoramas_that_are_closed_in_teach_to_refuse(terrain: str, presence: float) -> None:
-    (sample,) = ingredients.panorama_view_sample([_panorama(20, is_open=False, terrain=terrain)])(
-        _rng(0), SIZE
-    )
+    (sample,) = samplers.panorama_view_sample([_panorama(20, is_open=False, terrain=terrain)])(_rng(0), SIZE)
     assert sample.presence == presence
     assert 0 < sample.weight < 1
 
@@ -188,7 +186,7 @@ def test_panoramas_that_are_closed_in_teach_to_refuse(terrain: str, presence: fl
 @pytest.mark.parametrize(("border_deg", "is_open"), [(0.0, True), (25.0, False)])
 def test_real_skies_come_down_to_the_horizon(border_deg: float, is_open: bool) -> None:
     """Over a skyline of 25° nothing of it is left; the ground is the black one of the scene."""
-    make = ingredients.real_sky([_panorama(border_deg, is_open=is_open)], ("sea",))
+    make = samplers.real_sky([_panorama(border_deg, is_open=is_open)], ("sea",))
     for seed in range(20):
         for sample in make(_rng(seed), SIZE):
             error = made.cell_luma(sample) - sample.cover / 255
@@ -284,7 +282,7 @@ def test_a_picture_without_a_horizon_teaches_presence_only(
     path = made.paint(tmp_path / "a.png", HorizonLine(3, 1), (60, 90))
     sample = window_sample(Picture(path, label), _rng(0), SIZE)
     assert (sample.weight, sample.presence) == (0.0, presence)
-    assert beside_sample(Picture(path, label), _rng(0), SIZE) is None
+    assert negative_crop(Picture(path, label), _rng(0), SIZE) is None
 
 
 def test_a_picture_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -298,7 +296,7 @@ def test_beside_a_horizon_there_is_only_sky_or_only_ground(tmp_path: Path, line:
     flat = HorizonLine(line.angle_deg / 4 if abs(line.angle_deg) < 90 else 176.0, line.offset_px)
     picture, seen = made.line_picture(tmp_path, flat), set()
     for seed in range(24):
-        sample = beside_sample(picture, _rng(seed), SIZE)
+        sample = negative_crop(picture, _rng(seed), SIZE)
         assert sample is not None
         assert np.ptp(sample.image[0]) == np.ptp(sample.cover) == 0
         assert sample.image[0, 0, 0] == sample.cover[0, 0]
@@ -309,7 +307,7 @@ def test_beside_a_horizon_there_is_only_sky_or_only_ground(tmp_path: Path, line:
 
 @pytest.mark.parametrize("line", [HorizonLine(90, 0), HorizonLine(70, 0)])
 def test_beside_a_steep_horizon_there_is_too_little(tmp_path: Path, line: HorizonLine) -> None:
-    assert beside_sample(made.line_picture(tmp_path, line), _rng(0), SIZE) is None
+    assert negative_crop(made.line_picture(tmp_path, line), _rng(0), SIZE) is None
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -360,7 +358,7 @@ def test_tags_tell_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _everything(folder: Path) -> Recipe:
-    """A recipe of all ingredients, with a line, a mask and a panorama dataset."""
+    """A recipe of all samplers, with a line, a mask and a panorama dataset."""
     made.write_line_set(folder / "lines", [HorizonLine(4, 3), HorizonLine(-9, -12), None])
     (folder / "masked" / "images").mkdir(parents=True)
     (folder / "masked" / "masks").mkdir()
@@ -380,7 +378,7 @@ def _everything(folder: Path) -> Recipe:
 
 
 def test_every_ingredient_gives_valid_samples_that_repeat_with_their_seed(tmp_path: Path) -> None:
-    every = make_ingredients(_everything(tmp_path))
+    every = make_samplers(_everything(tmp_path))
     assert set(every) == {*PROCEDURAL, "lines", "masked", "views", "real-sky", "covered", "beside"}
     assert sum(share for _, share in every.values()) == pytest.approx(1)
     for make, _ in every.values():
@@ -409,7 +407,7 @@ def _assert_valid(sample: Sample, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("name", ["closed-in", "room", "blank", "patchwork"])
 def test_pictures_of_no_horizon_teach_presence_only(name: str) -> None:
-    make, _ = make_ingredients(Recipe(shares={name: 1.0}))[name]
+    make, _ = make_samplers(Recipe(shares={name: 1.0}))[name]
     for seed in range(3):
         for sample in make(_rng(seed), (64, 96)):
             assert (sample.weight, sample.presence) == (0.0, 0.0)
@@ -454,19 +452,19 @@ def test_a_collage_takes_one_side_of_another_picture(tmp_path: Path, theirs: Hor
 def test_without_ground_nothing_can_be_hidden(tmp_path: Path) -> None:
     recipe = _everything(tmp_path)
     masks = {name: share for name, share in recipe.data.items() if name.endswith("masked")}
-    assert "covered" not in make_ingredients(replace(recipe, data=masks))
+    assert "covered" not in make_samplers(replace(recipe, data=masks))
 
 
 def test_random_attitudes_cover_everything_and_favour_level() -> None:
     rng = _rng(0)
-    ups = [ingredients.random_attitude(rng, 70, tame=False) for _ in range(3000)]
+    ups = [samplers.random_attitude(rng, 70, tame=False) for _ in range(3000)]
     rolls, pitches = np.abs([u.roll_deg for u in ups]), np.array([u.pitch_deg for u in ups])
     assert 0.03 < (rolls > 120).mean() < 0.1
     assert (rolls < 45).mean() > 0.7
     assert pitches.max() > 60
     assert pitches.min() < -60
     camera = Camera.from_hfov(320, 192, 70)
-    seen = [ingredients.half_plane(u, camera).presence((192, 320)) == 1 for u in ups]
+    seen = [samplers.half_plane(u, camera).presence((192, 320)) == 1 for u in ups]
     assert np.mean(seen) > 0.7
 
 
@@ -482,12 +480,12 @@ def test_what_is_set_aside_is_not_trained_on(tmp_path: Path) -> None:
     training, held_out = open_pictures(folder, split)
     assert [p.path.name for p in training] == ["000.png"]
     assert len(held_out) == 5
-    make, _ = make_ingredients(Recipe(shares={}, data={str(folder): 1.0}, split=split))["own"]
+    make, _ = make_samplers(Recipe(shares={}, data={str(folder): 1.0}, split=split))["own"]
     assert all(len(make(_rng(seed), SIZE)) == 1 for seed in range(8))
     split = tmp_path / "all.toml"
     split.write_text('[set_aside]\nown = ["0", "a"]\n')
     with pytest.raises(DatasetError, match=r"no picture for training: all are set aside by .*all\.toml"):
-        make_ingredients(Recipe(shares={}, data={str(folder): 1.0}, split=split))
+        make_samplers(Recipe(shares={}, data={str(folder): 1.0}, split=split))
 
 
 def test_without_a_split_the_last_fifth_is_held_out(tmp_path: Path) -> None:
@@ -503,15 +501,15 @@ def test_datasets_of_one_name_are_kept_apart(tmp_path: Path) -> None:
     names = ("a/own", "b/own", "room")
     folders = [made.write_line_set(tmp_path / name, [HorizonLine(0, 0)]) for name in names]
     recipe = Recipe(shares={"room": 1.0}, data={str(folder): 1.0 for folder in folders})
-    shares = {name: share for name, (_, share) in make_ingredients(recipe).items()}
+    shares = {name: share for name, (_, share) in make_samplers(recipe).items()}
     assert shares == {"room": 0.25, **{str(folder.resolve()): 0.25 for folder in folders}}
 
 
 def test_ingredients_of_data_need_data() -> None:
     with pytest.raises(DatasetError, match="real-sky needs panoramas"):
-        make_ingredients(Recipe(shares={}, real_sky=1.0))
+        make_samplers(Recipe(shares={}, real_sky=1.0))
     with pytest.raises(DatasetError, match="no dataset 'nowhere'"):
-        make_ingredients(Recipe(data={"nowhere": 1.0}))
+        make_samplers(Recipe(data={"nowhere": 1.0}))
 
 
 @pytest.mark.parametrize(("angles", "banked"), [((0, 2, -3, 4), False), ((0, 30, -45, 60), True)])
@@ -520,7 +518,7 @@ def test_windows_of_flights_are_turned_farther(
 ) -> None:
     """The spread of the tilts of half the windows, those that do not show the whole picture."""
     folder = made.write_line_set(tmp_path / "own", [HorizonLine(a, 0) for a in (*angles, 0)])
-    make, _ = make_ingredients(Recipe(shares={}, data={str(folder): 1.0}))["own"]
+    make, _ = make_samplers(Recipe(shares={}, data={str(folder): 1.0}))["own"]
     tilts = [_tilt(make(_rng(seed), (64, 64))[0].cover) for seed in range(150)]
     assert (np.nanpercentile(tilts, 85) > 45) is np.bool_(banked)
 

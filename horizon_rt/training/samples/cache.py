@@ -1,9 +1,9 @@
 """A cache of training samples on disk: memory-mapped arrays, one set for each picture shape.
 
-CACHE/cache.json           names of the ingredients, seed
+CACHE/cache.json           names of the samplers, seed
 CACHE/192x320.images.npy   (n, 3, 192, 320) uint8, YUV
 CACHE/192x320.covers.npy   (n, 48, 80) uint8, see `Sample`
-CACHE/192x320.labels.npy   (n, 4) float32: weight, presence, ingredient, tags
+CACHE/192x320.labels.npy   (n, 4) float32: weight, presence, sampler, tags
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 
 from horizon_rt.errors import DatasetError, TrainingError
 from horizon_rt.models.sizes import OUTPUT_STRIDE
-from horizon_rt.system.files import output_error, own_folder, write_whole
+from horizon_rt.system.files import output_error, own_folder, write_atomic
 from horizon_rt.system.interrupts import interrupts_wait, undisturbed_children
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.samples.sample import Sample, Size
-from horizon_rt.training.samples.sampler_set import ingredients_of
-from horizon_rt.training.samples.samplers import Ingredient
+from horizon_rt.training.samples.sample import InputShape, Sample
+from horizon_rt.training.samples.sampler_set import samplers_of
+from horizon_rt.training.samples.samplers import Sampler
 
 __all__ = [
     "LOST",
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 # Picture shapes (height, width) and their shares: 16:9, 4:3 and square sources at the same cost.
-SHAPES: dict[Size, float] = {(192, 320): 0.6, (224, 288): 0.2, (256, 256): 0.2}
+SHAPES: dict[InputShape, float] = {(192, 320): 0.6, (224, 288): 0.2, (256, 256): 0.2}
 _CHUNK = 250
 LOST = "a process that makes samples was killed, maybe for want of memory; try again with fewer --workers"
 
@@ -66,17 +66,17 @@ class Store(NamedTuple):
 class _Chunk:
     folder: Path
     recipe: Recipe
-    size: Size
+    size: InputShape
     start: int
     count: int
     seed: int
 
 
-def _paths(folder: Path, size: Size) -> list[Path]:
+def _paths(folder: Path, size: InputShape) -> list[Path]:
     return [folder / f"{size[0]}x{size[1]}.{part}.npy" for part in Store._fields]
 
 
-def open_cache(folder: Path, size: Size, *, writable: bool = False) -> Store:
+def open_cache(folder: Path, size: InputShape, *, writable: bool = False) -> Store:
     """The samples of one shape; raises DatasetError where there is no cache, or a damaged one."""
     mode: Literal["r", "r+"] = "r+" if writable else "r"
     try:
@@ -89,7 +89,7 @@ def open_cache(folder: Path, size: Size, *, writable: bool = False) -> Store:
     return store
 
 
-def _layout(size: Size, count: int) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+def _layout(size: InputShape, count: int) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
     """Shapes and types of the arrays of a `Store`."""
     cells = (size[0] // OUTPUT_STRIDE, size[1] // OUTPUT_STRIDE)
     byte, real = np.dtype(np.uint8), np.dtype(np.float32)
@@ -100,8 +100,8 @@ def _damaged(folder: Path, reason: object) -> DatasetError:
     return DatasetError(f"{folder} is no complete cache of samples: {reason}; delete it to make a new one")
 
 
-def cache_facts(folder: Path) -> tuple[list[str], list[Size]]:
-    """Names of the ingredients in the order of their numbers, and the shapes; raises DatasetError."""
+def cache_facts(folder: Path) -> tuple[list[str], list[InputShape]]:
+    """Names of the samplers in the order of their numbers, and the shapes; raises DatasetError."""
     try:
         facts = json.loads((folder / "cache.json").read_text(encoding="utf-8"))
         return list(facts["ingredients"]), [(int(h), int(w)) for h, w in facts["shapes"]]
@@ -122,9 +122,9 @@ def check_material(folder: Path, recipe: Recipe) -> None:
 
 
 def draw(
-    rng: np.random.Generator, made: dict[str, tuple[Ingredient, float]], size: Size, count: int
+    rng: np.random.Generator, made: dict[str, tuple[Sampler, float]], size: InputShape, count: int
 ) -> tuple[list[Sample], list[int]]:
-    """`count` random samples and the numbers of their ingredients."""
+    """`count` random samples and the numbers of their samplers."""
     makers, shares = zip(*made.values(), strict=True)
     kinds = [int(kind) for kind in rng.choice(len(makers), count, p=shares)]
     spare: defaultdict[int, list[Sample]] = defaultdict(list)
@@ -139,7 +139,7 @@ def draw(
 def _fill(chunk: _Chunk) -> int:
     store = open_cache(chunk.folder, chunk.size, writable=True)
     samples, kinds = draw(
-        np.random.default_rng(chunk.seed), ingredients_of(chunk.recipe), chunk.size, chunk.count
+        np.random.default_rng(chunk.seed), samplers_of(chunk.recipe), chunk.size, chunk.count
     )
     for i, (sample, kind) in enumerate(zip(samples, kinds, strict=True), chunk.start):
         store.images[i], store.covers[i] = sample.image, sample.cover
@@ -153,7 +153,7 @@ def build_cache(
     *,
     count: int,
     workers: int = 2,
-    shapes: Mapping[Size, float] = SHAPES,
+    shapes: Mapping[InputShape, float] = SHAPES,
     on_progress: Callable[[int, int], None] = lambda done, count: None,
 ) -> None:
     """Fill `folder` with about `count` samples of these shapes, in these shares.
@@ -171,13 +171,13 @@ def build_cache(
         _write_facts(folder, recipe, done, shapes)
 
 
-def _write_facts(folder: Path, recipe: Recipe, done: int, shapes: Mapping[Size, float]) -> None:
-    names = list(ingredients_of(recipe))
+def _write_facts(folder: Path, recipe: Recipe, done: int, shapes: Mapping[InputShape, float]) -> None:
+    names = list(samplers_of(recipe))
     facts = {"ingredients": names, "shapes": list(shapes), "count": done, "material": recipe.material()}
-    write_whole(folder / "cache.json", (json.dumps(facts, indent=2) + "\n").encode())
+    write_atomic(folder / "cache.json", (json.dumps(facts, indent=2) + "\n").encode())
 
 
-def _empty(folder: Path, recipe: Recipe, count: int, shapes: Mapping[Size, float]) -> list[_Chunk]:
+def _empty(folder: Path, recipe: Recipe, count: int, shapes: Mapping[InputShape, float]) -> list[_Chunk]:
     """Make the arrays; the parts that are to be filled."""
     chunks: list[_Chunk] = []
     for size, share in shapes.items():

@@ -12,7 +12,7 @@ from horizon_rt.geometry import HorizonLine
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.sensor import Image
 from horizon_rt.training.samples.pictures import Picture, load_small
-from horizon_rt.training.samples.sample import HalfPlane, Size
+from horizon_rt.training.samples.sample import HalfPlane, InputShape
 from horizon_rt.training.samples.warp import shrunk, warp
 
 __all__ = ["replace_side"]
@@ -44,7 +44,7 @@ def replace_side(
 
 
 def _onto(
-    line: HorizonLine, source: Size, plane: HalfPlane, size: Size, rng: np.random.Generator
+    line: HorizonLine, source: InputShape, plane: HalfPlane, size: InputShape, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """(3, 3) from window px to picture px that takes the plane's border to the line: a random similarity."""
     (rows, columns), (height, width) = source, size

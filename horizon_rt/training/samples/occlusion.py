@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.synth.sensor import Image
 from horizon_rt.training.samples.pictures import Picture, load_small
-from horizon_rt.training.samples.sample import HalfPlane, Size
+from horizon_rt.training.samples.sample import HalfPlane, InputShape
 
 __all__ = ["hide_part"]
 
@@ -44,7 +44,7 @@ def _profile(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(octaves) / 1.5
 
 
-def _headland(size: Size, rng: np.random.Generator) -> NDArray[np.float64]:
+def _headland(size: InputShape, rng: np.random.Generator) -> NDArray[np.float64]:
     """Land that reaches in from one side along the horizon; (n, 2) along and above it, px."""
     height, width = size
     along = np.linspace(-0.8, rng.uniform(-0.3, 0.35), _POINTS)
@@ -57,7 +57,7 @@ def _headland(size: Size, rng: np.random.Generator) -> NDArray[np.float64]:
     )
 
 
-def _foreground(size: Size, rng: np.random.Generator) -> NDArray[np.float64]:
+def _foreground(size: InputShape, rng: np.random.Generator) -> NDArray[np.float64]:
     """Ground right before the camera, which may rise over the horizon."""
     height, width = size
     along = np.linspace(-0.9, 0.9, _POINTS) * width
@@ -67,7 +67,7 @@ def _foreground(size: Size, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.concatenate([np.stack([along, top], 1), ends])
 
 
-def _clump(size: Size, rng: np.random.Generator) -> NDArray[np.float64]:
+def _clump(size: InputShape, rng: np.random.Generator) -> NDArray[np.float64]:
     """A rock, tree, person or building that stands before the horizon."""
     height, width = size
     angle = np.linspace(0, 2 * np.pi, _POINTS, endpoint=False)
@@ -77,7 +77,7 @@ def _clump(size: Size, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.stack([centre[0] + wide * radius * np.cos(angle), centre[1] + tall * radius * np.sin(angle)], 1)
 
 
-def _filled(shape: NDArray[np.float64], plane: HalfPlane, size: Size) -> NDArray[np.float32]:
+def _filled(shape: NDArray[np.float64], plane: HalfPlane, size: InputShape) -> NDArray[np.float32]:
     """Cover 0..1 of a shape given along and above the horizon."""
     normal = np.array([plane.nx, plane.ny])
     foot = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2]) - plane.d * normal
@@ -88,7 +88,7 @@ def _filled(shape: NDArray[np.float64], plane: HalfPlane, size: Size) -> NDArray
     return cv2.GaussianBlur(cover, (0, 0), 0.6)
 
 
-def _texture(picture: Picture, size: Size, rng: np.random.Generator) -> Image:
+def _texture(picture: Picture, size: InputShape, rng: np.random.Generator) -> Image:
     """A random part of a picture's ground, of the whole of one without a horizon; float32 RGB."""
     image, line, _, _ = load_small(picture)
     rows, columns = image.shape[:2]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Camera
-from horizon_rt.datasets import Dataset, Label, is_set_aside, is_split, open_dataset
+from horizon_rt.datasets import Dataset, Label, is_held_out, is_split, open_dataset
 from horizon_rt.datasets.base import PictureSet
 from horizon_rt.datasets.truth import resolve
 from horizon_rt.errors import DatasetError, SourceError
@@ -27,11 +27,11 @@ __all__ = [
     "Loaded",
     "Picture",
     "dataset_path",
+    "held_out",
     "load",
     "load_small",
     "named_datasets",
     "open_pictures",
-    "set_aside",
     "thinned",
 ]
 
@@ -128,7 +128,7 @@ def open_pictures(path: Path, split: Path | None) -> tuple[list[Picture], list[P
     if split is None or not is_split(split, dataset.name):
         cut = max(1, round((1 - _BLOCK) * len(pictures)))
         return pictures[:cut], pictures[cut:]
-    aside = [is_set_aside(split, dataset.name, picture.path.name) for picture in pictures]
+    aside = [is_held_out(split, dataset.name, picture.path.name) for picture in pictures]
     return (
         [p for p, kept in zip(pictures, aside, strict=True) if not kept],
         [p for p, kept in zip(pictures, aside, strict=True) if kept],
@@ -148,7 +148,7 @@ def _pictures(dataset: Dataset) -> list[Picture]:
     return pictures
 
 
-def aside_names(names: Iterable[str]) -> dict[str, list[str]]:
+def held_out_names(names: Iterable[str]) -> dict[str, list[str]]:
     """Files that are set aside where no split says so, by the names of the datasets of pictures; none where
     names are not enough to tell them.
     """
@@ -164,7 +164,7 @@ def aside_names(names: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def set_aside(names: Iterable[str], split: Path | None, count: int) -> dict[str, list[Picture]]:
+def held_out(names: Iterable[str], split: Path | None, count: int) -> dict[str, list[Picture]]:
     """At most `count` pictures for validation of each dataset that has any; raises DatasetError."""
     sets = {
         name: open_pictures(path, split)[1]

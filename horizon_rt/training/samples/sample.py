@@ -16,9 +16,9 @@ from horizon_rt.synth.occluders import random_occluders
 from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor
 from horizon_rt.training.samples.contour import mask_distance
 
-__all__ = ["TAGS", "HalfPlane", "Sample", "Size", "fade_border", "finish", "rgb_to_yuv", "visibility"]
+__all__ = ["TAGS", "HalfPlane", "InputShape", "Sample", "fade_border", "finish", "rgb_to_yuv", "visibility"]
 
-Size = tuple[int, int]
+InputShape = tuple[int, int]
 _YUV = yuv_from_rgb("bt709").astype(np.float32)
 # A line must cross at least this share of the picture's width to count as a horizon in view.
 _MIN_VISIBLE = 0.2
@@ -60,19 +60,19 @@ class HalfPlane(NamedTuple):
         """Only sky, or only ground."""
         return cls(0.0, -1.0, 1e4 if sky else -1e4)
 
-    def distance(self, size: Size, stride: int = 1) -> NDArray[np.float32]:
+    def distance(self, size: InputShape, stride: int = 1) -> NDArray[np.float32]:
         """Distance in px of the centres of stride × stride cells, positive in the sky."""
         rows, columns = size[0] // stride, size[1] // stride
         y = np.arange(rows, dtype=np.float32) * stride + (stride - 1) / 2 - (size[0] - 1) / 2
         x = np.arange(columns, dtype=np.float32) * stride + (stride - 1) / 2 - (size[1] - 1) / 2
         return np.float32(self.nx) * x[None, :] + (np.float32(self.ny) * y + np.float32(self.d))[:, None]
 
-    def cover(self, size: Size) -> NDArray[np.uint8]:
+    def cover(self, size: InputShape) -> NDArray[np.uint8]:
         """`Sample.cover` of the half plane, linear over the width of a cell."""
         share = self.distance(size, OUTPUT_STRIDE) / OUTPUT_STRIDE + 0.5
         return (np.clip(share, 0, 1) * 255 + 0.5).astype(np.uint8)
 
-    def presence(self, size: Size) -> float:
+    def presence(self, size: InputShape) -> float:
         """`visibility` of its border."""
         return visibility(
             HorizonLine(float(np.degrees(np.arctan2(self.nx, -self.ny))), self.d), size[1], size[0]

@@ -1,4 +1,4 @@
-"""From a recipe to the ingredients of its run: procedural ones, and those made of dataset folders."""
+"""From a recipe to the samplers of its run: procedural ones, and those made of dataset folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from horizon_rt.datasets import is_set_aside
+from horizon_rt.datasets import is_held_out
 from horizon_rt.errors import DatasetError
 from horizon_rt.synth.panorama import Panorama, load_panoramas
 from horizon_rt.synth.scene import SceneKind
@@ -15,13 +15,13 @@ from horizon_rt.training.samples import samplers as making
 from horizon_rt.training.samples.collage import replace_side
 from horizon_rt.training.samples.occlusion import hide_part
 from horizon_rt.training.samples.pictures import Picture, named_datasets, open_pictures, thinned
-from horizon_rt.training.samples.sample import Sample, Size, finish
-from horizon_rt.training.samples.samplers import Ingredient
-from horizon_rt.training.samples.windows import Change, beside_sample, window_sample
+from horizon_rt.training.samples.sample import InputShape, Sample, finish
+from horizon_rt.training.samples.samplers import Sampler
+from horizon_rt.training.samples.windows import Change, negative_crop, window_sample
 
-__all__ = ["ingredients_of", "make_ingredients"]
+__all__ = ["make_samplers", "samplers_of"]
 
-_PROCEDURAL: dict[str, Ingredient] = {
+_PROCEDURAL: dict[str, Sampler] = {
     "rendered-sea": making.scenes_of(("sea", "sea", "storm")),
     "rendered-coast": making.scenes_of(("coast",)),
     "rendered-land": making.scenes_of(("fields", "fields", "town", "desert", "snow", "mountains")),
@@ -38,8 +38,8 @@ _GROUNDS = 40  # pictures of each dataset whose ground hides horizons, or that l
 _AIRBORNE_DEG, _LEVEL_DEG, _BANKED_DEG = 40.0, 15.0, 10.0
 
 
-def make_ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
-    """Every ingredient of the recipe with its share; shares add up to 1. Raises DatasetError."""
+def make_samplers(recipe: Recipe) -> dict[str, tuple[Sampler, float]]:
+    """Every sampler of the recipe with its share; shares add up to 1. Raises DatasetError."""
     made = {name: (_PROCEDURAL[name], share) for name, share in recipe.shares.items()}
     panoramas: list[Panorama] = []
     pictures: list[Picture] = []
@@ -70,20 +70,20 @@ def make_ingredients(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
     return {name: (make, share / total) for name, (make, share) in made.items() if share > 0}
 
 
-_made: tuple[Recipe, dict[str, tuple[Ingredient, float]]] | None = None
+_made: tuple[Recipe, dict[str, tuple[Sampler, float]]] | None = None
 
 
-def ingredients_of(recipe: Recipe) -> dict[str, tuple[Ingredient, float]]:
-    """`make_ingredients`, once in each process as long as the recipe stays the same."""
+def samplers_of(recipe: Recipe) -> dict[str, tuple[Sampler, float]]:
+    """`make_samplers`, once in each process as long as the recipe stays the same."""
     global _made
     if _made is None or _made[0] != recipe:
-        _made = recipe, make_ingredients(recipe)
+        _made = recipe, make_samplers(recipe)
     return _made[1]
 
 
 def _panoramas(folder: Path, split: Path | None) -> list[Panorama]:
     every = load_panoramas(folder)
-    kept = [p for p in every if split is None or not is_set_aside(split, folder.name, p.name)]
+    kept = [p for p in every if split is None or not is_held_out(split, folder.name, p.name)]
     if not kept:
         raise _nothing_left(folder, split)
     return kept
@@ -119,18 +119,18 @@ def _spread_deg(pictures: list[Picture]) -> float:
     return _AIRBORNE_DEG if tilts and np.percentile(tilts, 90) > _BANKED_DEG else _LEVEL_DEG
 
 
-def _windows(pictures: list[Picture], spread_deg: float) -> Ingredient:
-    def make(rng: np.random.Generator, size: Size) -> list[Sample]:
+def _windows(pictures: list[Picture], spread_deg: float) -> Sampler:
+    def make(rng: np.random.Generator, size: InputShape) -> list[Sample]:
         chosen = pictures[int(rng.integers(len(pictures)))]
         return [window_sample(chosen, rng, size, spread_deg=spread_deg)]
 
     return make
 
 
-def _changed(lined: list[Picture], change: Change) -> Ingredient:
+def _changed(lined: list[Picture], change: Change) -> Sampler:
     """Rendered scenes, or windows of pictures with a line, with something of other pictures in them."""
 
-    def make(rng: np.random.Generator, size: Size) -> list[Sample]:
+    def make(rng: np.random.Generator, size: InputShape) -> list[Sample]:
         if lined and rng.random() < 0.5:
             chosen = lined[int(rng.integers(len(lined)))]
             return [window_sample(chosen, rng, size, spread_deg=_LEVEL_DEG, change=change)]
@@ -141,20 +141,20 @@ def _changed(lined: list[Picture], change: Change) -> Ingredient:
     return make
 
 
-def _covered(grounds: list[Picture]) -> Ingredient:
+def _covered(grounds: list[Picture]) -> Sampler:
     """Horizons behind the ground of other pictures."""
     lined = [picture for picture in grounds if picture.label.ends is not None]
     return _changed(lined, lambda image, plane, rng: hide_part(image, plane, grounds, rng))
 
 
-def _collage(lined: list[Picture]) -> Ingredient:
+def _collage(lined: list[Picture]) -> Sampler:
     """Horizons with the sky or the ground of other pictures."""
     return _changed(lined, lambda image, plane, rng: (replace_side(image, plane, lined, rng), None))
 
 
-def _beside(pictures: list[Picture]) -> Ingredient:
-    def make(rng: np.random.Generator, size: Size) -> list[Sample]:
-        sample = beside_sample(pictures[int(rng.integers(len(pictures)))], rng, size)
+def _beside(pictures: list[Picture]) -> Sampler:
+    def make(rng: np.random.Generator, size: InputShape) -> list[Sample]:
+        sample = negative_crop(pictures[int(rng.integers(len(pictures)))], rng, size)
         return [] if sample is None else [sample]
 
     return make

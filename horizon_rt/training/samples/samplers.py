@@ -1,6 +1,6 @@
 """What training pictures are made of: procedural scenes, views of panoramas, pictures without a horizon.
 
-An ingredient makes one or two samples of a size (height, width) from a random generator.
+An sampler makes one or two samples of a size (height, width) from a random generator.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.scene import BLOCKS, SMOOTH, TREES, Scene, SceneKind
 from horizon_rt.synth.sensor import Image
 from horizon_rt.synth.stills import blank_picture
-from horizon_rt.training.samples.sample import HalfPlane, Sample, Size, finish
+from horizon_rt.training.samples.sample import HalfPlane, InputShape, Sample, finish
 
 __all__ = [
-    "Ingredient",
+    "Sampler",
     "blank",
     "closed_in",
     "out_of_view",
@@ -36,7 +36,7 @@ __all__ = [
     "scenes_of",
 ]
 
-Ingredient = Callable[[np.random.Generator, Size], list[Sample]]
+Sampler = Callable[[np.random.Generator, InputShape], list[Sample]]
 _FADED = 0.1
 _CLOSED = 0.3  # weight of the mask where walls or trees hide the horizon
 
@@ -61,7 +61,7 @@ def half_plane(up: UpVector, camera: Camera) -> HalfPlane:
     return HalfPlane.of(line)
 
 
-def _random_camera(rng: np.random.Generator, size: Size, low: float = 25.0) -> Camera:
+def _random_camera(rng: np.random.Generator, size: InputShape, low: float = 25.0) -> Camera:
     return Camera.from_hfov(size[1], size[0], rng.uniform(low, 100))
 
 
@@ -74,10 +74,10 @@ def _twice(image: Image, plane: HalfPlane, rng: np.random.Generator, *, faded: f
     ]
 
 
-def scenes_of(kinds: Sequence[SceneKind]) -> Ingredient:
+def scenes_of(kinds: Sequence[SceneKind]) -> Sampler:
     """Procedural scenes of these kinds."""
 
-    def make(rng: np.random.Generator, size: Size) -> list[Sample]:
+    def make(rng: np.random.Generator, size: InputShape) -> list[Sample]:
         image, plane = scene_picture(kinds, rng, size)
         return _twice(image, plane, rng, faded=_FADED)
 
@@ -85,7 +85,7 @@ def scenes_of(kinds: Sequence[SceneKind]) -> Ingredient:
 
 
 def scene_picture(
-    kinds: Sequence[SceneKind], rng: np.random.Generator, size: Size
+    kinds: Sequence[SceneKind], rng: np.random.Generator, size: InputShape
 ) -> tuple[Image, HalfPlane]:
     """A procedural scene of one of these kinds, and its sky."""
     scene = random_scene(rng, kinds[int(rng.integers(len(kinds)))])
@@ -95,10 +95,10 @@ def scene_picture(
     return image, half_plane(up, camera)
 
 
-def real_sky(panoramas: Sequence[Panorama], kinds: Sequence[SceneKind]) -> Ingredient:
+def real_sky(panoramas: Sequence[Panorama], kinds: Sequence[SceneKind]) -> Sampler:
     """Procedural scenes under the skies of panoramas, brought down to the horizon over a skyline."""
 
-    def make(rng: np.random.Generator, size: Size) -> list[Sample]:
+    def make(rng: np.random.Generator, size: InputShape) -> list[Sample]:
         panorama = panoramas[int(rng.integers(len(panoramas)))]
         lift = 1.0 if panorama.is_open else rng.uniform(28, 45)
         camera = _random_camera(rng, size)
@@ -124,11 +124,11 @@ def _under(scene: Scene, panorama: Panorama, lift_deg: float) -> Scene:
     return scene._replace(skyline=skyline, zenith=zenith, haze=skyline, foam_colour=0.9 * skyline, **lit)
 
 
-def panorama_view_sample(panoramas: Sequence[Panorama]) -> Ingredient:
+def panorama_view_sample(panoramas: Sequence[Panorama]) -> Sampler:
     """Views of panoramas; those of closed-in ones teach the mask a little and to refuse."""
     open_ones = [p for p in panoramas if p.is_open]
 
-    def make(rng: np.random.Generator, size: Size) -> list[Sample]:
+    def make(rng: np.random.Generator, size: InputShape) -> list[Sample]:
         chosen = open_ones if open_ones and rng.random() < 0.6 else panoramas
         panorama = chosen[int(rng.integers(len(chosen)))]
         camera = _random_camera(rng, size, 40.0)
@@ -144,7 +144,7 @@ def panorama_view_sample(panoramas: Sequence[Panorama]) -> Ingredient:
     return make
 
 
-def out_of_view(rng: np.random.Generator, size: Size) -> list[Sample]:
+def out_of_view(rng: np.random.Generator, size: InputShape) -> list[Sample]:
     """Procedural scenes from above, or their sky alone."""
     kind = ("sea", "coast", None)[int(rng.choice(3, p=[0.2, 0.5, 0.3]))]
     scene, camera = random_scene(rng, kind), _random_camera(rng, size)  # type: ignore[arg-type]
@@ -156,7 +156,7 @@ def out_of_view(rng: np.random.Generator, size: Size) -> list[Sample]:
     return _twice(image, half_plane(up, camera), rng)
 
 
-def closed_in(rng: np.random.Generator, size: Size) -> list[Sample]:
+def closed_in(rng: np.random.Generator, size: InputShape) -> list[Sample]:
     """Scenes whose horizon is hidden all around by woods, walls or houses that stand close."""
     scene, camera = random_scene(rng), _random_camera(rng, size, 40.0)
     rings = []
@@ -171,7 +171,7 @@ def closed_in(rng: np.random.Generator, size: Size) -> list[Sample]:
     return [finish(image, half_plane(up, camera), rng, weight=0.0, presence=0.0)]
 
 
-def patchwork(rng: np.random.Generator, size: Size) -> list[Sample]:
+def patchwork(rng: np.random.Generator, size: InputShape) -> list[Sample]:
     """Two grounds from above on both sides of a border that runs across the picture like a horizon."""
     first, second = (_ground_alone(rng, size) for _ in range(2))
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
@@ -184,14 +184,14 @@ def patchwork(rng: np.random.Generator, size: Size) -> list[Sample]:
     return [finish(image, None, rng, presence=0.0)]
 
 
-def _ground_alone(rng: np.random.Generator, size: Size) -> Image:
+def _ground_alone(rng: np.random.Generator, size: InputShape) -> Image:
     camera = _random_camera(rng, size, 40.0)
     up = UpVector.from_roll_pitch(rng.uniform(-180, 180), float(rng.uniform(-89, -60)))
     rays = camera_rays(camera)
     return render(random_scene(rng), rays, up, heading_deg=rng.uniform(0, 360))
 
 
-def room(rng: np.random.Generator, size: Size) -> list[Sample]:
+def room(rng: np.random.Generator, size: InputShape) -> list[Sample]:
     """A room from inside."""
     camera = _random_camera(rng, size, 40.0)
     up = UpVector.from_roll_pitch(rng.normal(0, 15), rng.normal(0, 15))
@@ -199,6 +199,6 @@ def room(rng: np.random.Generator, size: Size) -> list[Sample]:
     return [finish(image, half_plane(up, camera), rng, weight=0.0, presence=0.0)]
 
 
-def blank(rng: np.random.Generator, size: Size) -> list[Sample]:
+def blank(rng: np.random.Generator, size: InputShape) -> list[Sample]:
     """A picture of nothing, with any camera effect."""
     return [finish(blank_picture(rng, (size[1], size[0])), None, rng)]

@@ -13,10 +13,10 @@ from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.sensor import Image
 from horizon_rt.training.samples.pictures import Loaded, Picture, load_small
-from horizon_rt.training.samples.sample import HalfPlane, Sample, Size, finish
+from horizon_rt.training.samples.sample import HalfPlane, InputShape, Sample, finish
 from horizon_rt.training.samples.warp import shrunk, warp
 
-__all__ = ["Change", "beside_sample", "window_sample"]
+__all__ = ["Change", "negative_crop", "window_sample"]
 
 # Of a picture with this sky: what takes its place, and its presence, None for what the plane says.
 Change = Callable[[Image, HalfPlane, np.random.Generator], tuple[Image, float | None]]
@@ -29,7 +29,7 @@ _PURE = 0.02  # share of the window that both sides of a mask take at least wher
 def window_sample(
     picture: Picture,
     rng: np.random.Generator,
-    size: Size,
+    size: InputShape,
     *,
     spread_deg: float = 12.0,
     change: Change | None = None,
@@ -55,7 +55,7 @@ def window_sample(
 
 
 def _random_window(
-    rng: np.random.Generator, source: Size, size: Size, spread_deg: float
+    rng: np.random.Generator, source: InputShape, size: InputShape, spread_deg: float
 ) -> NDArray[np.float64]:
     """(3, 3) from window px to picture px.
 
@@ -80,7 +80,9 @@ def _random_window(
     return np.vstack([np.column_stack([a, centre]), [0, 0, 1]]) @ window
 
 
-def _window_plane(line: HorizonLine, source: Size, matrix: NDArray[np.float64], size: Size) -> HalfPlane:
+def _window_plane(
+    line: HorizonLine, source: InputShape, matrix: NDArray[np.float64], size: InputShape
+) -> HalfPlane:
     """The line in the window: lines are covectors, so it is the matrix's transpose times the line."""
     origin = line.signed_distance(0, 0, source[1], source[0])
     nx, ny, c = matrix.T @ np.array([*line.normal, origin])
@@ -89,7 +91,9 @@ def _window_plane(line: HorizonLine, source: Size, matrix: NDArray[np.float64], 
     return HalfPlane(float(nx / norm), float(ny / norm), float(middle / norm))
 
 
-def _window_cover(loaded: Loaded, matrix: NDArray[np.float64], size: Size) -> tuple[NDArray[np.uint8], float]:
+def _window_cover(
+    loaded: Loaded, matrix: NDArray[np.float64], size: InputShape
+) -> tuple[NDArray[np.uint8], float]:
     """The mask in the window as `Sample.cover`, and the presence of a border in it."""
     assert loaded.sky is not None
     cells = (size[1] // OUTPUT_STRIDE, size[0] // OUTPUT_STRIDE)
@@ -100,7 +104,7 @@ def _window_cover(loaded: Loaded, matrix: NDArray[np.float64], size: Size) -> tu
     return cover, 1.0 if _PURE < share < 1 - _PURE else -1.0
 
 
-def beside_sample(picture: Picture, rng: np.random.Generator, size: Size) -> Sample | None:
+def negative_crop(picture: Picture, rng: np.random.Generator, size: InputShape) -> Sample | None:
     """A part of a picture that is all sky or all ground; None where both are too small."""
     image, line, _, _ = load_small(picture)
     if line is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from horizon_rt.frame import Frame
     from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["Estimate", "Estimator", "TelemetryEstimator", "TrackerEstimator"]
+__all__ = ["Estimate", "Predictor", "TelemetryPredictor", "TrackerPredictor"]
 
 _LONGEST_LINE = 1 << 20
 _LEAST_SD_DEG = 1e-9  # its square and that of an error over it are numbers still
@@ -47,7 +47,7 @@ class Estimate:
     logits: NDArray[np.float32] | None = None
 
 
-class Estimator(Protocol):
+class Predictor(Protocol):
     """Something that says where the horizon is; `camera` is its lens, None to take that of the dataset."""
 
     name: str
@@ -70,7 +70,7 @@ class Estimator(Protocol):
         ...
 
 
-class TrackerEstimator:
+class TrackerPredictor:
     """A tracker that runs now; its own lens is replaced by that of the dataset."""
 
     def __init__(self, tracker: HorizonTracker, name: str | None = None) -> None:
@@ -89,12 +89,12 @@ class TrackerEstimator:
         return True
 
     def restart(self) -> None:
-        """See `Estimator`."""
+        """See `Predictor`."""
         self._tracker.reset()
         self._known = {}
 
     def look_ahead(self, frames: Iterable[tuple[Frame, Camera]]) -> None:
-        """See `Estimator`."""
+        """See `Predictor`."""
         said: list[Horizon] = []
         for frame, camera in frames:
             self._use(camera)
@@ -107,7 +107,7 @@ class TrackerEstimator:
             self._tracker.camera = camera
 
     def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
-        """See `Estimator`."""
+        """See `Predictor`."""
         self._use(camera)
         segmentation = self._tracker.segment(frame)
         horizon = self._known.get(frame.index) or self._tracker.update(frame, segmentation)
@@ -135,7 +135,7 @@ class TrackerEstimator:
         )
 
 
-class TelemetryEstimator:
+class TelemetryPredictor:
     """JSON lines of a finished run (schema horizon-rt/1), with the lens of their header.
 
     Pictures are found by their file name, frames of a video by their index; where the source of the run is
@@ -171,7 +171,7 @@ class TelemetryEstimator:
         """What is written stays."""
 
     def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
-        """See `Estimator`; a frame that the run does not tell of has no estimate."""
+        """See `Predictor`; a frame that the run does not tell of has no estimate."""
         record = self._frames.get(frame.index) if frame.name is None else self._files.get(frame.name)
         if record is None:
             return Estimate(view="unknown")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from horizon_rt.frame import Frame
     from horizon_rt.geometry import UpVector
 
-__all__ = ["ESTIMATE_RGB", "TRUTH_RGB", "WorstFrame", "WorstFrames", "thumbnail"]
+__all__ = ["ESTIMATE_RGB", "TRUTH_RGB", "HardestFrame", "HardestFrames", "thumbnail"]
 
 TRUTH_RGB, ESTIMATE_RGB = (0, 229, 255), (255, 122, 0)
 _WIDTH_PX = 400
@@ -25,7 +25,7 @@ _KEPT = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorstFrame:
+class HardestFrame:
     """A frame with its score (the horizon error, or 1 − IoU), what went wrong in words, and a JPEG of it."""
 
     score: float
@@ -34,24 +34,24 @@ class WorstFrame:
     jpeg: bytes = field(repr=False)
 
 
-class WorstFrames:
+class HardestFrames:
     """Keeps the 24 highest scores; a picture is only made for a frame that gets in."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, WorstFrame]] = []
+        self._heap: list[tuple[float, int, HardestFrame]] = []
         self._seen = 0
 
     def wants(self, score: float) -> bool:
         """Whether a frame of this score gets in."""
         return score > 0 and (len(self._heap) < _KEPT or score > self._heap[0][0])
 
-    def add(self, frame: WorstFrame) -> None:
+    def add(self, frame: HardestFrame) -> None:
         """Take a frame in, and let the least bad go; of equal ones the earlier stays."""
         self._seen += 1
         entry = (frame.score, -self._seen, frame)
         (heapq.heappush if len(self._heap) < _KEPT else heapq.heappushpop)(self._heap, entry)
 
-    def sorted(self) -> tuple[WorstFrame, ...]:
+    def sorted(self) -> tuple[HardestFrame, ...]:
         """Worst first."""
         return tuple(frame for _, _, frame in sorted(self._heap, key=lambda entry: entry[:2], reverse=True))
 
