@@ -17,6 +17,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 # The table of all nets in docs/zoo.md: sizes and speeds, and each trained alike. Takes an hour on a CPU.
 zoo: $(STAMP)

@@ -90,7 +90,7 @@ def judge_clips(root: Path, model: str | None, motion: Motion, seconds: float) -
         for heading in HEADINGS_DEG:
             path = make_path(motion, seconds, 1)
             clip = Clip(view=PanoramaView(panorama, heading), path=path, camera=camera, duration_s=seconds)
-            tracker = HorizonTracker(camera, model=model)
+            tracker = HorizonTracker(camera, model=model, backend="torchscript")
             causal = [tracker.update(clip.frame(k)) for k in range(len(clip))]
             name = f"{panorama.name}, {heading:.0f}°"
             for kind, horizons in (("causal", causal), ("offline", smooth_horizons(causal, camera))):
@@ -158,7 +158,7 @@ def without_horizon(root: Path) -> dict[str, list[tuple[Frame, Pinhole]]]:
 
 def judge_refusal(root: Path, model: str | None) -> dict[str, Any]:
     """How many of them are refused, by kind."""
-    tracker, rows = HorizonTracker(smooth="none", model=model), {}
+    tracker, rows = HorizonTracker(smooth="none", model=model, backend="torchscript"), {}
     for kind, frames in without_horizon(root).items():
         refused = 0
         for frame, camera in frames:
@@ -179,7 +179,7 @@ def main() -> None:
         parser.error("no datasets found: set HORIZON_RT_DATA to their folder")
     card = default_model(name=options.model)
     result: dict[str, Any] = {"machine": describe(), "model": {"name": card.name, "sha256": card.sha256}}
-    tracker = HorizonTracker(model=options.model)
+    tracker = HorizonTracker(model=options.model, backend="torchscript")
     for name in ("flight", "thermal-sea", "scenes", "sea"):
         result[name], found = judge_frames(root, name, tracker)
         print(name, json.dumps(result[name]), flush=True)

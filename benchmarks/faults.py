@@ -123,7 +123,7 @@ def judge(script: Script, scene: tuple[str, str, int], model: str | None) -> dic
     source = open_synthetic(f"{kind}?motion={motion}&size=640x360&seconds=9&seed={seed}&hfov=70")
     clip = source.clip
     source.close()
-    tracker = HorizonTracker(clip.camera, model=model)
+    tracker = HorizonTracker(clip.camera, model=model, backend="torchscript")
     wrong_s = longest_s = 0.0
     usable_s, again_s = BEGIN_S + script.lasts_s, None
     states = []

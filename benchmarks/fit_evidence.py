@@ -86,7 +86,8 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--count", type=int, default=600, help="rendered frames")
     options = parser.parse_args()
-    tracker, rng = HorizonTracker(smooth="none", model=options.model, refine=False), np.random.default_rng(5)
+    tracker = HorizonTracker(smooth="none", model=options.model, backend="torchscript", refine=False)
+    rng = np.random.default_rng(5)
     cases: list[tuple[str, Array, NDArray[np.bool_]]] = []
     seen: dict[str, int] = {}
     for name, frame, camera, truth in (*rendered(options.count), *real()):

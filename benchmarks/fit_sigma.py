@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--count", type=int, default=600, help="rendered frames")
     options = parser.parse_args()
-    tracker = HorizonTracker(model=options.model, smooth="none", refine=False)
+    tracker = HorizonTracker(model=options.model, backend="torchscript", smooth="none", refine=False)
     sets, left = collect(tracker, options.count)
 
     def of_factors(factors: tuple[float, float]) -> float:

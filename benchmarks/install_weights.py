@@ -77,7 +77,9 @@ def calibrate(card: ModelCard, count: int) -> SigmaScale:
     with tempfile.TemporaryDirectory() as folder:
         area, net = card.input_area_px, load_net(card)
         write_manifest(Path(folder), card.name, card.net, net.state_dict(), _PLAIN, {}, input_area_px=area)
-        rows = collect(HorizonTracker(smooth="none", model=folder, refine=False), count)
+        rows = collect(
+            HorizonTracker(smooth="none", model=folder, backend="torchscript", refine=False), count
+        )
 
     def misfit(sigma: SigmaScale) -> float:
         one, two = coverage(rows, sigma)

@@ -79,7 +79,10 @@ def numbers(errors: list[LineError]) -> dict[str, Any]:
 
 
 def judge(grade: str, count: int, model: str | None) -> dict[str, Any]:
-    trackers = [HorizonTracker(model=model, smooth="none", refine=refine) for refine in (False, True)]
+    trackers = [
+        HorizonTracker(model=model, backend="torchscript", smooth="none", refine=refine)
+        for refine in (False, True)
+    ]
     errors: list[list[LineError]] = [[], []]
     sigmas: list[float] = []
     for rgb, camera, truth in pictures(grade, count):

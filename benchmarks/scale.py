@@ -17,7 +17,7 @@ from typing import Any
 
 from horizon_rt.bench.clips import write_clip
 from horizon_rt.bench.machine import describe
-from horizon_rt.config import TrackOptions
+from horizon_rt.config import BackendChoice, TrackOptions
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.run import Outputs, run
@@ -43,7 +43,7 @@ def memory_mb() -> float:
     return pages * 4096 / 2**20
 
 
-def length(folder: Path, frames: int) -> list[dict[str, float]]:
+def length(folder: Path, frames: int, backend: BackendChoice) -> list[dict[str, float]]:
     """Memory after so many frames."""
     clip, points = folder / "long.mp4", []
     write_clip(clip, (320, 192), frames)
@@ -52,7 +52,8 @@ def length(folder: Path, frames: int) -> list[dict[str, float]]:
         if frame.index % max(1, frames // POINTS) == frames // POINTS - 1:
             points.append({"frames": frame.index + 1, "memory_mb": round(memory_mb(), 1)})
 
-    run(open_source(clip), TrackOptions(), Outputs(telemetry=(str(folder / "long.jsonl"),)), on_frame=note)
+    outputs = Outputs(telemetry=(str(folder / "long.jsonl"),))
+    run(open_source(clip), TrackOptions(backend=backend), outputs, on_frame=note)
     return points
 
 
@@ -96,7 +97,7 @@ def main() -> None:
             "machine": describe(),
             "backend": options.backend,
             "streams": streams(folder, (1, 2, 4), options.backend),
-            "length": length(folder, options.frames),
+            "length": length(folder, options.frames, options.backend),
         }
     print(json.dumps(result["length"]))
     options.json.write_text(json.dumps(result, indent=1) + "\n")

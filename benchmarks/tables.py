@@ -172,6 +172,7 @@ def performance(
     startup: dict[str, Any],
     peers: dict[str, Any],
     scale: dict[str, Any],
+    files: dict[str, Any],
     backends: dict[str, Any],
     nets: dict[str, Any],
 ) -> str:
@@ -200,12 +201,17 @@ def performance(
     ]
     cpu_ms = {net["name"]: net["cpu_ms"][0][1] for net in nets["nets"] if "cpu_ms" in net}
     memory = [point["memory_mb"] for point in scale["length"]]
+    batches = [
+        [row["backend"], f"{row['files']:,}", *(f"{row['memory_mb'][key]:.0f}" for key in ("first", "last"))]
+        for row in files["rows"]
+    ]
     together = [
         [str(row["streams"]), f"{sum(row['fps']):.0f}", f"{min(row['fps']):.0f}"] for row in scale["streams"]
     ]
     return template("performance.md").format(
         long=f"{scale['length'][-1]['frames']:,}",
         memory=f"{min(memory):.0f} to {max(memory):.0f}",
+        batches=table(["backend", "files", "after the tenth, MB", "after the last, MB"], batches),
         streams=table(["streams", "frames/s together", "the slowest"], together),
         cpu=report.machine["cpu"],
         cores=report.machine["cores"],
@@ -278,7 +284,7 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "ingredients")),
     "tracking.md": (tracking, ("precision", "faults")),
-    "performance.md": (performance, ("bench", "startup", "peers", "scale", "backends", "nets")),
+    "performance.md": (performance, ("bench", "startup", "peers", "scale", "memory", "backends", "nets")),
 }
 
 

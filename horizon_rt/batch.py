@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from horizon_rt.config import TrackOptions
+from horizon_rt.config import DEFAULT_HFOV_DEG, TrackOptions
 from horizon_rt.errors import HorizonError
 from horizon_rt.inputs import Job, find_inputs
 from horizon_rt.messages import error_line, printable, say
 from horizon_rt.pipeline import RunSummary
-from horizon_rt.run import expected_frames, run
-from horizon_rt.sinks.records import read_header, tells_of
+from horizon_rt.run import camera_for, expected_frames, run
+from horizon_rt.sinks.images import overlay_path
+from horizon_rt.sinks.records import camera_fields, read_header, read_records, tells_of
 from horizon_rt.sources import open_source
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ __all__ = ["Job", "Result", "find_inputs", "run_batch", "summary_table"]
 
 _log = logging.getLogger(__name__)
 
-_ENOUGH = 0.95  # of the frames that a file declares; some declare a few more than they have
 Status = Literal["done", "skipped", "failed", "interrupted"]
 
 
@@ -56,30 +56,41 @@ def run_batch(
             result = Result(job, "skipped") if whole else _run_job(job, options, bar)
             results.append(result)
             bar.advance(files)
-            say(console, _line(result))
+            say(console, _line(result, options))
             if result.status == "interrupted" or (result.summary and result.summary.signalled):
                 break
     return results
 
 
 def _is_whole(job: Job, options: TrackOptions) -> bool:
-    """Whether the outputs are there, those of this input with these options, and not older than it."""
+    """Whether the outputs are there and undamaged, of this input, lens and options, and not older than it."""
     try:
-        written = [path.stat().st_mtime for path in job.outputs.paths]
         telemetry = job.outputs.paths[0]
         head = read_header(telemetry)
-        same = head["options"] == options.told and tells_of(head, job.source)
-        return same and written[0] >= job.source.stat().st_mtime and _is_long_enough(telemetry, job.source)
+        if telemetry.stat().st_mtime < job.source.stat().st_mtime or not _is_same_run(head, job, options):
+            return False
+        records = [(record["frame"], record.get("file")) for record in read_records(telemetry)]
+        # An interrupted run does not know how many frames there are.
+        return head["frames"] == len(records) and _is_whole_overlay(job.outputs.overlay, records)
     except (OSError, ValueError, KeyError, TypeError, HorizonError):
         return False
 
 
-def _is_long_enough(telemetry: Path, source: Path) -> bool:
-    """Whether it has the frames that the source declares; an interrupted `track` leaves fewer."""
-    with open_source(source) as opened:
-        declared = expected_frames(opened.info)
-    with telemetry.open("rb") as lines:
-        return declared is None or sum(1 for _ in lines) - 1 >= _ENOUGH * declared
+def _is_same_run(head: Mapping[str, Any], job: Job, options: TrackOptions) -> bool:
+    if head["options"] != options.told or not tells_of(head, job.source):
+        return False
+    with open_source(job.source) as source:
+        return bool(head["camera"] == camera_fields(camera_for(options, source.info).model))
+
+
+def _is_whole_overlay(overlay: Path | None, records: Sequence[tuple[int, str | None]]) -> bool:
+    """Whether there is a picture of each record."""
+    if overlay is None:
+        return True
+    if overlay.is_dir():
+        return all(overlay_path(overlay, file, frame).stat().st_size for frame, file in records)
+    with open_source(overlay) as opened:
+        return opened.info.frame_count in (None, len(records))
 
 
 def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
@@ -106,11 +117,13 @@ def _run_job(job: Job, options: TrackOptions, bar: Progress) -> Result:
     return Result(job, "interrupted" if summary.interrupted else "done", summary)
 
 
-def _line(result: Result) -> str:
+def _line(result: Result, options: TrackOptions) -> str:
     detail = result.reason
     if result.summary is not None:
         s = result.summary
         detail = f"{s.frames} frames, {s.fps:.0f} frames/s, {100 * s.share_with_horizon:.1f} % with a horizon"
+        if options.lens_is_assumed:
+            detail += f", lens assumed: hfov {DEFAULT_HFOV_DEG:g}°"
     return f"{result.status}: {result.job.source}" + (f" ({detail})" if detail else "")
 
 

@@ -47,7 +47,7 @@ class TrackOptions:
     model: str | None = None
     smooth: Smoothing = "causal"
     device: DeviceChoice = "auto"
-    backend: BackendChoice = "torchscript"
+    backend: BackendChoice = "auto"
     precision: PrecisionChoice = "auto"
     decoder: DecoderChoice = "auto"
 
@@ -55,6 +55,11 @@ class TrackOptions:
     def told(self) -> dict[str, str | float]:
         """What a telemetry header says of them: all that is given and makes a difference to the results."""
         return {k: v for k, v in asdict(self).items() if v is not None and k != "decoder"}
+
+    @property
+    def lens_is_assumed(self) -> bool:
+        """Whether nothing is known of the lens."""
+        return self.camera_profile is None and self.hfov_deg is None
 
     @property
     def source_decoder(self) -> DecoderChoice:

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from statistics import median
 from typing import Literal
 
 from horizon_rt._version import __version__
 from horizon_rt.messages import error_line
+from horizon_rt.system.host import find_cameras
 
 __all__ = ["Finding", "examine"]
 
@@ -86,27 +86,19 @@ def _cpu() -> Finding:
 def _gpu() -> Finding:
     import torch
 
+    if torch.backends.mps.is_available():
+        return Finding("GPU", "none", "one of Apple, which is not used; the net runs on the CPU in float32")
     if not torch.cuda.is_available():
         return Finding("GPU", "none", "no CUDA device; the net runs on the CPU in float32")
     return Finding("GPU", "ok", f"{torch.cuda.get_device_name()}; the net runs in half precision")
 
 
 def _cameras() -> Finding:
-    devices = sorted(Path("/dev").glob("video*"))
-    if not devices:
-        return Finding("cameras", "none", "no /dev/video* device")
-    usable = [device for device in devices if os.access(device, os.R_OK | os.W_OK)]
-    refused = [device.name for device in devices if device not in usable]
+    usable, refused = find_cameras()
+    if not usable and not refused:
+        return Finding("cameras", "none", "no camera found")
     hint = [f"no permission for {', '.join(refused)}; join the group video"] if refused else []
-    text = "; ".join([*map(_camera_name, usable), *hint])
-    return Finding("cameras", "ok" if usable else "none", text)
-
-
-def _camera_name(device: Path) -> str:
-    try:
-        return f"{device} {Path('/sys/class/video4linux', device.name, 'name').read_text().strip()}"
-    except OSError:
-        return str(device)
+    return Finding("cameras", "ok" if usable else "none", "; ".join([*usable, *hint]))
 
 
 def _display() -> Finding:
@@ -161,7 +153,7 @@ def _backends() -> Finding:
     found = installed_backends()
     if len(found) == 1:
         return Finding("backends", "ok", f"{found[0]}; on a CPU faster with: pip install 'horizon-rt[onnx]'")
-    return Finding("backends", "ok", f"{', '.join(found)}; --backend auto takes {found[0]} on the CPU")
+    return Finding("backends", "ok", f"{', '.join(found)}; {found[0]} runs the net on the CPU")
 
 
 def _analysis() -> Finding:
@@ -178,7 +170,8 @@ def _analysis() -> Finding:
         start = time.perf_counter()
         tracker.update(Frame.from_bgr(image, index=index, time_s=index / 25))
         times.append(time.perf_counter() - start)
-    return Finding("analysis", "ok", f"{1e3 * median(times):.1f} ms for a picture of 640x360")
+    text = f"{1e3 * median(times):.1f} ms for a picture of 640x360, the net on {tracker.backend}"
+    return Finding("analysis", "ok", text)
 
 
 def _profiles() -> Finding:

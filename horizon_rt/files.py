@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from horizon_rt.errors import OutputError
+from horizon_rt.locks import lock_folder, open_locked
 
-__all__ = ["PartialFile", "cache_folder", "make_folder", "output_error", "toml_text", "write_whole"]
-
-
-def cache_folder() -> Path:
-    """Where this user's programs keep what they can make again; HORIZON_RT_CACHE names another place."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("HORIZON_RT_CACHE") or user_cache_path("horizon-rt"))
+__all__ = [
+    "PartialFile",
+    "append_line",
+    "make_folder",
+    "output_error",
+    "own_folder",
+    "toml_text",
+    "write_whole",
+]
 
 
 def output_error(target: Path | str, error: OSError, partial: Path | None = None) -> OutputError:
@@ -37,25 +41,38 @@ def make_folder(folder: Path) -> None:
         raise output_error(folder, error) from error
 
 
+@contextmanager
+def own_folder(folder: Path) -> Iterator[None]:
+    """Have a folder to write into, without other runs that want it like this, too; raises OutputError."""
+    make_folder(folder)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock_folder(folder))
+        except OSError as error:
+            raise output_error(folder, error) from error
+        yield
+
+
 class PartialFile:
     """A binary file that bears the name NAME.partial until it is whole.
 
     It offers write, seek and tell as a raw file does, unbuffered, so that a killed process leaves all
     that was written. After a failed write it takes no more, so that nobody can damage what lies on the
-    disk. A target that exists and is no regular file, such as a pipe or /dev/null, is written in place.
+    disk. While it is open, no other run can write the same target. A target that exists and is no regular
+    file, such as a pipe or /dev/null, is written in place.
     """
 
     def __init__(self, target: Path | str) -> None:
         """Open NAME.partial, with missing folders; raises OutputError."""
         self.target = Path(target)
-        in_place = self.target.exists() and not (self.target.is_file() or self.target.is_dir())
-        self.path = self.target if in_place else self.target.with_name(self.target.name + ".partial")
+        self.in_place = self.target.exists() and not (self.target.is_file() or self.target.is_dir())
+        self.path = self.target if self.in_place else self.target.with_name(self.target.name + ".partial")
         self.error: OSError | None = None
         try:
             if self.target.is_dir():
                 raise IsADirectoryError(0, "it is a folder; give a file name")
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.path, "wb", buffering=0)  # noqa: SIM115
+            self._file = io.FileIO(self.path, "wb") if self.in_place else open_locked(self.path)
         except OSError as error:
             raise output_error(target, error) from error
 
@@ -63,15 +80,11 @@ class PartialFile:
         """Write all of it; raises OSError now and ever after once that failed."""
         if self.error is not None:
             raise self.error
-        view = memoryview(data)
-        total, done = view.nbytes, 0
         try:
-            while done < total:
-                done += self._file.write(view[done:])
+            return _write_all(self._file, data)
         except OSError as error:
             self.error = error
             raise
-        return total
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """As `io.RawIOBase.seek`."""
@@ -91,12 +104,14 @@ class PartialFile:
         if self._file.closed:
             return
         try:
-            if self.path != self.target:
+            if not self.in_place:
                 os.fsync(self._file.fileno())
+                if os.name == "nt":  # which renames no open file
+                    self._file.close()
+                os.replace(self.path, self.target)  # before the lock goes, so that nobody can slip in
             self._file.close()
-            if self.path != self.target:
-                os.replace(self.path, self.target)
         except OSError as error:
+            self.close()
             raise self.failure(error) from error
 
     def close(self) -> None:
@@ -106,16 +121,18 @@ class PartialFile:
 
     def remove(self) -> None:
         """Close and delete the partial file."""
-        self.close()
-        if self.path != self.target:
+        if os.name == "nt":
+            self.close()
+        if not self.in_place:
             self.path.unlink(missing_ok=True)
+        self.close()
 
     def failure(self, error: OSError) -> OutputError:
         """The error to show to the user."""
-        return output_error(self.target, error, self.path if self.path != self.target else None)
+        return output_error(self.target, error, None if self.in_place else self.path)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Write a file that is whole or absent, with missing folders; raises OutputError."""
     file = PartialFile(path)
     try:
@@ -124,6 +141,29 @@ def write_whole(path: Path, data: bytes) -> None:
         file.close()
         raise file.failure(error) from error
     file.commit()
+
+
+def append_line(path: Path, data: bytes) -> None:
+    """Add a line to a file: all of it or, as on a full disk, nothing; raises OutputError."""
+    try:
+        with io.FileIO(path, "ab") as file:
+            size = file.seek(0, os.SEEK_END)
+            try:
+                _write_all(file, data)
+            except OSError:
+                with suppress(OSError):
+                    file.truncate(size)
+                raise
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def _write_all(file: io.FileIO, data: bytes | bytearray | memoryview) -> int:
+    view = memoryview(data)
+    total, done = view.nbytes, 0
+    while done < total:
+        done += file.write(view[done:])
+    return total
 
 
 def toml_text(value: str) -> str:

@@ -20,6 +20,7 @@ __all__ = ["HorizonLine", "UpVector", "wrap_degrees"]
 
 # Below this distance from straight up or down, roll has no meaning (1e-9 rad).
 _MIN_HORIZONTAL = 1e-9
+_STEEPEST_PX = 1e6
 
 
 def wrap_degrees(angle: float) -> float:
@@ -160,6 +161,17 @@ class HorizonLine:
         if abs(nx) < 1e-12:
             return math.copysign(math.inf, self.offset_px)
         return (width - 1) / 2 - (ny * (y - (height - 1) / 2) + self.offset_px) / nx
+
+    def ends(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Two of its points as x1, y1, x2, y2: at x = 0 and x = width − 1.
+
+        Those of a line that is over 10⁶ px away there, as it is so steep, lie at y = 0 and y = height − 1.
+        """
+        y1, y2 = (self.y_at(x, width, height) for x in (0.0, width - 1.0))
+        if max(abs(y1), abs(y2)) <= _STEEPEST_PX:
+            return 0.0, y1, width - 1.0, y2
+        x1, x2 = (self.x_at(y, width, height) for y in (0.0, height - 1.0))
+        return x1, 0.0, x2, height - 1.0
 
     @classmethod
     def from_points(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.geometry import HorizonLine, UpVector
+from horizon_rt.record import record
 
 __all__ = ["Change", "Horizon", "Measurement", "Observation", "State", "View", "roll_pitch_sd_deg"]
 
@@ -76,7 +78,9 @@ class Horizon:
 
     `up`, the sigmas and the rates are None where there is no estimate. Rates are in degrees per second.
     `line` is the horizon on an image without distortion (None straight up or down). Without a filter
-    (`--smooth none`) the values are those of `observation` and the rates are None.
+    (`--smooth none`) the values are those of `observation` and the rates are None. `width` and `height` are
+    those of the picture in px. `latency_ms` and `time_utc`, the system's clock when the frame came, are those
+    of live frames and None for recordings.
     """
 
     frame: int
@@ -92,6 +96,19 @@ class Horizon:
     pitch_rate_dps: float | None = None
     latency_ms: float | None = None
     file: str | None = None
+    width: int | None = None
+    height: int | None = None
+    time_utc: datetime | None = None
+
+    def __repr__(self) -> str:
+        angles = (("roll", self.roll_deg, self.roll_sd_deg), ("pitch", self.pitch_deg, self.pitch_sd_deg))
+        said = [_angle(name, value, sd) for name, value, sd in angles if value is not None]
+        what = ", ".join(said) or f"no estimate, view {self.view}"
+        return f"<Horizon at {self.time_s:.3f} s: {what}, {self.state}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row of telemetry: what JSON lines hold of this frame (docs/telemetry.schema.json)."""
+        return record(self)
 
     @property
     def roll_deg(self) -> float | None:
@@ -112,3 +129,7 @@ class Horizon:
     def confidence(self) -> float:
         """0..1, of this frame's observation."""
         return self.observation.confidence
+
+
+def _angle(name: str, value: float, sd: float | None) -> str:
+    return f"{name} {value:.2f}°" + ("" if sd is None else f" ± {sd:.2f}°")

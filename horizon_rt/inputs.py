@@ -11,7 +11,7 @@ from pathlib import Path
 
 from horizon_rt.errors import OutputError, SourceNotFound
 from horizon_rt.run import Outputs, default_outputs
-from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
+from horizon_rt.sources.suffixes import IMAGE_SUFFIXES, is_still
 
 __all__ = ["VIDEO_SUFFIXES", "Job", "find_inputs"]
 
@@ -114,7 +114,7 @@ def _clashing(names: Sequence[str]) -> set[str]:
 
 
 def _outputs(source: Path, out: Path, name: str, *, overlay: bool) -> Outputs:
-    outputs = default_outputs(out, name, still=source.is_dir() or source.suffix.lower() in IMAGE_SUFFIXES)
+    outputs = default_outputs(out, name, still=source.is_dir() or is_still(source))
     return outputs if overlay else replace(outputs, overlay=None)
 
 

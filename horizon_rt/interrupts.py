@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from signal import SIG_DFL, SIGINT, SIGTERM, default_int_handler, signal
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
+from signal import SIG_DFL, SIGINT, SIGTERM, getsignal, signal
 
-__all__ = ["interrupts_call", "interrupts_raise", "interrupts_wait"]
+if sys.platform != "win32":
+    from multiprocessing.resource_tracker import ensure_running
+    from signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask
+
+__all__ = ["interrupts_call", "interrupts_raise", "interrupts_wait", "undisturbed_children"]
 
 # Wrappers pass on a Ctrl-C that the terminal sent to everybody already; so close together they are one.
 _ONE_WISH_S = 1.0
@@ -36,24 +44,67 @@ def interrupts_call(stop: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def interrupts_raise() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt as Ctrl-C does."""
-    with _handled(default_int_handler):
+    """SIGTERM raises KeyboardInterrupt as Ctrl-C does; what comes close after one is part of it."""
+    last_s = -math.inf
+
+    def handle(*_: object) -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s > _ONE_WISH_S:
+            last_s = time.monotonic()
+            raise KeyboardInterrupt
+
+    with _handled(handle):
         yield
 
 
 @contextmanager
 def interrupts_wait() -> Iterator[None]:
-    """A SIGINT or SIGTERM raises KeyboardInterrupt when the block has ended, so that it is done or not."""
-    came = False
+    """A SIGINT or SIGTERM is handled when the block has ended, so that this is done or not.
 
-    def note(*_: object) -> None:
+    Where nothing else handles it, it raises KeyboardInterrupt.
+    """
+    came: int | None = None
+
+    def note(number: int, *_: object) -> None:
         nonlocal came
-        came = True
+        came = number
 
     with _handled(note):
         yield
-    if came:
-        raise KeyboardInterrupt
+    if came is not None:
+        handler = getsignal(came)
+        if not callable(handler):
+            raise KeyboardInterrupt
+        handler(came, None)
+
+
+@contextmanager
+def undisturbed_children() -> Iterator[list[BaseProcess]]:
+    """Processes that multiprocessing spawns in the block never hear of SIGINT and SIGTERM (but on Windows).
+
+    Terminals and service managers send these to all processes; the one that spawned the others has to end
+    them. After the block the list holds them. A signal that came meanwhile raises KeyboardInterrupt then.
+    """
+    before, started = set(active_children()), list[BaseProcess]()
+    with interrupts_wait(), _blocked():  # this process may get them in a thread that does not block them
+        try:
+            yield started
+        finally:
+            started += set(active_children()) - before
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """SIGINT and SIGTERM wait until the block has ended; processes that are started in it never get them."""
+    if sys.platform == "win32":
+        yield
+        return
+    ensure_running()  # starting it later would let both through
+    mask = pthread_sigmask(SIG_BLOCK, {SIGINT, SIGTERM})
+    try:
+        yield
+    finally:
+        pthread_sigmask(SIG_SETMASK, mask)
 
 
 @contextmanager

@@ -94,7 +94,8 @@ def run_offline(
     for horizon in known:
         summary.states[horizon.state] = summary.states.get(horizon.state, 0) + 1
     if not summary.interrupted or (keep_interrupted and known):
-        _write([sink for sink in sinks if isinstance(sink, TelemetrySink)], known)
+        telemetry = [sink for sink in sinks if isinstance(sink, TelemetrySink)]
+        _write(telemetry, known, complete=not summary.interrupted)
     return summary
 
 
@@ -130,9 +131,9 @@ def _smoothed(
     return smoothed
 
 
-def _write(sinks: Sequence[TelemetrySink], horizons: Sequence[Horizon]) -> None:
+def _write(sinks: Sequence[TelemetrySink], horizons: Sequence[Horizon], *, complete: bool) -> None:
     for horizon in horizons:
         for sink in sinks:
             sink.put(horizon)
     for sink in reversed(sinks):
-        sink.close()
+        sink.close(complete=complete)

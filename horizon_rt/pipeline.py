@@ -24,6 +24,7 @@ from horizon_rt.horizon import Horizon, State
 from horizon_rt.interrupts import interrupts_call
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import Source
+from horizon_rt.sources.base import as_live
 
 __all__ = ["Analysis", "OnFrame", "RunSummary", "run_pipeline"]
 
@@ -91,11 +92,12 @@ class _Stages:
         info, self._source, self._closing = source.info, source, threading.Event()
         newest = info.live or real_time
         held_back = newest and not info.live and info.kind != "stdin"
+        read: Iterable[Frame] = _when_due(source, self._closing) if held_back else source
         self.frames: Channel[Frame] = Channel(newest=newest)
         self.results: Channel[tuple[Frame, Horizon]] = Channel(newest=newest)
         analysed = _analysed(tracker, self.frames, ahead=info.kind == "file" and not newest)
         self._threads = [
-            pump("reader", _when_due(source, self._closing) if held_back else source, self.frames),
+            pump("reader", map(as_live, read) if newest else read, self.frames),
             pump("analysis", analysed, self.results),
         ]
 
@@ -168,11 +170,12 @@ def run_pipeline(
         for sink in sinks:
             stack.callback(sink.abort)  # without effect on a sink that is closed
         stages.start()
-        _drain(stages.results, sinks, summary, on_frame)
+        ended = _drain(stages.results, sinks, summary, on_frame)
         summary.interrupted = stages.results.cut_short
         if not summary.interrupted or (keep_interrupted and summary.frames):
+            complete = ended and not summary.interrupted and not stages.dropped
             for sink in reversed(sinks):
-                sink.close()
+                sink.close(complete=complete)
     summary.dropped = stages.dropped
     summary.warnings = list(source.warnings)
     return summary
@@ -183,7 +186,8 @@ def _drain(
     sinks: Sequence[Sink],
     summary: RunSummary,
     on_frame: OnFrame | None,
-) -> None:
+) -> bool:
+    """Write what comes; False where a sink wanted to stop before the end."""
     start = time.perf_counter()
     for frame, horizon in results:
         for sink in sinks:
@@ -193,5 +197,6 @@ def _drain(
         if on_frame is not None:
             on_frame(frame, horizon)
         if any(sink.wants_stop for sink in sinks):
-            return
+            return False
         del frame, horizon
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -26,6 +27,7 @@ __all__ = [
     "check_taken",
     "default_outputs",
     "expected_frames",
+    "free_folder",
     "make_tracker",
     "open_in_background",
     "run",
@@ -56,6 +58,15 @@ def default_outputs(folder: Path, name: str, *, still: bool) -> Outputs:
     """Telemetry and overlay in a folder, as `--out` and `batch` write them."""
     overlay = folder / (f"{name}.overlay" if still else f"{name}.overlay.mp4")
     return Outputs(telemetry=(str(folder / f"{name}.jsonl"),), overlay=overlay)
+
+
+def free_folder(name: str) -> Path:
+    """A folder in the current directory for results that nobody gave a place: new, or empty."""
+    for number in itertools.count(1):
+        folder = Path(f"{name}-horizon" if number == 1 else f"{name}-horizon-{number}")
+        if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
+            return folder
+    raise AssertionError("there is always another number")
 
 
 def expected_frames(info: SourceInfo) -> int | None:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from horizon_rt.camera import CameraModel, Pinhole
@@ -27,23 +28,27 @@ _ESTIMATED = ("up", "line", "roll_sd_deg", "pitch_sd_deg", "roll_rate_dps", "pit
 class HorizonTracker:
     """Finds and tracks the horizon in a sequence of frames.
 
-    `camera` is the lens for the frames' size; without one, a centred pinhole with a horizontal field of
-    view of 70° is assumed at the first frame. A frame of another size starts the track again, with
-    `CameraModel.for_size`. `smooth='none'` treats each frame on its own. `model` is a shipped model or a
-    path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda', `backend` what runs the net, in a
-    `precision` (`make_backend`), on a GPU for `batch` frames of a recording at a time. Without `refine` the
-    horizon is that of the mask alone. Raises WeightsError for weights that do not match their manifest,
-    DeviceError where there is no CUDA device or no such backend, ValueError for an unknown option.
+    `camera` is the lens for the frames' size; without one it is a centred pinhole with a horizontal field of
+    view of `hfov` degrees, 70 where that is not given either, from the first frame on. A frame of another
+    size starts the track again, with `CameraModel.for_size`. `smooth='none'` treats each frame on its own.
+    `model` is a shipped model or a path (`weights.default_model`), `device` is 'auto', 'cpu' or 'cuda',
+    `backend` what runs the net, in a `precision` (`make_backend`), on a GPU for `batch` frames of a recording
+    at a time. Without `refine` the horizon is that of the mask alone.
+
+    Raises CameraModelError for an impossible `hfov`, WeightsError for weights that do not match their
+    manifest, DeviceError where there is no CUDA device or no such backend, ValueError for an unknown option
+    and for `hfov` beside a camera.
     """
 
     def __init__(
         self,
         camera: CameraModel | None = None,
         *,
+        hfov: float | None = None,
         smooth: Smoothing = "causal",
         model: str | None = None,
         device: DeviceChoice = "auto",
-        backend: BackendChoice = "torchscript",
+        backend: BackendChoice = "auto",
         precision: PrecisionChoice = "auto",
         batch: int = BATCH,
         refine: bool = True,
@@ -52,6 +57,10 @@ class HorizonTracker:
             raise ValueError(f"smooth {smooth!r} is unknown")
         if smooth == "offline":
             raise ValueError("a tracker does not know what comes later; use smooth_horizons on what it said")
+        if camera is not None and hfov is not None:
+            raise ValueError("camera and hfov both describe the lens; give one")
+        self._hfov_deg = DEFAULT_HFOV_DEG if hfov is None else hfov
+        Pinhole.from_hfov(1, 1, self._hfov_deg)  # refuses a bad one now, not at the first frame
         card = default_model(name=model)
         self.model = card.name
         self._camera = camera
@@ -89,7 +98,7 @@ class HorizonTracker:
 
     @property
     def backend(self) -> str:
-        """What runs the net, such as 'torchscript-cpu'."""
+        """What runs the net, such as 'onnx-cpu'."""
         return self._segmenter.backend.name
 
     def segment(self, frame: Frame) -> Segmentation:
@@ -99,10 +108,10 @@ class HorizonTracker:
     def update(self, frame: Frame, segmentation: Segmentation | None = None) -> Horizon:
         """Analyse a frame; frames come in the order of their time. A damaged one says nothing.
 
-        `segmentation` is that of this frame, where the caller has it from `segment`.
+        `segmentation` is that of this frame, where the caller has it from `segment`. Raises ValueError for
+        what is no Frame and, where a filter runs, for a time before that of the last frame.
         """
-        if not isinstance(frame, Frame):
-            raise TypeError(f"a Frame is needed, not {type(frame).__name__}: see Frame.from_bgr for arrays")
+        self._check(frame)
         fitter = self._fitter_for(frame)
         found = _NOTHING_SEEN if frame.damaged else fitter.fit(segmentation or self.segment(frame))
         self._on_stage("fit")
@@ -114,6 +123,21 @@ class HorizonTracker:
         self._last = describe(frame, observation, track, fitter.camera)
         self._on_stage("track")
         return self._last
+
+    def _check(self, frame: Frame) -> None:
+        if not isinstance(frame, Frame):
+            raise ValueError(
+                f"a Frame is needed, not {type(frame).__name__}; Frame.from_bgr and from_rgb take images"
+            )
+        if self._smooth == "none":
+            return
+        if not math.isfinite(frame.time_s):
+            raise ValueError(f"the time of a frame is a number of seconds, got {frame.time_s}")
+        if self._last is not None and frame.time_s < self._last.time_s:
+            raise ValueError(
+                f"time runs backwards: a frame at {frame.time_s:g} s after one at {self._last.time_s:g} s; "
+                "reset() starts a new track"
+            )
 
     def update_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Horizon]]:
         """`update` for all frames of a recording; on a GPU several of them are under way at a time."""
@@ -135,6 +159,8 @@ class HorizonTracker:
             state=track.state,
             observation=last.observation,
             file=last.file,
+            width=last.width,
+            height=last.height,
             measured_line=last.measured_line,
             **estimated(track, self._fitter.camera),
         )
@@ -162,7 +188,7 @@ class HorizonTracker:
             return fitter
         if fitter is not None:
             self.reset()
-        self._camera = self._camera or Pinhole.from_hfov(*size, DEFAULT_HFOV_DEG)
+        self._camera = self._camera or Pinhole.from_hfov(*size, self._hfov_deg)
         camera = self._camera.for_size(*size)
         self._fitter = HorizonFitter(camera, self._sigma)
         self._refiner = HorizonRefiner(camera) if self._refine else None
@@ -172,6 +198,7 @@ class HorizonTracker:
 def describe(frame: Frame, observation: Observation, track: Track, camera: CameraModel) -> Horizon:
     """Put a frame's observation and track into degrees and image lines."""
     measured = observation.measurement
+    age_s = time.perf_counter() - frame.arrival_s if frame.live else None
     return Horizon(
         frame=frame.index,
         time_s=frame.time_s,
@@ -179,7 +206,10 @@ def describe(frame: Frame, observation: Observation, track: Track, camera: Camer
         observation=observation,
         file=frame.name,
         measured_line=None if measured is None else camera.line(measured.up),
-        latency_ms=1e3 * (time.perf_counter() - frame.arrival_s) if frame.arrival_s else None,
+        latency_ms=None if age_s is None else 1e3 * age_s,
+        width=frame.width,
+        height=frame.height,
+        time_utc=None if age_s is None else datetime.now(UTC) - timedelta(seconds=age_s),
         **estimated(track, camera),
     )
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from sources_support import av_frame, chroma_size, write_clip
 
 from horizon_rt.cli import main
 from horizon_rt.datasets import data_root as find_data_root
+from horizon_rt.segmentation.backends import installed_backends
+from horizon_rt.segmentation.onnx import graph_of
+from horizon_rt.segmentation.weights import default_model
 
 MakeClip = Callable[..., Path]
 ENTRY = "from horizon_rt.cli import main; main()"
@@ -36,6 +39,14 @@ class Done:
 
 
 RunCli = Callable[..., Done]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nets_are_converted() -> None:
+    """Before the first test, as a line tells of it, once on a machine."""
+    if len(installed_backends()) > 1:
+        for name in (None, "nano"):
+            graph_of(default_model(name=name))
 
 
 @pytest.fixture
@@ -124,3 +135,15 @@ def no_leaks() -> Iterator[None]:
 def _ends(thread: threading.Thread) -> bool:
     thread.join(timeout=2.0)
     return not thread.is_alive()
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file grows beyond so many bytes: a part of a write goes through, and then it fails."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

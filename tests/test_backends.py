@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import os
 import subprocess
@@ -13,10 +14,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import RunCli
+from typer.main import get_command
 
 import horizon_rt as hz
-from horizon_rt.config import BackendName
+from horizon_rt.bench.measure import Plan
+from horizon_rt.cli.app import app
+from horizon_rt.config import BackendChoice, BackendName, TrackOptions
 from horizon_rt.errors import DeviceError, WeightsError
+from horizon_rt.evaluation.job import EvalJob
 from horizon_rt.segmentation import backends, onnx
 from horizon_rt.segmentation.backends import Backend, installed_backends, make_backend, precisions_of
 from horizon_rt.segmentation.onnx import OnnxRuntime
@@ -197,6 +202,59 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     with caplog.at_level(logging.WARNING):
         assert onnx.graph_of(default_model()) == b"graph"
     assert "cannot be kept" in caplog.text
+
+
+@pytest.mark.parametrize("choice", ["onnx", "openvino", "auto"])
+@pytest.mark.parametrize("left", [0.0, 0.5, 0.999])
+def test_a_graph_that_was_cut_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, choice: BackendChoice, left: float
+) -> None:
+    graph = onnx.graph_of(default_model())
+    monkeypatch.setattr(onnx, "onnx_bytes", lambda net: graph)
+    monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path))
+    onnx.graph_of(default_model())
+    [file] = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(left * len(whole))])
+    backends._shared.cache_clear()
+    assert make_backend(default_model(), choice, "cpu").name == f"{choice.replace('auto', 'onnx')}-cpu"
+    assert file.read_bytes() == whole
+
+
+def test_auto_goes_on_where_a_net_cannot_be_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(net: object) -> bytes:
+        raise NotImplementedError("an operator that\nthis version does not know")
+
+    monkeypatch.setattr(onnx, "onnx_bytes", refuse)
+    monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path))
+    backends._shared.cache_clear()
+    backends._first_that_runs.cache_clear()
+    for _ in range(2):
+        assert make_backend(default_model(), "auto", "cpu").name == "torchscript-cpu"
+    backends._first_that_runs.cache_clear()
+    lines = [line for line in caplog.messages if "cannot run small here" in line]
+    assert len(lines) == len(installed_backends()) - 1
+    assert all("an operator that this version" in line for line in lines)
+
+
+def test_the_fastest_runs_where_nobody_chooses_and_the_header_says_which(clip: Path, cli: RunCli) -> None:
+    fastest = f"{installed_backends()[0]}-cpu"
+    assert hz.HorizonTracker(device="cpu").backend == fastest
+    assert (TrackOptions().backend, EvalJob(datasets=()).backend, Plan().backend) == ("auto",) * 3
+    for verb in ("track", "live", "batch", "eval"):
+        [option] = [p for p in get_command(app).commands[verb].params if p.name == "backend"]
+        assert option.default == "auto"
+    done = cli("track", clip, "--device", "cpu", "--telemetry", "-")
+    header = json.loads(done.out.splitlines()[0])
+    assert (header["backend"], header["options"]["backend"]) == (fastest, "auto")
+
+
+def test_trackers_share_a_session_but_no_buffers() -> None:
+    for name in BACKENDS:
+        _made(name)
+        assert (_made(name) is _made(name)) == (name != "openvino")
 
 
 @pytest.mark.parametrize("data", [b"", b"no graph", bytes(range(256)) * 9])

@@ -18,6 +18,7 @@ from rich.console import Console
 from sources_support import h264_clip
 
 from horizon_rt.batch import run_batch
+from horizon_rt.camera.profile import CameraProfile, save_profile
 from horizon_rt.config import TrackOptions
 from horizon_rt.errors import OutputError, SourceNotFound
 from horizon_rt.inputs import find_inputs
@@ -125,6 +126,93 @@ def test_resume_looks_at_options_and_length(cli: RunCli, clip: Path, tmp_path: P
     telemetry.write_text("".join(lines[:4]))
     assert status("--precision", "float32") == "done", "an interrupted track bears the same name"
     assert telemetry.read_text().splitlines()[-1] != lines[3].strip()
+
+
+Damage = Callable[[Path], object]
+
+
+def _cut(path: Path, lines: int) -> None:
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:lines]))
+
+
+DAMAGE: dict[str, tuple[str, Damage]] = {
+    "overlay of 0 bytes": ("flight.overlay.mp4", lambda path: path.write_bytes(b"")),
+    "cut overlay": ("flight.overlay.mp4", lambda path: os.truncate(path, path.stat().st_size // 2)),
+    "garbage after the header": (
+        "flight.jsonl",
+        lambda path: path.write_text(path.read_text().splitlines()[0] + "\n" + "\0\n" * 12),
+    ),
+    "one line fewer": ("flight.jsonl", lambda path: _cut(path, 12)),
+    "header alone": ("flight.jsonl", lambda path: _cut(path, 1)),
+    "deep header": ("flight.jsonl", lambda path: path.write_text("[" * 100_000)),
+    "deep record": ("flight.jsonl", lambda path: path.write_text(path.read_text() + "[" * 100_000)),
+    "long number": ("flight.jsonl", lambda path: path.write_text("9" * 5000)),
+    "odd values": (
+        "flight.jsonl",
+        lambda path: path.write_text('{"schema":"horizon-rt/1","source":[],"options":3}\n'),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_resume_does_damaged_results_again(cli: RunCli, clip: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "out"
+    words = ("batch", clip, "--out", out, "--resume", "--model", "nano")
+    assert cli(*words).errors[0].startswith("done")
+    assert cli(*words).errors[0].startswith("skipped")
+    name, damage = DAMAGE[kind]
+    damage(out / name)
+    done = cli(*words)
+    assert (done.code, done.errors[0].partition(":")[0]) == (0, "done"), done.err
+    assert cli(*words).errors[0].startswith("skipped")
+
+
+def test_resume_misses_an_overlay_of_a_picture(cli: RunCli, pictures: Path, tmp_path: Path) -> None:
+    words = ("batch", pictures, "--out", tmp_path / "out", "--resume", "--model", "nano")
+    assert [cli(*words).errors[0].partition(":")[0] for _ in range(2)] == ["done", "skipped"]
+    overlay = tmp_path / "out" / "pictures.overlay" / "b.jpg"
+    for damage in (overlay.unlink, lambda: overlay.write_bytes(b"")):
+        damage()
+        assert cli(*words).errors[0].startswith("done")
+        assert overlay.stat().st_size > 0
+
+
+@pytest.mark.parametrize("smooth", ["causal", "offline"])
+def test_resume_ends_what_an_interrupted_track_began(
+    process: Start, cli: RunCli, tmp_path: Path, smooth: str
+) -> None:
+    """However near to its end it was cut."""
+    clip, out = write_horizon(tmp_path / "long.mkv", 200), tmp_path / "out"
+    words = ("--out", out, "--smooth", smooth, "--model", "nano")
+    stop = """
+import os, signal
+from horizon_rt.tracker import HorizonTracker
+update = HorizonTracker.update
+def stopping(tracker, frame, *rest):
+    if frame.index == 197: os.kill(os.getpid(), signal.SIGINT)
+    return update(tracker, frame, *rest)
+HorizonTracker.update = stopping
+"""
+    child = process("track", clip, *words, before=stop)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130, errors
+    assert 190 <= frames_in(out / "long.jsonl") < 200
+    (out / "long.overlay.mp4").unlink(missing_ok=True)
+    done = cli("batch", clip, *words, "--resume", "--no-overlay")
+    assert (done.code, done.errors[0].partition(":")[0]) == (0, "done")
+    assert frames_in(out / "long.jsonl") == 200
+
+
+def test_resume_looks_at_what_a_profile_holds(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "lens.toml"
+    save_profile(CameraProfile.from_hfov(96, 64, 80), profile)
+    words = ("batch", clip, "--out", tmp_path / "out", "--resume", "--model", "nano", "--no-overlay")
+    words += ("--camera-profile", profile)
+    assert [cli(*words).errors[0].partition(":")[0] for _ in range(2)] == ["done", "skipped"]
+    before = profile.stat().st_mtime
+    save_profile(CameraProfile.from_hfov(96, 64, 81), profile)
+    os.utime(profile, (before, before))
+    assert [cli(*words).errors[0].partition(":")[0] for _ in range(2)] == ["done", "skipped"]
 
 
 def test_track_leaves_the_results_of_another_video_alone(cli: RunCli, clip: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_clip_has_the_frames_that_move_and_a_horizon(video: Path) -> None:
 
 
 def test_everything_is_measured(video: Path) -> None:
-    result = measure(video, Plan(frames=20, repeats=2))
+    result = measure(video, Plan(backend="torchscript", frames=20, repeats=2))
     assert result.key == ("320x192", "small", "torchscript-cpu")
     assert tuple(result.stages) == STAGES
     assert list(result.speeds) == [
@@ -223,7 +223,7 @@ def test_what_is_the_same_is_measured_once(tmp_path: Path) -> None:
         plan=Plan(frames=12, repeats=1, overlay=False, device="cpu"),
         sizes=(SIZE,),
         models=("nano",),
-        engines=(Engine(batch=1), Engine(precision="float32"), Engine()),
+        engines=tuple(Engine("torchscript", *rest) for rest in (("auto", 1), ("float32",), ())),
     )
     assert [r.key for r in job.run().results] == [("320x192", "nano", "torchscript-cpu")]
 

@@ -255,7 +255,7 @@ def test_frames_before_an_error_are_not_lost(late: GpuSegmenter) -> None:
 
 
 def _ahead(segmenter: Segmenter) -> HorizonTracker:
-    tracker = HorizonTracker(model="nano", device="cpu")
+    tracker = HorizonTracker(model="nano", device="cpu", backend="torchscript")
     tracker._segmenter = segmenter
     return tracker
 
@@ -278,7 +278,7 @@ def flight() -> list[Frame]:
 
 @pytest.mark.usefixtures("no_leaks")
 def test_a_recording_is_tracked_in_batches(late: GpuSegmenter, queue: LateQueue, flight: list[Frame]) -> None:
-    tracker, one_by_one = _ahead(late), HorizonTracker(model="nano", device="cpu")
+    tracker, one_by_one = _ahead(late), HorizonTracker(model="nano", device="cpu", backend="torchscript")
     assert isinstance(tracker, AnalysisAhead)
     angles: list[float | None] = []
     run_pipeline(_Recording(flight), tracker, on_frame=lambda frame, horizon: angles.append(horizon.roll_deg))
@@ -298,7 +298,7 @@ def test_what_plays_in_real_time_is_tracked_frame_by_frame(
 def test_no_gpu_is_one_line(net: torch.nn.Module) -> None:
     with pytest.raises(DeviceError, match="no CUDA device answers; use --device cpu"):
         make_backend(default_model(), device="cuda")
-    assert HorizonTracker().backend == "torchscript-cpu"
+    assert HorizonTracker(backend="torchscript").backend == "torchscript-cpu"
 
 
 def assert_measured_alike(tracker: HorizonTracker, data_root: Path, count: int) -> None:
@@ -306,7 +306,7 @@ def assert_measured_alike(tracker: HorizonTracker, data_root: Path, count: int) 
     folders = (data_root / name / "images" for name in ("flight", "sea", "thermal-sea"))
     pictures = sorted(path for folder in folders for path in folder.glob("*.[jp][pn]g"))
     assert len(pictures) > count
-    plain, compared = HorizonTracker(device="cpu", smooth="none"), 0
+    plain, compared = HorizonTracker(device="cpu", backend="torchscript", smooth="none"), 0
     for path in pictures[:: len(pictures) // count]:
         with open_source(path) as source:
             frame = next(iter(source))
@@ -320,7 +320,7 @@ def assert_measured_alike(tracker: HorizonTracker, data_root: Path, count: int) 
 
 def test_half_precision_measures_real_frames_alike(data_root: Path, queue: LateQueue) -> None:
     """The arithmetic of the GPU's way, in float16 on the CPU."""
-    tracker, card = HorizonTracker(device="cpu", smooth="none"), default_model()
+    tracker, card = HorizonTracker(device="cpu", backend="torchscript", smooth="none"), default_model()
     net = DeviceNet(load_net(card), "cpu", "float16")
     tracker._segmenter = GpuSegmenter(net, input_area_px=card.input_area_px, queue=queue)
     assert_measured_alike(tracker, data_root, 40)

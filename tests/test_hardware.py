@@ -115,7 +115,7 @@ def test_an_unknown_decoder_is_a_usage_error(clip: Path, cli: RunCli) -> None:
 
 def test_a_refusal_names_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     there: set[str] = set()
-    monkeypatch.setattr("horizon_rt.hardware.has_library", lambda library: library in there)
+    monkeypatch.setattr("horizon_rt.system.host.has_library", lambda library: library in there)
     monkeypatch.setattr(hardware, "has_library", lambda library: library in there)
     assert gpu_refusal() == "there is no CUDA driver"
     there.add("libcuda.so.1")
@@ -136,7 +136,7 @@ def test_a_refusal_names_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_driver_the_answer_takes_no_pytorch() -> None:
     code = (
-        "import sys, horizon_rt.hardware as h; h.has_library = lambda library: False; "
+        "import sys, horizon_rt.system.host as h; h.has_library = lambda library: False; "
         "from horizon_rt.sources.hardware import gpu_refusal; print(gpu_refusal(), 'torch' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -243,7 +243,7 @@ def test_decoder_and_net_share_a_gpu_in_either_order(recording: Path, first: str
 
     tracker = make() if first == "net" else None
     with open_source(recording, decoder="cuda") as there, open_source(recording) as here:
-        tracker, plain = tracker or make(), HorizonTracker(device="cpu")
+        tracker, plain = tracker or make(), HorizonTracker(device="cpu", backend="torchscript")
         found = [horizon for _, horizon in tracker.update_all(there)]
         expected = [plain.update(frame) for frame in here]
     for a, b in zip_longest(found, expected):

@@ -298,6 +298,14 @@ def test_a_picture_that_went_away_is_said(client: Client, server: LabelServer) -
     assert client("POST", "api/frames/0/snap", {"line": as_json(HorizonLine(0.0, 0.0))}).status == 404
 
 
+def test_a_picture_with_too_many_pixels_is_not_decoded(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("horizon_rt.sources.picture.MAX_PIXELS", WIDTH * HEIGHT - 1)
+    assert client("GET", "api/frames/0/thumbnail").status == 404
+    assert client("POST", "api/frames/0/snap", {"line": as_json(HorizonLine(0.0, 0.0))}).status == 404
+
+
 @pytest.mark.parametrize("shape", [(2, 5000), (30000, 3), (1, 1), (40, 50)])
 def test_a_picture_that_was_replaced_is_said(
     client: Client, server: LabelServer, shape: tuple[int, int]

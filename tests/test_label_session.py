@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import horizon_luma
+from conftest import full_disk, horizon_luma
 from edges_support import apart_px
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -62,6 +63,26 @@ def test_a_journal_that_was_cut_short_loses_its_last_line_only(tmp_path: Path) -
     again.add(session.frames[3], b"picture")
     again.finish()
     assert path.read_bytes() == whole
+
+
+def test_what_finds_no_room_in_the_journal_leaves_nothing_there(tmp_path: Path) -> None:
+    session = rendered_session(tmp_path / "set", LINES)
+    path = session.folder / "label.jsonl"
+    size = path.stat().st_size
+    with full_disk(size + 9), pytest.raises(OutputError, match=r"label\.jsonl: File too large"):
+        session.mark(0, Mark("skipped"))
+    session.mark(1, Mark("skipped"))
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+    assert [mark.status for mark in _again(session.folder).marks] == ["open", "skipped", "open", "open"]
+
+
+@pytest.mark.parametrize("every", ["0", "-3", "NaN", "1e999", "16.5", "true", "null", '"5"', "9" * 400])
+def test_a_journal_of_no_possible_spacing_is_refused(tmp_path: Path, every: str) -> None:
+    session = rendered_session(tmp_path / "set", LINES)
+    path = session.folder / "label.jsonl"
+    path.write_text(path.read_text().replace('"every":5', f'"every":{every}'))
+    with pytest.raises(DatasetError, match=r"no journal of a labelling: every is a whole number"):
+        _again(session.folder)
 
 
 def test_other_folders_and_other_sources_are_left_alone(tmp_path: Path) -> None:

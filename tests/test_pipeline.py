@@ -296,6 +296,20 @@ def test_a_signal_reaches_a_run_that_waits_for_its_source() -> None:
     assert sink.end == "aborted", "nothing was written"
 
 
+def test_sinks_hear_whether_they_hold_the_whole_source() -> None:
+    class Hearing(StubSink):
+        def _finish(self) -> None:
+            super()._finish()
+            heard.append(self._complete)
+
+    heard: list[bool] = []
+    go(StubSource(4), StubTracker(), Hearing())
+    go(StubSource(4), StubTracker(), Hearing(stops_at=2))
+    go(StubSource(10**6), StubTracker(), Hearing(on_write=after(5, signal.SIGINT)))
+    go(StubSource(60, period_s=0.002, live=True), StubTracker(seconds=0.02), Hearing())
+    assert heard == [True, False, False, False]
+
+
 def test_an_interrupted_run_can_keep_its_partial_names() -> None:
     sink = StubSink(on_write=after(5, signal.SIGINT))
     assert go(StubSource(10**6), StubTracker(), sink, keep_interrupted=False).interrupted
@@ -378,8 +392,8 @@ def test_runs_leave_no_descriptor_open(clip: Path, tmp_path: Path) -> None:
 
 
 LADDER = (
-    {"_version", "errors", "config", "files", "geometry", "frame", "hardware"},
-    {"horizon", "colour", "channel", "interrupts", "messages"},
+    {"_version", "errors", "config", "files", "geometry", "frame", "system", "locks", "toml"},
+    {"horizon", "record", "colour", "channel", "interrupts", "messages"},
     {"camera", "segmentation"},
     {"fitting"},
     {"tracking", "sources", "sinks", "synth", "datasets"},

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from horizon_rt.errors import WeightsError
 from horizon_rt.frame import Frame
 from horizon_rt.segmentation import Segmenter
+from horizon_rt.segmentation.backends import make_backend
 from horizon_rt.segmentation.compile import TorchScript, best_device
 from horizon_rt.segmentation.net import HorizonNet
 from horizon_rt.segmentation.sizes import NetSize
+from horizon_rt.segmentation.weights import default_model, write_manifest
+from horizon_rt.segmentation.zoo import build_net
 
 
 def _net(seed: int = 0) -> HorizonNet:
@@ -55,6 +62,42 @@ def test_compiling_leaves_the_callers_net_alone() -> None:
     assert net.training
     assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
     assert net.head.weight.dtype == torch.float32
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+def test_a_net_that_nobody_uses_any_more_takes_no_memory() -> None:
+    code = """
+import gc, pathlib, numpy
+from horizon_rt.segmentation.compile import TorchScript
+from horizon_rt.segmentation.weights import default_model, load_net
+for _ in range(10):
+    TorchScript(load_net(default_model()))(numpy.zeros((1, 3, 64, 96), numpy.float32))
+    gc.collect()
+    print(int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    memory_mb = [float(line) for line in done.stdout.split()]
+    assert memory_mb[-1] - memory_mb[2] < 10  # a frozen net of this size has 4.5
+
+
+def test_trackers_of_one_model_share_its_net() -> None:
+    card = default_model(name="nano")
+    one = make_backend(card, "torchscript", "cpu")
+    assert make_backend(card, "torchscript", "cpu") is one
+    assert make_backend(card, "torchscript", "cpu", "bfloat16") is not one
+    assert make_backend(default_model(), "torchscript", "cpu") is not one
+
+
+def test_a_shared_net_is_that_of_the_weights_file_as_it_is_now(tmp_path: Path) -> None:
+    sigma = default_model().sigma
+    states = [build_net("nano").state_dict() for _ in range(2)]
+    picture, answers, cards = np.ones((1, 3, 64, 96), np.float32), [], []
+    for state in states:
+        cards.append(write_manifest(tmp_path, "m", "nano", state, sigma, {}))
+        answers.append(make_backend(cards[-1], "torchscript", "cpu")(picture)[0])
+    assert np.abs(answers[0] - answers[1]).max() > 1e-3
+    with pytest.raises(WeightsError, match="damaged or was changed"):
+        make_backend(cards[0], "torchscript", "cpu")
 
 
 def test_answers_are_not_overwritten_by_the_next_frame(backend: TorchScript) -> None:

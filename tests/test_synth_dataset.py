@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
+import os
 import shlex
 import signal
 import subprocess
@@ -453,3 +454,13 @@ def test_values_out_of_range_are_refused_in_one_line(
 def test_pictures_need_something_to_show() -> None:
     with pytest.raises(DatasetError, match="a kind of scene or a panorama"):
         Stills(StillOptions(kinds=()), 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs locks of POSIX")
+def test_a_second_run_into_one_folder_leaves_the_first_alone(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "set") as first:
+        (first / "theirs").touch()
+        with pytest.raises(OutputError, match="another run is writing it"), whole_folder(tmp_path / "set"):
+            pass
+        assert (first / "theirs").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["set", "theirs"]

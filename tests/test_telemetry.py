@@ -11,6 +11,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,6 +30,7 @@ from horizon_rt.errors import OutputError
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.horizon import Horizon, Measurement, Observation
 from horizon_rt.sinks import TelemetrySink
+from horizon_rt.sinks.records import read_header, read_records
 from horizon_rt.sinks.telemetry import record
 
 SCHEMA = json.loads((ROOT / "docs" / "telemetry.schema.json").read_text())
@@ -75,6 +79,9 @@ horizons = st.builds(
     roll_rate_dps=wild,
     pitch_rate_dps=wild,
     latency_ms=wild,
+    width=st.one_of(st.none(), st.integers(1, 10**5)),
+    height=st.one_of(st.none(), st.integers(1, 10**5)),
+    time_utc=st.one_of(st.none(), st.datetimes(timezones=st.timezones())),
     file=st.one_of(st.none(), st.text(st.characters(codec="utf-8"))),
 )
 
@@ -110,6 +117,41 @@ def test_time_keeps_the_order_of_frames_for_days(seconds: float) -> None:
     ]
     assert times[0] < times[1]
     assert abs(times[0] - seconds) <= 0.0005001
+
+
+@given(horizons)
+def test_a_horizon_as_a_dictionary_is_its_row(value: Horizon) -> None:
+    with TemporaryDirectory() as folder:
+        with TelemetrySink(f"{folder}/t.jsonl", context(still=value.file is not None)) as sink:
+            sink.write(frame(), value)
+        row = Path(folder, "t.jsonl").read_text("utf-8").split("\n")[1]
+    assert strict(row) == value.to_dict()
+
+
+@pytest.mark.parametrize("angle", [-30.0, 0.0, 12.5, 60.0, 89.99999, 90.0, -90.0, 135.0, 180.0])
+def test_pictures_carry_their_size_and_two_points_of_the_line(angle: float) -> None:
+    line = HorizonLine(angle_deg=angle, offset_px=20.0)
+    row = replace(horizon(file="a.png"), line=line, width=641, height=481).to_dict()
+    assert (row["width"], row["height"]) == (641, 481)
+    # The distance of a point from the line by its normal form, around the image's centre.
+    normal = math.sin(math.radians(angle)), -math.cos(math.radians(angle))
+    for x, y in ((row["x1"], row["y1"]), (row["x2"], row["y2"])):
+        scale = max(1.0, abs(x), abs(y))
+        assert normal[0] * (x - 320) + normal[1] * (y - 240) + 20 == pytest.approx(0, abs=1e-5 * scale)
+    steep = abs(abs(angle) - 90) < 0.01
+    assert [row["y1"], row["y2"]] == [0, 480] if steep else [row["x1"], row["x2"]] == [0, 640]
+    without = replace(horizon(roll=None, file="a.png"), width=641, height=481).to_dict()
+    assert {without[name] for name in ("x1", "y1", "x2", "y2")} == {None}
+    assert "x1" not in replace(horizon(), width=641, height=481).to_dict()
+
+
+def test_live_rows_carry_the_time_of_day() -> None:
+    zone = timezone(timedelta(hours=2))
+    when = datetime(2026, 3, 1, 11, 30, 0, 125_999, tzinfo=zone)
+    row = replace(horizon(), time_utc=when).to_dict()
+    assert row["time_utc"] == "2026-03-01T09:30:00.125Z"
+    assert datetime.fromisoformat(row["time_utc"]) == when.replace(microsecond=125_000)
+    assert "time_utc" not in horizon().to_dict()
 
 
 def test_a_file_holds_a_header_and_a_line_a_frame(tmp_path: Path) -> None:
@@ -258,3 +300,54 @@ def test_a_record_costs_little(tmp_path: Path) -> None:
         for _ in range(300):
             sink.write(a, b)
     assert (time.process_time() - start) / 300 < 1e-3
+
+
+# --- whole or cut short
+
+
+def head(path: Path) -> dict[str, object]:
+    values: dict[str, object] = json.loads(path.read_text().splitlines()[0])
+    return values
+
+
+@pytest.mark.parametrize("count", [0, 1, 12])
+def test_the_header_tells_how_many_frames_a_whole_run_has(tmp_path: Path, count: int) -> None:
+    with TelemetrySink(tmp_path / "t.jsonl", context()) as sink:
+        for index in range(count):
+            sink.write(frame(index), horizon(index))
+        assert head(tmp_path / "t.jsonl.partial")["frames"] is None
+    found = head(tmp_path / "t.jsonl")
+    VALIDATOR.validate(found)
+    assert found["frames"] == len((tmp_path / "t.jsonl").read_text().splitlines()) - 1 == count
+    assert [record["frame"] for record in read_records(tmp_path / "t.jsonl")] == list(range(count))
+
+
+def test_a_run_that_was_cut_short_does_not_tell_how_many_frames_there_are(tmp_path: Path) -> None:
+    ends: list[Callable[[TelemetrySink], None]] = [
+        lambda sink: sink.close(complete=False),
+        lambda sink: sink.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None),
+        lambda sink: sink.abort(),
+    ]
+    for number, end in enumerate(ends):
+        sink = TelemetrySink(tmp_path / f"{number}.jsonl", context())
+        sink.write(frame(), horizon())
+        end(sink)
+    found = [head(path)["frames"] for path in sorted(tmp_path.iterdir())]
+    assert found == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    "line", ["[]", "{}", '{"frame":0}', "[" * 100_000, "\x00" * 9, '{"frame":[1]}', "9" * 5000]
+)
+def test_a_line_that_is_no_record_is_told_from_one(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "t.jsonl"
+    with TelemetrySink(path, context()) as sink:
+        sink.write(frame(), horizon())
+    good = path.read_text()
+    for text in (f"{good}{line}\n", good[:-1], f"{good}{good.splitlines()[1]}\n"):
+        path.write_text(text)
+        with pytest.raises(ValueError):  # noqa: PT011
+            list(read_records(path))
+    path.write_text(f"{line}\n{good}")
+    with pytest.raises(ValueError):  # noqa: PT011
+        read_header(path)

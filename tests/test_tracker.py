@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from fitting_support import degrees_between, ideal, up_vector
 
 import horizon_rt
 from horizon_rt.camera import Pinhole
-from horizon_rt.errors import WeightsError
+from horizon_rt.errors import CameraModelError, WeightsError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.segmentation import Segmentation
@@ -44,10 +46,10 @@ def _tracker(oracle: _Oracle, **options: object) -> HorizonTracker:
 
 
 def _frame(
-    index: int, size: tuple[int, int] = (1920, 1080), *, fps: float = 25.0, arrival_s: float = 0.0
+    index: int, size: tuple[int, int] = (1920, 1080), *, arrival_s: float = 0.0, live: bool = False
 ) -> Frame:
     plane = np.full((size[1], size[0]), index % 7, np.uint8)
-    return Frame((plane,), index, index / 25, arrival_s=arrival_s)
+    return Frame((plane,), index, index / 25, arrival_s=arrival_s, live=live)
 
 
 def _up(horizon: Horizon) -> np.ndarray:
@@ -166,9 +168,17 @@ def test_latency_counts_from_the_arrival() -> None:
     tracker = _tracker(_Oracle())
     assert tracker.update(_frame(0)).latency_ms is None
     start = time.perf_counter()
-    horizon = tracker.update(_frame(1, arrival_s=start - 0.2))
+    before = datetime.now(UTC)
+    horizon = tracker.update(_frame(1, arrival_s=start - 0.2, live=True))
     assert horizon.latency_ms is not None
     assert 200 <= horizon.latency_ms <= 200 + 1e3 * (time.perf_counter() - start)
+    assert horizon.time_utc is not None
+    assert abs(before - timedelta(seconds=0.2) - horizon.time_utc) < timedelta(seconds=0.1)
+
+
+def test_a_recording_has_neither_latency_nor_a_time_of_day() -> None:
+    horizon = _tracker(_Oracle()).update(_frame(0, arrival_s=time.perf_counter()))
+    assert (horizon.latency_ms, horizon.time_utc) == (None, None)
 
 
 def test_the_name_of_a_picture_comes_along() -> None:
@@ -237,6 +247,46 @@ def test_a_damaged_frame_is_no_cut_and_neither_is_the_next() -> None:
     assert "cut" not in changes
 
 
-def test_an_array_is_no_frame() -> None:
-    with pytest.raises(TypeError, match="from_bgr"):
-        HorizonTracker().update(np.zeros((8, 8, 3), np.uint8))  # type: ignore[arg-type]
+@pytest.mark.parametrize("image", [np.zeros((8, 8, 3), np.uint8), None], ids=["array", "None"])
+def test_an_image_is_no_frame(image: object) -> None:
+    with pytest.raises(ValueError, match="from_bgr"):
+        HorizonTracker().update(image)  # type: ignore[arg-type]
+
+
+def test_time_that_runs_backwards_is_refused() -> None:
+    tracker = _tracker(_Oracle())
+    tracker.update(_frame(5))
+    tracker.update(_frame(5))
+    with pytest.raises(ValueError, match=r"backwards: a frame at 0\.16 s after one at 0\.2 s; reset\(\)"):
+        tracker.update(_frame(4))
+    assert tracker.update(_frame(6)).time_s == 6 / 25
+    with pytest.raises(ValueError, match="nan"):
+        tracker.update(replace(_frame(7), time_s=math.nan))
+    tracker.reset()
+    assert tracker.update(_frame(0)).state == "acquiring"
+
+
+def test_the_lens_may_be_given_by_its_field_of_view() -> None:
+    horizon = _tracker(_Oracle(), hfov=95).update(_frame(0))
+    assert horizon.up is not None
+    assert horizon.line is not None
+    offset = 960 / math.tan(math.radians(95 / 2)) * math.tan(math.radians(horizon.up.pitch_deg))
+    assert horizon.line.offset_px == pytest.approx(offset, abs=0.1)
+    for hfov in (0, 180, math.nan):
+        with pytest.raises(CameraModelError, match="field of view"):
+            HorizonTracker(hfov=hfov)
+    with pytest.raises(ValueError, match="give one"):
+        HorizonTracker(Pinhole.from_hfov(96, 64, 70), hfov=70)
+
+
+def test_a_horizon_says_in_one_line_what_it_is() -> None:
+    tracker = _tracker(_Oracle())
+    for k in range(4):
+        said = repr(tracker.update(_frame(k)))
+    found = re.fullmatch(
+        r"<Horizon at 0\.120 s: roll (\S+)° ± \d\.\d\d°, pitch (\S+)° ± \d\.\d\d°, tracking>", said
+    )
+    assert found, said
+    assert [float(angle) for angle in found.groups()] == pytest.approx([1.2, 4.0], abs=0.3)
+    blind = _tracker(_Oracle(blind=(0,))).update(_frame(0))
+    assert repr(blind) == f"<Horizon at 0.000 s: no estimate, view {blind.view}, lost>"

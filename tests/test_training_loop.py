@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import full_disk
 from training_support import PaintedBatches, TinyNet
 
 from horizon_rt.errors import OutputError, TrainingError
 from horizon_rt.segmentation.zoo import build_net
 from horizon_rt.segmentation.zoo.lite import imagenet_weights, take_imagenet
 from horizon_rt.training.batches import Batch
+from horizon_rt.training.log import read_log
 from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.recipe import Recipe
 
@@ -289,6 +291,58 @@ def test_the_checkpoint_of_another_recipe_is_refused(
         _trainer(tmp_path, replace(RECIPE, **changes), resume=True)
 
 
+ODD_STEPS = ["7", -5, math.nan, math.inf, 16.5, True, None, [1], RECIPE.steps + 1, 10**30]
+
+
+@pytest.mark.parametrize("name", ["step", "since_best"])
+@pytest.mark.parametrize("value", ODD_STEPS, ids=repr)
+def test_a_checkpoint_of_an_impossible_step_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    _trainer(tmp_path).save()
+    path = tmp_path / "checkpoint.pt"
+    torch.save({**torch.load(path, weights_only=True), name: value}, path)
+    with pytest.raises(TrainingError, match=f"is no usable checkpoint: its {name} is no number from 0 to 40"):
+        _trainer(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("name", ["average", "best_average"])
+@pytest.mark.parametrize("damage", ["a key fewer", "a key more", "another shape", "text", "list"])
+def test_a_checkpoint_of_other_averages_is_refused(tmp_path: Path, name: str, damage: str) -> None:
+    _trainer(tmp_path).save()
+    path = tmp_path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    weights, key = dict(state["average"]), "mask.weight"
+    changed = {
+        "a key fewer": {k: v for k, v in weights.items() if k != key},
+        "a key more": weights | {"other": torch.zeros(1)},
+        "another shape": weights | {key: torch.zeros(1)},
+        "text": weights | {key: "1"},
+        "list": [1.0],
+    }[damage]
+    torch.save({**state, name: changed}, path)
+    with pytest.raises(TrainingError, match="is no usable checkpoint"):
+        _trainer(tmp_path, resume=True)
+
+
+ENTRIES = [b'{"step": 1, "of": 40, "loss": 1.0}\n', b'{"step": 2, "of": 40, "evaluation": {"loss": 1.0}}\n']
+ODD_LINES = [
+    b"\xff\xfe\x00\x01\n", b"[" * 100_000 + b"\n", b'{"step": NaN}\n', b'{"step": 1e999}\n', b"\n",
+    b'{"step": ' + b"1" * 5000 + b"}\n", b'{"step": 1, "evaluation": 3}\n', b'{"step": 1}', b"[]\n", b"3\n",
+    b'{"step": 1, "loss": 1' + b"0" * 400 + b"}\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD_LINES, ids=lambda line: repr(line[:24]))
+def test_a_damaged_log_loses_what_is_damaged_when_a_run_goes_on(tmp_path: Path, odd: bytes) -> None:
+    first = _trainer(tmp_path)
+    first.step = 2
+    first.save()
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"".join([*ENTRIES, odd]))
+    _trainer(tmp_path, resume=True)
+    assert path.read_bytes() == b"".join(ENTRIES)
+    assert read_log(path) == {"training/loss": ([1], [1.0]), "loss": ([2], [1.0])}
+
+
 @pytest.mark.parametrize("damage", ["empty", "half", "text", "list", "net", "nothing"])
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: str) -> None:
     _trainer(tmp_path).save()
@@ -309,9 +363,25 @@ def test_a_checkpoint_is_written_whole(tmp_path: Path) -> None:
     trainer = _trainer(tmp_path)
     trainer.save()
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    for room in (0, 99, len(before) - 1):
+        with (
+            full_disk(room),
+            pytest.raises(OutputError, match=r"cannot write .*checkpoint\.pt: File too large"),
+        ):
+            trainer.save()
+        assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    (tmp_path / "checkpoint.pt.partial").unlink()
     (tmp_path / "checkpoint.pt.partial").symlink_to("/dev/full")
-    with pytest.raises(OutputError, match="No space left on device"):
+    with pytest.raises(OutputError, match="is a symbolic link"):
         trainer.save()
+
+
+def test_a_full_disk_ends_a_run_in_one_line_and_its_log_in_a_whole_one(tmp_path: Path) -> None:
+    trainer = _trainer(tmp_path, replace(RECIPE, samples=8 * 100))
+    with full_disk(100), pytest.raises(OutputError, match=r"cannot write .*log\.jsonl: File too large"):
+        trainer.run(PaintedBatches(), lambda net: {})
+    assert [row["step"] for row in _rows(tmp_path)] == [50]
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:

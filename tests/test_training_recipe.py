@@ -42,6 +42,7 @@ def test_the_recipe_of_the_shipped_models_can_be_read() -> None:
         ("net = 1", "net of a recipe is str, got 1"),
         ("samples = 1.5", "samples of a recipe is int, got 1.5"),
         ("samples = true", "samples of a recipe is int, got True"),
+        ("batch = 1000000", "batch lies between 0 and 65536, got 1000000"),
         ("samples = 0", "samples and batch are 1 or more, got 0 and 32"),
         ("rate = nan", "rate lies between 0 and 1e"),
         ("rate = -1", "rate lies between"),

@@ -26,10 +26,11 @@ from horizon_rt.synth.dataset import write_pictures
 from horizon_rt.synth.stills import StillOptions
 from horizon_rt.training import loop
 from horizon_rt.training.batches import LiveBatches
+from horizon_rt.training.log import read_log
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.pictures import Picture
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.report import read_log, write_report
+from horizon_rt.training.report import write_report
 from horizon_rt.training.validation import Validation
 
 

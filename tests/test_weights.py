@@ -296,7 +296,7 @@ def test_an_unknown_entry_of_a_folder_names_those_that_there_are(tmp_path: Path)
 
 def test_the_input_area_is_that_of_the_manifest(tmp_path: Path) -> None:
     _written(tmp_path, input_area_px=128 * 256)
-    tracker = HorizonTracker(model=str(tmp_path), device="cpu")
+    tracker = HorizonTracker(model=str(tmp_path), device="cpu", backend="torchscript")
     tracker.update(Frame((np.zeros((90, 160), np.uint8),), 0, 0.0))
     assert tracker._segmenter.preprocess.input.shape == (1, 3, 128, 256)
 

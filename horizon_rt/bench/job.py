@@ -31,7 +31,7 @@ OnPart = Callable[[str], object]
 class Engine(NamedTuple):
     """What runs the net; see `Plan`."""
 
-    backend: BackendChoice = "torchscript"
+    backend: BackendChoice = "auto"
     precision: PrecisionChoice = "auto"
     batch: int = BATCH
 

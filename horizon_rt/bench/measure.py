@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
 from collections import defaultdict
@@ -31,6 +30,7 @@ from horizon_rt.sinks import Overlay, Sink, SinkContext, TelemetrySink, VideoSin
 from horizon_rt.sinks.canvas import Canvas
 from horizon_rt.sinks.writer import VideoWriter
 from horizon_rt.sources import Source, SourceInfo, WrappedSource, open_source
+from horizon_rt.system.host import peak_memory_mb
 from horizon_rt.tracker import HorizonTracker
 
 __all__ = ["STAGES", "Plan", "measure"]
@@ -51,7 +51,7 @@ class Plan:
     """
 
     model: str | None = None
-    backend: BackendChoice = "torchscript"
+    backend: BackendChoice = "auto"
     precision: PrecisionChoice = "auto"
     batch: int = BATCH
     device: DeviceChoice = "auto"
@@ -180,7 +180,7 @@ def measure(path: Path, plan: Plan) -> Result:
         live_frames=live.frames,
         dropped=live.dropped,
         cpu_s_per_frame=cpu_s,
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        peak_memory_mb=peak_memory_mb(),
         gpu_memory_mb=_gpu_memory_mb(),
     )
 

@@ -51,7 +51,7 @@ class Result:
     live_frames: int
     dropped: int
     cpu_s_per_frame: float
-    peak_memory_mb: float
+    peak_memory_mb: float | None  # not every system tells
     gpu_memory_mb: float | None = None
 
     @property

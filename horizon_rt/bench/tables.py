@@ -76,8 +76,7 @@ def _means_table(results: Sequence[Result]) -> Table:
         (
             *r.key,
             f"{1e3 * r.cpu_s_per_frame:.1f}",
-            f"{r.peak_memory_mb:.0f}",
-            "not measured" if r.gpu_memory_mb is None else f"{r.gpu_memory_mb:.0f}",
+            *("not measured" if mb is None else f"{mb:.0f}" for mb in (r.peak_memory_mb, r.gpu_memory_mb)),
         )
         for r in results
     ]

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.errors import CalibrationError, OutputError
+from horizon_rt.errors import CalibrationError
+from horizon_rt.files import write_whole
 
 __all__ = ["ChessBoard"]
 
@@ -92,10 +93,7 @@ class ChessBoard:
 
     def save_svg(self, path: Path) -> None:
         """Write `svg`; raises OutputError where that is not possible."""
-        try:
-            path.write_text(self.svg(), encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+        write_whole(path, self.svg().encode())
 
     def _search(self, image: NDArray[np.uint8]) -> Corners | None:
         import cv2

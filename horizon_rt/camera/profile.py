@@ -9,6 +9,7 @@ from typing import Self
 
 from horizon_rt.camera.model import Pinhole
 from horizon_rt.errors import CameraModelError
+from horizon_rt.files import write_whole
 
 __all__ = [
     "CameraProfile",
@@ -106,17 +107,14 @@ def load_profile(path_or_name: str | Path) -> CameraProfile:
 def save_profile(profile: CameraProfile, path: str | Path) -> None:
     """Write a profile: `.toml` in this project's format, `.yaml` or `.yml` in OpenCV's.
 
-    Raises CameraModelError for another suffix or where the file cannot be written.
+    Raises CameraModelError for another suffix or a missing folder, OutputError where it cannot be written.
     """
     from horizon_rt.camera import opencv_yaml, toml_profile
 
     path = Path(path)
     check_writable(path)
     render = toml_profile.render if path.suffix.lower() == ".toml" else opencv_yaml.render
-    try:
-        path.write_text(render(profile), encoding="utf-8")
-    except OSError as error:
-        raise CameraModelError(f"{path}: cannot be written: {error.strerror}") from error
+    write_whole(path, render(profile).encode())
 
 
 def check_writable(path: Path) -> None:

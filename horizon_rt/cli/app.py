@@ -11,6 +11,7 @@ from horizon_rt.cli.batch import batch
 from horizon_rt.cli.bench import bench
 from horizon_rt.cli.calibrate import calibrate
 from horizon_rt.cli.cameras import app as cameras
+from horizon_rt.cli.commands import HELP_NAMES, Command, Group
 from horizon_rt.cli.demo import demo
 from horizon_rt.cli.doctor import doctor
 from horizon_rt.cli.eval import evaluate
@@ -24,10 +25,16 @@ from horizon_rt.cli.train import train
 
 __all__ = ["app"]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=Group,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings=HELP_NAMES,
+)
 for verb in (live, track, batch, demo, label, train, inspect, export, synth, bench, calibrate, doctor):
-    app.command()(verb)
-app.command("eval")(evaluate)
+    app.command(cls=Command)(verb)
+app.command("eval", cls=Command)(evaluate)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")
 
 

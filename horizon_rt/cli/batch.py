@@ -22,6 +22,7 @@ from horizon_rt.cli.common import (
     Smoothing,
     options_from,
     print_table,
+    say_advice,
     say_first_use,
 )
 
@@ -38,7 +39,7 @@ def batch(
     hfov: Hfov = None,
     model: Model = None,
     device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.torchscript,
+    backend: Backend = BackendChoice.auto,
     precision: Precision = PrecisionChoice.auto,
     decoder: Decoder = DeviceChoice.auto,
 ) -> None:
@@ -46,6 +47,7 @@ def batch(
     from rich.console import Console
 
     from horizon_rt.batch import find_inputs, run_batch, summary_table
+    from horizon_rt.pipeline import RunSummary
 
     options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder, precision)
     console = Console(stderr=True)
@@ -53,6 +55,9 @@ def batch(
     jobs = find_inputs(inputs, out, overlay=overlay)
     results = run_batch(jobs, options, console, resume=resume)
     print_table(summary_table(results))
+    runs = [result.summary for result in results if result.summary is not None]
+    total = RunSummary(frames=sum(r.frames for r in runs), with_horizon=sum(r.with_horizon for r in runs))
+    say_advice(total, options, console, repeatable=True)
     if len(results) < len(jobs) or any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
     if any(result.status == "failed" for result in results):

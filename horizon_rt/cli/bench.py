@@ -34,7 +34,8 @@ def bench(
         list[str] | None, typer.Option(metavar="WxH", help="Size of a rendered clip; repeatable.")
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="Model to measure, by its name or path; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Model to measure, by its name or path; repeatable."),
     ] = None,
     backend: Annotated[
         list[BackendChoice] | None, typer.Option(help="What runs the net; repeatable.")
@@ -83,7 +84,7 @@ def bench(
     if matrix and (model or backend or precision or batch):
         raise typer.BadParameter("--matrix takes all there is; leave --model, --backend and the like out")
     earlier = None if against is None else Report.from_json(against)
-    backends: list[Backend] = [choice.value for choice in backend or [BackendChoice.torchscript]]
+    backends: list[Backend] = [choice.value for choice in backend or [BackendChoice.auto]]
     precisions: list[Precision] = [choice.value for choice in precision or [PrecisionChoice.auto]]
     engines = tuple(starmap(Engine, product(backends, precisions, batch or [BATCH])))
     plan = Plan(

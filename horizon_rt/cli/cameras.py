@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from horizon_rt.cli.commands import Command, Group
 from horizon_rt.cli.common import lens_rows, print_table
 
 if TYPE_CHECKING:
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Camera profiles: list, show, convert.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Camera profiles: list, show, convert.")
 
 _Profile = Annotated[str, typer.Argument(help="Name of a shipped profile, or a file (TOML, OpenCV YAML).")]
 _Output = Annotated[Path, typer.Argument(help="File to write: .toml, or .yaml for OpenCV.")]
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_profiles() -> None:
     """List the profiles that ship with the program."""
     from horizon_rt.camera.profile import load_profile, profile_names
@@ -33,7 +34,7 @@ def list_profiles() -> None:
     print_table(table)
 
 
-@app.command()
+@app.command(cls=Command)
 def show(profile: _Profile) -> None:
     """Show the numbers of a profile."""
     from horizon_rt.camera.profile import load_profile
@@ -41,7 +42,7 @@ def show(profile: _Profile) -> None:
     print_table(_table(load_profile(profile)))
 
 
-@app.command()
+@app.command(cls=Command)
 def convert(source: _Profile, out: _Output) -> None:
     """Write a profile in another format: the input's is told by its content, the output's by its name."""
     from horizon_rt.camera.profile import load_profile, save_profile

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -50,12 +49,16 @@ __all__ = [
     "print_table",
     "progress",
     "say",
+    "say_advice",
     "say_first_use",
     "say_lens",
     "spare_cores",
     "status_line",
     "training_progress",
 ]
+
+
+_FEW = 0.5  # of the frames with a horizon, below which there is advice
 
 
 class Smoothing(StrEnum):
@@ -114,12 +117,15 @@ Smooth = Annotated[
     typer.Option(help="Filter over time; with hindsight, for recordings; or each frame on its own."),
 ]
 LiveSmooth = Annotated[LiveSmoothing, typer.Option(help="Filter over time, or each frame on its own.")]
-Device = Annotated[DeviceChoice, typer.Option(help="Where the net runs.")]
+Device = Annotated[
+    DeviceChoice, typer.Option(help="Where the net runs; cuda is a GPU of NVIDIA, others are not used.")
+]
 Decoder = Annotated[
     DeviceChoice, typer.Option(help="Where video is decoded; auto: on the GPU that runs the net, if it can.")
 ]
 Backend = Annotated[
-    BackendChoice, typer.Option(help="What runs the net; auto: the fastest that is installed.")
+    BackendChoice,
+    typer.Option(help="What runs the net; auto: the fastest that is installed."),
 ]
 Precision = Annotated[
     PrecisionChoice,
@@ -133,7 +139,7 @@ def options_from(
     model: str | None,
     smooth: Smoothing,
     device: DeviceChoice,
-    backend: BackendChoice = BackendChoice.torchscript,
+    backend: BackendChoice = BackendChoice.auto,
     decoder: DeviceChoice = DeviceChoice.auto,
     precision: PrecisionChoice = PrecisionChoice.auto,
 ) -> TrackOptions:
@@ -209,9 +215,9 @@ def count_progress(total: int, what: str, console: Console) -> Iterator[Callable
 
 def spare_cores(used: int) -> int:
     """Cores that this process may use beside `used` of them, at least 1."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    return max(1, cores - used)
+    from horizon_rt.system.host import usable_cores
+
+    return max(1, usable_cores() - used)
 
 
 @contextmanager
@@ -256,12 +262,10 @@ def _one_line(horizon: Horizon) -> str:
 def print_summary(summary: RunSummary, outputs: list[Path], console: Console) -> None:
     """A line of what was found, and one for each output."""
     how = "interrupted after " if summary.interrupted else ""
+    frames = f"{summary.frames} frame{'' if summary.frames == 1 else 's'}"
     dropped = f", {summary.dropped} dropped" if summary.dropped else ""
     speed = f"{summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped})"
-    say(
-        console,
-        f"{how}{summary.frames} frames in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon",
-    )
+    say(console, f"{how}{frames} in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon")
     for path in outputs if summary.frames else []:
         if path.exists():  # an interrupted run with hindsight leaves no overlay
             say(console, f"written: {path}")
@@ -269,23 +273,36 @@ def print_summary(summary: RunSummary, outputs: list[Path], console: Console) ->
 
 def say_first_use(console: Console) -> None:
     """Say why nothing happens for a while: the kernels are compiled at their first use on a machine."""
-    import horizon_rt.fitting
+    from horizon_rt.system.kernels import are_compiled
 
-    kept = Path(horizon_rt.fitting.__file__).with_name("__pycache__").glob("*.nbi")
-    if "NUMBA_CACHE_DIR" not in os.environ and next(kept, None) is None:
+    if not are_compiled():
         say(console, "the first run compiles its kernels for this machine, which takes some seconds")
 
 
-def say_lens(options: TrackOptions, outputs: Outputs, console: Console) -> None:
-    """Say that the lens was assumed, where the only telemetry is tables, which have no header for it."""
+def say_lens(options: TrackOptions, outputs: Outputs, console: Console, *, always: bool = False) -> None:
+    """Say that the lens was assumed; if not `always`, where all telemetry is tables, which have no header."""
     from horizon_rt.config import DEFAULT_HFOV_DEG
 
     tables = [Path(target).suffix.lower() == ".csv" for target in outputs.telemetry]
-    if options.camera_profile is None and options.hfov_deg is None and tables and all(tables):
+    if options.lens_is_assumed and (always or (tables and all(tables))):
         say(
             console,
             f"lens assumed: horizontal field of view {DEFAULT_HFOV_DEG:g}°; give --hfov or --camera-profile",
         )
+
+
+def say_advice(
+    summary: RunSummary, options: TrackOptions, console: Console, *, repeatable: bool = False
+) -> None:
+    """Say what to try after a run in which few frames held a horizon; a recording is `repeatable`."""
+    if not summary.frames or summary.share_with_horizon >= _FEW:
+        return
+    tries = ["--model lite0 (for unusual places)"] if options.model != "lite0" else []
+    if repeatable and options.smooth != "offline":
+        tries.append("--smooth offline (bridges gaps)")
+    if options.lens_is_assumed:
+        tries.append("--hfov or --camera-profile (a wide lens bends the horizon)")
+    say(console, f"few frames hold a horizon; try {', '.join(tries) or 'a model trained on such pictures'}")
 
 
 def lens_rows(model: Pinhole, focal_sd_px: tuple[float, float] | None = None) -> list[tuple[str, str]]:

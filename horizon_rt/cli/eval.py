@@ -48,11 +48,14 @@ def evaluate(
         list[Path] | None, typer.Argument(help="Dataset folders, or truth files of foreign formats.")
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="Model to judge, by its name or path; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Model to judge, by its name or path; repeatable."),
     ] = None,
     telemetry: Annotated[
         list[Path] | None,
-        typer.Option(help="Telemetry (.jsonl) of a finished run to judge instead; repeatable."),
+        typer.Option(
+            metavar="FILE", help="Telemetry (.jsonl) of a finished run to judge instead; repeatable."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for report.html, report.md and report.json.")
@@ -72,7 +75,7 @@ def evaluate(
     camera_profile: Profile = None,
     hfov: Hfov = None,
     device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.torchscript,
+    backend: Backend = BackendChoice.auto,
     precision: Precision = PrecisionChoice.auto,
 ) -> None:
     """Judge models or finished runs on data with truth: lines, masks, attitude, sigma, refusal."""

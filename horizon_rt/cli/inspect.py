@@ -19,7 +19,7 @@ def inspect(
     out: Annotated[Path | None, typer.Option(help="Folder for inspect.html and its pictures.")] = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(help="What to show it in place of rendered scenes; repeatable."),
+        typer.Option(metavar="SOURCE", help="What to show it in place of rendered scenes; repeatable."),
     ] = None,
     size: Annotated[str, typer.Option(metavar="WxH", help="Net input for the numbers.")] = "320x192",
 ) -> None:

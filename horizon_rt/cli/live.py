@@ -26,6 +26,7 @@ from horizon_rt.cli.common import (
     parse_size,
     print_summary,
     say,
+    say_advice,
     say_first_use,
     say_lens,
     status_line,
@@ -40,7 +41,7 @@ def live(
     ],
     telemetry: Annotated[
         list[str] | None,
-        typer.Option(help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
+        typer.Option(metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Record the overlay to this video.")] = None,
     window: Annotated[bool, typer.Option(help="Show a window where there is a display.")] = True,
@@ -51,7 +52,7 @@ def live(
     hfov: Hfov = None,
     model: Model = None,
     device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.torchscript,
+    backend: Backend = BackendChoice.auto,
     precision: Precision = PrecisionChoice.auto,
     decoder: Decoder = DeviceChoice.auto,
 ) -> None:
@@ -76,7 +77,9 @@ def live(
             lambda: open_source(source, size=wished, frame_rate=fps, decoder=options.source_decoder)
         )
         if window and not display_available():
-            say(console, "no display: going on without a window")
+            idle = not (telemetry or record)
+            hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
+            say(console, f"no display: going on without a window{hint}")
             window = False
         if (size or fps) and opened.info.kind != "device":
             say(console, "--size and --fps are for cameras; this source has its own")
@@ -86,3 +89,4 @@ def live(
             summary = run(opened, options, outputs, real_time=True, on_frame=on_frame)
         print_summary(summary, outputs.paths, console)
         say_lens(options, outputs, console)
+        say_advice(summary, options, console)

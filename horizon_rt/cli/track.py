@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from horizon_rt.config import DecoderChoice
+    from horizon_rt.run import Outputs
+    from horizon_rt.sources import Source, SourceInfo
 
 from horizon_rt.cli.common import (
     Backend,
@@ -24,6 +30,7 @@ from horizon_rt.cli.common import (
     print_summary,
     progress,
     say,
+    say_advice,
     say_first_use,
     say_lens,
 )
@@ -33,42 +40,39 @@ __all__ = ["track"]
 
 def track(
     source: Annotated[
-        str, typer.Argument(help="Video file, folder or glob of pictures, synth:SCENE, or - for a pipe.")
+        list[str],
+        typer.Argument(help="Video file, pictures (folder, glob or files), synth:SCENE, or - for a pipe."),
     ],
-    out: Annotated[Path | None, typer.Option(help="Folder for NAME.jsonl and NAME.overlay.mp4.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for NAME.jsonl and NAME.overlay.mp4; without any output NAME-horizon."),
+    ] = None,
     overlay: Annotated[
         Path | None, typer.Option(help="Overlay video to write; a folder when the source is pictures.")
     ] = None,
     telemetry: Annotated[
         list[str] | None,
-        typer.Option(help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
+        typer.Option(metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
     ] = None,
     smooth: Smooth = Smoothing.causal,
     camera_profile: Profile = None,
     hfov: Hfov = None,
     model: Model = None,
     device: Device = DeviceChoice.auto,
-    backend: Backend = BackendChoice.torchscript,
+    backend: Backend = BackendChoice.auto,
     precision: Precision = PrecisionChoice.auto,
     decoder: Decoder = DeviceChoice.auto,
 ) -> None:
-    """Track the horizon through a recording and write what is asked for."""
+    """Track the horizon through a recording; write its telemetry and a video with the horizon drawn in."""
     from rich.console import Console
 
-    from horizon_rt.run import Outputs, check_taken, default_outputs, open_in_background, run
-    from horizon_rt.sources import open_source
-    from horizon_rt.sources.names import output_name
+    from horizon_rt.run import Outputs, open_in_background, run
 
     options = options_from(camera_profile, hfov, model, smooth, device, backend, decoder, precision)
     console = Console(stderr=True)
-    opened = open_in_background(lambda: open_source(source, decoder=options.source_decoder))
-    outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
-    if out is not None:
-        usual = default_outputs(out, output_name(opened.info), still=opened.info.still)
-        check_taken(usual, opened.info)
-        outputs = Outputs(telemetry=outputs.telemetry or usual.telemetry, overlay=overlay or usual.overlay)
-    if not (outputs.paths or outputs.telemetry):
-        say(console, "nothing will be written; add --out DIR, --overlay FILE or --telemetry FILE")
+    opened = open_in_background(lambda: _open(source, options.source_decoder))
+    asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
+    outputs = _outputs(out, asked, opened.info)
     if smooth is Smoothing.offline and opened.info.still:
         say(console, "pictures stand alone: nothing is smoothed")
     say_first_use(console)
@@ -76,8 +80,42 @@ def track(
     with progress(opened.info, console, times=2 if twice else 1) as on_frame:
         summary = run(opened, options, outputs, on_frame=on_frame, on_look=on_frame)
     print_summary(summary, outputs.paths, console)
-    say_lens(options, outputs, console)
+    say_lens(options, outputs, console, always=outputs != asked)
+    say_advice(summary, options, console, repeatable=opened.info.kind in ("file", "synthetic"))
     if summary.interrupted and twice and outputs.overlay is not None and not outputs.overlay.exists():
         say(console, "no overlay: it is made in a second look, after all of the recording was seen")
     if summary.interrupted:
         raise typer.Exit(130)
+
+
+def _open(sources: list[str], decoder: DecoderChoice) -> Source:
+    from horizon_rt.sources import open_source
+
+    if len(sources) == 1:
+        return open_source(sources[0], decoder=decoder)
+    from horizon_rt.inputs import VIDEO_SUFFIXES
+    from horizon_rt.sources.images import open_pictures
+    from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
+
+    suffixes = {Path(name).suffix.lower() for name in sources}
+    if suffixes & VIDEO_SUFFIXES or not suffixes & IMAGE_SUFFIXES:
+        named = shlex.join(sources[:3]) + (" …" if len(sources) > 3 else "")
+        raise typer.BadParameter(
+            "several files are taken together if they are pictures; "
+            f"for recordings use: horizon-rt batch {named} --out results"
+        )
+    return open_pictures(sources)
+
+
+def _outputs(out: Path | None, asked: Outputs, info: SourceInfo) -> Outputs:
+    """What is asked for, and what goes into --out, or into a folder of its own if nothing is asked for."""
+    from horizon_rt.run import Outputs, check_taken, default_outputs, free_folder
+    from horizon_rt.sources.names import output_name
+
+    if out is None and (asked.paths or asked.telemetry):
+        return asked
+    name = output_name(info)
+    usual = default_outputs(free_folder(name) if out is None else out, name, still=info.still)
+    check_taken(usual, info)
+    telemetry = dict.fromkeys([*usual.telemetry, *asked.telemetry])
+    return Outputs(telemetry=tuple(telemetry), overlay=asked.overlay or usual.overlay)

@@ -62,14 +62,12 @@ class MaskFile:
 def _read_picture(path: Path, *, colour: bool) -> NDArray[np.uint8]:
     import cv2
 
+    from horizon_rt.sources.picture import read_picture
+
     try:
-        data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
-    except (OSError, cv2.error) as error:
-        raise DatasetError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    if image is None:
-        raise DatasetError(f"{path} is no picture, or damaged")
-    return image.astype(np.uint8, copy=False)
+        return read_picture(path, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
+    except SourceError as error:
+        raise DatasetError(str(error)) from error
 
 
 def _among(bgr: NDArray[np.uint8], colours: Colours) -> NDArray[np.bool_]:

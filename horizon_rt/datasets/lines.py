@@ -16,22 +16,17 @@ __all__ = ["LineRow", "line_row", "write_lines"]
 LineRow = tuple[str, str, str, str, str]
 _COLUMNS = ("file", "x1", "y1", "x2", "y2", "sky_side")
 _NO_HORIZON: LineRow = ("", "", "", "", "")
-_STEEPEST_PX = 1e6  # a line that leaves the picture's sides farther off is given by its top and bottom
 
 
 def line_row(line: HorizonLine | None, width: int, height: int) -> LineRow:
     """x1, y1, x2, y2, sky_side of a line; all empty for None.
 
-    The points lie at x = 0 and x = width − 1; those of a line too steep for that lie at y = 0 and
-    y = height − 1. An exactly vertical one has two equal x, side 'above', and runs down where the sky is on
-    its right and up where it is on its left, as `HorizonLine.from_points` reads it.
+    The points are its `ends`. An exactly vertical line has two equal x, side 'above', and runs down where the
+    sky is on its right and up where it is on its left, as `HorizonLine.from_points` reads it.
     """
     if line is None:
         return _NO_HORIZON
-    points = [(x, line.y_at(x, width, height)) for x in (0.0, width - 1.0)]
-    if max(abs(y) for _, y in points) > _STEEPEST_PX:
-        points = [(line.x_at(y, width, height), y) for y in (0.0, height - 1.0)]
-    (x1, y1), (x2, y2) = (tuple(round(v, 3) + 0.0 for v in point) for point in points)
+    x1, y1, x2, y2 = (round(value, 3) + 0.0 for value in line.ends(width, height))
     above = line.normal[1] < 0
     if x1 == x2:
         above = True

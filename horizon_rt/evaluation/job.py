@@ -69,7 +69,7 @@ class EvalJob:
     camera_profile: str | None = None
     hfov_deg: float | None = None
     device: DeviceChoice = "auto"
-    backend: BackendChoice = "torchscript"
+    backend: BackendChoice = "auto"
     precision: PrecisionChoice = "auto"
 
     def run(self, console: Console) -> EvalReport:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["agreement", "crossings"]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def crossings(logits: Any, rays: Any, points: Any, skyward: Any) -> int:
     """Collect the zero crossings of `logits` (h, w) as unit rays.
 
@@ -34,7 +34,7 @@ def crossings(logits: Any, rays: Any, points: Any, skyward: Any) -> int:
     return count
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _cross(a: float, b: float, from_ray: Any, to_ray: Any, point: Any, skyward: Any) -> int:
     """Write the crossing between two cells of opposite sign; returns 1, or 0 where there is none.
 
@@ -56,7 +56,7 @@ def _cross(a: float, b: float, from_ray: Any, to_ray: Any, point: Any, skyward: 
     return 1
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def agreement(logits: Any, rays: Any, up: Any, cell: float) -> tuple[float, float, float]:
     """How far the mask is the half plane of `up`, the share of the picture above the horizon by the mask, and
     the width of the band in which the mask is in doubt, in cells.

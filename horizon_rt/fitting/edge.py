@@ -14,10 +14,10 @@ from typing import Any, Self
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.geometry import HorizonLine, wrap_degrees
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["EdgeFit", "refine_line", "visible_span"]
 
@@ -195,7 +195,7 @@ class _Profiles:
         )
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _strongest(gradient: Any, low: int, high: int) -> tuple[int, int, float]:
     """Rows low..high of both ends of the straight line with the largest absolute sum of gradients."""
     stations = gradient.shape[1]

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from horizon_rt.fitting.plane import TUKEY
 from horizon_rt.fitting.ranked import ranked
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["fit_maxima"]
 
@@ -19,7 +19,7 @@ _SIGNIFICANT = 4.0  # standard errors of the mean gradient on the plane
 _FALL = 0.6  # of its peak, to which the mean gradient falls at the sides of an edge
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def fit_maxima(
     rows: Any, scales: Any, shares: Any, sign: float, window: float
 ) -> tuple[int, float, float, Any]:
@@ -78,7 +78,7 @@ def fit_maxima(
     return on, a, b, covariance
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _edge_width(rows: Any, sign: float, window: float) -> float:
     """Rows over which the mean profile has its gradient above `_FALL` of the largest near the middle."""
     count, n = rows.shape
@@ -99,7 +99,7 @@ def _edge_width(rows: Any, sign: float, window: float) -> float:
     return float(high - low)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _smoothed(rows: Any, sigma: float) -> Any:
     """Derivative by rows, smoothed with a Gaussian of `sigma` rows."""
     count, n = rows.shape
@@ -117,7 +117,7 @@ def _smoothed(rows: Any, sigma: float) -> Any:
     return out
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _maximum(smooth: Any, k: int, sign: float, middle: float, window: float) -> tuple[float, float]:
     """Place and size of the largest gradient of a station within `window` rows of `middle`; size 0 if none.
 

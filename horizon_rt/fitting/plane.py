@@ -13,7 +13,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["TUKEY", "fit_plane", "tangent_basis"]
 
@@ -25,19 +26,19 @@ _MIN_POINTS = 4
 _SUPPORT, _WIDEST, _NARROWEST = 1.2, 2.4, 0.35
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _dot(p: Any, q: Any) -> float:
     return p[0] * q[0] + p[1] * q[1] + p[2] * q[2]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _cross(p: Any, q: Any, out: Any) -> None:
     out[0] = p[1] * q[2] - p[2] * q[1]
     out[1] = p[2] * q[0] - p[0] * q[2]
     out[2] = p[0] * q[1] - p[1] * q[0]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def tangent_basis(u: Any) -> tuple[Any, Any]:
     """Two unit vectors that complete the unit vector u to a right-handed orthonormal basis (a, b, u)."""
     a, b = np.zeros(3), np.empty(3)
@@ -49,7 +50,7 @@ def tangent_basis(u: Any) -> tuple[Any, Any]:
     return a, b
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def fit_plane(
     points: Any, skyward: Any, count: int, cell: float, seed: int, up: Any, covariance: Any
 ) -> tuple[int, float, float]:
@@ -75,7 +76,7 @@ def fit_plane(
     return inliers, spread, _span(points, skyward, count, up, cut)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _consensus(points: Any, skyward: Any, count: int, width: float, seed: int, best: Any) -> bool:
     """Put the best supported plane of random pairs into `best`; false if none has any support."""
     state = np.uint64(seed * 2 + 1)
@@ -96,13 +97,13 @@ def _consensus(points: Any, skyward: Any, count: int, width: float, seed: int, b
     return top > 0.0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _next(state: Any) -> Any:
     """Knuth's MMIX linear congruential generator, modulo 2⁶⁴; its high bits are the random ones."""
     return state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _pair_plane(p: Any, q: Any, skyward: Any, apart: float, u: Any) -> bool:
     """The plane through two rays, up on the sky's side; false if they lie less than `apart` rad apart."""
     _cross(p, q, u)
@@ -115,7 +116,7 @@ def _pair_plane(p: Any, q: Any, skyward: Any, apart: float, u: Any) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _support(points: Any, skyward: Any, count: int, u: Any, width: float) -> float:
     """Sum of 1 − min(1, (residual/width)²) over the points whose sky lies on the side of u."""
     score = 0.0
@@ -126,7 +127,7 @@ def _support(points: Any, skyward: Any, count: int, u: Any, width: float) -> flo
     return score
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _normal_equations(
     points: Any, skyward: Any, count: int, up: Any, a: Any, b: Any, cut: float
 ) -> tuple[int, Any, float, float, Any]:
@@ -148,7 +149,7 @@ def _normal_equations(
     return inliers, (aa, ab, bb), squares, weights, (va, vb)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _move(up: Any, a: Any, b: Any, alpha: float, beta: float) -> None:
     """Step from u to the direction of u + α a + β b."""
     norm = math.sqrt(1.0 + alpha * alpha + beta * beta)
@@ -156,7 +157,7 @@ def _move(up: Any, a: Any, b: Any, alpha: float, beta: float) -> None:
         up[c] = (up[c] + alpha * a[c] + beta * b[c]) / norm
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _invert(m: Any, a: Any, b: Any, factor: float, out: Any) -> None:
     """Factor times the adjugate of the tangent matrix (aa, ab, bb), in camera axes."""
     for c in range(3):
@@ -165,7 +166,7 @@ def _invert(m: Any, a: Any, b: Any, factor: float, out: Any) -> None:
             out[c, d] = factor * (m[2] * a[c] * a[d] - m[1] * cross + m[0] * b[c] * b[d])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _span(points: Any, skyward: Any, count: int, up: Any, cut: float) -> float:
     """Angle in rad that the inliers span along the horizon."""
     low = high = 0.0

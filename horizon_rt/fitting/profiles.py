@@ -11,9 +11,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from horizon_rt.fitting.ranked import ranked
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["CUES", "SIGNED", "collect_cues", "log_prior", "read_cues", "sample_profiles", "search"]
 
@@ -31,7 +31,7 @@ _NEAR = 3  # rows within which planes count as the same
 _STRIDE = 2  # of rows and stations in the first search
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def sample_profiles(
     luma: Any, points: Any, normals: Any, step: float, along: float, count: int, gain: float, rows: Any
 ) -> None:
@@ -59,7 +59,7 @@ def sample_profiles(
 
 
 # Divisions that are checked keep the loops from being vectorised: 0.014 instead of 0.041 ms.
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel(fastmath=True, error_model="numpy")
 def collect_cues(rows: Any, cues: Any) -> None:
     """Fill `cues` (r, n, CUES) from profiles (r, n); see CUES."""
     count, n = rows.shape
@@ -105,7 +105,7 @@ def collect_cues(rows: Any, cues: Any) -> None:
             cues[i, k, 3], cues[i, k, 4] = above, below
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _band(sums: Any, low: int, high: int, count: int, k: int) -> float:
     """Mean over rows low..high−1 from running sums; at the end of the profile the last row goes on."""
     low, high = max(min(low, count - 1), 0), max(min(high, count), 1)
@@ -114,7 +114,7 @@ def _band(sums: Any, low: int, high: int, count: int, k: int) -> float:
     return (sums[high, k] - sums[low, k]) / (high - low)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def read_cues(cues: Any, scales: Any, shares: Any, a: float, b: float, stride: int, out: Any) -> None:
     """Fill `out` (CUES,) with the means over every `stride`-th station of the plane at elevations a and b."""
     count, n = cues.shape[:2]
@@ -132,7 +132,7 @@ def read_cues(cues: Any, scales: Any, shares: Any, a: float, b: float, stride: i
         out[c] /= seen
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def search(
     cues: Any, scales: Any, shares: Any, middle: Any, precision: Any, weights: Any, beliefs: Any
 ) -> tuple[float, float, float, float, tuple[float, float, float]]:
@@ -174,13 +174,13 @@ def search(
     return (bi - half) / scale, (bj - half) / scale, sign, near / total, (aa / total, ab / total, bb / total)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def log_prior(far: float) -> float:
     """Student's t in two dimensions, by the squared distance: masks may be far off, and rarely are."""
     return -0.5 * (_FREEDOM + 2.0) * math.log(1.0 + far / _FREEDOM)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _belief(
     cues: Any, scales: Any, shares: Any, middle: Any, precision: Any, weights: Any, i: int, j: int,
     scale: float, stride: int, found: Any,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["ranked"]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def ranked(values: Any, count: int, rank: int) -> float:
     """The value of a rank (0: the least) among the first `count`, whose order it changes (Hoare's FIND)."""
     low, high = 0, count - 1

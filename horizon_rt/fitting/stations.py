@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["pinhole_stations"]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def pinhole_stations(
     u: Any, lens: tuple[float, float, float, float], size: tuple[int, int], points: Any, normals: Any,
     scales: Any, shares: Any, ends: Any, azimuths: Any,
@@ -48,7 +48,7 @@ def pinhole_stations(
     return math.sqrt(dx * dx + dy * dy) / (n - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _ends_in_view(
     u: Any, lens: tuple[float, float, float, float], size: tuple[int, int]
 ) -> tuple[float, float]:
@@ -79,7 +79,7 @@ def _ends_in_view(
     return max(p, q), min(p, q)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _azimuth(u: Any, x: float, y: float) -> float:
     """Of the ray (x, y, 1) on the horizon."""
     level = math.sqrt(1.0 - u[2] * u[2])

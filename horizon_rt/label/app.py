@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from horizon_rt.errors import HorizonError
+from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.fitting.edge import refine_line
 from horizon_rt.json import parse_object
 from horizon_rt.label.carry import carry_line
@@ -32,6 +32,7 @@ from horizon_rt.label.wire import (
     read_number,
     session_json,
 )
+from horizon_rt.sources.picture import read_picture
 
 __all__ = ["make_app"]
 
@@ -79,7 +80,7 @@ class _Api:
 
     def thumbnail(self, request: Request) -> Response:
         path = self._session.image_path(self._number(request))
-        image = _read_picture(path, cv2.IMREAD_REDUCED_COLOR_2)
+        image = _read(path, cv2.IMREAD_REDUCED_COLOR_2)
         scale = _THUMBNAIL_PX / max(image.shape[:2])
         height, width = (max(1, round(scale * side)) for side in image.shape[:2])
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
@@ -130,20 +131,17 @@ class _Api:
 
     def _read_luma(self, number: int) -> NDArray[np.uint8]:
         path, frame = self._session.image_path(number), self._session.frames[number]
-        image = _read_picture(path, cv2.IMREAD_GRAYSCALE)
+        image = _read(path, cv2.IMREAD_GRAYSCALE)
         if image.shape != (frame.height, frame.width):
             raise HTTPException(409, f"{path.name} is no longer {frame.width}x{frame.height} px")
         return image
 
 
-def _read_picture(path: Path, flags: int) -> NDArray[np.uint8]:
+def _read(path: Path, flags: int) -> NDArray[np.uint8]:
     try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), flags)
-    except (OSError, cv2.error):
-        image = None
-    if image is None:
-        raise HTTPException(404, f"{path.name} cannot be read")
-    return cast("NDArray[np.uint8]", image)
+        return read_picture(path, flags)
+    except SourceError as error:
+        raise HTTPException(404, f"{path.name} cannot be read") from error
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from horizon_rt.datasets.text import finite
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.horizon import View
+from horizon_rt.json import parse_object
 from horizon_rt.label.proposal import Proposal
 
 __all__ = ["FORMAT", "Journal", "LabelFrame", "frame_entry", "line", "load"]
 
 FORMAT = "horizon-rt-label/1"
+_MOST_FRAMES, _LARGEST_SIDE = 1 << 53, 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +85,14 @@ def load(path: Path) -> Journal:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     whole, _, rest = data.rpartition(b"\n")
     try:
-        header, *entries = [json.loads(text) for text in whole.split(b"\n")]
+        header, *entries = [parse_object(text) for text in whole.split(b"\n")]
         if header["format"] != FORMAT:
-            raise ValueError(f"its format is {header['format']}, not {FORMAT}")
-        journal = Journal(str(header["source"]), int(header["every"]), [header, *entries], bool(rest))
+            raise ValueError(f"its format is {header['format']!a:.60}, not {FORMAT}")
+        every = _whole(header, "every", 1, _MOST_FRAMES)
+        journal = Journal(str(header["source"]), every, [header, *entries], bool(rest))
         for entry in entries:
             journal.take(entry)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DatasetError(f"{path} is no journal of a labelling: {error}") from error
     return journal
 
@@ -97,29 +101,33 @@ def _frame(entry: dict[str, Any]) -> LabelFrame:
     name = str(entry["file"])
     if Path(name).name != name or name in ("", "..") or "\x00" in name:
         raise ValueError(f"a frame's file is a plain name, got {name!r}")
-    width, height = int(entry["width"]), int(entry["height"])
-    if width < 2 or height < 2:
-        raise ValueError(f"{name} is {width}x{height} px")
     return LabelFrame(
         file=name,
-        index=int(entry["index"]),
-        time_s=float(entry["time_s"]),
-        width=width,
-        height=height,
+        index=_whole(entry, "index", 0, _MOST_FRAMES),
+        time_s=finite(entry["time_s"]),
+        width=_whole(entry, "width", 2, _LARGEST_SIDE),
+        height=_whole(entry, "height", 2, _LARGEST_SIDE),
         proposal=_proposal(entry["proposal"]),
     )
+
+
+def _whole(entry: dict[str, Any], key: str, least: int, most: int) -> int:
+    value = entry[key]
+    if not (type(value) is int and least <= value <= most):
+        raise ValueError(f"{key} is a whole number from {least} to {most}, got {value!a:.60}")
+    return value
 
 
 def _proposal(entry: dict[str, Any]) -> Proposal:
     if entry["view"] not in get_args(View):
         raise ValueError(f"unknown view {entry['view']!r}")
-    seen = Proposal(view=entry["view"], confidence=float(entry["confidence"]))
+    seen = Proposal(view=entry["view"], confidence=finite(entry["confidence"]))
     if "angle_deg" not in entry:
         return seen
     return Proposal(
         view=seen.view,
         confidence=seen.confidence,
-        line=HorizonLine(float(entry["angle_deg"]), float(entry["offset_px"])),
-        angle_sd_deg=float(entry["angle_sd_deg"]),
-        offset_sd_px=float(entry["offset_sd_px"]),
+        line=HorizonLine(finite(entry["angle_deg"]), finite(entry["offset_px"])),
+        angle_sd_deg=finite(entry["angle_sd_deg"]),
+        offset_sd_px=finite(entry["offset_sd_px"]),
     )

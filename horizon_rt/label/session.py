@@ -16,7 +16,7 @@ from typing import Any, Literal
 from horizon_rt.datasets import read_horizons
 from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.errors import DatasetError, OutputError
-from horizon_rt.files import output_error, write_whole
+from horizon_rt.files import append_line, output_error, write_whole
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.label import journal
 from horizon_rt.label.journal import LabelFrame
@@ -173,8 +173,4 @@ class Session:
         )
 
     def _append(self, entry: dict[str, Any]) -> None:
-        try:
-            with self._journal.open("ab") as file:
-                file.write(journal.line(entry))
-        except OSError as error:
-            raise output_error(self._journal, error) from error
+        append_line(self._journal, journal.line(entry))

@@ -7,8 +7,11 @@ once and kept (`onnx.graph_of`). On a GPU TorchScript becomes part of a CUDA gra
 
 from __future__ import annotations
 
+import logging
+from functools import lru_cache
 from importlib.util import find_spec
-from typing import Protocol, get_args
+from itertools import pairwise
+from typing import NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +26,9 @@ from horizon_rt.config import (
     may_use_gpu,
 )
 from horizon_rt.errors import DeviceError
-from horizon_rt.hardware import has_cuda_driver
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.manifest import ModelCard
+from horizon_rt.system.host import has_cuda_driver
 
 __all__ = [
     "Backend",
@@ -55,6 +58,9 @@ _NEEDS: dict[BackendName, tuple[str, ...]] = {
     "openvino": ("openvino", "onnx", "onnxscript"),
     "torchscript": (),
 }
+_SHARED_NETS = 4
+_LONGEST_REASON = 200  # characters
+_log = logging.getLogger(__name__)
 
 
 def installed_backends() -> tuple[BackendName, ...]:
@@ -77,14 +83,14 @@ def backend_name(name: BackendName, precision: Precision, *, on_gpu: bool = Fals
 
 def make_backend(
     card: ModelCard,
-    choice: BackendChoice = "torchscript",
+    choice: BackendChoice = "auto",
     device: DeviceChoice = "auto",
     precision: PrecisionChoice = "auto",
     *,
     threads: int = 1,
 ) -> Backend:
-    """The net of a model, ready to run; 'auto' is the fastest that is installed, and a backend's usual
-    precision (`precisions_of`).
+    """The net of a model, ready to run; 'auto' is the fastest that is installed and runs it, and a backend's
+    usual precision (`precisions_of`). Trackers of one model share what has no state of theirs.
 
     Raises DeviceError for what is not installed, has no such device or does not run in that precision,
     WeightsError for weights that do not match their manifest, ValueError for an unknown choice.
@@ -93,35 +99,83 @@ def make_backend(
         if value not in get_args(kind):
             raise ValueError(f"{value!r} is unknown; there are {', '.join(get_args(kind))}")
     on_gpu = device == "cuda" or runs_on_gpu(choice, device)
-    name: BackendName = _fastest(precision, on_gpu=on_gpu) if choice == "auto" else choice
+    names = _fastest_first(precision, on_gpu=on_gpu) if choice == "auto" else (choice,)
+    engines = tuple(_Engine(name, _chosen(name, precision, on_gpu=on_gpu), on_gpu, threads) for name in names)
+    from horizon_rt.segmentation.weights import weights_bytes
+
+    weights_bytes(card)  # checked, whatever is shared
+    return _made(card, engines[0] if len(engines) == 1 else _first_that_runs(card, engines))
+
+
+class _Engine(NamedTuple):
+    name: BackendName
+    precision: Precision
+    on_gpu: bool
+    threads: int
+
+
+def _fastest_first(precision: PrecisionChoice, *, on_gpu: bool) -> tuple[BackendName, ...]:
+    """Those that are installed and run in this precision, or one to say that none does."""
+    if on_gpu:
+        return ("torchscript",)
+    able = tuple(name for name in installed_backends() if precision in ("auto", *precisions_of(name)))
+    return able or installed_backends()[:1]
+
+
+def _chosen(name: BackendName, precision: PrecisionChoice, *, on_gpu: bool) -> Precision:
+    """The precision to run in; raises DeviceError where this backend cannot run as was asked for."""
     if on_gpu and name != "torchscript":
         raise DeviceError(f"the backend {name} runs on the CPU; use --device cpu, or --backend torchscript")
     if name not in installed_backends():
         raise DeviceError(f"the backend {name} is not installed: pip install 'horizon-rt[{name}]'")
-    usual, *_ = known = precisions_of(name, on_gpu=on_gpu)
-    chosen: Precision = usual if precision == "auto" else precision
-    if chosen not in known:
+    known = precisions_of(name, on_gpu=on_gpu)
+    if precision == "auto":
+        return known[0]
+    if precision not in known:
         raise DeviceError(_no_such_precision(name, known, precision, on_gpu=on_gpu))
-    if name == "torchscript":
+    return precision
+
+
+@lru_cache(maxsize=_SHARED_NETS)
+def _first_that_runs(card: ModelCard, engines: tuple[_Engine, ...]) -> _Engine:
+    """TorchScript is the last, and needs no conversion, which other versions of packages may refuse."""
+    for engine, following in pairwise(engines):
+        try:
+            _made(card, engine)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:_LONGEST_REASON]
+            _log.warning(
+                "%s cannot run %s here (%s); %s is next", engine.name, card.name, reason, following.name
+            )
+        else:
+            return engine
+    return engines[-1]
+
+
+def _made(card: ModelCard, engine: _Engine) -> Backend:
+    # OpenVINO's has buffers for its answers, so that each thread needs its own.
+    return _make(card, engine) if engine.name == "openvino" else _shared(card, engine)
+
+
+def _make(card: ModelCard, engine: _Engine) -> Backend:
+    if engine.name == "torchscript":
         from horizon_rt.segmentation.compile import TorchScript
         from horizon_rt.segmentation.cuda import DeviceNet
         from horizon_rt.segmentation.weights import load_net
 
         net = load_net(card)
-        return DeviceNet(net, dtype=chosen) if on_gpu else TorchScript(net, chosen, threads=threads)
+        if engine.on_gpu:
+            return DeviceNet(net, dtype=engine.precision)
+        return TorchScript(net, engine.precision, threads=engine.threads)
     from horizon_rt.segmentation.onnx import OnnxRuntime, graph_of
     from horizon_rt.segmentation.openvino import OpenVino
 
-    graph = graph_of(card)
-    return OnnxRuntime(graph, threads=threads) if name == "onnx" else OpenVino(graph, chosen, threads=threads)
+    if engine.name == "onnx":
+        return OnnxRuntime(graph_of(card), threads=engine.threads)
+    return OpenVino(graph_of(card), engine.precision, threads=engine.threads)
 
 
-def _fastest(precision: PrecisionChoice, *, on_gpu: bool) -> BackendName:
-    """Of those that are installed and run in this precision, if any does."""
-    if on_gpu:
-        return "torchscript"
-    able = [name for name in installed_backends() if precision in ("auto", *precisions_of(name))]
-    return (able or installed_backends())[0]
+_shared = lru_cache(maxsize=_SHARED_NETS)(_make)
 
 
 def _no_such_precision(
@@ -136,7 +190,7 @@ def _no_such_precision(
 
 def make_segmenter(
     card: ModelCard,
-    choice: BackendChoice = "torchscript",
+    choice: BackendChoice = "auto",
     device: DeviceChoice = "auto",
     precision: PrecisionChoice = "auto",
     *,

@@ -59,9 +59,14 @@ class TorchScript:
 
 
 def scripted(net: nn.Module) -> torch.jit.ScriptModule:
-    """A net that is in evaluation mode, as a frozen graph."""
+    """A net that is in evaluation mode, as a frozen graph, whose memory is free when nobody uses it."""
+    buffer = io.BytesIO()
     with _deprecated_jit():
-        return torch.jit.freeze(torch.jit.script(net))
+        # Freezing adds a type to the compilation unit of its module, with the weights as constants of its
+        # code. That of scripted modules keeps its types for ever; what is loaded has one that goes with it.
+        torch.jit.save(torch.jit.script(net), buffer)
+        buffer.seek(0)
+        return torch.jit.freeze(torch.jit.load(buffer))  # type: ignore[no-untyped-call]
 
 
 def run_as_it_is(graph: torch.jit.ScriptModule, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

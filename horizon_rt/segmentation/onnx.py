@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +15,9 @@ from numpy.typing import NDArray
 
 from horizon_rt._version import __version__
 from horizon_rt.errors import WeightsError
-from horizon_rt.files import cache_folder
 from horizon_rt.segmentation.backends import backend_name
 from horizon_rt.segmentation.manifest import ModelCard
+from horizon_rt.system.cache import keep, kept
 
 if TYPE_CHECKING:
     from torch import nn
@@ -84,15 +81,12 @@ def graph_of(card: ModelCard) -> bytes:
     from horizon_rt.segmentation.weights import load_net, weights_bytes
 
     weights_bytes(card)  # checked, whatever is kept
-    path = cache_folder() / f"{_key(card)}.onnx"
-    with suppress(OSError):
-        return path.read_bytes()
-    _log.warning("%s is made ready for its backend, once; this takes some seconds", card.name)
-    graph = onnx_bytes(load_net(card))
-    try:
-        _keep(path, graph)
-    except OSError as error:
-        _log.warning("it cannot be kept in %s: %s", path.parent, error.strerror)
+    name = f"{_key(card)}.graph"
+    graph = kept(name)
+    if graph is None:
+        _log.warning("%s is made ready for its backend, once; this takes some seconds", card.name)
+        graph = onnx_bytes(load_net(card))
+        keep(name, graph)
     return graph
 
 
@@ -100,19 +94,6 @@ def _key(card: ModelCard) -> str:
     """What a graph depends on: the weights, the net and the programs that made it."""
     made_of = f"{card.sha256} {card.net!r} {__version__} {version('torch')}"
     return hashlib.sha256(made_of.encode()).hexdigest()[:32]
-
-
-def _keep(path: Path, graph: bytes) -> None:
-    """Write a file that others may be writing, too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(graph)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 class OnnxRuntime:
@@ -131,7 +112,7 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # it has many kinds of them
             raise WeightsError(
-                f"a graph that cannot be run; empty {cache_folder()} to make it anew"
+                "a graph that cannot be run here; use another --backend, such as torchscript"
             ) from error
         self.name = backend_name("onnx", "float32")
 

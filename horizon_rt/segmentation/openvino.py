@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from horizon_rt.config import Precision
 from horizon_rt.errors import WeightsError
-from horizon_rt.files import cache_folder
 from horizon_rt.segmentation.backends import backend_name
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class OpenVino:
             self._model = self._core.read_model(graph)
         except RuntimeError as error:
             raise WeightsError(
-                f"a graph that cannot be run; empty {cache_folder()} to make it anew"
+                "a graph that cannot be run here; use another --backend, such as torchscript"
             ) from error
         self._settings = {
             "INFERENCE_NUM_THREADS": threads,

@@ -13,11 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.colour import yuv_from_rgb
 from horizon_rt.frame import ColourMatrix, Frame, Plane, Sampling
+from horizon_rt.system.kernels import kernel
 
 __all__ = [
     "INPUT_AREA_PX",
@@ -156,7 +156,7 @@ def _contiguous_rows(plane: Plane) -> Plane:
     return np.lib.stride_tricks.as_strided(plane, shape, plane.strides, writeable=False)  # type: ignore[return-value]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _area(
     plane: Any, columns: int, y0: Any, yw: Any, x0: Any, xw: Any, gain: float, bias: float, row: Any,
     out: Any, unroll: Any,
@@ -189,7 +189,7 @@ def _area(
             out[i, j] = total * g + b
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _transform(yuv: Any, matrix: Any) -> None:
     for i in range(yuv.shape[1]):
         for j in range(yuv.shape[2]):
@@ -198,7 +198,7 @@ def _transform(yuv: Any, matrix: Any) -> None:
                 yuv[k, i, j] = matrix[k, 0] * y + matrix[k, 1] * u + matrix[k, 2] * v
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _standardise(yuv: Any) -> None:
     count = yuv.shape[1] * yuv.shape[2]
     total, squares = 0.0, 0.0

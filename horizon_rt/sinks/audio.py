@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import av
 import av.error
+from av.bitstream import BitStreamFilterContext
+from av.format import Flags
+from av.packet import Packet
+
+from horizon_rt.sources.decoder import describe
+from horizon_rt.sources.opening import open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
-    from av.packet import Packet
 
 __all__ = ["AudioCopy"]
 
 log = logging.getLogger(__name__)
 
+# MP4 holds the time from one packet to the next in 31 bits of samples.
+_MAX_PAUSE = (1 << 31) - (1 << 20)
+_ERRORS = (ArithmeticError, OSError, ValueError, av.error.FFmpegError)
+
 
 class AudioCopy:
-    """The packets of a file's first sound track, unchanged but for the origin of time.
+    """The packets of a file's first sound track, unchanged but for the origin of time and the framing of AAC.
 
     Time 0 is the start of the file's first video stream, as for `Frame.time_s`; sound before it is left out.
-    What cannot be copied is left out with one warning.
+    No error of the sound is raised: what cannot be copied is left out with one warning.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -36,25 +46,87 @@ class AudioCopy:
         self._output: AudioStream | None = None
         self._packets: Iterator[Packet[Any]] = iter(())
         self._waiting: Packet[Any] | None = None
-        self._origin_s = Fraction(0)
+        self._extradata: bytes | None = None
+        self._skipped = 0
 
     def attach(self, container: OutputContainer) -> None:
-        """Add the track to an output that has not begun."""
+        """Add the track to an output that has not begun, if that output can hold it."""
         try:
-            self._input = av.open(str(self._path))
-            if not self._input.streams.audio:
-                self.close()
-                return
-            track = self._input.streams.audio[0]
-            codec = track.codec.canonical_name
-            if codec not in container.supported_codecs:
-                raise ValueError(f"{codec} does not fit into {container.format.name}")
-            self._origin_s = _video_start(self._input)
-            self._output = container.add_stream_from_template(track)
-            self._packets = self._input.demux(track)
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            log.warning("the sound of %s is left out: %s", self._path, error)
+            self._input = open_input(self._path)
+            if self._input.streams.audio:
+                self._begin(self._input.streams.audio[0], container)
+        except _ERRORS as error:
+            log.warning("the sound of %s is left out: %s", self._path, describe(error))
+        if self._output is None:
             self.close()
+
+    def _begin(self, track: AudioStream, container: OutputContainer) -> None:
+        if track.codec_context is None:
+            raise ValueError("its codec is unknown")
+        codec, form = track.codec, container.format
+        if container.supported_codecs.isdisjoint({codec.name, codec.canonical_name}):
+            raise ValueError(f"{codec.canonical_name} does not fit into {form.name}")
+        self._packets = self._read(track, may_repeat=Flags.ts_nonstrict in Flags(form.flags))
+        self._waiting = next(self._packets, None)
+        if self._waiting is not None:
+            self._write_trial(form.name, track, self._waiting)
+            self._output = self._add_track(container, track)
+
+    def _add_track(self, container: OutputContainer, track: AudioStream) -> AudioStream:
+        added = container.add_stream_from_template(track)
+        if self._extradata is not None:
+            added.codec_context.extradata = self._extradata
+        return added
+
+    def _write_trial(self, form: str, track: AudioStream, first: Packet[Any]) -> None:
+        """Raise what the format has against this sound while the output can still be had without it."""
+        with av.open(io.BytesIO(), "w", format=form) as container:
+            packet: Packet[Any] = Packet(bytes(first))
+            packet.stream = self._add_track(container, track)
+            packet.time_base, packet.pts, packet.dts = first.time_base, 0, 0
+            container.mux_one(packet)
+
+    def _read(self, track: AudioStream, *, may_repeat: bool) -> Iterator[Packet[Any]]:
+        """Packets from time 0 on in the order of time; `may_repeat` allows two at the same time."""
+        container = cast("InputContainer", self._input)
+        origin_s, earliest = _video_start(container), 0
+        # Broadcast streams (ADTS) repeat the codec's parameters in each packet; files hold them once.
+        aac = track.codec.canonical_name == "aac"
+        strip = BitStreamFilterContext("aac_adtstoasc", track) if aac else None
+        for read in container.demux(track):
+            for packet in self._filtered(strip, read):
+                if packet.pts is None or packet.dts is None:
+                    continue
+                origin = round(origin_s / packet.time_base)
+                packet.pts, packet.dts = packet.pts - origin, packet.dts - origin
+                if (packet.dts - earliest) * packet.time_base * track.rate > _MAX_PAUSE:
+                    raise ValueError("its time leaps by hours")
+                if packet.dts >= earliest:
+                    earliest = packet.dts + (not may_repeat)
+                    yield packet
+                else:
+                    self._skipped += earliest > 0
+
+    def _filtered(self, strip: BitStreamFilterContext | None, packet: Packet[Any]) -> list[Packet[Any]]:
+        if strip is None:
+            return [packet]
+        try:
+            return [self._without_extradata(filtered) for filtered in strip.filter(packet)]
+        except av.error.FFmpegError as error:
+            log.debug("damaged sound: %s", describe(error))
+            self._skipped += 1
+            return []
+
+    def _without_extradata(self, packet: Packet[Any]) -> Packet[Any]:
+        """The packet without the codec's parameters, which the output gets in its header and nowhere else."""
+        new = [bytes(side) for side in packet.iter_sidedata() if side.data_type == "new_extradata"]
+        if not new:
+            return packet
+        self._extradata = self._extradata or new[0]
+        plain: Packet[Any] = Packet(bytes(packet))
+        plain.time_base, plain.duration = packet.time_base, packet.duration
+        plain.pts, plain.dts, plain.is_keyframe = packet.pts, packet.dts, packet.is_keyframe
+        return plain
 
     def until(self, time_s: float) -> Iterator[Packet[Any]]:
         """Packets of the output's track that start before this time and were not given yet."""
@@ -70,26 +142,38 @@ class AudioCopy:
             yield packet
 
     def _next(self) -> Packet[Any] | None:
-        """The next packet at or after time 0, on the output's time."""
         try:
-            for packet in self._packets:
-                if packet.pts is None or packet.dts is None:
-                    continue
-                origin = round(self._origin_s / packet.time_base)
-                packet.pts, packet.dts = packet.pts - origin, packet.dts - origin
-                if packet.dts >= 0:
-                    return packet
-        except (OSError, av.error.FFmpegError) as error:
-            log.warning("the sound of %s ends early: %s", self._path, error)
+            packet = next(self._packets, None)
+        except _ERRORS as error:
+            self.end(describe(error))
+            return None
+        if packet is None:
+            self.close()
+        return packet
+
+    def end(self, reason: str) -> bool:
+        """Give no more packets, with a warning; false where the sound has ended before."""
+        if self._output is None:
+            return False
+        log.warning("the sound of %s ends early: %s", self._path, reason)
+        self._skipped = 0
         self.close()
-        return None
+        return True
 
     def close(self) -> None:
         """Let go of the input file."""
         self._output = None
+        self._packets = iter(())
         if self._input is not None:
             self._input.close()
             self._input = None
+        if self._skipped:
+            log.warning(
+                "%d packets of the sound of %s are left out: damaged or not in the order of time",
+                self._skipped,
+                self._path,
+            )
+            self._skipped = 0
 
 
 def _video_start(container: InputContainer) -> Fraction:

@@ -52,7 +52,7 @@ class Sink(ABC):
     sink and raises OutputError; `close` does nothing after that.
     """
 
-    _done = False
+    _done = _complete = False
 
     def write(self, frame: Frame, horizon: Horizon) -> None:
         """Take one frame; raises OutputError when it cannot be stored, ValueError after `close`."""
@@ -65,11 +65,14 @@ class Sink(ABC):
                 self.abort()
             raise
 
-    def close(self) -> None:
-        """Finish the output and give it its final name; raises OutputError when that fails."""
+    def close(self, *, complete: bool = True) -> None:
+        """Finish the output and give it its final name; raises OutputError when that fails.
+
+        `complete` says that it holds every frame of the source, as a run that was cut short does not.
+        """
         if self._done:
             return
-        self._done = True
+        self._done, self._complete = True, complete
         self._finish()
 
     def abort(self) -> None:
@@ -101,6 +104,6 @@ class Sink(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None or issubclass(kind, KeyboardInterrupt):
-            self.close()
+            self.close(complete=kind is None)
         else:
             self.abort()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-import sys
 import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from horizon_rt.system.host import needs_display_server, unix_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def reach_display() -> Iterator[bool]:
 
     A bare X server restarts when its last client leaves, and turns away those who come at that moment.
     """
-    if not sys.platform.startswith("linux"):
+    if not needs_display_server():
         yield True
     elif display := os.environ.get("DISPLAY"):
         with _x_link(display) or nullcontext() as link:
@@ -87,7 +88,7 @@ def _x_answer(link: socket.socket) -> bool | None:
 def _x_connection(host: str, screen: int) -> socket.socket:
     if host not in ("", "unix"):
         return socket.create_connection((host.strip("[]"), 6000 + screen), timeout=_ANSWER_S)
-    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    link = unix_socket()
     path = f"/tmp/.X11-unix/X{screen}"
     try:
         link.connect(path if os.path.exists(path) else "\0" + path)
@@ -103,7 +104,7 @@ def _has_cookie() -> bool:
 
 def _wayland_answers() -> bool:
     path = Path(os.environ.get("XDG_RUNTIME_DIR", "")) / os.environ["WAYLAND_DISPLAY"]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+    with unix_socket() as link:
         try:
             link.connect(str(path))
         except OSError:

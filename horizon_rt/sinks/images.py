@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from horizon_rt.horizon import Horizon
     from horizon_rt.sinks.overlay import Overlay
 
-__all__ = ["ImageSink"]
+__all__ = ["ImageSink", "overlay_path"]
 
 _KEPT_SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -41,17 +41,9 @@ class ImageSink(Sink):
         if home.exists() and self._folder.samefile(home):
             raise self._would_replace()
 
-    def path_for(self, frame: Frame) -> Path:
-        """Where this frame's picture goes, always inside the folder."""
-        parts = [p for p in Path(frame.name or "").parts if p not in ("..", "/", ".")]
-        name = Path(*parts) if parts else Path(f"frame_{frame.index:06d}.png")
-        return self._folder / (
-            name if name.suffix.lower() in _KEPT_SUFFIXES else name.with_name(f"{name.name}.png")
-        )
-
     def _write(self, frame: Frame, horizon: Horizon) -> None:
         image = self._overlay.render(frame, horizon).to_bgr()[: frame.height, : frame.width]
-        path = self.path_for(frame)
+        path = overlay_path(self._folder, frame.name, frame.index)
         if _identity(path) in self._originals:
             raise self._would_replace()
         write_whole(path, cv2.imencode(path.suffix, image)[1].tobytes())
@@ -63,6 +55,13 @@ class ImageSink(Sink):
         return OutputError(
             f"overlays in {self._folder} would replace the pictures there; choose another folder"
         )
+
+
+def overlay_path(folder: Path, name: str | None, index: int) -> Path:
+    """Where the overlay of a picture goes, by its name or number: always inside the folder."""
+    parts = [p for p in Path(name or "").parts if p not in ("..", "/", ".")]
+    file = Path(*parts) if parts else Path(f"frame_{index:06d}.png")
+    return folder / (file if file.suffix.lower() in _KEPT_SUFFIXES else file.with_name(f"{file.name}.png"))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import sys
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from horizon_rt.errors import OutputError
 from horizon_rt.files import PartialFile
 from horizon_rt.messages import file_cell
+from horizon_rt.record import COLUMNS, PICTURE_COLUMNS, record
 from horizon_rt.sinks.base import Sink, SinkContext
-from horizon_rt.sinks.records import COLUMNS, SCHEMA, flatten, header, record
+from horizon_rt.sinks.records import SCHEMA, flatten, header
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "TELEMETRY_SUFFIXES", "TelemetrySink", "header", "record"]
 
 TELEMETRY_SUFFIXES = (".jsonl", ".ndjson", ".csv")
+_LONGEST_COUNT = 12
 
 
 class _Encoder(Protocol):
     def header(self, context: SinkContext) -> str: ...
     def row(self, values: dict[str, Any]) -> str: ...
+    def counted(self, header: bytes, count: int | None) -> bytes: ...
 
 
 class _JsonLines:
@@ -36,19 +40,28 @@ class _JsonLines:
     def row(self, values: dict[str, Any]) -> str:
         return json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
 
+    def counted(self, header: bytes, count: int | None) -> bytes:
+        """The header with the number of frames; it takes as many bytes while that is None, not known yet."""
+        return header.removesuffix(b"}\n") + b',"frames":%b}\n' % json.dumps(count).encode().ljust(
+            _LONGEST_COUNT
+        )
+
 
 class _Csv:
     """A plain table with one line of column names; an empty cell is null."""
 
     def header(self, context: SinkContext) -> str:
-        self._columns = [*COLUMNS, *(["file"] if context.still else [])]
-        return self._text(self._columns)
+        self._columns = PICTURE_COLUMNS if context.still else COLUMNS
+        return self._text([*self._columns])
 
     def row(self, values: dict[str, Any]) -> str:
         flat = flatten(values)
         if "file" in flat:
             flat["file"] = file_cell(flat["file"])
         return self._text([flat.get(name) for name in self._columns])
+
+    def counted(self, header: bytes, count: int | None) -> bytes:
+        return header  # which has no place for it
 
     @staticmethod
     def _text(cells: list[Any]) -> str:
@@ -59,11 +72,16 @@ class _Csv:
 class _Stdout:
     """Standard output as a file of whole lines."""
 
+    in_place = True
+
     def __init__(self) -> None:
         sys.stdout.flush()
         binary = getattr(sys.stdout, "buffer", None)
         # The raw file below the buffer: nothing is left to flush when the reader goes away.
         self._file = getattr(binary, "raw", binary)
+
+    def seek(self, offset: int) -> int:
+        raise OSError(errno.ESPIPE, "standard output stays as it is")
 
     def write(self, data: bytes) -> int:
         if self._file is None:
@@ -89,7 +107,8 @@ class _Stdout:
 class TelemetrySink(Sink):
     """Writes a record a frame to a .jsonl or .csv file, or as JSON lines to standard output for '-'.
 
-    Each line goes to the system at once and whole, so that a killed run leaves complete lines.
+    Each line goes to the system at once and whole, so that a killed run leaves complete lines. The header of
+    a .jsonl file gets the number of its `frames` when it is closed as complete; until then that is null.
     """
 
     def __init__(self, target: Path | str, context: SinkContext) -> None:
@@ -97,22 +116,26 @@ class TelemetrySink(Sink):
         self._encoder = _encoder(target)
         self._still = context.still
         self._file = _Stdout() if str(target) == "-" else PartialFile(target)
-        self._size = 0
+        self._size = self._frames = 0
+        self._header = _bytes(self._encoder.header(context))
         try:
-            self._put(self._encoder.header(context))
+            self._put(self._encoder.counted(self._header, None))
         except OutputError:
             self.abort()
             raise
 
     def put(self, horizon: Horizon) -> None:
         """Write the line of a frame whose picture is not at hand; raises OutputError."""
-        self._put(self._encoder.row(record(horizon)))
+        self._put_row(record(horizon))
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
-        self._put(self._encoder.row(record(horizon, frame.name if self._still else None)))
+        self._put_row(record(horizon, frame.name if self._still else None))
 
-    def _put(self, line: str) -> None:
-        data = line.encode("utf-8", "backslashreplace")  # a file name that is no UTF-8
+    def _put_row(self, values: dict[str, Any]) -> None:
+        self._put(_bytes(self._encoder.row(values)))
+        self._frames += 1
+
+    def _put(self, data: bytes) -> None:
         try:
             self._size += self._file.write(data)
         except OSError as error:
@@ -120,10 +143,21 @@ class TelemetrySink(Sink):
             raise self._file.failure(error) from error
 
     def _finish(self) -> None:
+        if self._complete and not self._file.in_place:
+            try:
+                self._file.seek(0)
+                self._file.write(self._encoder.counted(self._header, self._frames))
+            except OSError as error:
+                self._file.close()
+                raise self._file.failure(error) from error
         self._file.commit()
 
     def _abandon(self) -> None:
         self._file.close()
+
+
+def _bytes(line: str) -> bytes:
+    return line.encode("utf-8", "backslashreplace")  # a file name that is no UTF-8
 
 
 def _encoder(target: Path | str) -> _Encoder:

@@ -16,6 +16,8 @@ from av.video.frame import PictureType
 from horizon_rt.errors import OutputError
 from horizon_rt.files import PartialFile
 from horizon_rt.sinks.audio import AudioCopy
+from horizon_rt.sinks.ticks import PictureTicks, is_time_lapse, nominal_rate, ticks_per_second
+from horizon_rt.sources.decoder import describe
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -40,8 +42,6 @@ _ENCODERS = {
     "libopenh264": {},
     "mpeg4": {"qscale": "3"},
 }
-_TICKS = {"mpeg4": 60_000}  # MPEG-4 part 2 knows at most 65535 ticks a second
-_DEFAULT_TICKS = 90_000
 _COLOUR_SPACES = {"bt709": 1, "bt601": 6, "bt2020": 9}  # ITU-T H.273
 _COLOUR_RANGES = {False: 1, True: 2}
 
@@ -67,13 +67,15 @@ class VideoWriter:
         if suffix not in _FORMATS:
             known = ", ".join(VIDEO_SUFFIXES)
             raise OutputError(f"cannot write video to {target}: unknown extension {suffix!r}; use {known}")
-        self._rate = Fraction(frame_rate or 30).limit_denominator(1001)
+        self._rate = nominal_rate(frame_rate or 30)
         self._encoders = _ENCODERS if encoder is None else {encoder: _ENCODERS.get(encoder, {})}
         self._audio = None if audio_from is None else AudioCopy(audio_from)
         self._file = PartialFile(target)
         self._format = _FORMATS[suffix]
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
+        self._ticks: PictureTicks | None = None
+        self._last_s = 0.0
         self._last_pts = self._keyframe_pts = -(1 << 62)
 
     @property
@@ -97,7 +99,7 @@ class VideoWriter:
         wrap = av.VideoFrame.from_ndarray if canvas.height % 4 else av.VideoFrame.from_numpy_buffer
         picture = wrap(canvas.buffer, "yuv420p")
         base = stream.codec_context.time_base
-        self._last_pts = max(round(time_s / base), self._last_pts + 1)
+        self._last_pts = self._place(time_s)
         picture.pts, picture.time_base = self._last_pts, base
         picture.duration = max(1, round(1 / self._rate / base))
         if self._last_pts - self._keyframe_pts >= _KEYFRAME_S / base:
@@ -105,6 +107,21 @@ class VideoWriter:
         picture.color_range = stream.codec_context.color_range
         picture.colorspace = stream.codec_context.colorspace
         return picture
+
+    def _place(self, time_s: float) -> int:
+        ticks = cast("PictureTicks", self._ticks)
+        before = ticks.cut
+        placed = ticks.place(time_s)
+        if ticks.cut and not before:
+            log.warning(
+                "%s: %s cannot hold the gap of %.1f h before %.1f h, it is shortened; Matroska (.mkv) can",
+                *(self._file.target, self._format.upper()),
+                *((time_s - self._last_s) / 3600, time_s / 3600),
+            )
+            if self._audio is not None:
+                self._audio.end("what follows the gap would be out of step")
+        self._last_s = time_s
+        return placed
 
     def _open(self, canvas: Canvas) -> VideoStream:
         options = {} if self._format == "matroska" else _MOV_OPTIONS
@@ -121,11 +138,15 @@ class VideoWriter:
             raise OSError(errno.ENOSYS, f"no encoder among {', '.join(self._encoders)} in this FFmpeg")
         if names[0] != next(iter(self._encoders)):
             log.warning("no H.264 encoder %s here, writing %s", next(iter(self._encoders)), names[0])
-        stream = container.add_stream(names[0], rate=self._rate, options=dict(self._encoders[names[0]]))
+        lapse = is_time_lapse(self._rate)
+        options = self._encoders[names[0]] | ({"bf": "0"} if lapse else {})
+        stream = container.add_stream(names[0], rate=self._rate, options=options)
         video = cast("VideoStream", stream)
         video.width, video.height, video.pix_fmt = canvas.width, canvas.height, "yuv420p"
         codec = video.codec_context
-        codec.time_base = video.time_base = Fraction(1, _TICKS.get(names[0], _DEFAULT_TICKS))
+        codec.time_base = video.time_base = Fraction(1, ticks_per_second(names[0], self._rate))
+        mp4 = self._format != "matroska"
+        self._ticks = PictureTicks(codec.time_base, limited=mp4, reordered=not lapse)
         codec.flags |= Flags.frame_duration  # else the last picture would have none
         codec.gop_size = max(1, round(self._rate * Fraction(_KEYFRAME_S)))
         codec.color_range = _COLOUR_RANGES[canvas.sampling.full_range]
@@ -133,12 +154,20 @@ class VideoWriter:
         return video
 
     def _mux(self, packets: list[Packet[Any]], time_s: float) -> None:
-        container = cast("OutputContainer", self._container)
         for packet in packets:
-            container.mux_one(packet)
+            self._mux_one(packet)
         if self._audio is not None:
             for packet in self._audio.until(time_s):
-                container.mux_one(packet)
+                self._mux_one(packet)
+
+    def _mux_one(self, packet: Packet[Any]) -> None:
+        try:
+            cast("OutputContainer", self._container).mux_one(packet)
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            # FFmpeg holds packets back to order them, so that sound may fail in the place of a picture.
+            sound = self._file.error is None and self._audio is not None
+            if not (sound and cast("AudioCopy", self._audio).end(describe(error))):
+                raise
 
     def close(self) -> None:
         """Finish the file and give it its final name; raises OutputError. Without a picture there is none."""

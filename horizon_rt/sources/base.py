@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING, Literal, Self
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
 
-__all__ = ["Source", "SourceInfo", "SourceKind", "WrappedSource"]
+__all__ = ["MAX_PIXELS", "Source", "SourceInfo", "SourceKind", "WrappedSource", "as_live"]
 
 _log = logging.getLogger(__name__)
+
+# Beyond this many pixels (16384²) a size is taken as damage, not as a picture.
+MAX_PIXELS = 1 << 28
 
 SourceKind = Literal["file", "images", "device", "stdin", "synthetic"]
 
@@ -79,7 +83,8 @@ class Source(ABC):
         """
         try:
             with self._lock:
-                return None if self._closing.is_set() else self._next_frame()
+                frame = None if self._closing.is_set() else self._next_frame()
+            return as_live(frame) if frame is not None and self.info.live else frame
         finally:
             self._release_if_closing()
 
@@ -123,6 +128,13 @@ class Source(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def as_live(frame: Frame) -> Frame:
+    """The frame as one that came just now, unless its source says when."""
+    if frame.live:
+        return frame
+    return replace(frame, live=True, arrival_s=frame.arrival_s or time.perf_counter())
 
 
 class WrappedSource(Source):

@@ -15,9 +15,9 @@ from av.video.stream import VideoStream
 
 from horizon_rt.errors import DecodeError
 from horizon_rt.frame import DevicePlane, Frame
-from horizon_rt.sources.base import Source, SourceInfo, SourceKind
+from horizon_rt.sources.base import MAX_PIXELS, Source, SourceInfo, SourceKind
 from horizon_rt.sources.clock import PresentationClock
-from horizon_rt.sources.decoder import PacketDecoder, describe
+from horizon_rt.sources.decoder import PacketDecoder
 from horizon_rt.sources.orientation import orientation, upright
 from horizon_rt.sources.planes import PlaneReader
 
@@ -25,8 +25,6 @@ __all__ = ["ContainerOptions", "ContainerSource"]
 
 # Where a stream declares no frame rate, the one that FFmpeg assumes for raw streams.
 _DEFAULT_RATE_HZ = 25.0
-# Beyond this many pixels (16384²) a size is taken as damage, not as a picture.
-_MAX_PIXELS = 1 << 28
 # A file that ends earlier than declared by more than this many frames is reported.
 _SHORT_FRAMES = 2.5
 
@@ -75,9 +73,8 @@ class ContainerSource(Source):
         raw = stream.codec_context.name == "rawvideo"
         self._reader = PlaneReader(copy=raw and self._options.kind == "device")
         self._rate = _frame_rate(stream)
-        self._period_s = 1 / (self._rate or _DEFAULT_RATE_HZ)
         origin_s = None if self._options.live else _start_s(stream)
-        self._clock = PresentationClock(origin_s=origin_s, period_s=self._period_s)
+        self._clock = PresentationClock(origin_s=origin_s, period_s=1 / (self._rate or _DEFAULT_RATE_HZ))
         self._count = self._damaged = 0
         self._stamped: bool | None = None
         self._first = self._decoded()
@@ -157,12 +154,12 @@ class ContainerSource(Source):
             self.note(f"{name}: {self._damaged} of {self._count} frames are damaged; they are not measured")
         if repaired and not self._options.live:
             self.note(
-                f"{name}: {repaired} of {self._count} timestamps unusable, {self._period_s:g} s assumed"
+                f"{name}: {repaired} of {self._count} timestamps unusable, {self._clock.period_s:g} s assumed"
             )
         self._report_shortfall()
 
     def _report_shortfall(self) -> None:
-        info, period_s = self.info, self._period_s
+        info, period_s = self.info, self._clock.period_s
         end_s = (self._clock.last_s or 0.0) + period_s
         short = info.duration_s is not None and info.duration_s - end_s > _SHORT_FRAMES * period_s
         if short and (info.frame_count is None or self._count < info.frame_count):
@@ -188,13 +185,13 @@ def _video_stream(container: InputContainer, options: ContainerOptions) -> Video
     # not decode after all cannot be opened again, and keeps its threads.
     on_gpu = stream.codec_context.is_hwaccel and options.kind != "stdin"
     stream.codec_context.thread_count = 1 if on_gpu else options.threads
-    stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 
 
 def _frame_rate(stream: VideoStream) -> float | None:
     rate = stream.average_rate or stream.guessed_rate
-    return float(rate) if rate else None
+    return float(rate) if rate and rate > 0 else None
 
 
 def _start_s(stream: VideoStream) -> float | None:
@@ -209,8 +206,3 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
     if container.duration and len(container.streams) == 1:
         return container.duration / 1_000_000
     return None
-
-
-def open_failure(name: str, error: Exception) -> DecodeError:
-    """The error for an input that FFmpeg cannot make sense of."""
-    return DecodeError(f"{name}: not a video that can be read ({describe(error)})")

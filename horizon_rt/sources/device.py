@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import sys
 import threading
 import time
 
@@ -18,6 +17,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.sources.base import Source, SourceInfo
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.sources.decoder import describe
+from horizon_rt.system.host import make_nonblocking, uses_v4l2
 
 __all__ = ["open_device", "open_graph"]
 
@@ -44,7 +44,7 @@ def open_device(
         "input_format": pixel_format,
     }
     wishes = {key: value for key, value in request.items() if value is not None}
-    if sys.platform == "linux":
+    if uses_v4l2():
         path = f"/dev/video{device}" if str(device).isdecimal() else str(device)
         _check_device(path, str(device))
         if "v4l2" in ",".join(av.formats_available):
@@ -83,7 +83,7 @@ def _open_v4l2(path: str, name: str, wishes: dict[str, str], threads: int) -> Co
         if isinstance(container, FFmpegError):
             failure = failure or container
             continue
-        _make_nonblocking(path)
+        make_nonblocking(path)  # so that close() is never held up
         options = ContainerOptions(name=name, kind="device", threads=threads, live=True)
         source = ContainerSource(container, options)
         _tell_differences(source, wishes)
@@ -107,20 +107,6 @@ def _open_in_time(path: str, wish: dict[str, str]) -> InputContainer | FFmpegErr
     if not results:
         raise SourceError(f"camera {path} gives no picture within {_OPEN_TIMEOUT_S:g} s; has it a signal?")
     return results[0]
-
-
-def _make_nonblocking(path: str) -> None:
-    """Let reads return at once when there is no picture yet, so that close() is never held up.
-
-    FFmpeg's v4l2 has no option for it, but the driver looks at the flags of the open file on every read.
-    """
-    device = os.stat(path).st_rdev
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            if os.fstat(int(name)).st_rdev == device:
-                os.set_blocking(int(name), False)
-        except OSError:  # closed meanwhile
-            continue
 
 
 def _tell_differences(source: ContainerSource, wishes: dict[str, str]) -> None:

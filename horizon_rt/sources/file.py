@@ -10,14 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-import av
 from av.codec.hwaccel import HWAccel
 from av.error import FFmpegError
 
 from horizon_rt.config import DecoderChoice
 from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
-from horizon_rt.sources.container import ContainerOptions, ContainerSource, open_failure
+from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.sources.hardware import accelerator_for
+from horizon_rt.sources.opening import open_failure, open_input
+from horizon_rt.system.host import PIPES_CAN_BE_AWAITED
 
 __all__ = ["open_file", "open_stdin"]
 
@@ -46,8 +47,7 @@ def open_file(path: str | Path, *, threads: int = 0, decoder: DecoderChoice = "c
 def _opened(path: str | Path, threads: int, accelerator: HWAccel | None = None) -> ContainerSource:
     name = str(path)
     try:
-        # The prefix keeps a colon in a file name from being read as a protocol.
-        container = av.open(f"file:{path}", "r", hwaccel=accelerator)
+        container = open_input(path, hwaccel=accelerator)
     except (FFmpegError, UnicodeError) as error:
         raise open_failure(name, error) from error
     if container.format.name in _NOT_VIDEO:
@@ -80,7 +80,7 @@ def open_stdin(
     closing = threading.Event()
     pipe = _Pipe(stream or _standard_input(), closing)
     try:
-        container = av.open(pipe, "r", hwaccel=accelerator_for(decoder))
+        container = open_input(pipe, hwaccel=accelerator_for(decoder))
     except FFmpegError as error:
         if not pipe.has_given:
             raise DecodeError("stdin: nothing came through the pipe; look at what should fill it") from error
@@ -104,7 +104,7 @@ class _Pipe:
         self._stream = getattr(stream, "raw", stream)
         self._closing = closing
         self.has_given = False
-        self._selectable = sys.platform != "win32" and _has_descriptor(self._stream)
+        self._selectable = PIPES_CAN_BE_AWAITED and _has_descriptor(self._stream)
 
     def read(self, size: int) -> bytes:
         while self._selectable and not self._closing.is_set():

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from horizon_rt.config import DecoderChoice
-from horizon_rt.hardware import has_cuda_driver, has_library
+from horizon_rt.system.host import CUDA_VIDEO_LIBRARY, has_cuda_driver, has_library
 
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
 
 __all__ = ["accelerator_for", "gpu_refusal"]
-
-# FFmpeg opens it with the first picture, and where it is not there decodes on the CPU without a word.
-_VIDEO = "nvcuvid.dll" if sys.platform == "win32" else "libnvcuvid.so.1"
 
 
 def gpu_refusal() -> str | None:
@@ -23,8 +19,9 @@ def gpu_refusal() -> str | None:
 
     if not has_cuda_driver():
         return "there is no CUDA driver"
-    if not has_library(_VIDEO):
-        return f"the driver has no {_VIDEO}; a container needs the capability 'video'"
+    # FFmpeg opens it with the first picture, and where it is not there decodes on the CPU without a word.
+    if not has_library(CUDA_VIDEO_LIBRARY):
+        return f"the driver has no {CUDA_VIDEO_LIBRARY}; a container needs the capability 'video'"
     if "cuda" not in hwdevices_available():
         return "this build of PyAV has no CUDA"
     return _device_refusal()

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +16,10 @@ import numpy as np
 from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame, Plane, Sampling
 from horizon_rt.sources.base import Source, SourceInfo
+from horizon_rt.sources.picture import load_picture, reason
 from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
 
-__all__ = ["ImageSource", "natural_key", "open_images", "read_frame"]
+__all__ = ["ImageSource", "natural_key", "open_images", "open_pictures", "read_frame"]
 
 # As stored, grey or colour, 8 or 16 bits; unlike IMREAD_UNCHANGED these apply the EXIF orientation.
 _READ_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
@@ -56,7 +57,28 @@ def _matching(pattern: str) -> ImageSource:
     paths = _pictures(matches)
     if not paths:
         raise DecodeError(f"{pattern}: matches {len(matches)} files, none of them a picture")
-    return ImageSource(paths, root=Path(os.path.commonpath([path.parent for path in paths])), name=pattern)
+    return ImageSource(paths, root=_common_folder(paths), name=pattern)
+
+
+def open_pictures(files: Sequence[str | Path]) -> ImageSource:
+    """Open several files as one source, in natural order, as a shell gives them that has expanded a pattern.
+
+    As of a pattern, what is no picture is left out. The name of the source is their folder with the first and
+    the last of them. Raises SourceNotFound where one is missing and DecodeError where no picture can be read.
+    """
+    for file in files:
+        if not os.path.exists(file):
+            raise SourceNotFound(f"{file}: no such file; check the name")
+    paths = _pictures({Path(os.path.abspath(file)) for file in files})
+    if not paths:
+        raise DecodeError(f"{files[0]} and what follows: none of {len(files)} files is a picture")
+    root = _common_folder(paths)
+    several = f"{paths[0].name} … {paths[-1].name} ({len(paths)} pictures)"
+    return ImageSource(paths, root=root, name=str(root / several if len(paths) > 1 else paths[0]))
+
+
+def _common_folder(paths: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath([path.parent for path in paths]))
 
 
 def _pictures(paths: Iterable[Path]) -> list[Path]:
@@ -74,7 +96,8 @@ class ImageSource(Source):
     """Pictures one by one; `Frame.name` is the path relative to `root`, `time_s` the index.
 
     Colour becomes full range BT.601 4:4:4 with 8 bits; grey pictures are luma only, 8 or 16 bits. A file
-    that cannot be read is skipped with a warning. Raises DecodeError if that holds for all.
+    that cannot be read is skipped with a warning, as are all but the first picture of an animation. Raises
+    DecodeError if no file can be read.
     """
 
     def __init__(self, paths: list[Path], *, root: Path, name: str) -> None:
@@ -102,10 +125,12 @@ class ImageSource(Source):
     def _load_next(self) -> Frame | None:
         for path in self._paths:
             try:
-                image = _load(path)
-            except (OSError, ValueError, cv2.error) as error:
-                self.note(f"{path}: picture skipped ({_reason(error)})")
+                image, animated = _load(path)
+            except (OSError, ValueError) as error:
+                self.note(f"{path}: picture skipped ({reason(error)})")
                 continue
+            if animated:
+                self.note(f"{path}: only the first picture of its animation is used; {_advice(path)}")
             return self._frame(image, path)
         return None
 
@@ -119,26 +144,26 @@ class ImageSource(Source):
         return frame
 
 
-def _load(path: Path) -> Plane:
-    data = np.fromfile(path, np.uint8)
-    if data.size == 0:
-        raise ValueError("the file is empty")
-    image = cv2.imdecode(data, _READ_FLAGS)
-    if image is None:
-        raise ValueError("not a picture, or damaged")
+def _load(path: Path) -> tuple[Plane, bool]:
+    """The picture, and whether it is the first of an animation."""
+    image, header = load_picture(path, _READ_FLAGS)
     if image.dtype == np.uint8:
-        return image.astype(np.uint8, copy=False)
+        return image.astype(np.uint8, copy=False), header.animated
     if image.dtype == np.uint16:
-        return image.astype(np.uint16, copy=False)
+        return image.astype(np.uint16, copy=False), header.animated
     raise ValueError(f"samples are {image.dtype}; save it with 8 or 16 bits")
+
+
+def _advice(path: Path) -> str:
+    return "give it by itself" if path.suffix.lower() == ".png" else "convert it to a video to track all"
 
 
 def read_frame(path: Path, *, index: int = 0) -> Frame:
     """One picture file as a frame named after it, as `ImageSource` reads it; raises DecodeError."""
     try:
-        return replace(frame_from_image(_load(path), index=index), name=path.name)
-    except (OSError, ValueError, cv2.error) as error:
-        raise DecodeError(f"{path}: the picture cannot be read ({_reason(error)})") from error
+        return replace(frame_from_image(_load(path)[0], index=index), name=path.name)
+    except (OSError, ValueError) as error:
+        raise DecodeError(f"{path}: the picture cannot be read ({reason(error)})") from error
 
 
 def frame_from_image(image: Plane, *, index: int) -> Frame:
@@ -147,9 +172,3 @@ def frame_from_image(image: Plane, *, index: int) -> Frame:
         return Frame((image,), index, float(index), Sampling(16, full_range=True, matrix="bt601"))
     eight = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image.astype(np.uint8, copy=False)
     return Frame.from_bgr(eight, index=index, time_s=float(index))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, cv2.error):
-        return "damaged, or too large"
-    return str(getattr(error, "strerror", None) or error)

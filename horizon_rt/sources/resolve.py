@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import get_args
@@ -9,7 +10,7 @@ from typing import get_args
 from horizon_rt.config import DecoderChoice
 from horizon_rt.errors import SourceError
 from horizon_rt.sources.base import Source
-from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
+from horizon_rt.sources.suffixes import is_still
 
 __all__ = ["open_source"]
 
@@ -30,10 +31,11 @@ def open_source(
 
     `spec` is a camera index or /dev/videoN, a video file, a folder, glob pattern or file of pictures, `-`
     for standard input, `lavfi:GRAPH` for an FFmpeg test graph in real time, or `synth:NAME` for a rendered
-    scene. `size` (width, height) in px, `frame_rate` in Hz and `pixel_format` are wishes to a camera and
-    ignored elsewhere; `threads` is the number of decoder threads, 0 for one per core. `decoder` 'cuda'
-    decodes video on a GPU and leaves it there, as does 'auto' where that is possible; where it is not,
-    'cuda' says why in `warnings`.
+    scene. A Path is a file or folder whatever its name, and so is the name of one that exists. `size`
+    (width, height) in px, `frame_rate` in Hz and `pixel_format` are wishes to a camera and ignored
+    elsewhere; `threads` is the number of decoder threads, 0 for one per core. `decoder` 'cuda' decodes
+    video on a GPU and leaves it there, as does 'auto' where that is possible; where it is not, 'cuda' says
+    why in `warnings`.
 
     Raises SourceNotFound, DecodeError or SourceError, each with one line that says what to do.
     """
@@ -49,7 +51,8 @@ def open_source(
             text, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads
         )
     else:
-        source = _open_named(text, threads, decoder)
+        known = isinstance(spec, Path) or os.path.exists(text)
+        source = (_open_path if known and text != "-" else _open_named)(text, threads, decoder)
     if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin"):
         source.note(f"{text}: decoded on the CPU: {_refusal()}")
     return source
@@ -82,7 +85,8 @@ def _refusal() -> str:
 
 def _open_network(url: str) -> Source:
     raise SourceError(
-        f"{url}: network streams are not supported yet; pipe it in: ffmpeg -i URL -f mpegts - | … -"
+        f"{url}: network streams are not supported yet; pipe it in: "
+        "ffmpeg -i URL -map 0:v -c copy -f mpegts - | horizon-rt track -"
     )
 
 
@@ -100,6 +104,6 @@ def _is_pictures(text: str) -> bool:
     path = Path(text)
     if path.is_dir():
         return True
-    if path.suffix.lower() in IMAGE_SUFFIXES and path.exists():
-        return True
-    return any(character in text for character in "*?[") and not path.exists()
+    if path.exists():
+        return is_still(path)
+    return any(character in text for character in "*?[")

@@ -1,7 +1,24 @@
-"""File name endings that tell pictures from videos."""
+"""What tells pictures from videos: endings of file names, and whether a picture moves."""
 
 from __future__ import annotations
 
-__all__ = ["IMAGE_SUFFIXES"]
+from pathlib import Path
+
+__all__ = ["IMAGE_SUFFIXES", "is_still"]
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file is a picture by its name; an animated PNG is a recording, which FFmpeg plays."""
+    suffix = path.suffix.lower()
+    return suffix in IMAGE_SUFFIXES and not (suffix == ".png" and _is_animated(path))
+
+
+def _is_animated(path: Path) -> bool:
+    from horizon_rt.sources.picture import read_header
+
+    try:
+        return read_header(path.read_bytes()).animated
+    except (OSError, ValueError):
+        return False

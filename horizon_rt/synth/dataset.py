@@ -23,6 +23,7 @@ from horizon_rt._version import __version__
 from horizon_rt.datasets.lines import LineRow, line_row, write_lines
 from horizon_rt.errors import SourceError
 from horizon_rt.files import output_error
+from horizon_rt.locks import lock_folder
 from horizon_rt.sinks.canvas import Canvas
 from horizon_rt.sinks.writer import VideoWriter
 from horizon_rt.synth.clip import Clip, PanoramaView
@@ -103,8 +104,8 @@ def write_clip(
 def whole_folder(out: Path) -> Iterator[Path]:
     """An empty folder OUT.partial that becomes `out` once the block has ended well.
 
-    What an earlier run left under the partial name is deleted; `out` itself is never replaced. Raises
-    OutputError, also for an OSError of the block.
+    What an earlier run left under the partial name is deleted, unless it is still under way; `out` itself is
+    never replaced. Raises OutputError, also for an OSError of the block.
     """
     target = Path(os.path.abspath(out))
     partial = target.with_name(f"{target.name}.partial")
@@ -112,13 +113,15 @@ def whole_folder(out: Path) -> Iterator[Path]:
         if target.exists() and not (target.is_dir() and not any(target.iterdir())):
             raise FileExistsError(0, "there is something already")
         if partial.is_dir():
-            shutil.rmtree(partial)
+            with lock_folder(partial):
+                shutil.rmtree(partial)
         partial.mkdir(parents=True)
     except OSError as error:
         raise output_error(out, error) from error
     try:
-        yield partial
-        os.replace(partial, target)
+        with lock_folder(partial):
+            yield partial
+            os.replace(partial, target)
     except OSError as error:
         raise output_error(out, error, partial) from error
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
 from horizon_rt.synth.noise import cell
 from horizon_rt.synth.sky import toward_zenith
 from horizon_rt.synth.texture import CELLS, CLOUDS, ROUGH, WAVES, look_up, waves_at
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["ground_colour"]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def ground_colour(
     scene: Any, patterns: Any, waves: Any, x: float, y: float, z: float, pixel: float, east: float,
     north: float, time_s: float, colour: Any,
@@ -42,7 +41,7 @@ def ground_colour(
     _light(scene, patterns, gx, gz, footprint, distance, colour)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _light(
     scene: Any, patterns: Any, gx: float, gz: float, footprint: float, distance: float, colour: Any
 ) -> None:
@@ -57,7 +56,7 @@ def _light(
         colour[k] = scene.haze[k] + (colour[k] * tone - scene.haze[k]) * clear
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _water(
     scene: Any, patterns: Any, waves: Any, gx: float, gz: float, x: float, y: float, z: float,
     footprint: float, depth: float, time_s: float, colour: Any,
@@ -92,7 +91,7 @@ def _water(
     _foam(scene, patterns, gx, gz, swell + 0.5 * ripple, footprint, depth, time_s, colour)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _glitter(
     scene: Any, x: float, y: float, z: float, sx: float, sz: float, norm: float, facing: float,
     rough: float, colour: Any,
@@ -107,7 +106,7 @@ def _glitter(
         colour[k] += scene.sun_colour[k] * scene.glitter * spark * 2.0
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _foam(
     scene: Any, patterns: Any, gx: float, gz: float, crest: float, footprint: float, depth: float,
     time_s: float, colour: Any,
@@ -131,7 +130,7 @@ def _foam(
         colour[k] += (scene.foam_colour[k] - colour[k]) * min(amount, 1.0) * 0.85
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _land(
     scene: Any, patterns: Any, gx: float, gz: float, footprint: float, depth: float, colour: Any
 ) -> None:

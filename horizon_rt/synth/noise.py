@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["cell", "fractal1", "value1", "value2"]
 
 _INV = np.float32(1.0 / 4294967296.0)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def cell(x: int, y: int, seed: int) -> float:
     """Uniform random number in [0, 1) of an integer cell.
 
@@ -33,7 +34,7 @@ def cell(x: int, y: int, seed: int) -> float:
     return np.float32(h) * _INV  # type: ignore[return-value]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def value1(x: float, seed: int) -> float:
     """Smooth noise of one coordinate, 0..1, period of the lattice 1."""
     i = math.floor(x)
@@ -43,7 +44,7 @@ def value1(x: float, seed: int) -> float:
     return a + (b - a) * f
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def value2(x: float, y: float, seed: int) -> float:
     """Smooth noise of two coordinates, 0..1, period of the lattice 1."""
     fi, fj = math.floor(x), math.floor(y)
@@ -57,7 +58,7 @@ def value2(x: float, y: float, seed: int) -> float:
     return top + (c + (d - c) * u - top) * v
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def fractal1(x: float, octaves: int, seed: int) -> float:
     """Sum of `octaves` noises, each of twice the frequency and half the amplitude; about 0..1."""
     total, amplitude = 0.0, 0.5

@@ -11,13 +11,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from horizon_rt.errors import DatasetError
+from horizon_rt.errors import DatasetError, SourceError
 from horizon_rt.geometry import UpVector
+from horizon_rt.sources.picture import read_picture
 from horizon_rt.sources.suffixes import IMAGE_SUFFIXES
 from horizon_rt.synth.render import world_axes
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["Panorama", "find_panoramas", "load_panoramas", "panorama_view", "read_panorama"]
 
@@ -88,11 +89,9 @@ def _listed(folder: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
 def read_panorama(path: Path, *, terrain: str = "", is_open: bool = True) -> Panorama:
     """A levelled equirectangular picture, twice as wide as high; raises DatasetError for any other."""
     try:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise DatasetError(f"{path} is too large for a panorama") from error
-    if image is None:
-        raise DatasetError(f"{path} is not a picture, or damaged")
+        image = read_picture(path, cv2.IMREAD_COLOR)
+    except SourceError as error:
+        raise DatasetError(str(error)) from error
     height, width = image.shape[:2]
     if abs(width - 2 * height) > 0.01 * width:
         raise DatasetError(
@@ -122,7 +121,7 @@ def panorama_view(
     return view.astype(np.float32) / np.float32(255)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _equirectangular(
     rays: Any, axes: Any, lift: float, rows: int, columns: int, out_x: Any, out_y: Any
 ) -> None:

@@ -11,7 +11,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.camera import CameraModel, Pinhole
@@ -21,6 +20,7 @@ from horizon_rt.synth.noise import cell, fractal1, value1, value2
 from horizon_rt.synth.scene import Scene
 from horizon_rt.synth.sky import sky_colour
 from horizon_rt.synth.texture import texture_atlas
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["camera_rays", "render", "world_axes"]
 
@@ -37,7 +37,7 @@ def camera_rays(camera: CameraModel) -> NDArray[np.float32]:
     return camera.rays(points).reshape(shape).astype(np.float32)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _pinhole_rays(fx: float, fy: float, cx: float, cy: float, rays: Any) -> None:
     for row in range(rays.shape[0]):
         for column in range(rays.shape[1]):
@@ -86,7 +86,7 @@ def render(
     return image
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _render(
     scenes: Any, layers: Any, patterns: Any, waves: Any, rays: Any, axes: Any, pixel: float, east: float,
     north: float, time_s: float, backdrop: Any, image: Any,
@@ -118,7 +118,7 @@ def _render(
                 image[row, column, k] = colour[k]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _profiles(scene: Any, layers: Any, x: float, y: float, z: float, pixel: float, colour: Any) -> None:
     """Draw the standing layers, far to near, over the colour."""
     azimuth = 10.0
@@ -147,7 +147,7 @@ def _profiles(scene: Any, layers: Any, x: float, y: float, z: float, pixel: floa
             colour[k] += (shade - colour[k]) * share
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _profile(kind: int, t: float, azimuth: float, cover: float, seed: int) -> float:
     """Height of a layer at an azimuth as a share of its top, 0 where it has a gap."""
     gate = value1(azimuth * 4.0, seed + 5) * 0.6 + value1(azimuth * 11.0, seed + 6) * 0.4

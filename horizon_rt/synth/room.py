@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.geometry import UpVector
 from horizon_rt.synth.noise import cell
 from horizon_rt.synth.render import world_axes
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["random_room"]
 
@@ -48,7 +48,7 @@ def _furniture(rng: np.random.Generator, size: NDArray[np.float64]) -> NDArray[n
     return np.stack([centre - extent / 2, centre + extent / 2])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _trace(
     rays: Any, axes: Any, boxes: Any, tones: Any, detail: float, pixel: float, seed: int, image: Any
 ) -> None:
@@ -76,7 +76,7 @@ def _trace(
                 image[row, column, k] = tones[index, face, k] * light * tone
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _leave(ray: Any, box: Any) -> tuple[float, int]:
     """Distance and face (2·axis + side) where a ray from inside leaves a box."""
     best, face = 1e9, 0
@@ -87,7 +87,7 @@ def _leave(ray: Any, box: Any) -> tuple[float, int]:
     return best, face
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _enter(ray: Any, box: Any) -> tuple[float, int]:
     """Distance and face where a ray from outside enters a box; 1e9 where it passes by."""
     near, far, face = 0.0, 1e9, 0

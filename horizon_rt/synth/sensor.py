@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["THERMAL_SHARE", "Development", "Image", "develop", "jpeg", "random_sensor", "to_uint8"]
 
@@ -67,7 +68,7 @@ def _noise_store() -> NDArray[np.float32]:
     return np.random.default_rng(3).standard_normal(_NOISE).astype(np.float32)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _develop(
     image: Any, mix: Any, vignette: float, curve: Any, slope: float, noise: float, noise_colour: float,
     coarse: int, start: int, store: Any, out: Any,

@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
 from horizon_rt.synth.noise import cell
 from horizon_rt.synth.texture import CLOUDS, ROUGH, look_up
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["sky_colour", "toward_zenith"]
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
+@kernel(fastmath=True, inline="always")
 def toward_zenith(scene: Any, elevation: float) -> float:
     """Share of the zenith's colour in a clear sky at the sine of an elevation; the rest is the skyline's."""
     return 1.0 - math.exp(-elevation * scene.sky_falloff)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def sky_colour(
     scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float, time_s: float, colour: Any
 ) -> None:
@@ -43,7 +42,7 @@ def sky_colour(
             colour[k] += scene.sun_colour[k] * glow
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _clouds(
     scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float, time_s: float, colour: Any
 ) -> None:
@@ -62,13 +61,13 @@ def _clouds(
         colour[k] += (cloud - colour[k]) * amount
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
+@kernel(fastmath=True, inline="always")
 def _below(y: float, edge: float, soft: float) -> float:
     """1 well below a soft edge, 0 well above."""
     return 1.0 / (1.0 + math.exp(min((y - edge) / soft, 40.0)))
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _bank(scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float, colour: Any) -> None:
     """A bank of clouds or haze low over the horizon, whose edge is easily taken for it."""
     azimuth = math.atan2(x, z)
@@ -79,7 +78,7 @@ def _bank(scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float,
         colour[k] += (scene.cloud_shade[k] - colour[k]) * amount
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _streaks(scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float, colour: Any) -> None:
     """Bands of cloud or light that float low over the horizon and run along it, as at dusk."""
     azimuth = math.atan2(x, z)

@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["CELLS", "CLOUDS", "ROUGH", "WAVES", "Atlas", "look_up", "texture_atlas", "waves_at"]
 
@@ -101,7 +102,7 @@ def _pyramid(field: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.concatenate([level.ravel() for level in levels]).astype(np.float32)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _corner(u: float, v: float, level: int) -> tuple[int, int, int, int, float, float]:
     """Texel numbers of the four neighbours and the place between them; u, v in tiles."""
     n = SIZE >> level
@@ -113,7 +114,7 @@ def _corner(u: float, v: float, level: int) -> tuple[int, int, int, int, float, 
     return j0 + i0, j0 + i1, j1 + i0, j1 + i1, x - fx, y - fy
 
 
-@njit(cache=True, nogil=True, fastmath=True, inline="always")
+@kernel(fastmath=True, inline="always")
 def _level(footprint: float) -> tuple[int, float]:
     """The finer of the two levels to mix, and the share of the coarser.
 
@@ -127,7 +128,7 @@ def _level(footprint: float) -> tuple[int, float]:
     return k, min(max(3.0 * (min(x, 2.0) - 1.5) + 0.5, 0.0), 1.0)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _bilinear(texels: Any, pattern: int, u: float, v: float, level: int) -> float:
     a, b, c, d, s, t = _corner(u, v, level)
     top = texels[pattern, a] + (texels[pattern, b] - texels[pattern, a]) * s
@@ -135,7 +136,7 @@ def _bilinear(texels: Any, pattern: int, u: float, v: float, level: int) -> floa
     return top + (bottom - top) * t
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def look_up(texels: Any, pattern: int, u: float, v: float, footprint: float) -> float:
     """A pattern at (u, v), averaged over about `footprint`; all in tiles."""
     if footprint > _FLAT:
@@ -149,7 +150,7 @@ def look_up(texels: Any, pattern: int, u: float, v: float, footprint: float) -> 
     return coarse + (_bilinear(texels, pattern, u, v, k) - coarse) * (1.0 - part)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def waves_at(waves: Any, u: float, v: float, footprint: float) -> tuple[float, float, float]:
     """Height and slopes along u and v at (u, v), averaged over about `footprint`; all in tiles."""
     height = du = dv = 0.0

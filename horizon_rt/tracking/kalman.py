@@ -12,11 +12,11 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from horizon_rt.fitting.plane import tangent_basis
 from horizon_rt.geometry import UpVector
+from horizon_rt.system.kernels import kernel
 
 __all__ = ["KalmanState", "SphereKalman", "offset", "turn"]
 
@@ -93,7 +93,7 @@ class SphereKalman:
         return KalmanState(self._frame.copy(), self._velocity.copy(), self._covariance.copy())
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def turn(frame: Any, a: float, b: float) -> None:
     """Rotate the whole frame along the great circle that starts in tangent direction (a, b), in rad."""
     angle = math.sqrt(a * a + b * b)
@@ -114,7 +114,7 @@ def turn(frame: Any, a: float, b: float) -> None:
             frame[k, j] /= norm
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> None:
     turn(frame, velocity[0] * dt, velocity[1] * dt)
     for i in range(2):  # P ← F P Fᵀ with F = [[I, dt I], [0, I]]
@@ -131,7 +131,7 @@ def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> No
         p[i + 2, i + 2] += density * span
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def offset(frame: Any, u: Any) -> tuple[float, float]:
     """Where u lies from the state: the logarithm of the sphere, in tangent coordinates."""
     x = y = z = 0.0
@@ -146,7 +146,7 @@ def offset(frame: Any, u: Any) -> tuple[float, float]:
     return x * scale, y * scale
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _tangent(frame: Any, covariance: Any) -> tuple[float, float, float]:
     """The entries 00, 01, 11 in the tangent plane of a covariance (3, 3)."""
     a00, a01, a11 = _LEAST_VARIANCE, 0.0, _LEAST_VARIANCE
@@ -159,7 +159,7 @@ def _tangent(frame: Any, covariance: Any) -> tuple[float, float, float]:
     return a00, a01, a11
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _innovation(frame: Any, p: Any, u: Any, covariance: Any) -> float:
     x, y = offset(frame, u)
     n00, n01, n11 = _tangent(frame, covariance)
@@ -167,7 +167,7 @@ def _innovation(frame: Any, p: Any, u: Any, covariance: Any) -> float:
     return (x * x * s11 - 2 * x * y * s01 + y * y * s00) / (s00 * s11 - s01 * s01)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _update(frame: Any, velocity: Any, p: Any, u: Any, covariance: Any) -> None:
     x, y = offset(frame, u)
     n00, n01, n11 = _tangent(frame, covariance)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,12 +17,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from horizon_rt.errors import DatasetError, HorizonError
-from horizon_rt.training.cache import SHAPES, cache_facts, draw, open_cache
+from horizon_rt.interrupts import interrupts_wait, undisturbed_children
+from horizon_rt.system.host import lower_priority
+from horizon_rt.training.cache import LOST, SHAPES, WorkerLost, cache_facts, draw, open_cache
 from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import TAGS, Size
 
 __all__ = ["Batch", "Batches", "CachedBatches", "LiveBatches", "augment", "load"]
+
+_SIGCHLD: signal.Signals | None = getattr(signal, "SIGCHLD", None)
 
 _GRADED, _HUE = 0.4, 0.5  # share of pictures whose hue is turned, and the standard deviation in rad
 
@@ -108,24 +114,65 @@ def _kept(folders: Sequence[Path], without: Sequence[str]) -> list[tuple[Path, S
     return kept
 
 
-def load(batches: Batches, steps: range, *, workers: int) -> Iterator[Batch]:
-    """Batches of these numbers in their order, made ahead by worker processes (0: in this one)."""
+def load(batches: Batches, steps: range, *, workers: int) -> Generator[Batch]:
+    """Batches of these numbers in their order, made ahead by worker processes (0: in this one).
+
+    Close it, or read to the end, to end these. Raises WorkerLost where one was killed.
+    """
     if workers == 0:
         yield from (batches[i] for i in steps)
         return
-    made = DataLoader(
+    processes: list[BaseProcess] = []
+    try:
+        with _sigchld_kept(), undisturbed_children() as processes:
+            made = iter(_loader(batches, steps, workers))
+        while (batch := _next(made)) is not None:
+            if isinstance(batch, HorizonError):
+                raise batch
+            yield batch
+    finally:
+        with interrupts_wait():
+            for process in processes:  # at once, as they may be in the midst of a batch
+                process.kill()
+
+
+def _loader(batches: Batches, steps: range, workers: int) -> DataLoader[Batch | HorizonError]:
+    return DataLoader(
         _Told(batches),
         batch_size=None,
-        sampler=list(steps),
+        sampler=steps,
         num_workers=workers,
         multiprocessing_context="spawn",
         worker_init_fn=_quiet_worker,
         prefetch_factor=4,
     )
-    for batch in made:
-        if isinstance(batch, HorizonError):
-            raise batch
-        yield batch
+
+
+def _next(made: Iterator[Batch | HorizonError]) -> Batch | HorizonError | None:
+    try:
+        return next(made, None)
+    except (RuntimeError, EOFError, ConnectionError, FileNotFoundError) as error:
+        # What a worker itself raises begins with "Caught"; there are RuntimeErrors of other kinds, too.
+        said = str(error)
+        lost = (
+            said.startswith("DataLoader worker") if isinstance(error, RuntimeError) else "Caught" not in said
+        )
+        if lost:
+            raise WorkerLost(LOST) from error
+        raise
+
+
+@contextmanager
+def _sigchld_kept() -> Iterator[None]:
+    """Without what torch has SIGCHLD do: raise wherever the program is, be it in the midst of a step."""
+    if _SIGCHLD is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(_SIGCHLD)
+    try:
+        yield
+    finally:
+        signal.signal(_SIGCHLD, before)
 
 
 class _Told(Dataset[Batch | HorizonError]):
@@ -145,7 +192,7 @@ def _quiet_worker(_number: int) -> None:
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked for them ends them
-    os.nice(5)  # the step that consumes the batches comes first
+    lower_priority()  # the step that consumes the batches comes first
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,19 +23,35 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.errors import DatasetError
-from horizon_rt.files import write_whole
+from horizon_rt.errors import DatasetError, TrainingError
+from horizon_rt.files import output_error, own_folder, write_whole
+from horizon_rt.interrupts import interrupts_wait, undisturbed_children
 from horizon_rt.segmentation.sizes import OUTPUT_STRIDE
 from horizon_rt.training.ingredients import Ingredient
 from horizon_rt.training.materials import ingredients_of
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import Sample, Size
 
-__all__ = ["SHAPES", "Store", "build_cache", "cache_facts", "check_material", "draw", "open_cache"]
+__all__ = [
+    "LOST",
+    "SHAPES",
+    "Store",
+    "WorkerLost",
+    "build_cache",
+    "cache_facts",
+    "check_material",
+    "draw",
+    "open_cache",
+]
 
 # Picture shapes (height, width) and their shares: 16:9, 4:3 and square sources at the same cost.
 SHAPES: dict[Size, float] = {(192, 320): 0.6, (224, 288): 0.2, (256, 256): 0.2}
 _CHUNK = 250
+LOST = "a process that makes samples was killed, maybe for want of memory; try again with fewer --workers"
+
+
+class WorkerLost(TrainingError):
+    """A process that makes samples was killed."""
 
 
 class Store(NamedTuple):
@@ -141,13 +159,19 @@ def build_cache(
     """Fill `folder` with about `count` samples of these shapes, in these shares.
 
     The same recipe, seed, count and shapes give the same samples, however many worker processes make them
-    (0: this one does). Raises DatasetError for material that cannot be read.
+    (0: this one does). Raises DatasetError for material that cannot be read, OutputError for a folder that
+    cannot be written, and WorkerLost.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    done = 0
-    for filled in _fill_all(_empty(folder, recipe, count, shapes), workers):
-        done += filled
-        on_progress(done, count)
+    with own_folder(folder):
+        done = 0
+        with closing(_fill_all(_empty(folder, recipe, count, shapes), workers)) as parts:
+            for filled in parts:
+                done += filled
+                on_progress(done, count)
+        _write_facts(folder, recipe, done, shapes)
+
+
+def _write_facts(folder: Path, recipe: Recipe, done: int, shapes: Mapping[Size, float]) -> None:
     names = list(ingredients_of(recipe))
     facts = {"ingredients": names, "shapes": list(shapes), "count": done, "material": recipe.material()}
     write_whole(folder / "cache.json", (json.dumps(facts, indent=2) + "\n").encode())
@@ -159,17 +183,34 @@ def _empty(folder: Path, recipe: Recipe, count: int, shapes: Mapping[Size, float
     for size, share in shapes.items():
         n = max(1, round(count * share))
         for path, (shape, dtype) in zip(_paths(folder, size), _layout(size, n), strict=True):
-            np.lib.format.open_memmap(path, "w+", dtype, shape).flush()
+            _make_array(path, shape, dtype)
         for start in range(0, n, _CHUNK):
             seed = recipe.seed * 1_000_003 + 7919 * len(chunks)
             chunks.append(_Chunk(folder, recipe, size, start, min(_CHUNK, n - start), seed))
     return chunks
 
 
-def _fill_all(chunks: list[_Chunk], workers: int) -> Iterator[int]:
+def _make_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    try:
+        np.lib.format.open_memmap(path, "w+", dtype, shape).flush()
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def _fill_all(chunks: list[_Chunk], workers: int) -> Generator[int]:
     if workers == 0:
         yield from map(_fill, chunks)
         return
     context = get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.map(_fill, chunks)
+        with undisturbed_children() as processes:
+            parts = [pool.submit(_fill, chunk) for chunk in chunks]
+        try:
+            yield from (part.result() for part in parts)
+        except BrokenProcessPool as error:
+            raise WorkerLost(LOST) from error
+        except BaseException:
+            with interrupts_wait():
+                for process in processes:  # or they would fill all that is left
+                    process.kill()
+            raise

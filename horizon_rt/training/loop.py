@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import io
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError
-from horizon_rt.files import output_error, write_whole
+from horizon_rt.files import make_folder, write_whole
 from horizon_rt.interrupts import interrupts_wait
 from horizon_rt.segmentation.zoo.lite import keep_first_stages, pretrained_encoder
 from horizon_rt.training.batches import Batch, Batches, augment, load
+from horizon_rt.training.log import append_entry, trim_log
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.schedules import make_optimiser, make_schedule
@@ -99,13 +101,11 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(device, enabled=self.settings.precision == "float16")
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self.average = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
-        try:
-            self.settings.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise output_error(self.settings.folder, error) from error
+        make_folder(self.settings.folder)
         if self.settings.resume:
             self._restore()
-        self._trim_log()
+        # What was logged after the checkpoint will be logged again.
+        trim_log(self._log_path, self.step or -1)
 
     @property
     def _checkpoint(self) -> Path:
@@ -119,21 +119,24 @@ class Trainer:
         """Train to the end of the recipe, or until evaluations get no better; whether it got to the end."""
         start = time.monotonic()
         steps = range(self.step, self.recipe.steps)
-        for batch in load(batches, steps, workers=self.settings.workers):
-            with interrupts_wait():
-                loss = self._learn(batch)
-                self._running = loss if math.isnan(self._running) else 0.98 * self._running + 0.02 * loss
-                self.step += 1
-            on_step(self.step, self._running)
-            if self.step % _LOG_EVERY == 0 or self.step == self.recipe.steps:
-                values = {"loss": self._running, "rate": self.rate}
-                seconds = round(time.monotonic() - start, 2)
-                self._log(values | {"s": seconds}, {f"training/{k}": v for k, v in values.items()})
-            if self.step % self.settings.evaluate_every == 0 or self.step == self.recipe.steps:
-                self._observe(evaluate)
-                if 0 < self.settings.patience <= self.since_best:
-                    return self.step == self.recipe.steps
+        with closing(load(batches, steps, workers=self.settings.workers)) as loaded:
+            for batch in loaded:
+                with interrupts_wait():
+                    loss = self._learn(batch)
+                    self._running = loss if math.isnan(self._running) else 0.98 * self._running + 0.02 * loss
+                    self.step += 1
+                on_step(self.step, self._running)
+                if self.step % _LOG_EVERY == 0 or self.step == self.recipe.steps:
+                    self._log_step(time.monotonic() - start)
+                if self.step % self.settings.evaluate_every == 0 or self.step == self.recipe.steps:
+                    self._observe(evaluate)
+                    if 0 < self.settings.patience <= self.since_best:
+                        return self.step == self.recipe.steps
         return True
+
+    def _log_step(self, seconds: float) -> None:
+        values = {"loss": self._running, "rate": self.rate}
+        self._log(values | {"s": round(seconds, 2)}, {f"training/{k}": v for k, v in values.items()})
 
     @property
     def rate(self) -> float:
@@ -207,18 +210,18 @@ class Trainer:
     def _observe(self, evaluate: Evaluate) -> None:
         found = self.evaluate(evaluate)
         loss = found.get("loss", self._running)
-        self._schedule.observe(loss)
-        self.since_best += 1
-        if loss < self.best:
-            self.best, self.since_best = loss, 0
-            self.best_average = {k: v.clone() for k, v in self.average.items()}
-        self.save()
+        with interrupts_wait():
+            self._schedule.observe(loss)
+            self.since_best += 1
+            if loss < self.best:
+                self.best, self.since_best = loss, 0
+                self.best_average = {k: v.clone() for k, v in self.average.items()}
+            self.save()
 
     def _log(self, entry: dict[str, Any], values: dict[str, float]) -> None:
         if self.on_log is not None:
             self.on_log(self.step, values)
-        with self._log_path.open("a", encoding="utf-8") as log:
-            print(json.dumps({"step": self.step, "of": self.recipe.steps, **entry}), file=log)
+        append_entry(self._log_path, {"step": self.step, "of": self.recipe.steps, **entry})
 
     def save(self) -> None:
         """Write the checkpoint that `resume` goes on from; raises OutputError."""
@@ -236,13 +239,8 @@ class Trainer:
             "scaler": self._scaler.state_dict(),
             "generator": self._generator.get_state(),
         }
-        partial = self._checkpoint.with_suffix(".pt.partial")
-        try:
-            with partial.open("wb") as file:
-                torch.save(state, file)
-            partial.replace(self._checkpoint)
-        except OSError as error:
-            raise output_error(self._checkpoint, error, partial) from error
+        torch.save(state, packed := io.BytesIO())  # which tells of a full disk by a RuntimeError
+        write_whole(self._checkpoint, packed.getbuffer())
 
     def _restore(self) -> None:
         """Go on from the checkpoint, if there is one; raises TrainingError for one of another run."""
@@ -268,23 +266,22 @@ class Trainer:
                 )
 
     def _take_over(self, state: dict[str, Any]) -> None:
+        self.step = _counted("step", state["step"], self.recipe.steps)
+        self.since_best = _counted("since_best", state["since_best"], self.recipe.steps)
+        self.best, self._running = float(state["best"]), float(state.get("running", math.nan))
         self.net.load_state_dict(state["net"])
-        device, best = self.settings.device, state["best_average"]
-        self.average = {k: v.to(device) for k, v in state["average"].items()}
-        self.best_average = None if best is None else {k: v.to(device) for k, v in best.items()}
+        best = state["best_average"]
+        self.average = self._checked(state["average"])
+        self.best_average = None if best is None else self._checked(best)
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["schedule"])
         self._scaler.load_state_dict(state["scaler"])
         self._generator.set_state(state["generator"])
-        self.step, self.best, self.since_best = state["step"], state["best"], state["since_best"]
-        self._running = state.get("running", math.nan)
 
-    def _trim_log(self) -> None:
-        """Leave out what was logged after the checkpoint, which will be logged again."""
-        if self._log_path.exists():
-            lines = self._log_path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = "".join(line for line in lines if self.step and _step_of(line) <= self.step)
-            write_whole(self._log_path, kept.encode())
+    def _checked(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights on the device, after a look whether they are those of this net."""
+        self._with(weights)
+        return {name: value.to(self.settings.device).float() for name, value in weights.items()}
 
 
 def _keep_statistics(net: nn.Module) -> None:
@@ -293,8 +290,7 @@ def _keep_statistics(net: nn.Module) -> None:
             module.eval()
 
 
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+def _counted(name: str, value: object, most: int) -> int:
+    if not (type(value) is int and 0 <= value <= most):
+        raise ValueError(f"its {name} is no number from 0 to {most}")
+    return value

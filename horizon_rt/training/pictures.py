@@ -17,10 +17,11 @@ from horizon_rt.camera import Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG
 from horizon_rt.datasets import Dataset, Label, data_root, is_set_aside, is_split, open_dataset
 from horizon_rt.datasets.base import PictureSet
-from horizon_rt.errors import DatasetError
+from horizon_rt.errors import DatasetError, SourceError
 from horizon_rt.evaluation.truth import resolve
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.sinks.canvas import Canvas
+from horizon_rt.sources.picture import read_picture
 from horizon_rt.training.recipe import MADE_OF_DATA, PROCEDURAL
 
 __all__ = [
@@ -65,16 +66,21 @@ class Loaded(NamedTuple):
 
 def load(picture: Picture) -> Loaded:
     """Read a picture at full size; raises DatasetError."""
-    image = picture.image if picture.image is not None else cv2.imread(str(picture.path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DatasetError(f"cannot read {picture.path}")
+    image = picture.image if picture.image is not None else _read(picture.path)
     height, width = image.shape[:2]
     camera = picture.camera or Pinhole.from_hfov(width, height, DEFAULT_HFOV_DEG)
     truth = resolve(picture.label, camera.for_size(width, height))
     sky = None
     if truth.line is None and truth.mask is not None:
         sky = truth.mask.read(width, height)[0].astype(np.uint8) * np.uint8(255)
-    return Loaded(image.astype(np.uint8, copy=False), truth.line, sky, truth.in_view)
+    return Loaded(image, truth.line, sky, truth.in_view)
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    try:
+        return read_picture(path, cv2.IMREAD_COLOR)
+    except SourceError as error:
+        raise DatasetError(str(error)) from error
 
 
 @lru_cache(maxsize=600)

@@ -28,7 +28,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "Path | None": (Path, type(None)), "bool": (bool,),
 }  # fmt: skip
 _LARGEST = 1e12
-_SHARES_OF_ONE = ("warm_up", "average")
+_MOST = {"warm_up": 1.0, "average": 1.0, "batch": 65536}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class Recipe:
                 for name, part in value.items():
                     _check_number(f"the part of {name}", part, _LARGEST)
             elif isinstance(value, (int, float)):
-                _check_number(f.name, value, 1.0 if f.name in _SHARES_OF_ONE else _LARGEST)
+                _check_number(f.name, value, _MOST.get(f.name, _LARGEST))
 
     def material(self) -> dict[str, object]:
         """What the samples are made of, as JSON holds it; the split by its text."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields
 from itertools import cycle
@@ -16,17 +14,17 @@ from matplotlib.figure import Figure
 
 from horizon_rt.camera import Pinhole
 from horizon_rt.config import DEFAULT_HFOV_DEG
-from horizon_rt.errors import TrainingError
 from horizon_rt.evaluation.worst import ESTIMATE_RGB, TRUTH_RGB, thumbnail
 from horizon_rt.files import write_whole
 from horizon_rt.frame import Frame
 from horizon_rt.pages import embedded, render_page
 from horizon_rt.pages.plot import SERIES, STYLE, Plot, make_plot
+from horizon_rt.training.log import Curves, read_log
 from horizon_rt.training.pictures import load
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.validation import Prediction
 
-__all__ = ["first_evaluation", "read_log", "write_report"]
+__all__ = ["first_evaluation", "write_report"]
 
 _SHOWN = 12  # best, and worst, pictures
 # Curves by the last part of their names, and the titles of their plots.
@@ -37,24 +35,6 @@ _PLOTS = {
     "dphi": "Median tilt error, degrees",
     "refused": "Pictures without a horizon refused, percent",
 }
-
-Curves = dict[str, tuple[list[int], list[float]]]
-
-
-def read_log(path: Path) -> Curves:
-    """Steps and values by name from log.jsonl; raises TrainingError for a damaged one."""
-    curves: defaultdict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
-    try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line)
-            values = entry.get("evaluation", {"training/loss": entry.get("loss")})
-            for name, value in values.items():
-                if isinstance(value, (int, float)):
-                    curves[name][0].append(int(entry["step"]))
-                    curves[name][1].append(float(value))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TrainingError(f"{path} is no log of a training run: {error}") from error
-    return dict(curves)
 
 
 def first_evaluation(folder: Path) -> dict[str, float]:

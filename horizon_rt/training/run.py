@@ -12,6 +12,8 @@ import torch
 
 from horizon_rt.datasets.splits import write_split
 from horizon_rt.errors import DatasetError, TrainingError
+from horizon_rt.files import own_folder
+from horizon_rt.interrupts import interrupts_wait
 from horizon_rt.segmentation.manifest import check_name
 from horizon_rt.segmentation.preprocess import INPUT_AREA_PX
 from horizon_rt.segmentation.weights import (
@@ -24,7 +26,7 @@ from horizon_rt.segmentation.weights import (
 )
 from horizon_rt.segmentation.zoo.lite import imagenet_weights, pretrained_encoder, take_imagenet
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
-from horizon_rt.training.cache import build_cache, check_material
+from horizon_rt.training.cache import WorkerLost, build_cache, check_material
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.materials import ingredients_of
@@ -124,6 +126,10 @@ class Job:
         Raises DatasetError, TrainingError, WeightsError or OutputError. An interrupt leaves a checkpoint.
         """
         check_name(self.name)
+        with own_folder(self.settings.folder):
+            return self._run(on_step)
+
+    def _run(self, on_step: OnStep) -> Outcome:
         goes_on = (self.settings.folder / "checkpoint.pt").exists()
         if goes_on and not self.settings.resume:
             raise TrainingError(
@@ -194,13 +200,14 @@ class Job:
 
 
 def _train(trainer: Trainer, batches: Batches, judge: Validation, on_step: OnStep) -> bool:
-    """`Trainer.run`; an interrupt leaves a checkpoint."""
+    """`Trainer.run`; an interrupt and the loss of a worker leave a checkpoint."""
     try:
         return trainer.run(
             batches, judge, lambda step, loss: on_step("training", step, trainer.recipe.steps, loss)
         )
-    except KeyboardInterrupt:
-        trainer.save()
+    except (KeyboardInterrupt, WorkerLost):
+        with interrupts_wait():
+            trainer.save()
         raise
 
 

@@ -1,0 +1,137 @@
+"""Sound beside the overlay: from broadcast streams, from damaged ones, and what cannot be copied."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from sinks_support import context, ffprobe, frame, frame_times, horizon
+
+from horizon_rt.sinks import Overlay, VideoSink
+
+CONTEXT = context()
+pytestmark = pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe")
+
+
+def source(path: Path, codec: str, *, delay_s: dict[int, float] | None = None) -> Path:
+    """A second of pictures and of sound; `delay_s` moves the sound from the packet of that index on."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("mpeg4", rate=10, options={"qscale": "5"})
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        sound = out.add_stream(codec, rate=48000, layout="mono")
+        for index in range(10):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 32), 90, np.uint8), "yuv420p")
+            picture.pts = index
+            out.mux(video.encode(picture))
+        wave = (np.sin(np.arange(48000) / 9) * 8000).astype(np.int16)[None]
+        packets = []
+        for start in range(0, wave.shape[1], 1200):
+            samples = av.AudioFrame.from_ndarray(wave[:, start : start + 1200].copy(), "s16", "mono")
+            samples.sample_rate, samples.pts = 48000, start
+            packets += sound.encode(samples)
+        moved = Fraction(0)
+        for index, packet in enumerate([*packets, *sound.encode(None)]):
+            moved += Fraction((delay_s or {}).get(index, 0.0))
+            packet.pts += round(moved / packet.time_base)
+            packet.dts = packet.pts
+            out.mux(packet)
+        out.mux(video.encode(None))
+    return path
+
+
+def overlay(path: Path, sound: Path, count: int = 15) -> Path:
+    """Half a second of overlay with the sound of another file."""
+    with VideoSink(path, CONTEXT, Overlay(CONTEXT.camera), audio_from=sound) as video:
+        for index in range(count):
+            video.write(frame(index), horizon(index))
+    assert len(frame_times(path)) == count
+    return path
+
+
+def packets(path: Path) -> list[bytes]:
+    with av.open(str(path)) as file:
+        return [bytes(packet) for packet in file.demux(audio=0) if packet.size]
+
+
+def kinds(path: Path) -> list[object]:
+    return [stream["codec_type"] for stream in ffprobe(path, "stream=codec_type")["streams"]]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("recording", ["r.ts", "r.m2ts"])
+def test_aac_of_a_broadcast_stream_is_copied(
+    tmp_path: Path, suffix: str, recording: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sound = source(tmp_path / recording, "aac")
+    path = overlay(tmp_path / f"v.{suffix}", sound)
+    framed = packets(sound)
+    assert all(data[:2] == b"\xff\xf1" for data in framed)  # ADTS without a checksum: 7 bytes in front
+    copied = packets(path)
+    begin = [data[7:] for data in framed].index(copied[0])
+    assert copied == [data[7:] for data in framed[begin : begin + len(copied)]]
+    assert len(copied) == pytest.approx(0.5 * 48000 / 1024, abs=2)
+    with av.open(str(path)) as file:
+        config = file.streams.audio[0].codec_context.extradata or b""
+    # AudioSpecificConfig of ISO/IEC 14496-3: AAC-LC is type 2, 48 kHz is index 3, one channel.
+    assert int.from_bytes(config[:2], "big") == 2 << 11 | 3 << 7 | 1 << 3
+    command = ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-map", "0:a", "-f", "null", "-"]
+    assert subprocess.run(command, check=True, capture_output=True).stderr == b""
+    assert not caplog.records
+
+
+def test_a_codec_that_ffmpeg_does_not_know_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sound = source(tmp_path / "r.mkv", "aac")
+    sound.write_bytes(sound.read_bytes().replace(b"A_AAC", b"A_XYZ"))
+    assert kinds(overlay(tmp_path / "v.mp4", sound)) == ["video"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the sound of {sound} is left out: its codec is unknown"
+    ]
+
+
+def test_sound_that_the_format_refuses_late_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """MOV names Opus among its codecs and refuses it when the header is written."""
+    sound = source(tmp_path / "r.mkv", "libopus")
+    assert kinds(overlay(tmp_path / "v.mov", sound)) == ["video"]
+    assert len(caplog.records) == 1
+    assert "is left out" in caplog.text
+
+
+def test_sound_whose_time_goes_back_costs_those_packets_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    once = source(tmp_path / "once.ts", "aac").read_bytes()
+    (sound := tmp_path / "twice.ts").write_bytes(once + once)
+    path = overlay(tmp_path / "v.mp4", sound, count=60)
+    assert kinds(path) == ["video", "audio"]
+    assert "packets of the sound" in caplog.text
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_damaged_streams_give_whole_overlays(tmp_path: Path, suffix: str) -> None:
+    whole = source(tmp_path / "r.ts", "aac").read_bytes()
+    generator = np.random.default_rng(5)
+    for index in range(12):
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[generator.integers(0, len(data), 40)] = generator.integers(0, 256, 40)
+        (sound := tmp_path / f"damaged{index}.ts").write_bytes(data.tobytes())
+        overlay(tmp_path / f"v{index}.{suffix}", sound)
+
+
+def test_sound_whose_time_leaps_ends_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sound = source(tmp_path / "r.mkv", "aac", delay_s={10: 1e5})
+    with VideoSink(path := tmp_path / "v.mp4", CONTEXT, Overlay(CONTEXT.camera), audio_from=sound) as video:
+        for index, time_s in enumerate([0.0, 0.5, 8e4, 1.1e5, 1.1e5 + 0.1]):
+            video.write(frame(index, time_s=time_s), horizon(index))
+    assert len(frame_times(path)) == 5
+    assert 8 <= len(packets(path)) <= 10
+    assert sum("the sound" in record.getMessage() for record in caplog.records) == 1
