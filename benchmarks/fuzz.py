@@ -232,6 +232,8 @@ def cases(count: int, only: str | None = None) -> list[Case]:
     readers = [reader for reader in READERS.values() if only in (None, reader.name)]
     total = sum(reader.share for reader in readers)
     counts = {reader.name: max(1, round(count * reader.share / total)) for reader in readers}
+    most = max(counts, key=counts.__getitem__)
+    counts[most] = max(1, counts[most] + count - sum(counts.values()))  # what was rounded
     return [Case(name, number) for name, n in counts.items() for number in range(n)]
 
 
