@@ -62,7 +62,8 @@ def _make_videos(folder: Path) -> None:
         format_ = "rgb8" if codec == "gif" else "yuvj420p" if codec == "mjpeg" else "yuv420p"
         frames = [frame.reformat(format=format_) for frame in moving_frames(12, _WIDTH, _HEIGHT)]
         try:
-            write_clip(folder / name, frames, codec=codec, rate=25)
+            options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+            write_clip(folder / name, frames, codec=codec, rate=25, options=options)
         except (av.FFmpegError, ValueError):
             with suppress(FileNotFoundError):
                 (folder / name).unlink()
@@ -388,8 +389,7 @@ def _make_run(folder: Path) -> None:
     trainer.save()
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     plain = {key: state[key] for key in ("step", "best", "since_best", "running", "recipe")}
-    plain = {key: value if value == value else None for key, value in plain.items()}
-    (folder / "values.json").write_text(json.dumps(plain | {"best": 0.5, "left_out": "head.bias"}))
+    (folder / "values.json").write_text(json.dumps(plain | {"left_out": "head.bias"}))
     entries = [{"step": 0, "of": 9, "evaluation": {"auc": 50.0, "sea/dphi": 2.0}}]
     entries += [{"step": step, "of": 9, "loss": 1.0 / step, "rate": 1e-3, "s": 1.5} for step in range(1, 5)]
     (folder / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
@@ -543,7 +543,7 @@ def _readers() -> Iterator[Reader]:
     yield Reader("splits", _make_split, _read_split, ("*.toml",), 0.02)
     yield Reader("recipes", _make_recipe, _read_recipe, ("*.toml",), 0.02)
     yield Reader("checkpoints", _make_run, _read_run, ("checkpoint.pt",), 0.015, binary=True)
-    yield Reader("values of checkpoints", _make_run, _read_edited_run, ("values.json",), 0.015)
+    yield Reader("values of checkpoints", _make_run, _read_edited_run, ("values.json",), 0.03)
     yield Reader("training logs", _make_run, _read_run, ("log.jsonl",), 0.01)
     yield Reader("manifests", _make_model, _read_model, ("manifest.toml",), 0.02)
     yield Reader("weights", _make_model, _read_weights, ("*.safetensors",), 0.02, binary=True)

@@ -22,7 +22,9 @@ import threading
 import time
 import warnings
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ LONGEST_S, LARGEST_MIB = 20.0, 1024.0
 _KILLED_AFTER_S = 60.0
 _ROOM_BYTES = 4 << 30  # of addresses beyond what a warm reader has, so that a bomb cannot fill the machine
 _SHOWN = 300
+_GROUP = 200  # cases that a worker takes at once
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,17 @@ def prepare(reader: Reader, seeds: Path, folder: Path, number: int, seed: int) -
     return str(chosen.relative_to(source))
 
 
-def judge(reader: Reader, folder: Path) -> tuple[str, str]:
-    """Read what lies there; the outcome and its detail."""
+def judge(case: Case, reader: Reader, folder: Path) -> Verdict:
+    """Read what lies there."""
+    before, start = _reset_peak(), time.perf_counter()
+    outcome, detail = _outcome(reader, folder)
+    seconds, mib = time.perf_counter() - start, (_status("VmHWM") - before) / 1024
+    if seconds > LONGEST_S or mib > LARGEST_MIB:
+        outcome, detail = "too much", f"{outcome}: {detail}"
+    return Verdict(case.reader, case.number, outcome, detail, seconds, mib)
+
+
+def _outcome(reader: Reader, folder: Path) -> tuple[str, str]:
     try:
         reader.read(folder)
     except HorizonError as error:
@@ -126,15 +138,8 @@ def serve(seeds: Path, seed: int) -> None:
             warm.add(case.reader)
         folder = scratch / f"{case.number}-{len(warm)}"
         prepare(reader, seeds, folder, case.number, seed)
-        before, start = _reset_peak(), time.perf_counter()
-        outcome, detail = judge(reader, folder)
-        seconds, mib = time.perf_counter() - start, (_status("VmHWM") - before) / 1024
-        if seconds > LONGEST_S or mib > LARGEST_MIB:
-            outcome, detail = "too much", f"{outcome}: {detail}"
+        print(json.dumps(asdict(judge(case, reader, folder))), file=answers)
         shutil.rmtree(folder)
-        print(
-            json.dumps(asdict(Verdict(case.reader, case.number, outcome, detail, seconds, mib))), file=answers
-        )
     shutil.rmtree(scratch)
 
 
@@ -204,8 +209,10 @@ class Worker:
             if kill:
                 process.kill()
             assert process.stdin is not None
+            assert process.stdout is not None
             process.stdin.close()
             process.wait()
+            process.stdout.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -225,6 +232,8 @@ def cases(count: int, only: str | None = None) -> list[Case]:
     readers = [reader for reader in READERS.values() if only in (None, reader.name)]
     total = sum(reader.share for reader in readers)
     counts = {reader.name: max(1, round(count * reader.share / total)) for reader in readers}
+    most = max(counts, key=counts.__getitem__)
+    counts[most] = max(1, counts[most] + count - sum(counts.values()))  # what was rounded
     return [Case(name, number) for name, n in counts.items() for number in range(n)]
 
 
@@ -236,22 +245,19 @@ def make_seeds(folder: Path, names: set[str]) -> None:
 
 
 def run(todo: list[Case], seeds: Path, seed: int, workers: int, logs: Path) -> list[Verdict]:
-    """The verdicts, in the order of the cases."""
-    waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
-    for case in todo:
-        waiting.put(case)
+    """The verdicts, in the order of the cases; one worker takes those of a reader in groups."""
+    waiting: queue.SimpleQueue[list[Case]] = queue.SimpleQueue()
+    for _, of_reader in groupby(todo, key=lambda case: case.reader):
+        group = list(of_reader)
+        for start in range(0, len(group), _GROUP):
+            waiting.put(group[start : start + _GROUP])
     found: list[Verdict] = []
 
     def work(number: int) -> None:
         worker = Worker(seeds, seed, logs / f"worker-{number}.log")
-        while True:
-            try:
-                verdict = worker.judge(waiting.get_nowait())
-            except queue.Empty:
-                break
-            found.append(verdict)
-            if not verdict.good:
-                print(f"{verdict.reader} {verdict.number}: {verdict.outcome}: {verdict.detail}", flush=True)
+        with suppress(queue.Empty):
+            while True:
+                found.extend(map(worker.judge, waiting.get_nowait()))
         worker.close()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(workers)]
@@ -268,11 +274,15 @@ def summary(verdicts: list[Verdict]) -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(verdict.reader for verdict in verdicts):
         own = [verdict for verdict in verdicts if verdict.reader == name]
+        slowest = max(own, key=lambda verdict: verdict.seconds)
+        largest = max(own, key=lambda verdict: verdict.mib)
         table[name] = {
             "cases": len(own),
             "outcomes": dict(Counter(verdict.outcome for verdict in own)),
-            "slowest_s": round(max(verdict.seconds for verdict in own), 2),
-            "largest_mib": round(max(verdict.mib for verdict in own), 1),
+            "slowest_s": round(slowest.seconds, 2),
+            "slowest_case": slowest.number,
+            "largest_mib": round(largest.mib, 1),
+            "largest_case": largest.number,
             "failures": [asdict(verdict) for verdict in own if not verdict.good],
         }
     return table
@@ -312,6 +322,8 @@ def report(verdicts: list[Verdict], seed: int, path: Path | None) -> int:
     for name, row in table.items():
         print(f"{name}: {row['outcomes']}, at most {row['slowest_s']} s and {row['largest_mib']} MiB")
     bad = [verdict for verdict in verdicts if not verdict.good]
+    for verdict in bad:
+        print(f"{verdict.reader} {verdict.number}: {verdict.outcome}: {verdict.detail}")
     print(f"{len(verdicts)} cases, {len(bad)} did not hold")
     if path is not None:
         from horizon_rt.bench.machine import describe

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from horizon_rt.errors import DatasetError
+from horizon_rt.system.json import parse_object
 
 __all__ = ["SCHEMA", "Change", "Quartiles", "Report", "Result", "changes"]
 
@@ -81,14 +82,14 @@ class Report:
     def from_json(cls, path: Path) -> Report:
         """An earlier report; raises DatasetError for a file that is none."""
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = parse_object(path.read_bytes())
             if values["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {values['schema']!r}")
             machine, settings, results = (values[k] for k in ("machine", "settings", "results"))
             if not (isinstance(machine, dict) and isinstance(settings, dict) and isinstance(results, list)):
                 raise ValueError("machine and settings are tables, results are a list")
             return cls(machine, settings, tuple(map(_result, results)))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
             raise DatasetError(f"{path} is no report of a benchmark: {reason}") from error
 

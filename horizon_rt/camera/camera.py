@@ -23,6 +23,9 @@ from horizon_rt.options import DEFAULT_HFOV_DEG
 __all__ = ["Camera"]
 
 Array = NDArray[np.float64]
+# Beyond any lens; products and quotients of these are numbers still.
+_LEAST_FOCAL_PX, _LARGEST_LENGTH_PX = 1e-9, 1e15
+_LEAST_HFOV_DEG = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +47,13 @@ class Camera:
         if self.width < 1 or self.height < 1:
             raise CameraModelError(f"image size must be positive, got {self.width}x{self.height}")
         values = (self.fx, self.fy, self.cx, self.cy)
-        if not all(math.isfinite(v) for v in values) or min(self.fx, self.fy) <= 0:
+        if not all(abs(v) <= _LARGEST_LENGTH_PX for v in values) or min(self.fx, self.fy) < _LEAST_FOCAL_PX:
             raise CameraModelError(f"fx, fy must be positive and all finite, got fx, fy, cx, cy = {values}")
 
     @classmethod
     def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
         """A centred lens with square pixels and this horizontal field of view in degrees."""
-        if not 0 < hfov_deg < 180:
+        if not _LEAST_HFOV_DEG <= hfov_deg < 180:
             raise CameraModelError(f"a horizontal field of view lies between 0 and 180°, got {hfov_deg:g}")
         focal = width / 2 / math.tan(math.radians(hfov_deg) / 2)
         return cls(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)

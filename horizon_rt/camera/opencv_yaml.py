@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from horizon_rt.camera import fields
@@ -20,6 +21,7 @@ from horizon_rt.errors import CameraModelError
 __all__ = ["looks_like", "parse", "render"]
 
 _KEY = re.compile(r"^\s*[\"']?(camera_matrix|distortion_coefficients|fisheye_model)[\"']?\s*:", re.MULTILINE)
+_DEEPEST = 32
 _SUPPORTED_MODELS = ("plumb_bob", "brown_conrady", "pinhole", "none", "")
 
 
@@ -65,14 +67,24 @@ def _mapping(text: str) -> Mapping[str, Any]:
     if text.startswith("<?xml"):
         raise CameraModelError("OpenCV XML files are not read: write the calibration as .yml")
     body = text.partition("\n")[2] if text.startswith("%YAML") else text
+    # A base loader makes no objects of tags. That in C is fast, but overflows its stack on deep nesting.
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        # BaseLoader makes no objects of tags. The C loader overflows its stack on deep nesting.
-        values = yaml.load(body, Loader=yaml.BaseLoader)
+        depths = accumulate(_step(event) for event in yaml.parse(body, Loader=loader))
+        if any(depth > _DEEPEST for depth in depths):
+            raise ValueError
+        values = yaml.load(body, Loader=loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise CameraModelError("not a readable YAML file") from error
     if not isinstance(values, Mapping):
         raise CameraModelError("not an OpenCV calibration: it holds no keys")
     return values
+
+
+def _step(event: object) -> int:
+    """Up or down that an event of YAML goes, starts and ends of the stream and of documents included."""
+    name = type(event).__name__
+    return name.endswith("StartEvent") - name.endswith("EndEvent")
 
 
 def _refuse_fisheye(values: Mapping[str, Any]) -> None:

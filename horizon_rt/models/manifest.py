@@ -114,7 +114,7 @@ def card(path: Path, name: str, found: Manifest) -> ModelCard:
     """An entry of the manifest at `path`, checked; raises WeightsError."""
     try:
         return _card(path.parent, name, found.models[name])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _unusable(path, error) from error
 
 

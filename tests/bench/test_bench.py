@@ -160,8 +160,17 @@ def test_a_report_is_read_back_and_a_page_needs_nothing_else(tmp_path: Path) -> 
     assert "n|&lt;b&gt;" in page
     assert "src=" not in page
     assert "<script" not in page
-    assert "n\\|<b>" in text
+    assert r"n\|\<b\>" in text
     assert "within the spread" in text
+
+
+def test_a_report_with_a_number_beyond_floats_is_refused(tmp_path: Path) -> None:
+    shipped = Path(__file__).parents[1] / "benchmarks" / "results" / "bench.json"
+    values = json.loads(shipped.read_text())
+    values["results"][0]["stages"]["decode"] = [10**400] * 3
+    (tmp_path / "bench.json").write_text(json.dumps(values))
+    with pytest.raises(DatasetError, match=r"bench\.json is no report"):
+        Report.from_json(tmp_path / "bench.json")
 
 
 JUNK = st.recursive(

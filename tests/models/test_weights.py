@@ -141,6 +141,7 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path) -> None:
         ("sigma = ", "sigmas = "),
         ("scale = 2.5", "scale = 0"),
         ("scale = 2.5", 'scale = "wide"'),
+        ("scale = 2.5", "scale = 1" + "0" * 400),
         ("doubt = 0.1", "doubt = nan"),
     ],
 )
