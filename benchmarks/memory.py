@@ -1,32 +1,46 @@
 """Memory against the number of files in one process: `python benchmarks/memory.py --json FILE`.
 
-`horizon-rt batch` tracks many short clips to telemetry and overlays while the private memory of its process
-is read from /proc after each of them. The first files count apart: they compile, convert and warm up.
+A batch tracks many short clips to telemetry and overlays, and the memory of its process is read after each of
+them (from /proc, so on Linux). The first files count apart: they compile, convert and warm up.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
-import subprocess
-import sys
 import tempfile
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from horizon_rt.batch import find_inputs, run_batch
 from horizon_rt.bench.clips import write_clip
 from horizon_rt.bench.machine import describe
+from horizon_rt.config import BackendChoice, TrackOptions
 
-PROGRAM = [sys.executable, "-m", "horizon_rt"]
 FIRST = 10
 POINTS = 20
 
 
-def private_mb(process: int) -> float:
-    """What a process holds in memory now, without pages of files, which others can have dropped."""
-    resident, shared = (int(pages) for pages in Path(f"/proc/{process}/statm").read_text().split()[1:3])
-    return (resident - shared) * os.sysconf("SC_PAGESIZE") / 2**20
+class Meter(io.StringIO):
+    """Takes what a batch says, and reads the private memory of this process at each file that is done.
+
+    Pages of files are left out: other processes can have them dropped.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found_mb: list[float] = []
+
+    def write(self, text: str) -> int:
+        if text.startswith("done: "):
+            resident, shared = (int(pages) for pages in Path("/proc/self/statm").read_text().split()[1:3])
+            self.found_mb.append((resident - shared) * os.sysconf("SC_PAGESIZE") / 2**20)
+        return len(text)
 
 
 def clips(folder: Path, count: int, frames: int) -> None:
@@ -37,25 +51,14 @@ def clips(folder: Path, count: int, frames: int) -> None:
         os.link(folder / "0000.mp4", folder / f"{number:04}.mp4")
 
 
-def batch(folder: Path, out: Path, backend: str) -> list[float]:
-    """Memory in MB after each file."""
-    command = [
-        sys.executable,
-        "-m",
-        "horizon_rt",
-        "batch",
-        str(folder),
-        "--out",
-        str(out),
-        "--backend",
-        backend,
-    ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        found = [private_mb(process.pid) for line in process.stderr if line.startswith("done: ")]
-    if process.returncode:
-        raise RuntimeError(f"batch ended with {process.returncode} after {len(found)} files")
-    return found
+def batch(folder: Path, out: Path, backend: BackendChoice) -> list[float]:
+    """Memory in MB after each file; to be called in a process of its own."""
+    meter = Meter()
+    jobs = find_inputs([str(folder)], out, overlay=True)
+    results = run_batch(jobs, TrackOptions(backend=backend), Console(file=meter))
+    if {result.status for result in results} != {"done"}:
+        raise RuntimeError(f"of {len(results)} files {len(meter.found_mb)} are done")
+    return meter.found_mb
 
 
 def summary(backend: str, found: list[float]) -> dict[str, Any]:
@@ -82,7 +85,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         clips(Path(name, "clips"), options.files, options.frames)
         for backend in options.backend:
-            rows.append(summary(backend, batch(Path(name, "clips"), Path(name, backend), backend)))
+            with get_context("spawn").Pool(1) as pool:
+                found = pool.apply(batch, (Path(name, "clips"), Path(name, backend), backend))
+            rows.append(summary(backend, found))
             print(json.dumps(rows[-1]), flush=True)
     result = {"machine": describe(), "frames": options.frames, "rows": rows}
     options.json.write_text(json.dumps(result, indent=1) + "\n")
