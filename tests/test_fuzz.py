@@ -10,10 +10,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from support import ROOT
 
 from horizon_rt.errors import DatasetError
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = ROOT / "benchmarks"
 CASES = 150
 
 

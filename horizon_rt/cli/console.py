@@ -108,6 +108,7 @@ class _Bars:
         try:
             yield _RichTask(self._bar, task)
         finally:
+            self._bar.refresh()
             self._bar.remove_task(task)
 
 

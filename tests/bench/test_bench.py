@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import ROOT
 from support.cli import RunCli
 
 from horizon_rt.bench import measure as harness
@@ -165,7 +166,7 @@ def test_a_report_is_read_back_and_a_page_needs_nothing_else(tmp_path: Path) -> 
 
 
 def test_a_report_with_a_number_beyond_floats_is_refused(tmp_path: Path) -> None:
-    shipped = Path(__file__).parents[1] / "benchmarks" / "results" / "bench.json"
+    shipped = ROOT / "benchmarks" / "results" / "bench.json"
     values = json.loads(shipped.read_text())
     values["results"][0]["stages"]["decode"] = [10**400] * 3
     (tmp_path / "bench.json").write_text(json.dumps(values))

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import ROOT
 
 from horizon_rt.system.toml import parse_toml, read_toml
 
-ROOT = Path(__file__).parents[1]
 LONG = 100_000
 
 TEXTS = [
