@@ -347,7 +347,7 @@ def _read_resume(folder: Path) -> None:
 
 def _frames_of(text: bytes) -> list[object]:
     try:
-        return [json.loads(line).get("frame") for line in text.splitlines()[1:]]
+        return [json.loads(line).get("frame") for line in text.split(b"\n")[1:-1]]
     except (ValueError, AttributeError, RecursionError):
         return []
 
