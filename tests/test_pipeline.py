@@ -392,7 +392,7 @@ def test_runs_leave_no_descriptor_open(clip: Path, tmp_path: Path) -> None:
 
 
 LADDER = (
-    {"_version", "errors", "config", "files", "geometry", "frame", "system", "locks", "toml"},
+    {"_version", "errors", "config", "files", "geometry", "frame", "json", "system", "locks", "toml"},
     {"horizon", "record", "colour", "channel", "interrupts", "messages"},
     {"camera", "segmentation"},
     {"fitting"},

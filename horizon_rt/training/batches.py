@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -192,6 +193,7 @@ def _quiet_worker(_number: int) -> None:
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked for them ends them
+    sys.excepthook = lambda *_: None  # or it would tell that its reader went away, as on Ctrl-C
     lower_priority()  # the step that consumes the batches comes first
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
