@@ -19,8 +19,8 @@ __all__ = ["MAX_PIXELS", "Source", "SourceInfo", "SourceKind", "WrappedSource", 
 
 _log = logging.getLogger(__name__)
 
-# Beyond this many pixels (16384²) a size is taken as damage, not as a picture.
-MAX_PIXELS = 1 << 28
+# Beyond this many pixels (11585²) a size is taken as damage, not as a picture.
+MAX_PIXELS = 1 << 27
 
 SourceKind = Literal["file", "images", "device", "stdin", "synthetic"]
 
