@@ -1,8 +1,8 @@
 """Damaged files for every reader: `python benchmarks/fuzz.py [--cases N] [--seed S] [--json FILE]`.
 
 Each case takes a good file (foreign_files.py), damages it (mutations.py) and has it read in a worker process.
-It must end within 20 s and 1 GiB in a right result or in a HorizonError of one line. With `--only READER
---case K --keep FOLDER` the files of one case are left there.
+It must end within 20 s and 1 GiB in a right result or in a HorizonError of one line. `--keep FOLDER` leaves
+the files of cases that do not hold there, with `--only READER --case K` those of one case.
 """
 
 from __future__ import annotations
@@ -309,11 +309,19 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         seeds = Path(folder) / "seeds"
         make_seeds(seeds, {case.reader for case in todo})
-        if given.keep is not None:
-            print(prepare(READERS[given.only], seeds, given.keep, given.case, given.seed))
         (logs := Path(folder) / "logs").mkdir()
         verdicts = run(todo, seeds, given.seed, given.workers, logs)
+        if given.keep is not None:
+            keep([v for v in verdicts if not v.good or given.case is not None], seeds, given.seed, given.keep)
     return report(verdicts, given.seed, given.json)
+
+
+def keep(verdicts: list[Verdict], seeds: Path, seed: int, folder: Path) -> None:
+    """Leave the files of these cases in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for verdict in verdicts:
+        place = folder / f"{verdict.reader} {verdict.number}"
+        print(f"{place}: {prepare(READERS[verdict.reader], seeds, place, verdict.number, seed)}")
 
 
 def report(verdicts: list[Verdict], seed: int, path: Path | None) -> int:

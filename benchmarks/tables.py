@@ -202,16 +202,19 @@ def performance(
     cpu_ms = {net["name"]: net["cpu_ms"][0][1] for net in nets["nets"] if "cpu_ms" in net}
     memory = [point["memory_mb"] for point in scale["length"]]
     batches = [
-        [row["backend"], f"{row['files']:,}", *(f"{row['memory_mb'][key]:.0f}" for key in ("first", "last"))]
+        [row["backend"], f"{row['files']:,}", f"{row['memory_mb']['first']:.0f}"]
+        + [f"{row['points'][i]['memory_mb']:.0f}" for i in (0, len(row["points"]) // 2, -1)]
         for row in files["rows"]
     ]
+    batch_head = ["backend", "files", "after 10, MB"]
+    batch_head += [f"after {share}, MB" for share in ("a twentieth", "half", "all")]
     together = [
         [str(row["streams"]), f"{sum(row['fps']):.0f}", f"{min(row['fps']):.0f}"] for row in scale["streams"]
     ]
     return template("performance.md").format(
         long=f"{scale['length'][-1]['frames']:,}",
         memory=f"{min(memory):.0f} to {max(memory):.0f}",
-        batches=table(["backend", "files", "after the tenth, MB", "after the last, MB"], batches),
+        batches=table(batch_head, batches),
         streams=table(["streams", "frames/s together", "the slowest"], together),
         cpu=report.machine["cpu"],
         cores=report.machine["cores"],

@@ -8,6 +8,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from horizon_rt.system.messages import printable
+
 __all__ = ["HELP_NAMES", "Command", "Group"]
 
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
@@ -33,6 +35,9 @@ class Group(TyperGroup):
             return super().invoke(ctx)
         except EOFError as error:
             raise RuntimeError(f"a file ends too early: {error}") from error
+        except Exception as error:
+            _clean(error)
+            raise
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters, with that of --help."""
@@ -44,6 +49,13 @@ class Group(TyperGroup):
             verb = "live" if _is_camera(args[0]) else "track"
             ctx.fail(f"'{args[0]}' is no command; did you mean: horizon-rt {shlex.join([verb, *args])}")
         return super().resolve_command(ctx, args)
+
+
+def _clean(error: Any) -> None:
+    """Escape control characters in a usage error: the pattern of a shell puts names of files into it."""
+    text = getattr(error, "message", None)
+    if isinstance(text, str):
+        error.message = "\n".join(map(printable, text.split("\n")))
 
 
 def _untyped(parameters: list[Any]) -> list[Any]:

@@ -15,8 +15,8 @@ from horizon_rt.errors import DecodeError
 
 __all__ = ["MAX_PIXELS", "PictureHeader", "load_picture", "read_header", "read_picture", "reason"]
 
-# Beyond this many pixels (16384²) a size is taken as damage, not as a picture.
-MAX_PIXELS = 1 << 28
+# Beyond this many pixels (11585²) a size is taken as damage, not as a picture.
+MAX_PIXELS = 1 << 27
 
 # Start-of-frame markers; DHT (C4), JPG (C8) and DAC (CC) lie among them.
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

@@ -27,6 +27,7 @@ from horizon_rt.sources.clock import PresentationClock
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.sources.decoder import MAX_CONSECUTIVE_ERRORS, PacketDecoder
 from horizon_rt.sources.file import open_stdin
+from horizon_rt.system import host
 from horizon_rt.tracker import HorizonTracker
 
 
@@ -345,7 +346,7 @@ def test_a_camera_that_fits_needs_no_warning(camera: list[dict[str, str]]) -> No
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 def test_reads_of_a_device_are_made_nonblocking(tmp_path: Path) -> None:
     null, file = os.open("/dev/null", os.O_RDWR), os.open(tmp_path / "file", os.O_CREAT)
-    device._make_nonblocking("/dev/null")
+    host.make_nonblocking("/dev/null")
     blocking = os.get_blocking(null), os.get_blocking(file)
     os.close(null)
     os.close(file)

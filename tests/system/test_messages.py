@@ -90,6 +90,13 @@ def test_no_verb_passes_control_characters_of_a_name_on(cli: RunCli, tmp_path: P
     assert all(line.isprintable() for line in [*done.errors, *done.out.replace("\t", " ").splitlines()])
 
 
+@pytest.mark.parametrize("arguments", [["label", "a.mp4", f"{EVIL}.mp4"], [f"{EVIL}.mp4"]])
+def test_no_usage_error_passes_control_characters_on(cli: RunCli, arguments: list[str]) -> None:
+    done = cli(*arguments)
+    assert done.code == 2
+    assert all(line.isprintable() for line in done.errors)
+
+
 def test_a_terminal_sees_no_control_characters_of_a_name(
     process: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
