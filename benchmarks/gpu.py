@@ -27,7 +27,6 @@ from horizon_rt.frame import DevicePlane, Frame
 from horizon_rt.models.weights import find_model
 from horizon_rt.options import BATCH, Engine
 from horizon_rt.segmentation.backends import make_segmenter
-from horizon_rt.segmentation.device_input import Layout
 from horizon_rt.segmentation.gpu import GpuSegmenter
 from horizon_rt.sources import open_source
 from horizon_rt.sources.gpu import gpu_refusal
@@ -54,7 +53,7 @@ def one_frame_ms(segmenter: GpuSegmenter, frame: Frame) -> list[float]:
     """Each replay of the graph of one frame, between two events of its stream."""
     for _ in range(WARM_UP):
         segmenter.segment(frame)
-    graph = segmenter._next_set(Layout.of(frame), 1, sets=1)._replay
+    graph = segmenter.graph_of_one(frame)
     marks = [torch.cuda.Event(enable_timing=True) for _ in range(REPLAYS + 1)]
     marks[0].record()
     for mark in marks[1:]:

@@ -83,6 +83,10 @@ class GpuSegmenter(Segmenter):
         if ending.error is not None:
             raise ending.error
 
+    def graph_of_one(self, frame: Frame) -> Work:
+        """The replay of the graph of one frame of this layout, for who measures it alone."""
+        return self._next_set(Layout.of(frame), 1, sets=1)._replay
+
     def _next_set(self, layout: Layout, count: int, *, sets: int) -> _Set:
         """The one of these that was used the longest ago."""
         key = layout, count, sets

@@ -8,7 +8,7 @@ from pathlib import Path
 from horizon_rt.datasets.text import read_text, read_toml
 from horizon_rt.errors import DatasetError
 
-__all__ = ["MADE_OF_DATA", "PROCEDURAL", "Recipe", "read_recipe"]
+__all__ = ["MADE_OF_DATA", "PRESENCE_WEIGHT", "PROCEDURAL", "Recipe", "read_recipe"]
 
 # Ingredients that need no data, and their shares of a run without any.
 PROCEDURAL = {
@@ -27,6 +27,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "float": (int, float), "dict[str, float]": (dict,),
     "Path | None": (Path, type(None)), "bool": (bool,),
 }  # fmt: skip
+PRESENCE_WEIGHT = 0.15
+"""Of the loss of presence beside that of the mask, in training and in validation."""
 _LARGEST = 1e12
 _MOST = {"warm_up": 1.0, "average": 1.0, "batch": 65536}
 
@@ -48,7 +50,7 @@ class Recipe:
 
     net: str = "small"
     loss: str = "edge-bce"
-    presence_weight: float = 0.15
+    presence_weight: float = PRESENCE_WEIGHT
     optimiser: str = "adamw"
     rate: float = 2e-3
     weight_decay: float = 0.02

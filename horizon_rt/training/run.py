@@ -147,7 +147,9 @@ class TrainingJob:
                 take_imagenet(encoder, imagenet_weights())
         area = INPUT_AREA_PX if card is None else card.input_area_px
         aside = held_out(recipe.data, recipe.split, _VALIDATED)
-        judge = Validation(aside, make_loss(recipe.loss), input_area_px=area)
+        judge = Validation(
+            aside, make_loss(recipe.loss), presence_weight=recipe.presence_weight, input_area_px=area
+        )
         if self.settings.patience and not len(judge):
             raise TrainingError("--patience needs pictures that are set aside; give --data")
         batches = self._batches(recipe, on_step)

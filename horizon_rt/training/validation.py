@@ -24,6 +24,7 @@ from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.letterbox import Letterbox
 from horizon_rt.segmentation.preprocess import Preprocessor
 from horizon_rt.training.losses import Loss
+from horizon_rt.training.recipe import PRESENCE_WEIGHT
 from horizon_rt.training.samples.pictures import Picture, load
 
 __all__ = ["Prediction", "Validation"]
@@ -73,10 +74,15 @@ class Validation:
     """Labelled pictures by dataset, read once; a call judges a net on them."""
 
     def __init__(
-        self, pictures: dict[str, list[Picture]], loss: Loss, *, input_area_px: int = INPUT_AREA_PX
+        self,
+        pictures: dict[str, list[Picture]],
+        loss: Loss,
+        *,
+        presence_weight: float = PRESENCE_WEIGHT,
+        input_area_px: int = INPUT_AREA_PX,
     ) -> None:
         preprocess = Preprocessor(input_area_px)
-        self._loss = loss
+        self._loss, self._presence_weight = loss, presence_weight
         self._cases = [
             _case(name, picture, preprocess) for name, some in pictures.items() for picture in some
         ]
@@ -122,7 +128,8 @@ class Validation:
     def _loss_of(self, case: _Case, mask: Tensor, presence: Tensor) -> float:
         loss = torch.zeros(())
         if case.seen is not None:
-            loss = 0.1 * F.binary_cross_entropy_with_logits(presence, torch.tensor(float(case.seen)))
+            seen = torch.tensor(float(case.seen))
+            loss = self._presence_weight * F.binary_cross_entropy_with_logits(presence, seen)
         if case.cover is not None:
             cover, inside = torch.from_numpy(case.cover), torch.from_numpy(case.inside)
             loss = loss + self._loss(mask[None], cover[None], inside[None])
