@@ -71,7 +71,6 @@ class EngineFields(TypedDict, total=False):
     backend: BackendChoice
     precision: PrecisionChoice
     batch: int
-    threads: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +91,6 @@ class Engine:
         Help(text="Numbers that the net runs in; auto: float16 on a GPU, float32 on the CPU."),
     ] = "auto"
     batch: int = BATCH
-    threads: Annotated[int, Help(text="Threads of the net on a CPU.", minimum=1, maximum=64)] = 1
 
     def __post_init__(self) -> None:
         _check_choices(self)

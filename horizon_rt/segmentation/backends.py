@@ -43,7 +43,7 @@ def installed_backends() -> tuple[BackendName, ...]:
     return tuple(name for name, packages in _NEEDS.items() if all(map(find_spec, packages)))
 
 
-def make_backend(card: ModelCard, engine: Engine | None = None) -> Backend:
+def make_backend(card: ModelCard, engine: Engine | None = None, *, threads: int = 1) -> Backend:
     """The net of a model, ready to run; 'auto' is the fastest that is installed and runs it, and a backend's
     usual precision (`precisions_of`). Trackers of one model share what has no state of theirs.
 
@@ -55,7 +55,7 @@ def make_backend(card: ModelCard, engine: Engine | None = None) -> Backend:
     on_gpu = device == "cuda" or runs_on_gpu(asked)
     names = _fastest_first(precision, on_gpu=on_gpu) if choice == "auto" else (choice,)
     engines = tuple(
-        _Resolved(name, _chosen(name, precision, on_gpu=on_gpu), on_gpu, asked.threads) for name in names
+        _Resolved(name, _chosen(name, precision, on_gpu=on_gpu), on_gpu, threads) for name in names
     )
     from horizon_rt.models.weights import weights_bytes
 
