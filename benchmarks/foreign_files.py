@@ -57,7 +57,7 @@ def _make_videos(folder: Path) -> None:
     from contextlib import suppress
 
     import av
-    from sources_support import moving_frames, write_clip
+    from support.sources import moving_frames, write_clip
 
     for name, codec in _CLIPS:
         format_ = "rgb8" if codec == "gif" else "yuvj420p" if codec == "mjpeg" else "yuv420p"
@@ -166,7 +166,7 @@ def _refused(action: Callable[[], object]) -> None:
 
 
 def _write_pictures(folder: Path, names: tuple[str, ...] = ("a.png", "b.png", "c.png")) -> None:
-    from datasets_support import picture
+    from support.datasets import picture
 
     for name in names:
         picture(folder / name, _WIDTH, _HEIGHT)
@@ -191,7 +191,7 @@ def _make_attitude(folder: Path) -> None:
 
 
 def _make_smd(folder: Path) -> None:
-    from datasets_support import mat_file, smd_folder
+    from support.datasets import mat_file, smd_folder
 
     rows: list[tuple[float | None, ...]] = [(48.5, 32.25, 0.01, -1.0), (1, 2, 3, 255), (None, 7.5, 0, -1)]
     for number, (order, deflate) in enumerate((("<", True), ("<", False), (">", False))):
@@ -205,7 +205,7 @@ def _make_hlw(folder: Path) -> None:
 
 
 def _make_kitti(folder: Path) -> None:
-    from datasets_support import kitti_drive
+    from support.datasets import kitti_drive
 
     kitti_drive(folder / "2011_09_26", [(0.02, -0.01, 1.1), (-0.05, 0.03, -2.0)])
 
@@ -474,7 +474,7 @@ def _read_weights(folder: Path) -> None:
 
 
 def _make_labelling(folder: Path) -> None:
-    from label_support import rendered_session
+    from support.label import rendered_session
 
     from horizon_rt.geometry import HorizonLine
     from horizon_rt.label.session import Mark

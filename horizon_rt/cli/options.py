@@ -37,7 +37,7 @@ def takes(*, omit: Collection[str] = (), **groups: type[Any]) -> Callable[[Comma
         @wraps(command)
         def run(**values: Any) -> None:
             for name, kind in groups.items():
-                own = {item.name for item, _ in option_fields(kind)} & values.keys()
+                own = {item.name for item, _ in option_fields(kind)} & values.keys() - set(omit)
                 values[name] = _value(kind, {field: values.pop(field) for field in own})
             command(**values)
 

@@ -90,7 +90,7 @@ def runs(rendered: Path, tracker: HorizonTracker, tmp_path_factory: pytest.TempP
         with open_source(rendered / name / source) as frames:
             info, camera = frames.info, Camera.from_hfov(*SIZE, 70)
             context = SinkContext(
-                source=info.name, width=320, height=192, camera=camera, still=info.is_image_set
+                source=info.name, width=320, height=192, camera=camera, is_image_set=info.is_image_set
             )
             tracker.camera = camera
             with TelemetrySink(written[-1], context) as sink:
