@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 import math
 import re
@@ -111,11 +110,12 @@ def _read_pictures(folder: Path) -> None:
 
 def _make_profiles(folder: Path) -> None:
     import cv2
+    from support.camera import brown
 
-    from horizon_rt.camera import BrownConrady, CameraProfile, save_profile
+    from horizon_rt.camera import CameraProfile, save_profile
 
     lens = {"width": 1920, "height": 1080, "fx": 1301.1, "fy": 1299.7, "cx": 955.3, "cy": 541.9}
-    model = BrownConrady(**lens, k1=-0.31, k2=0.11, p1=1e-3, p2=-2e-4)
+    model = brown(**lens, k1=-0.31, k2=0.11, p1=1e-3, p2=-2e-4)
     for name in ("a.toml", "a.yaml"):
         save_profile(CameraProfile(name="good", model=model, rms_px=0.3), folder / name)
     for name in ("b.yml", "b.json", "b.xml"):
@@ -133,7 +133,7 @@ def _make_profiles(folder: Path) -> None:
 
 
 def _read_profile(folder: Path) -> None:
-    from horizon_rt.camera import load_profile
+    from horizon_rt.camera import coefficients_of, load_profile
     from horizon_rt.geometry import UpVector
 
     (path,) = folder.iterdir()
@@ -142,7 +142,12 @@ def _read_profile(folder: Path) -> None:
         return
     profile = load_profile(path)
     model = profile.model
-    assert all(map(math.isfinite, (model.fx, model.fy, model.cx, model.cy, *model.distortion)))
+    assert all(
+        map(
+            math.isfinite,
+            (model.fx, model.fy, model.cx, model.cy, *coefficients_of(model.distortion).values()),
+        )
+    )
     assert profile.name.isprintable()
     assert profile.source.isprintable()
     fitted = profile.fit_to(model.width, model.height).model
@@ -181,7 +186,7 @@ def _make_lines(folder: Path) -> None:
 
 
 def _make_attitude(folder: Path) -> None:
-    from conftest import write_horizon
+    from support.cli import write_horizon
 
     (folder / "video").mkdir()
     write_horizon(folder / "video" / "clip.mkv", count=6)
@@ -272,14 +277,13 @@ def _check_dataset(dataset: Any) -> None:
 
 def _run(folder: Path, source: Path) -> None:
     """Real telemetry of a source, written by `batch`."""
-    from rich.console import Console
 
     from horizon_rt.options import RunOptions
     from horizon_rt.pipeline.batch import run_batch
     from horizon_rt.pipeline.inputs import find_inputs
 
     jobs = find_inputs([str(source)], folder / "out", overlay=False)
-    (result,) = run_batch(jobs, RunOptions(), Console(file=io.StringIO()))
+    (result,) = run_batch(jobs, RunOptions())
     assert result.status == "done", result.reason
     (written,) = (folder / "out").glob("*.jsonl")
     written.write_bytes(written.read_bytes().replace(str(folder).encode(), _PLACE))  # the same in every run
@@ -326,7 +330,6 @@ def _read_page(folder: Path) -> None:
 
 def _read_resume(folder: Path) -> None:
     """A run is skipped only where every frame has a whole record; else it is tracked anew."""
-    from rich.console import Console
 
     import horizon_rt.pipeline.batch as batch
     from horizon_rt.errors import SourceError
@@ -339,7 +342,7 @@ def _read_resume(folder: Path) -> None:
     batch.run = tracked  # type: ignore[assignment]
     text = _moved(folder).read_bytes()
     jobs = find_inputs([str(folder / "video" / "clip.mkv")], folder / "out", overlay=False)
-    (result,) = batch.run_batch(jobs, RunOptions(), Console(file=io.StringIO()), resume=True)
+    (result,) = batch.run_batch(jobs, RunOptions(), resume=True)
     assert result.status in ("skipped", "failed"), result.status
     assert result.status == "skipped" or result.reason == "tracked", result.reason
     if result.status == "skipped":

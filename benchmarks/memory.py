@@ -7,7 +7,6 @@ them (from /proc, so on Linux). The first files count apart: they compile, conve
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import tempfile
@@ -15,32 +14,19 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from horizon_rt.bench.clips import write_clip
 from horizon_rt.bench.machine import describe
-from horizon_rt.options import BackendChoice, RunOptions
+from horizon_rt.options import BackendChoice, Engine, RunOptions
 from horizon_rt.pipeline.batch import find_inputs, run_batch
 
 FIRST = 10
 POINTS = 20
 
 
-class Meter(io.StringIO):
-    """Takes what a batch says, and reads the private memory of this process at each file that is done.
-
-    Pages of files are left out: other processes can have them dropped.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found_mb: list[float] = []
-
-    def write(self, text: str) -> int:
-        if text.startswith("done: "):
-            resident, shared = (int(pages) for pages in Path("/proc/self/statm").read_text().split()[1:3])
-            self.found_mb.append((resident - shared) * os.sysconf("SC_PAGESIZE") / 2**20)
-        return len(text)
+def private_mb() -> float:
+    """Memory of this process without pages of files, which other processes can have dropped."""
+    resident, shared = (int(pages) for pages in Path("/proc/self/statm").read_text().split()[1:3])
+    return (resident - shared) * os.sysconf("SC_PAGESIZE") / 2**20
 
 
 def clips(folder: Path, count: int, frames: int) -> None:
@@ -53,12 +39,13 @@ def clips(folder: Path, count: int, frames: int) -> None:
 
 def batch(folder: Path, out: Path, backend: BackendChoice) -> list[float]:
     """Memory in MB after each file; to be called in a process of its own."""
-    meter = Meter()
+    found: list[float] = []
     jobs = find_inputs([str(folder)], out, overlay=True)
-    results = run_batch(jobs, RunOptions(backend=backend), Console(file=meter))
+    options = RunOptions(engine=Engine(backend=backend))
+    results = run_batch(jobs, options, on_result=lambda result: found.append(private_mb()))
     if {result.status for result in results} != {"done"}:
-        raise RuntimeError(f"of {len(results)} files {len(meter.found_mb)} are done")
-    return meter.found_mb
+        raise RuntimeError(f"not all of {len(results)} files are done")
+    return found
 
 
 def summary(backend: str, found: list[float]) -> dict[str, Any]:
