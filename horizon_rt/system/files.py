@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from horizon_rt.errors import OutputError
+from horizon_rt.system.host import OPEN_FILES_CAN_BE_RENAMED
 from horizon_rt.system.locks import lock_folder, open_locked
 
 __all__ = [
@@ -106,7 +107,7 @@ class AtomicFile:
         try:
             if not self.in_place:
                 os.fsync(self._file.fileno())
-                if os.name == "nt":  # which renames no open file
+                if not OPEN_FILES_CAN_BE_RENAMED:
                     self._file.close()
                 os.replace(self.path, self.target)  # before the lock goes, so that nobody can slip in
             self._file.close()
@@ -121,7 +122,7 @@ class AtomicFile:
 
     def remove(self) -> None:
         """Close and delete the partial file."""
-        if os.name == "nt":
+        if not OPEN_FILES_CAN_BE_RENAMED:
             self.close()
         if not self.in_place:
             self.path.unlink(missing_ok=True)

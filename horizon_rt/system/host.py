@@ -7,16 +7,21 @@ import os
 import socket
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = [
     "CUDA_VIDEO_LIBRARY",
+    "FOLDERS_CAN_BE_LOCKED",
+    "OPEN_FILES_CAN_BE_RENAMED",
     "PIPES_CAN_BE_AWAITED",
     "find_cameras",
     "has_cuda_driver",
     "has_library",
+    "interrupts_blocked",
     "is_private",
+    "lock_file",
     "lower_priority",
     "make_nonblocking",
     "needs_display_server",
@@ -32,6 +37,8 @@ CUDA_VIDEO_LIBRARY = "nvcuvid.dll" if sys.platform == "win32" else "libnvcuvid.s
 """The part of the CUDA driver that decodes video."""
 PIPES_CAN_BE_AWAITED = sys.platform != "win32"
 """Whether `select` takes pipes."""
+FOLDERS_CAN_BE_LOCKED = sys.platform != "win32"
+OPEN_FILES_CAN_BE_RENAMED = sys.platform != "win32"
 _CAMERA_FORMATS = {"darwin": "avfoundation", "win32": "dshow"}  # of FFmpeg
 
 
@@ -150,3 +157,40 @@ def make_nonblocking(path: str) -> None:
 def spare_cores(used: int) -> int:
     """Cores that this process may use beside `used` of them, at least 1."""
     return max(1, usable_cores() - used)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # Windows locks bytes instead of files; those far behind the end are in nobody's way.
+    _FAR = 1 << 62
+
+    def lock_file(descriptor: int) -> None:
+        """Lock an open file for this process; raises OSError where another one has it."""
+        os.lseek(descriptor, _FAR, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+
+    @contextmanager
+    def interrupts_blocked() -> Iterator[None]:
+        """Without effect: Windows has no signals to block."""
+        yield
+
+else:
+    import fcntl
+    from multiprocessing.resource_tracker import ensure_running
+    from signal import SIG_BLOCK, SIG_SETMASK, SIGINT, SIGTERM, pthread_sigmask
+
+    def lock_file(descriptor: int) -> None:
+        """Lock an open file or folder for this process; raises OSError where another one has it."""
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    @contextmanager
+    def interrupts_blocked() -> Iterator[None]:
+        """SIGINT and SIGTERM wait until the block has ended; processes started in it never get them."""
+        ensure_running()  # starting it later would let both through
+        mask = pthread_sigmask(SIG_BLOCK, {SIGINT, SIGTERM})
+        try:
+            yield
+        finally:
+            pthread_sigmask(SIG_SETMASK, mask)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +11,7 @@ from multiprocessing import active_children
 from multiprocessing.process import BaseProcess
 from signal import SIG_DFL, SIGINT, SIGTERM, getsignal, signal
 
-if sys.platform != "win32":
-    from multiprocessing.resource_tracker import ensure_running
-    from signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask
+from horizon_rt.system.host import interrupts_blocked
 
 __all__ = ["interrupts_call", "interrupts_raise", "interrupts_wait", "undisturbed_children"]
 
@@ -86,25 +83,14 @@ def undisturbed_children() -> Iterator[list[BaseProcess]]:
     them. After the block the list holds them. A signal that came meanwhile raises KeyboardInterrupt then.
     """
     before, started = set(active_children()), list[BaseProcess]()
-    with interrupts_wait(), _blocked():  # this process may get them in a thread that does not block them
+    with (
+        interrupts_wait(),
+        interrupts_blocked(),
+    ):  # this process may get them in a thread that does not block them
         try:
             yield started
         finally:
             started += set(active_children()) - before
-
-
-@contextmanager
-def _blocked() -> Iterator[None]:
-    """SIGINT and SIGTERM wait until the block has ended; processes that are started in it never get them."""
-    if sys.platform == "win32":
-        yield
-        return
-    ensure_running()  # starting it later would let both through
-    mask = pthread_sigmask(SIG_BLOCK, {SIGINT, SIGTERM})
-    try:
-        yield
-    finally:
-        pthread_sigmask(SIG_SETMASK, mask)
 
 
 @contextmanager

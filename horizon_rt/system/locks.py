@@ -6,29 +6,15 @@ import errno
 import io
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from horizon_rt.system.host import FOLDERS_CAN_BE_LOCKED, lock_file
+
 __all__ = ["lock_folder", "open_locked"]
 
 _TAKEN = "another run is writing it"
-_FAR = 1 << 62  # Windows locks bytes instead of files; those far behind the end are in nobody's way
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        os.lseek(descriptor, _FAR, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def open_locked(path: Path) -> io.FileIO:
@@ -59,7 +45,7 @@ def open_locked(path: Path) -> io.FileIO:
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Keep other runs that lock this folder, too, out of it; without effect on Windows. Raises OSError."""
-    if sys.platform == "win32":
+    if not FOLDERS_CAN_BE_LOCKED:
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -72,7 +58,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 def _lock_or_refuse(descriptor: int) -> None:
     try:
-        _lock(descriptor)
+        lock_file(descriptor)
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
             raise OSError(error.errno, _TAKEN) from error

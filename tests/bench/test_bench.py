@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import ROOT
+from support.bench import bench_result
 from support.cli import RunCli
 
 from horizon_rt.bench import measure as harness
@@ -22,7 +22,7 @@ from horizon_rt.bench.clips import write_clip
 from horizon_rt.bench.job import BenchJob, every_engine
 from horizon_rt.bench.measure import STAGES, Plan, measure
 from horizon_rt.bench.report import write_report
-from horizon_rt.bench.results import Quartiles, Report, Result, changes
+from horizon_rt.bench.results import Quartiles, Report, changes
 from horizon_rt.errors import DatasetError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
@@ -40,25 +40,6 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bench") / "clip.mp4"
     write_clip(path, SIZE, 24)
     return path
-
-
-def _result(**changes: object) -> Result:
-    stages = {name: Quartiles(0.9, 1.0, 1.1) for name in STAGES}
-    usual = Result(
-        clip="1x1",
-        model="m",
-        backend="b",
-        frames=9,
-        speeds={"decode": Quartiles(90, 100, 110)},
-        stages=stages,
-        latency_ms={"p50": 1.0},
-        live_fps=30,
-        live_frames=9,
-        dropped=0,
-        cpu_s_per_frame=0.01,
-        peak_memory_mb=1,
-    )
-    return replace(usual, **changes)  # type: ignore[arg-type]
 
 
 def test_a_clip_has_the_frames_that_move_and_a_horizon(video: Path) -> None:
@@ -133,8 +114,8 @@ def test_the_clock_counts_from_the_decoded_frame() -> None:
 @settings(deadline=None)
 def test_a_verdict_needs_quartiles_that_do_not_overlap(values: list[float], factor: float) -> None:
     old, new = Quartiles.of(values), Quartiles.of([v * factor for v in values])
-    before = Report({}, {}, (_result(speeds={"track": old}, stages={"fit": old}),))
-    after = Report({}, {}, (_result(speeds={"track": new}, stages={"fit": new}),))
+    before = Report({}, {}, (bench_result(speeds={"track": old}, stages={"fit": old}),))
+    after = Report({}, {}, (bench_result(speeds={"track": new}, stages={"fit": new}),))
     speed, stage = changes(before, after)
     apart = new.low > old.high or new.high < old.low
     alone = any(spread.low == spread.high for spread in (old, new))
@@ -148,12 +129,12 @@ def test_a_verdict_needs_quartiles_that_do_not_overlap(values: list[float], fact
         else ("worse", "better")
     )
     assert speed.factor == pytest.approx(new.median / old.median)
-    assert not list(changes(Report({}, {}, (_result(model="other"),)), after))
+    assert not list(changes(Report({}, {}, (bench_result(model="other"),)), after))
 
 
 def test_a_report_is_read_back_and_a_page_needs_nothing_else(tmp_path: Path) -> None:
     machine = {"cpu": "x", "gpu": None, "versions": {"torch": "2"}}
-    report = Report(machine, {"frames": 9}, (_result(), _result(model="n|<b>", gpu_memory_mb=7.0)))
+    report = Report(machine, {"frames": 9}, (bench_result(), bench_result(model="n|<b>", gpu_memory_mb=7.0)))
     files = write_report(tmp_path, report, list(changes(report, report)))
     assert [path.name for path in files] == ["bench.json", "bench.md", "bench.html"]
     assert Report.from_json(files[0]) == report
@@ -184,7 +165,7 @@ JUNK = st.recursive(
 @settings(deadline=None)
 def test_what_is_no_report_is_refused(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     path = tmp_path_factory.mktemp("r") / "r.json"
-    good = json.loads(Report({}, {}, (_result(),)).to_json())
+    good = json.loads(Report({}, {}, (bench_result(),)).to_json())
     parts = [{**good, "results": [value]}, {**good, "schema": value}]
     parts += [{**good, "results": value}] if value != [] else []
     parts += [{**good, "machine": value}] if not isinstance(value, dict) else []
@@ -246,7 +227,7 @@ def test_clips_of_other_rates_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_bench_says_that_two_runs_have_nothing_in_common(video: Path, tmp_path: Path, cli: RunCli) -> None:
-    (tmp_path / "old.json").write_text(Report({}, {}, (_result(),)).to_json())
+    (tmp_path / "old.json").write_text(Report({}, {}, (bench_result(),)).to_json())
     words = ("bench", video, "--frames", "12", "--repeats", "1", "--no-overlay", "--model", "nano")
     done = cli(*words, "--against", tmp_path / "old.json")
     assert done.code == 0

@@ -172,7 +172,7 @@ def test_a_sink_can_end_the_run() -> None:
 
 def test_warnings_of_the_source_are_in_the_summary() -> None:
     source = StubSource(3)
-    source.note("stub: 2 damaged packets skipped")
+    source.warn("stub: 2 damaged packets skipped")
     assert go(source, StubTracker()).warnings == ["stub: 2 damaged packets skipped"]
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from av.device import DeviceInfo
+from support.bench import bench_result
 
 import horizon_rt
 from horizon_rt.bench import doctor
@@ -119,9 +120,7 @@ def test_the_peak_of_memory_is_in_the_unit_of_the_system(monkeypatch: pytest.Mon
 
 
 def test_a_report_without_an_account_of_memory_says_so() -> None:
-    from test_bench import _result
-
-    result = _result()
+    result = bench_result()
     tables = make_tables([result, type(result)(**{**_fields(result), "peak_memory_mb": None})])
     means = next(table for table in tables if table.title == "Means")
     assert [row[-2] for row in means.rows] == [f"{result.peak_memory_mb:.0f}", "not measured"]

@@ -176,7 +176,7 @@ def test_a_cache_is_made_once(quick: Path, tmp_path: Path, cli: RunCli) -> None:
     words = ("--recipe", quick, "--cache", tmp_path / "cache", "--cache-samples", "100")
     assert cli(*_train(*words, "--out", tmp_path / "a")).code == 0
     facts = json.loads((tmp_path / "cache" / "cache.json").read_text())
-    assert (facts["count"], facts["samplers"]) == (100, ["room", "blank"])
+    assert (facts["count"], facts["ingredients"]) == (100, ["room", "blank"])
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     assert cli(*_train(*words, "--out", tmp_path / "b")).code == 0
     assert before == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
