@@ -115,7 +115,7 @@ def test_a_file_that_another_run_finished_between_opening_and_locking_stays(
 ) -> None:
     other = AtomicFile(tmp_path / "a")
     other.write(b"theirs")
-    lock, finish = locks._lock, [other.commit]
+    lock, finish = locks.lock_file, [other.commit]
 
     def late(descriptor: int) -> None:
         if finish:
@@ -123,7 +123,7 @@ def test_a_file_that_another_run_finished_between_opening_and_locking_stays(
             assert (tmp_path / "a").read_bytes() == b"theirs"
         lock(descriptor)
 
-    monkeypatch.setattr(locks, "_lock", late)
+    monkeypatch.setattr(locks, "lock_file", late)
     mine = AtomicFile(tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"theirs"
     mine.write(b"mine")
@@ -137,7 +137,7 @@ def test_a_file_system_without_locks_is_written_all_the_same(
     def none(_descriptor: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(locks, "_lock", none)
+    monkeypatch.setattr(locks, "lock_file", none)
     write_atomic(tmp_path / "a", b"mine")
     assert (tmp_path / "a").read_bytes() == b"mine"
 
