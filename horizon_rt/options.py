@@ -141,7 +141,9 @@ class RunOptions:
 
     smooth: Annotated[
         Smoothing,
-        Help(text="Filter over time; causal, or offline: with all of a recording; or each frame on its own."),
+        Help(
+            text="Filter over time: causal; offline, with all of a recording; or none, each frame on its own."
+        ),
     ] = "causal"
     lens: Lens = field(default_factory=Lens)
     engine: Engine = field(default_factory=Engine)

@@ -51,7 +51,7 @@ class Plan:
 
     def tracker(self, camera: Camera | None = None) -> HorizonTracker:
         """The tracker that is measured; raises what it raises."""
-        return HorizonTracker(camera, engine=self.engine)  # fmt: skip
+        return HorizonTracker(camera, engine=self.engine)
 
 
 class _Part(WrappedSource):

@@ -8,8 +8,17 @@ from typing import Annotated
 import typer
 
 from horizon_rt.cli.console import print_line, print_table
-from horizon_rt.cli.options import parse_size, repeatable
-from horizon_rt.options import BackendChoice, DecoderChoice, DeviceChoice, PrecisionChoice
+from horizon_rt.cli.options import option_of, parse_size, repeatable
+from horizon_rt.options import (
+    BATCH,
+    BackendChoice,
+    DecoderChoice,
+    DeviceChoice,
+    Engine,
+    PrecisionChoice,
+    RunOptions,
+    from_flat,
+)
 
 __all__ = ["bench"]
 
@@ -37,8 +46,8 @@ def bench(
     fps: Annotated[
         list[float] | None, typer.Option(min=1, help="Frame rate of a rendered clip; repeatable.")
     ] = None,
-    device: Annotated[DeviceChoice, typer.Option(help="Where the net runs.")] = "auto",
-    decoder: Annotated[DecoderChoice, typer.Option(help="Where video is decoded.")] = "auto",
+    device: Annotated[DeviceChoice, option_of(Engine, "device")] = "auto",
+    decoder: Annotated[DecoderChoice, option_of(RunOptions, "decoder")] = "auto",
     matrix: Annotated[
         bool, typer.Option("--matrix", help="All shipped models with all backends and precisions.")
     ] = False,
@@ -62,7 +71,6 @@ def bench(
     from horizon_rt.bench.results import Report, changes
     from horizon_rt.bench.tables import change_table, make_tables
     from horizon_rt.models.weights import shipped_models
-    from horizon_rt.options import BATCH, Engine, from_flat
     from horizon_rt.system.files import make_folder
 
     if source is not None and (size or fps):

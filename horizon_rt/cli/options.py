@@ -13,7 +13,7 @@ import typer
 from horizon_rt.errors import OptionsError
 from horizon_rt.options import Help, from_flat, help_of, option_fields
 
-__all__ = ["parse_size", "repeatable", "takes"]
+__all__ = ["option_of", "parse_size", "repeatable", "takes"]
 
 Command = Callable[..., None]
 
@@ -70,6 +70,13 @@ def _value(kind: type[Any], values: dict[str, Any]) -> Any:
         raise typer.BadParameter(str(error)) from error
 
 
+def option_of(kind: type[Any], name: str) -> Any:
+    """The option of a field of a dataclass, for a command that takes that field alone."""
+    (text,) = (help_of(hint)[1] for item, hint in option_fields(kind) if item.name == name)
+    assert text is not None
+    return _option(text)
+
+
 def repeatable(literal: Any, text: str) -> Any:
     """An option of values of a Literal that may be given several times; a list of text."""
     known = get_args(literal)
@@ -79,7 +86,7 @@ def repeatable(literal: Any, text: str) -> Any:
             raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}")
         return value
 
-    return typer.Option(parser=parse, metavar="|".join(known), help=text)
+    return typer.Option(parser=parse, metavar=f"<{'|'.join(known)}>", help=text)
 
 
 def parse_size(text: str) -> tuple[int, int]:

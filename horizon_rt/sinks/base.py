@@ -25,7 +25,7 @@ class SinkContext:
     """What a sink may need when it opens.
 
     `width` and `height` are those of the source in px; `frame_rate` is nominal, None where it is unknown and
-    for pictures. `assumed` names what was guessed, such as 'hfov 70°'. `still` is true for folders of
+    for pictures. `assumed` names what was guessed, such as 'hfov 70°'. `is_image_set` is true for folders of
     pictures, and `pictures` are their files. `backend` ran the net, `options` are those that were asked for.
     """
 

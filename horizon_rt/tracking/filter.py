@@ -180,7 +180,7 @@ class TrackFilter:
             first = max((i for i, step in enumerate(steps) if step.predicted is None), default=0)
             self._taken_over = steps[first:]
             self.hypothesis, self._candidate = candidate.hypothesis, None
-            self.hypothesis.settings = self.settings
+            self.hypothesis.settings, self.hypothesis.accepted_at = self.settings, time_s
 
     def _may_replace(self, candidate: TrackFilter, found: Attitude) -> bool:
         """Whether a confirmed candidate takes over; one that swaps sky and ground needs more frames."""
