@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import numpy as np
 import pytest
 from support import ROOT
 from support.cli import LENS, VERBS, RunCli, horizon_luma, lines, pictures_in, write_horizon
-from support.sources import av_frame, h264_clip, random_planes, write_clip
+from support.sources import av_frame, h264_clip, random_planes, write_clip, write_silence
 
 from horizon_rt.camera import load_profile
 from horizon_rt.cli import main
@@ -216,21 +215,12 @@ def mangled(path: Path) -> Path:
     return path
 
 
-def silent_wave(path: Path) -> Path:
-    with wave.open(str(path), "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(8000)
-        sound.writeframes(bytes(16000))
-    return path
-
-
 BAD: dict[str, tuple[Callable[[Path], str | Path], str]] = {
     "missing": (lambda d: d / "nothing.mp4", "no such file"),
     "empty": (lambda d: (d / "empty.mp4", (d / "empty.mp4").touch())[0], "empty"),
     "text": (lambda d: (d / "text.mp4", (d / "text.mp4").write_text("hello\n" * 99))[0], "not a video"),
     "noise": (lambda d: (d / "noise.mp4", (d / "noise.mp4").write_bytes(os.urandom(9999)))[0], ""),
-    "audio": (lambda d: silent_wave(d / "sound.wav"), "no video in it"),
+    "audio": (lambda d: write_silence(d / "sound.wav"), "no video in it"),
     "camera": (lambda d: "77", "no camera 77"),
     "device": (lambda d: "/dev/video77", "no camera"),
     "folder": (lambda d: d, "no pictures in this folder"),

@@ -6,7 +6,6 @@ import errno
 import io
 import os
 import threading
-import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +17,7 @@ import numpy as np
 import pytest
 from av.error import BlockingIOError as NotReadyError
 from av.error import InvalidDataError
-from support.sources import ffmpeg, h264_clip, moving_frames, needs_ffmpeg, write_clip
+from support.sources import ffmpeg, h264_clip, moving_frames, needs_ffmpeg, write_clip, write_silence
 
 from horizon_rt.errors import DecodeError, HorizonError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame
@@ -104,23 +103,14 @@ def test_size_may_change_in_mid_stream(suffix: str, tmp_path: Path) -> None:
 # --- no video
 
 
-def write_sound(path: Path) -> Path:
-    with wave.open(str(path), "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(8000)
-        sound.writeframes(bytes(3200))
-    return path
-
-
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(DecodeError, match="no video in it, only audio"):
-        open_source(write_sound(tmp_path / "a.wav"))
+        open_source(write_silence(tmp_path / "a.wav"))
 
 
 @needs_ffmpeg
 def test_sound_with_a_cover_picture_is_no_video(tmp_path: Path) -> None:
-    sound, song = write_sound(tmp_path / "a.wav"), tmp_path / "a.m4a"
+    sound, song = write_silence(tmp_path / "a.wav"), tmp_path / "a.m4a"
     cover = ("-f", "lavfi", "-i", "color=size=16x16:rate=1:duration=1")
     maps = ("-map", "0", "-map", "1", "-c:a", "aac", "-c:v", "png", "-frames:v", "1")
     ffmpeg("-i", sound, *cover, *maps, "-disposition:v", "attached_pic", song)

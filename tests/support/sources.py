@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import wave
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,16 @@ _SUBSAMPLING = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "440": (1, 2), "411
 def ffmpeg(*arguments: str | Path) -> bytes:
     command = ["ffmpeg", "-nostdin", "-y", "-loglevel", "error", *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+
+
+def write_silence(path: Path) -> Path:
+    """A WAV file of one second."""
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
+    return path
 
 
 def chroma_size(width: int, height: int, subsampling: str) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
@@ -14,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.cli import RunCli
+from support.cli import RunCli, lines
 from support.tracking import DT, NOTHING, seen
 
 import horizon_rt as hz
@@ -196,10 +195,6 @@ def test_a_tracker_cannot_look_ahead() -> None:
         hz.HorizonTracker(smooth="offline")
 
 
-def _records(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def test_track_offline_with_and_without_pictures(cli: RunCli, tmp_path: Path) -> None:
     clip = "synth:sea?motion=boat&size=320x192&seconds=2&seed=3"
     both = cli("track", clip, "--smooth", "offline", "--out", str(tmp_path))
@@ -209,7 +204,7 @@ def test_track_offline_with_and_without_pictures(cli: RunCli, tmp_path: Path) ->
     written = next(tmp_path.glob("*.jsonl"))
     assert written.read_text().splitlines()[1:] == alone.out.splitlines()[1:]
     assert next(tmp_path.glob("*.mp4")).stat().st_size > 1000
-    records = _records(written)[1:]
+    records = lines(written)[1:]
     assert len(records) == 50
     assert {r["state"] for r in records} == {"tracking"}  # from the first frame
     assert {r["latency_ms"] for r in records} == {None}
@@ -228,7 +223,7 @@ def test_an_interrupted_look_leaves_telemetry_alone(tmp_path: Path) -> None:
     summary = run(source, RunOptions(smooth="offline"), outputs, on_first_pass=look)
     assert summary.interrupted
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.jsonl"]
-    records = _records(tmp_path / "x.jsonl")[1:]
+    records = lines(tmp_path / "x.jsonl")[1:]
     assert [r["frame"] for r in records] == seen
     assert sum(summary.states.values()) == len(records)
 
