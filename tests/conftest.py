@@ -10,11 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from hypothesis import settings
 from support.cli import ENTRY, Done, RunCli, horizon_luma, write_horizon
 
 from horizon_rt.cli import main
+from horizon_rt.geometry import sphere
 from horizon_rt.models.weights import find_model
 from horizon_rt.segmentation.backends import installed_backends
 from horizon_rt.segmentation.onnx import graph_of
@@ -30,6 +32,12 @@ def _nets_are_converted() -> None:
     if len(installed_backends()) > 1:
         for name in (None, "nano"):
             graph_of(find_model(name=name))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_kernel_is_kept() -> None:
+    """Before the first test, as a line tells of it, too."""
+    sphere.tangent_basis(np.array([0.0, 0.0, 1.0]))
 
 
 @pytest.fixture
