@@ -66,7 +66,7 @@ class _Part(WrappedSource):
         return self._source.read() if self._left >= 0 else None
 
 
-class _Idle:
+class _Idle(Analysis):
     """An analysis that does nothing."""
 
     def update(self, frame: Frame) -> Horizon:

@@ -1,4 +1,4 @@
-"""From a user's wishes to a run: source, camera, tracker and sinks put together."""
+"""From options to a run: source, camera, tracker and sinks put together."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import OutputError, SourceError
-from horizon_rt.options import DEFAULT_HFOV_DEG, DecoderChoice, RunOptions
+from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
 from horizon_rt.sinks.records import header_matches, read_header
-from horizon_rt.sources import Source, SourceInfo, open_source
+from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.tracker import HorizonTracker
 
 __all__ = [
@@ -139,7 +139,6 @@ def run(
         if offline:
             return run_offline(
                 source,
-                lambda: _reopen(source),
                 tracker,
                 sinks,
                 keep_interrupted=keep_interrupted,
@@ -161,12 +160,6 @@ def _check_repeatable(outputs: Outputs, info: SourceInfo, *, real_time: bool) ->
         raise SourceError(f"{info.name}: offline smoothing needs a recording; use the causal filter")
     if info.kind == "stdin" and outputs.shows_pictures:
         raise SourceError("a pipe cannot be read twice, as an offline overlay needs it; ask for --telemetry")
-
-
-def _reopen(source: Source) -> Source:
-    info = source.info
-    decoder: DecoderChoice = "auto" if source.on_gpu else "cpu"
-    return open_source(Path(info.name) if info.kind == "file" else info.name, decoder=decoder)
 
 
 def _context(

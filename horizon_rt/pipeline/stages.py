@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, State
@@ -75,14 +75,9 @@ class Analysis(Protocol):
         """The horizon of the next frame."""
         ...
 
-
-@runtime_checkable
-class AnalysisAhead(Protocol):
-    """An analysis that gains from frames being taken ahead."""
-
     def update_all(self, frames: Iterable[Frame], /) -> Iterator[tuple[Frame, Horizon]]:
-        """Each of the frames with its horizon, in their order."""
-        ...
+        """Each of the frames with its horizon, in their order; may take frames ahead."""
+        return ((frame, self.update(frame)) for frame in frames)
 
 
 class _Stages:
@@ -95,7 +90,8 @@ class _Stages:
         read: Iterable[Frame] = _when_due(source, self._closing) if held_back else source
         self.frames: Channel[Frame] = Channel(newest=newest)
         self.results: Channel[tuple[Frame, Horizon]] = Channel(newest=newest)
-        analysed = _analysed(tracker, self.frames, ahead=info.kind == "file" and not newest)
+        may_wait = info.kind == "file" and not newest
+        analysed = tracker.update_all(self.frames) if may_wait else Analysis.update_all(tracker, self.frames)
         self._threads = [
             pump("reader", map(as_live, read) if newest else read, self.frames),
             pump("analysis", analysed, self.results),
@@ -120,13 +116,6 @@ class _Stages:
                 thread.join(_JOIN_S)
             if thread.is_alive():
                 _log.warning("the %s of %s does not end; left behind", thread.name, self._source.info.name)
-
-
-def _analysed(tracker: Analysis, frames: Iterable[Frame], *, ahead: bool) -> Iterator[tuple[Frame, Horizon]]:
-    """Each frame with its horizon; `ahead` allows that frames are taken before those before are done."""
-    if ahead and isinstance(tracker, AnalysisAhead):
-        return tracker.update_all(frames)
-    return ((frame, tracker.update(frame)) for frame in frames)
 
 
 def _when_due(source: Iterable[Frame], closing: threading.Event) -> Iterator[Frame]:

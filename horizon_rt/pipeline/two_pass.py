@@ -1,15 +1,15 @@
-"""Recordings with hindsight: what comes later corrects what was said of a frame."""
+"""Offline runs: a recording is smoothed as a whole, and read a second time where pictures are written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from horizon_rt.camera import Camera
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
-from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
+from horizon_rt.pipeline.stages import Analysis, OnFrame, RunSummary, run_pipeline
 from horizon_rt.sinks import Sink, TelemetrySink
 from horizon_rt.sources import Source, WrappedSource
 from horizon_rt.tracker import HorizonTracker
@@ -33,7 +33,7 @@ class _SecondReading(WrappedSource):
         return frame
 
 
-class _Replay:
+class _Replay(Analysis):
     """In the place of a tracker: says of each frame what is known by now."""
 
     def __init__(self, horizons: Sequence[Horizon]) -> None:
@@ -48,7 +48,6 @@ class _Replay:
 
 def run_offline(
     source: Source,
-    again: Callable[[], Source],
     tracker: HorizonTracker,
     sinks: Sequence[Sink],
     *,
@@ -56,10 +55,10 @@ def run_offline(
     on_first_pass: OnFrame | None = None,
     on_frame: OnFrame | None = None,
 ) -> RunSummary:
-    """As `run_pipeline` for a recording, with hindsight; `tracker` is one that does not filter.
+    """As `run_pipeline` for a recording, smoothed over its whole length; `tracker` does not filter.
 
     The recording is analysed first (`on_first_pass`). Where a sink needs its pictures it is then read once
-    more, from `again`; a signal during the first pass leaves telemetry alone.
+    more; a signal during the first pass leaves telemetry alone.
     """
     said: list[Horizon] = []
     sizes: list[tuple[int, int]] = []
@@ -75,7 +74,7 @@ def run_offline(
     if any(not isinstance(sink, TelemetrySink) for sink in sinks):
         summary.interrupted = summary.signalled
         if not summary.interrupted:
-            return _second(again(), known, sinks, summary, keep_interrupted, on_frame)
+            return _second(source.reopen(), known, sinks, summary, keep_interrupted, on_frame)
     summary.states.clear()
     for horizon in known:
         summary.states[horizon.state] = summary.states.get(horizon.state, 0) + 1

@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
+
+from horizon_rt.errors import SourceError
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
@@ -66,6 +68,7 @@ class Source(ABC):
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._released = False
+        self.reopener: Callable[[], Source] | None = None
 
     @abstractmethod
     def _next_frame(self) -> Frame | None:
@@ -85,6 +88,16 @@ class Source(ABC):
             return as_live(frame) if frame is not None and self.info.live else frame
         finally:
             self._release_if_closing()
+
+    def reopen(self) -> Source:
+        """Open the same once more, from its start; this source may be closed by then.
+
+        `reopener` does it, which `open_source` sets where that is possible; other sources may set it, too.
+        Raises SourceError where nothing can be read twice, and as `open_source` does.
+        """
+        if self.reopener is None:
+            raise SourceError(f"{self.info.name} cannot be opened a second time")
+        return self.reopener()
 
     def close(self) -> None:
         """Stop and release everything; may be called from any thread and more than once.

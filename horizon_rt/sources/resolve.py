@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -53,6 +54,11 @@ def open_source(
     else:
         known = isinstance(spec, Path) or os.path.exists(text)
         source = (_open_path if known and text != "-" else _open_named)(text, threads, decoder)
+    if text != "-":
+        source.reopener = partial(
+            open_source, spec, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads,
+            decoder=decoder,
+        )  # fmt: skip
     if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin"):
         source.warn(f"{text}: decoded on the CPU: {_refusal()}")
     return source

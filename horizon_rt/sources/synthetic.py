@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import get_type_hints
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -53,13 +54,13 @@ def parse_options(text: str) -> SyntheticOptions:
     """Parse `KIND?option=value&…`; raises SourceError naming what is wrong."""
     kind, _, query = text.partition("?")
     options = SyntheticOptions(kind=kind or "fields")
-    known = {f.name: f.type for f in fields(SyntheticOptions) if f.name != "kind"}
+    known = get_type_hints(SyntheticOptions)
+    del known["kind"]
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in known:
             raise SourceError(f"synth: unknown option '{name}'; there are: {', '.join(known)}")
         try:
-            convert = {"float": float, "int": int}.get(str(known[name]), str)
-            options = replace(options, **{name: convert(value)})
+            options = replace(options, **{name: known[name](value)})
         except ValueError:
             raise SourceError(f"synth: {name} must be a number, got '{value}'") from None
     return _checked(options)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, get_origin, get_type_hints
 
 from horizon_rt.datasets.text import read_text, read_toml
 from horizon_rt.errors import DatasetError
 
 __all__ = ["MADE_OF_DATA", "PRESENCE_WEIGHT", "PROCEDURAL", "Recipe", "read_recipe"]
 
-# Ingredients that need no data, and their shares of a run without any.
+# Samplers that need no data, and their shares of a run without any.
 PROCEDURAL = {
     "rendered-sea": 0.3,
     "rendered-coast": 0.2,
@@ -23,10 +24,6 @@ PROCEDURAL = {
 }
 # Further samplers of panoramas and of pictures: `real_sky`, `covered`, `collage` and `beside` of a recipe.
 MADE_OF_DATA = ("real-sky", "covered", "collage", "beside")
-_TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str,), "int": (int,), "float": (int, float), "dict[str, float]": (dict,),
-    "Path | None": (Path, type(None)), "bool": (bool,),
-}  # fmt: skip
 PRESENCE_WEIGHT = 0.15
 """Of the loss of presence beside that of the mask, in training and in validation."""
 _LARGEST = 1e12
@@ -83,9 +80,10 @@ class Recipe:
             raise DatasetError(f"samples and batch are 1 or more, got {self.samples} and {self.batch}")
 
     def _check_values(self) -> None:
+        hints = get_type_hints(Recipe)
         for f in fields(self):
             value = getattr(self, f.name)
-            if not isinstance(value, _TYPES[str(f.type)]) or isinstance(value, bool) != (f.type == "bool"):
+            if not _is_a(value, hints[f.name]):
                 raise DatasetError(f"{f.name} of a recipe is {f.type}, got {value!r}")
             if isinstance(value, dict):
                 for name, part in value.items():
@@ -111,6 +109,12 @@ class Recipe:
     def steps(self) -> int:
         """Batches of the run."""
         return max(1, self.samples // self.batch)
+
+
+def _is_a(value: object, hint: Any) -> bool:
+    """Whether a value of a TOML file can stand for a field of this type; an integer can for a float."""
+    kinds = {float: int | float}.get(hint, dict if get_origin(hint) is dict else hint)
+    return isinstance(value, kinds) and isinstance(value, bool) == (hint is bool)
 
 
 def _check_number(name: str, value: object, most: float) -> None:

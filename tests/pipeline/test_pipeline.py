@@ -23,10 +23,9 @@ from horizon_rt.horizon import Horizon
 from horizon_rt.options import RunOptions
 from horizon_rt.pipeline.channel import DEPTH, Channel
 from horizon_rt.pipeline.run import Outputs, run
-from horizon_rt.pipeline.stages import RunSummary, run_pipeline
+from horizon_rt.pipeline.stages import Analysis, RunSummary, run_pipeline
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import Source, SourceInfo, SourceKind, open_source
-from horizon_rt.tracker import HorizonTracker
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
@@ -69,7 +68,7 @@ class StubSource(Source):
         self.released += 1
 
 
-class StubTracker:
+class StubTracker(Analysis):
     """Takes `seconds` a frame; raises `error` at frame `fails_at`."""
 
     def __init__(
@@ -128,7 +127,7 @@ class StubSink(Sink):
 
 
 def go(source: Source, tracker: object, *sinks: Sink, **options: object) -> RunSummary:
-    return run_pipeline(source, cast(HorizonTracker, tracker), sinks, **options)  # type: ignore[arg-type]
+    return run_pipeline(source, tracker, sinks, **options)  # type: ignore[arg-type]
 
 
 # --- what a run gives

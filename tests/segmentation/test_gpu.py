@@ -19,7 +19,7 @@ from horizon_rt.frame import DevicePlane, Frame
 from horizon_rt.models.nets import build_net
 from horizon_rt.models.weights import find_model, load_net
 from horizon_rt.options import Engine
-from horizon_rt.pipeline.stages import AnalysisAhead, run_pipeline
+from horizon_rt.pipeline.stages import run_pipeline
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.backends import make_backend
 from horizon_rt.segmentation.cuda import CudaQueue, DeviceNet, Work
@@ -256,9 +256,7 @@ def test_frames_before_an_error_are_not_lost(late: GpuSegmenter) -> None:
 
 
 def _ahead(segmenter: Segmenter) -> HorizonTracker:
-    tracker = HorizonTracker(model="nano", device="cpu", backend="torchscript")
-    tracker._segmenter = segmenter
-    return tracker
+    return HorizonTracker(model="nano", segmenter=segmenter)
 
 
 class _Recording(Source):
@@ -280,7 +278,6 @@ def flight() -> list[Frame]:
 @pytest.mark.usefixtures("no_leaks")
 def test_a_recording_is_tracked_in_batches(late: GpuSegmenter, queue: LateQueue, flight: list[Frame]) -> None:
     tracker, one_by_one = _ahead(late), HorizonTracker(model="nano", device="cpu", backend="torchscript")
-    assert isinstance(tracker, AnalysisAhead)
     angles: list[float | None] = []
     run_pipeline(_Recording(flight), tracker, on_frame=lambda frame, horizon: angles.append(horizon.roll_deg))
     assert queue.launched == -(-len(flight) // 3)

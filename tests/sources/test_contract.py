@@ -27,7 +27,7 @@ from horizon_rt.sources.base import SourceInfo
 from horizon_rt.sources.file import open_stdin
 
 Opener = Callable[[], Source]
-KINDS = ("file", "images", "stdin", "lavfi", "device")
+KINDS = ("file", "images", "stdin", "lavfi", "device", "synthetic")
 
 
 def write_pictures(folder: Path, count: int = 4) -> Path:
@@ -52,6 +52,7 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
         "stdin": lambda: open_stdin(io.BytesIO(data)),
         "lavfi": lambda: open_source("lavfi:testsrc2=size=32x24:rate=50:duration=0.08"),
         "device": lambda: open_source(0),
+        "synthetic": lambda: open_source("synth:sea?size=320x192&seconds=0.16&fps=25"),
     }
     return openers[request.param]
 
@@ -90,6 +91,21 @@ def test_reading_past_the_end_stays_none(opener: Opener) -> None:
         assert source.read() is None
         assert source.read() is None
         assert source.warnings == []
+
+
+def test_it_can_be_opened_once_more_also_when_closed(opener: Opener) -> None:
+    with opener() as source:
+        first = take(source)
+    if source.info.kind == "stdin":
+        with pytest.raises(SourceError, match="cannot be opened a second time"):
+            source.reopen()
+        return
+    with source.reopen() as again:
+        assert again.info == source.info
+        second = take(again)
+    if source.info.kind != "device":
+        pairs = zip(first, second, strict=True)
+        assert all(np.array_equal(one.luma, other.luma) for one, other in pairs)
 
 
 def test_close_is_idempotent_and_ends_reading(opener: Opener) -> None:
@@ -226,12 +242,6 @@ def test_stdin_must_be_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(SourceError, match="nothing is piped in"):
         open_source("-")
-
-
-def test_synthetic_scenes_have_their_own_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = SimpleNamespace(open_synthetic=lambda name: f"opened {name}")
-    monkeypatch.setitem(sys.modules, "horizon_rt.sources.synthetic", room)
-    assert open_source("synth:sea?seed=1") == "opened sea?seed=1"
 
 
 def test_importing_the_sources_is_cheap() -> None:

@@ -229,11 +229,11 @@ def test_an_interrupted_look_leaves_telemetry_alone(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_ends_earlier_when_read_again_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     source = open_source("synth:sea?motion=boat&size=320x192&seconds=1&seed=3")
     shorter = open_source("synth:sea?motion=boat&size=320x192&seconds=0.8&seed=3")
-    monkeypatch.setattr("horizon_rt.pipeline.run._reopen", lambda info: shorter)
+    source.reopener = lambda: shorter
     with pytest.raises(SourceError, match="5 frames earlier"):
         run(source, RunOptions(smooth="offline"), default_outputs(tmp_path, "x", is_image_set=False))
     assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".partial")]
