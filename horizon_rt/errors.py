@@ -11,10 +11,13 @@ HorizonError
 ├── WeightsError         a weights file that is missing or does not match its manifest
 ├── DeviceError          a compute device that was asked for and is not there
 ├── DatasetError         a dataset folder that does not follow the format
-└── TrainingError        a training run that is described wrongly
+├── TrainingError        a training run that is described wrongly
+└── MissingExtra         a package that is installed on request only, and was not
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 __all__ = [
     "CalibrationError",
@@ -23,6 +26,7 @@ __all__ = [
     "DecodeError",
     "DeviceError",
     "HorizonError",
+    "MissingExtra",
     "OptionsError",
     "OutputError",
     "SourceError",
@@ -78,3 +82,11 @@ class DatasetError(HorizonError):
 
 class TrainingError(HorizonError):
     """A training run is described wrongly."""
+
+
+class MissingExtra(HorizonError):
+    """`what` needs modules of an extra that are not installed."""
+
+    def __init__(self, extra: str, what: str, modules: Sequence[str]) -> None:
+        super().__init__(f"{what} needs {' and '.join(modules)}: pip install 'horizon-rt[{extra}]'")
+        self.extra = extra

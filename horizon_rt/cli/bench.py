@@ -67,10 +67,10 @@ def bench(
     from horizon_rt.bench.clips import RATE_HZ
     from horizon_rt.bench.job import SIZES, BenchJob, every_engine
     from horizon_rt.bench.measure import Plan
-    from horizon_rt.bench.report import write_report
     from horizon_rt.bench.results import Report, changes
     from horizon_rt.bench.tables import change_table, make_tables
     from horizon_rt.models.weights import shipped_models
+    from horizon_rt.system.extras import require
     from horizon_rt.system.files import make_folder
 
     if source is not None and (size or fps):
@@ -102,6 +102,7 @@ def bench(
         raise typer.BadParameter("video has even sides; give another --size")
     console = Console(stderr=True)
     if out is not None:
+        require("report", "--out")
         make_folder(out)
     report = job.run(lambda part: print_line(console, part))
     found = [] if earlier is None else list(changes(earlier, report))
@@ -109,5 +110,8 @@ def bench(
         print_line(console, f"{against} has no recording, model and backend in common with this run")
     for table in make_tables(report.results) + ([change_table(found)] if found else []):
         print_table(table)
-    for path in [] if out is None else write_report(out, report, found):
-        print_line(console, f"written: {path}")
+    if out is not None:
+        from horizon_rt.bench.report import write_report
+
+        for path in write_report(out, report, found):
+            print_line(console, f"written: {path}")

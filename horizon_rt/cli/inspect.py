@@ -30,7 +30,10 @@ def inspect(
 
     from horizon_rt.inspection.look import inspect_model
     from horizon_rt.inspection.tables import LOOK_COLUMNS, look_rows, number_rows
+    from horizon_rt.system.extras import require
 
+    if out is not None:
+        require("report", "--out")
     console = Console(stderr=True)
     width, height = net_input_size(size)
     with console.status("looking"):

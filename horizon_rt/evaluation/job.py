@@ -18,6 +18,7 @@ from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.evaluation.tables import dataset_groups, make_tables, scene_groups
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.reports.table import Table
+from horizon_rt.system.extras import require
 from horizon_rt.system.files import make_folder
 from horizon_rt.system.messages import printable
 from horizon_rt.system.progress import NO_PROGRESS, Progress
@@ -66,6 +67,7 @@ class EvalJob:
     def run(self, progress: Progress = NO_PROGRESS) -> EvalReport:
         """Judge everything; raises HorizonError."""
         if self.out is not None:
+            require("report", "--out")
             make_folder(self.out)  # before the work, which would be in vain
         datasets, predictors = self._open_datasets(), self._predictors()
         lens, smooth = self.options.lens, self.options.smooth

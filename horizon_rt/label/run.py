@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 import webbrowser
 from contextlib import ExitStack
@@ -11,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from horizon_rt.camera import Camera
-from horizon_rt.errors import HorizonError, SourceError
+from horizon_rt.errors import SourceError
 from horizon_rt.label.choice import spacing
 from horizon_rt.label.extract import extract
 from horizon_rt.label.session import Session
 from horizon_rt.options import RunOptions
 from horizon_rt.pipeline.run import camera_for, make_tracker, open_in_background
 from horizon_rt.sources import Source, open_source
+from horizon_rt.system.extras import require
 from horizon_rt.system.interrupts import interrupts_call
 from horizon_rt.tracker import HorizonTracker
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from horizon_rt.label.server import LabelServer
 
 __all__ = ["describe", "open_labelling", "serve_until_interrupted"]
-
-_NEEDED = ("starlette", "uvicorn")
 
 
 def open_labelling(
@@ -42,10 +40,7 @@ def open_labelling(
 
     The source is not opened again once all its frames were taken. Raises HorizonError.
     """
-    if missing := [package for package in _NEEDED if importlib.util.find_spec(package) is None]:
-        raise HorizonError(
-            f"label needs {' and '.join(missing)}, which is not installed: pip install 'horizon-rt[label]'"
-        )
+    require("label", "label")
     from horizon_rt.label.server import LabelServer
 
     name = source if ":" in source or source == "-" else Path(source).resolve().name

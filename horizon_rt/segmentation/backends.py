@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from horizon_rt.models.manifest import ModelCard
 from horizon_rt.options import BackendName, Engine, Precision, PrecisionChoice
 from horizon_rt.segmentation.backend import Backend, precisions_of
 from horizon_rt.segmentation.segmenter import Segmenter
+from horizon_rt.system.extras import EXTRAS, is_installed, require
 from horizon_rt.system.host import has_cuda_driver
 
 __all__ = [
@@ -27,12 +27,8 @@ __all__ = [
 ]
 
 
-# What each needs, the fastest on a CPU first (docs/performance.md).
-_NEEDS: dict[BackendName, tuple[str, ...]] = {
-    "onnx": ("onnxruntime", "onnx", "onnxscript"),
-    "openvino": ("openvino", "onnx", "onnxscript"),
-    "torchscript": (),
-}
+# On a CPU (docs/performance.md).
+_FASTEST_FIRST: tuple[BackendName, ...] = ("onnx", "openvino", "torchscript")
 _SHARED_NETS = 4
 _LONGEST_REASON = 200  # characters
 _log = logging.getLogger(__name__)
@@ -40,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 def installed_backends() -> tuple[BackendName, ...]:
     """Those whose packages are installed, the fastest first."""
-    return tuple(name for name, packages in _NEEDS.items() if all(map(find_spec, packages)))
+    return tuple(name for name in _FASTEST_FIRST if name not in EXTRAS or is_installed(name))
 
 
 def make_backend(card: ModelCard, engine: Engine | None = None, *, threads: int = 1) -> Backend:
@@ -79,11 +75,11 @@ def _fastest_first(precision: PrecisionChoice, *, on_gpu: bool) -> tuple[Backend
 
 
 def _chosen(name: BackendName, precision: PrecisionChoice, *, on_gpu: bool) -> Precision:
-    """The precision to run in; raises DeviceError where this backend cannot run as was asked for."""
+    """The precision to run in; raises DeviceError or MissingExtra where it cannot run."""
     if on_gpu and name != "torchscript":
         raise DeviceError(f"the backend {name} runs on the CPU; use --device cpu, or --backend torchscript")
-    if name not in installed_backends():
-        raise DeviceError(f"the backend {name} is not installed: pip install 'horizon-rt[{name}]'")
+    if name in EXTRAS:
+        require(name, f"the backend {name}")
     known = precisions_of(name, on_gpu=on_gpu)
     if precision == "auto":
         return known[0]
@@ -137,7 +133,7 @@ _shared = lru_cache(maxsize=_SHARED_NETS)(_make)
 def _no_such_precision(
     name: BackendName, known: tuple[Precision, ...], precision: PrecisionChoice, *, on_gpu: bool
 ) -> str:
-    others = [other for other in _NEEDS if not on_gpu and precision in precisions_of(other)]
+    others = [other for other in _FASTEST_FIRST if not on_gpu and precision in precisions_of(other)]
     hint = f"; --backend {' or '.join(others)} does" if others else ""
     hint = hint or ("; that needs a GPU" if precision == "float16" else "")
     place = "a GPU" if on_gpu else "the CPU"

@@ -15,8 +15,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from horizon_rt.errors import DeviceError, OutputError
+from horizon_rt.errors import OutputError
 from horizon_rt.segmentation.torchscript import script_bytes
+from horizon_rt.system.extras import require
 from horizon_rt.system.files import write_atomic
 
 __all__ = ["ExportFormat", "export_net", "format_of"]
@@ -57,7 +58,7 @@ def export_net(
     """Write a net in a format, that of the suffix if None, for pictures of `width` × `height` px; returns the
     files.
 
-    Raises OutputError, and DeviceError where the packages of a format are not installed.
+    Raises OutputError, and MissingExtra where the packages of a format are not installed.
     """
     kind = format_of(path, format)
     dtype = torch.float16 if half else torch.float32
@@ -67,10 +68,8 @@ def export_net(
     elif kind == "torch-export":
         write_atomic(path, _exported(frozen, torch.zeros(1, 3, height, width, dtype=dtype)))
     else:
-        try:
-            return _write_graph(frozen, path, half=half, openvino=kind == "openvino")
-        except ModuleNotFoundError as error:
-            raise DeviceError(f"no {error.name} here: pip install 'horizon-rt[{kind}]'") from error
+        require(kind, f"the format {kind}")
+        return _write_graph(frozen, path, half=half, openvino=kind == "openvino")
     return [path]
 
 

@@ -23,6 +23,7 @@ from horizon_rt.models.weights import (
     new_net,
     write_manifest,
 )
+from horizon_rt.system.extras import require
 from horizon_rt.system.files import own_folder
 from horizon_rt.system.interrupts import interrupts_wait
 from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
@@ -123,9 +124,11 @@ class TrainingJob:
     def run(self, on_step: OnStep) -> Outcome:
         """Train; `on_step` gets what is done, the step, their number, and the loss.
 
-        Raises DatasetError, TrainingError, WeightsError or OutputError. An interrupt leaves a checkpoint.
+        Raises DatasetError, TrainingError, WeightsError, OutputError or MissingExtra. An interrupt leaves a
+        checkpoint.
         """
         check_name(self.name)
+        require("report", "the report of a training run")
         with own_folder(self.settings.folder):
             return self._run(on_step)
 
@@ -215,14 +218,13 @@ def _train(trainer: Trainer, batches: Batches, judge: Validation, on_step: OnSte
 
 @contextmanager
 def _events(folder: Path | None) -> Iterator[OnLog | None]:
-    """Writes the log as TensorBoard events; raises TrainingError where that is not installed."""
+    """Writes the log as TensorBoard events; raises MissingExtra where that is not installed."""
     if folder is None:
         yield None
         return
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise TrainingError("--tensorboard needs it: pip install 'horizon-rt[tensorboard]'") from error
+    require("tensorboard", "--tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
     with SummaryWriter(str(folder)) as writer:
 
         def write(step: int, values: dict[str, float]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 import subprocess
 import time
@@ -52,9 +51,7 @@ def test_a_labelling_from_the_start_to_ctrl_c_and_on(process: Start, pictures: P
     assert second.wait(60) == 0
 
 
-def test_wrong_wishes_are_said_in_one_line(
-    cli: RunCli, clip: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_wishes_are_said_in_one_line(cli: RunCli, clip: Path, pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "set"
     assert cli("label", clip, "--out", out, "--every", "2", "--count", "3").code == 2
     assert cli("label", clip, "--out", out, "--scene", "moon").code == 2
@@ -63,15 +60,6 @@ def test_wrong_wishes_are_said_in_one_line(
     same = cli("label", pictures, "--out", pictures, "--no-open")
     assert same.code == 1
     assert "choose another --out" in same.errors[0]
-    real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "uvicorn" else real(name, *a)
-    )
-    absent = cli("label", clip, "--out", out, "--no-open")
-    assert absent.code == 1
-    assert absent.errors == [
-        "error: label needs uvicorn, which is not installed: pip install 'horizon-rt[label]'"
-    ]
 
 
 def test_the_page_is_part_of_the_package() -> None:

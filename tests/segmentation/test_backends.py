@@ -19,7 +19,7 @@ from typer.main import get_command
 import horizon_rt as hz
 from horizon_rt.bench.measure import Plan
 from horizon_rt.cli.app import app
-from horizon_rt.errors import DeviceError, WeightsError
+from horizon_rt.errors import DeviceError, MissingExtra, WeightsError
 from horizon_rt.evaluation.job import EvalJob
 from horizon_rt.models.nets import build_net
 from horizon_rt.models.weights import find_model, load_net, write_manifest
@@ -30,6 +30,7 @@ from horizon_rt.segmentation.backends import installed_backends, make_backend
 from horizon_rt.segmentation.onnx import OnnxRuntime
 from horizon_rt.segmentation.openvino import OpenVino
 from horizon_rt.sources import open_source
+from horizon_rt.system import extras
 
 BACKENDS: tuple[BackendName, ...] = ("torchscript", "onnx", "openvino")
 SHAPES = [(192, 320), (224, 288), (256, 256), (64, 96), (320, 192), (64, 1024)]
@@ -137,11 +138,11 @@ def test_auto_is_the_fastest_that_is_installed(monkeypatch: pytest.MonkeyPatch) 
         make_backend(find_model(), Engine(backend="auto", device="cpu")).name
         == f"{installed_backends()[0]}-cpu"
     )
-    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     assert installed_backends() == ("torchscript",)
     assert make_backend(find_model(), Engine(backend="auto", device="cpu")).name == "torchscript-cpu"
     for name in BACKENDS[1:]:
-        with pytest.raises(DeviceError, match=rf"pip install 'horizon-rt\[{name}\]'"):
+        with pytest.raises(MissingExtra, match=rf"pip install 'horizon-rt\[{name}\]'"):
             make_backend(find_model(), Engine(backend=name, device="cpu"))
 
 
@@ -286,7 +287,7 @@ def test_track_takes_a_backend_and_says_what_is_missing(
 ) -> None:
     assert cli("track", clip, "--backend", "auto", "--telemetry", "-").code == 0
     assert cli("track", clip, "--backend", "tflite").code == 2
-    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     done = cli("track", clip, "--backend", "onnx", "--telemetry", "-")
     assert (done.code, len(done.errors)) == (1, 1)
     assert "pip install" in done.err

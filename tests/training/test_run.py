@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -205,15 +204,6 @@ def test_events_for_tensorboard_are_those_of_the_log(
         found = events.Scalars(name)
         assert [event.step for event in found] == steps
         assert [event.value for event in found] == pytest.approx(values, rel=1e-5)
-
-
-def test_without_tensorboard_its_installation_is_asked_for(
-    quick: Path, tmp_path: Path, cli: RunCli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    done = cli(*_train("--recipe", quick, "--out", tmp_path / "out", "--tensorboard"))
-    assert done.code == 1
-    assert done.errors == ["error: --tensorboard needs it: pip install 'horizon-rt[tensorboard]'"]
 
 
 @pytest.mark.parametrize(

