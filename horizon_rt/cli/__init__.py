@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from io import TextIOWrapper
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `horizon-rt`; exits with 0 done, 1 failed, 2 usage, 130 interrupted."""
+    from horizon_rt.cli.style import take_style, use_style
     from horizon_rt.system.interrupts import interrupts_raise
 
-    given = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in given
-    _prepare_messages(debug=debug)
+    try:
+        style, others = take_style(sys.argv[1:] if arguments is None else arguments)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    use_style(style)
     try:
         with interrupts_raise():
             from horizon_rt.cli.app import app
 
-            app(_camera_first([a for a in given if a != "--debug"]), prog_name="horizon-rt")
+            app(_camera_first(others), prog_name="horizon-rt")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:
-        if debug:
+        if style.debug:
             raise
-        from horizon_rt.system.messages import error_line
-
-        print(f"error: {error_line(error)}", file=sys.stderr)
+        _print_error(error)
         raise SystemExit(1) from None
 
 
-class _OneLine(logging.Formatter):
-    """Messages without control characters; names of files stand in them."""
+def _print_error(error: Exception) -> None:
+    from horizon_rt.cli.style import current_style, write_record
+    from horizon_rt.system.messages import error_line
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        from horizon_rt.system.messages import printable
-
-        return printable(super().formatMessage(record))
-
-
-def _prepare_messages(*, debug: bool) -> None:
-    """Warnings as one line on stderr, and names that the terminal cannot show with escapes."""
-    if logging.lastResort is not None:
-        logging.lastResort.setFormatter(_OneLine("%(levelname)s: %(message)s"))
-        logging.lastResort.setLevel(logging.DEBUG if debug else logging.WARNING)
-    logging.getLogger("horizon_rt").setLevel(logging.DEBUG if debug else logging.NOTSET)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    if current_style().progress == "jsonl":
+        write_record("error", text=error_line(error))
+    else:
+        print(f"error: {error_line(error)}", file=sys.stderr)
 
 
 def _camera_first(arguments: list[str]) -> list[str]:

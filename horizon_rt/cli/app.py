@@ -19,6 +19,7 @@ from horizon_rt.cli.export import export
 from horizon_rt.cli.inspect import inspect
 from horizon_rt.cli.label import label
 from horizon_rt.cli.live import live
+from horizon_rt.cli.style import ProgressStyle
 from horizon_rt.cli.synth import synth
 from horizon_rt.cli.track import track
 from horizon_rt.cli.train import train
@@ -27,7 +28,6 @@ __all__ = ["app"]
 
 app = typer.Typer(
     cls=Group,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings=HELP_NAMES,
@@ -52,8 +52,20 @@ def top(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say which source, net and lens are used.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")
+    ] = False,
+    progress: Annotated[
+        ProgressStyle, typer.Option(help="What stderr tells: bars and lines, JSON lines, or no bars.")
+    ] = "auto",
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Find the horizon in any camera or video: roll, pitch and an honest sigma."""
+    """Find the horizon in any camera or video: roll, pitch and an honest sigma.
+
+    `-v`, `-q`, `--progress` and `--debug` may also follow a command.
+    """
     if camera is not None:
         raise typer.BadParameter("--camera N comes first and takes no verb; use `live N`")

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.console import bars, print_advice, print_first_use, print_line, print_table
+from horizon_rt.cli.console import print_advice, print_first_use, print_line, print_table
 from horizon_rt.cli.options import takes
+from horizon_rt.cli.progress import bars
+from horizon_rt.cli.style import make_console
 from horizon_rt.options import RunOptions
 
 __all__ = ["batch"]
@@ -24,12 +26,10 @@ def batch(
     options: RunOptions,
 ) -> None:
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
-    from rich.console import Console
-
     from horizon_rt.pipeline.batch import find_inputs, result_line, run_batch, summary_table
     from horizon_rt.pipeline.stages import RunSummary
 
-    console = Console(stderr=True)
+    console = make_console()
     print_first_use(console)
     jobs = find_inputs(inputs, out, overlay=overlay)
     with bars(console) as progress:

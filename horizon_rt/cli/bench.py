@@ -9,6 +9,7 @@ import typer
 
 from horizon_rt.cli.console import print_line, print_table
 from horizon_rt.cli.options import option_of, parse_size, repeatable
+from horizon_rt.cli.style import make_console
 from horizon_rt.options import (
     BATCH,
     BackendChoice,
@@ -62,8 +63,6 @@ def bench(
     """Measure frames per second, latency and the cost of each stage, beside decoding alone."""
     from itertools import product
 
-    from rich.console import Console
-
     from horizon_rt.bench.clips import RATE_HZ
     from horizon_rt.bench.job import SIZES, BenchJob, every_engine
     from horizon_rt.bench.measure import Plan
@@ -100,7 +99,7 @@ def bench(
     )
     if any(side % 2 for given in job.sizes for side in given):
         raise typer.BadParameter("video has even sides; give another --size")
-    console = Console(stderr=True)
+    console = make_console()
     if out is not None:
         require("report", "--out")
         make_folder(out)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from horizon_rt.cli.console import lens_rows, print_line, print_table
+from horizon_rt.cli.style import make_console
 
 if TYPE_CHECKING:
     from horizon_rt.camera.calibration import Calibration
@@ -53,7 +54,7 @@ def calibrate(
     if source is None:
         raise typer.BadParameter("give a video or a folder of pictures, or --print-board FILE")
     check_writable(out)
-    console = Console(stderr=True)
+    console = make_console()
     with open_source(source) as frames, console.status("looking for the board") as status:
         found = calibrate_lens(
             frames,

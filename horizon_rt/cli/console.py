@@ -1,49 +1,34 @@
-"""What the command line says: lines, tables, and the progress of a run."""
+"""What the command line says: lines and tables."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from horizon_rt.cli.options import parse_size
+from horizon_rt.cli.style import current_style, write_record
 from horizon_rt.reports.table import Table
 from horizon_rt.system.messages import printable
-from horizon_rt.system.progress import NO_PROGRESS, Progress, Task
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
     from rich.segment import Segment
     from rich.table import Table as RichTable
 
     from horizon_rt.camera import Camera
-    from horizon_rt.horizon import Horizon
     from horizon_rt.options import RunOptions
     from horizon_rt.pipeline.run import Outputs
-    from horizon_rt.pipeline.stages import OnFrame, RunSummary
-    from horizon_rt.sources import SourceInfo
+    from horizon_rt.pipeline.stages import RunSummary
 
 __all__ = [
     "Sanitised",
-    "bars",
-    "count_progress",
     "lens_rows",
-    "net_input_size",
     "print_first_use",
     "print_lens",
     "print_line",
     "print_summary",
     "print_table",
-    "progress",
     "rich_table",
-    "status_line",
-    "training_progress",
 ]
 
 
@@ -52,6 +37,10 @@ _FEW = 0.5  # of the frames with a horizon, below which there is advice
 
 def print_line(console: Console, line: str) -> None:
     """Print one line as it is: no markup, no colours, no wrapping, no control characters."""
+    if current_style().progress == "jsonl":
+        if not console.quiet:
+            write_record("message", text=printable(line))
+        return
     console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -68,117 +57,6 @@ class Sanitised:
             yield segment if segment.control else segment._replace(text="\n".join(parts))
 
 
-def net_input_size(text: str) -> tuple[int, int]:
-    """As `parse_size`, for the input of a net."""
-    width, height = parse_size(text)
-    if width % 32 or height % 32 or max(width, height) > 2048:
-        raise typer.BadParameter(f"a net input has sides of multiples of 32 up to 2048 px, got '{text}'")
-    return width, height
-
-
-def _bar(console: Console, *extra: str, transient: bool = False) -> RichProgress:
-    """Description, bar, count, time left, and a column for each further field of its tasks."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    name = TextColumn("{task.description}", markup=False)
-    columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    fields = (TextColumn(f"{{task.fields[{name}]}}") for name in extra)
-    return Progress(*columns, *fields, console=console, transient=transient)
-
-
-class _RichTask:
-    """A task of a bar; see `system.progress.Task`."""
-
-    def __init__(self, bar: RichProgress, task: TaskID) -> None:
-        self._bar, self._task = bar, task
-
-    def advance(self, count: int = 1, **fields: str) -> None:
-        self._bar.update(self._task, advance=count, **fields)  # type: ignore[arg-type]
-
-
-class _Bars:
-    """Bars of pieces of work; see `system.progress.Progress`."""
-
-    def __init__(self, bar: RichProgress) -> None:
-        self._bar = bar
-
-    @contextmanager
-    def start(self, what: str, total: int | None) -> Iterator[Task]:
-        task = self._bar.add_task(printable(what), total=total, state="")
-        try:
-            yield _RichTask(self._bar, task)
-        finally:
-            self._bar.refresh()
-            self._bar.remove_task(task)
-
-
-@contextmanager
-def bars(console: Console) -> Iterator[Progress]:
-    """Rich progress bars on a terminal, nothing elsewhere."""
-    if not console.is_terminal:
-        yield NO_PROGRESS
-        return
-    with _bar(console, "state", transient=True) as bar:
-        yield _Bars(bar)
-
-
-@contextmanager
-def progress(info: SourceInfo, console: Console, *, times: int = 1) -> Iterator[OnFrame]:
-    """A bar over the frames of a source, read so often."""
-    from horizon_rt.pipeline.run import expected_frames
-
-    frames = expected_frames(info)
-    total = None if frames is None else times * frames
-    with bars(console) as shown, shown.start(Path(info.name).name or info.name, total) as task:
-        yield lambda _frame, horizon: task.advance(state=horizon.state)
-
-
-@contextmanager
-def count_progress(total: int, what: str, console: Console) -> Iterator[Callable[[], object]]:
-    """A bar; call what it gives after each of `total`."""
-    with bars(console) as shown, shown.start(what, total) as task:
-        yield task.advance
-
-
-@contextmanager
-def training_progress(console: Console) -> Iterator[Callable[[str, int, int, float], None]]:
-    """A Rich bar on a terminal, a plain line at every twentieth elsewhere; takes what, step, steps, loss."""
-    if not console.is_terminal:
-        yield lambda what, step, steps, loss: _plain_step(console, what, step, steps, loss)
-        return
-    tasks: dict[str, TaskID] = {}
-    with _bar(console, "loss") as bar:
-
-        def on_step(what: str, step: int, steps: int, loss: float) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=steps, loss="")
-            text = "" if math.isnan(loss) else f"loss {loss:.4f}"
-            bar.update(tasks[what], completed=step, loss=text)
-
-        yield on_step
-
-
-def _plain_step(console: Console, what: str, step: int, steps: int, loss: float) -> None:
-    if 20 * step // steps != 20 * (step - 1) // steps:
-        print_line(console, f"{what} {step}/{steps}" + ("" if math.isnan(loss) else f", loss {loss:.4f}"))
-
-
-@contextmanager
-def status_line(console: Console, *, quiet: bool = False) -> Iterator[OnFrame | None]:
-    """Roll and pitch of the newest frame in one line of the terminal; nothing elsewhere."""
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    with console.status("waiting for the first frame") as status:
-        yield lambda _frame, horizon: status.update(_one_line(horizon))
-
-
-def _one_line(horizon: Horizon) -> str:
-    if horizon.roll_deg is None or horizon.pitch_deg is None:
-        return f"{horizon.state}, view {horizon.view}"
-    return f"{horizon.state}  roll {horizon.roll_deg:+7.2f}°  pitch {horizon.pitch_deg:+6.2f}°"
-
-
 def print_summary(summary: RunSummary, outputs: list[Path], console: Console) -> None:
     """A line of what was found, and one for each output."""
     how = "interrupted after " if summary.interrupted else ""
@@ -187,7 +65,7 @@ def print_summary(summary: RunSummary, outputs: list[Path], console: Console) ->
     speed = f"{summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped})"
     print_line(console, f"{how}{frames} in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon")
     for path in outputs if summary.frames else []:
-        if path.exists():  # an interrupted run with hindsight leaves no overlay
+        if path.exists():  # an interrupted offline run leaves no overlay
             print_line(console, f"written: {path}")
 
 

@@ -23,12 +23,12 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Another number is another scene.")] = 1,
 ) -> None:
     """Render a known flight, track it, print the error, write the overlay."""
-    from rich.console import Console
-
-    from horizon_rt.cli.console import print_first_use, print_line, print_summary, print_table, progress
+    from horizon_rt.cli.console import print_first_use, print_line, print_summary, print_table
+    from horizon_rt.cli.progress import progress
+    from horizon_rt.cli.style import make_console
     from horizon_rt.pipeline.demo import Demo
 
-    console = Console(stderr=True)
+    console = make_console()
     flight = Demo(scene, out, motion=motion, size=size, seconds=seconds, seed=seed)
     print_first_use(console)
     print_line(console, "a flight is rendered and tracked; a recording takes a fraction of that time")

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from horizon_rt.cli.console import bars, print_line, print_table
+from horizon_rt.cli.console import print_line, print_table
 from horizon_rt.cli.options import takes
+from horizon_rt.cli.progress import bars
+from horizon_rt.cli.style import make_console
 from horizon_rt.options import RunOptions
 
 __all__ = ["evaluate"]
@@ -53,8 +55,6 @@ def evaluate(
     options: RunOptions,
 ) -> None:
     """Judge models or finished runs on data with truth: lines, masks, attitude, sigma, refusal."""
-    from rich.console import Console
-
     from horizon_rt.evaluation.job import EvalJob
 
     if (images is None) != (masks is None) or (palette and masks is None):
@@ -63,7 +63,7 @@ def evaluate(
         raise typer.BadParameter("--part needs --split, which says what is set aside")
     if not datasets and images is None:
         raise typer.BadParameter("give at least one dataset")
-    console = Console(stderr=True)
+    console = make_console()
     job = EvalJob(
         datasets=tuple(datasets or ()),
         out=out,

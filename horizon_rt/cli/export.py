@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from horizon_rt.cli.console import net_input_size, print_line
+from horizon_rt.cli.console import print_line
+from horizon_rt.cli.options import net_input_size
+from horizon_rt.cli.style import make_console
 
 __all__ = ["export"]
 
@@ -32,14 +34,12 @@ def export(
     half: Annotated[bool, typer.Option("--half", help="Half precision, in weights and pictures.")] = False,
 ) -> None:
     """Write a model for programs that have PyTorch, ONNX Runtime or OpenVINO but not horizon-rt."""
-    from rich.console import Console
-
     from horizon_rt.models.weights import find_model, load_net
     from horizon_rt.segmentation.export import export_net, format_of
 
     width, height = net_input_size(size)
     kind = format_of(out, format)
     net = load_net(find_model(name=model))
-    console = Console(stderr=True)
+    console = make_console()
     for path in export_net(net, out, width=width, height=height, half=half, format=kind):
         print_line(console, f"written: {path}")

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.console import net_input_size, print_line, print_table
+from horizon_rt.cli.console import print_line, print_table
+from horizon_rt.cli.options import net_input_size
+from horizon_rt.cli.style import make_console
 
 __all__ = ["inspect"]
 
@@ -24,7 +26,6 @@ def inspect(
     size: Annotated[str, typer.Option(metavar="WxH", help="Net input for the numbers.")] = "320x192",
 ) -> None:
     """Say how large a net is and how far it sees; with weights, what it looks at to place the horizon."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -34,7 +35,7 @@ def inspect(
 
     if out is not None:
         require("report", "--out")
-    console = Console(stderr=True)
+    console = make_console()
     width, height = net_input_size(size)
     with console.status("looking"):
         found = inspect_model(model, source or (), width=width, height=height)

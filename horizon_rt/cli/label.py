@@ -10,6 +10,7 @@ import typer
 
 from horizon_rt.cli.console import print_line
 from horizon_rt.cli.options import takes
+from horizon_rt.cli.style import make_console
 from horizon_rt.options import RunOptions
 
 __all__ = ["label"]
@@ -42,14 +43,12 @@ def label(
     options: RunOptions,
 ) -> None:
     """Draw the horizon on frames of a recording, on a page of this machine, and save them as a dataset."""
-    from rich.console import Console
-
     from horizon_rt.label.card import write_card
     from horizon_rt.label.run import describe, open_labelling, serve_until_interrupted
 
     if every is not None and count is not None:
         raise typer.BadParameter("--every and --count both say how many frames to take; give one")
-    console = Console(stderr=True)
+    console = make_console()
     server = open_labelling(source, out, replace(options, smooth="none"), every=every, count=count, port=port)
     new = write_card(
         out,

@@ -8,15 +8,10 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.console import (
-    print_advice,
-    print_first_use,
-    print_lens,
-    print_line,
-    print_summary,
-    status_line,
-)
+from horizon_rt.cli.console import print_advice, print_first_use, print_lens, print_line, print_summary
 from horizon_rt.cli.options import parse_size, takes
+from horizon_rt.cli.progress import status_line
+from horizon_rt.cli.style import make_console
 from horizon_rt.options import LiveOptions
 
 __all__ = ["live"]
@@ -43,14 +38,12 @@ def live(
     A slow machine drops frames rather than fall behind. Ctrl-C ends it too, with all files whole. A recording
     plays at its own speed; to get all of its frames use `track`.
     """
-    from rich.console import Console
-
     from horizon_rt.pipeline.run import Outputs, open_in_background, run
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
     wished = None if size is None else parse_size(size)
-    console = Console(stderr=True)
+    console = make_console()
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
         opened = open_in_background(
             lambda: open_source(source, size=wished, frame_rate=fps, decoder=options.source_decoder)

@@ -13,7 +13,7 @@ import typer
 from horizon_rt.errors import OptionsError
 from horizon_rt.options import Help, from_flat, help_of, option_fields
 
-__all__ = ["option_of", "parse_size", "repeatable", "takes"]
+__all__ = ["net_input_size", "option_of", "parse_size", "repeatable", "takes"]
 
 Command = Callable[..., None]
 
@@ -53,14 +53,35 @@ def _parameters(kind: type[Any], omit: Collection[str]) -> list[Parameter]:
     for item, hint in option_fields(kind):
         value, text = help_of(hint)
         if text is not None and item.name not in omit:
-            note: Any = Annotated[value, _option(text)]
+            note: Any = Annotated[value, _option(item.name, text)]
             found.append(Parameter(item.name, Parameter.KEYWORD_ONLY, default=item.default, annotation=note))
     return found
 
 
-def _option(text: Help) -> Any:
-    flags = () if text.flag is None else (text.flag,)
-    return typer.Option(*flags, help=text.text, min=text.minimum, max=text.maximum)
+def _option(name: str, text: Help) -> Any:
+    return typer.Option(
+        *(() if text.flag is None else (text.flag,)),
+        help=text.text,
+        min=text.minimum,
+        max=text.maximum,
+        autocompletion=_COMPLETIONS.get(name),
+    )
+
+
+def _model_names() -> list[str]:
+    from horizon_rt.models.weights import shipped_models
+
+    return list(shipped_models())
+
+
+def _profile_names() -> list[str]:
+    from horizon_rt.camera.profile_files import profile_names
+
+    return list(profile_names())
+
+
+_COMPLETIONS = {"model": _model_names, "camera_profile": _profile_names}
+"""What a shell offers as the value of an option, by its field."""
 
 
 def _value(kind: type[Any], values: dict[str, Any]) -> Any:
@@ -74,7 +95,7 @@ def option_of(kind: type[Any], name: str) -> Any:
     """The option of a field of a dataclass, for a command that takes that field alone."""
     (text,) = (help_of(hint)[1] for item, hint in option_fields(kind) if item.name == name)
     assert text is not None
-    return _option(text)
+    return _option(name, text)
 
 
 def repeatable(literal: Any, text: str) -> Any:
@@ -97,4 +118,12 @@ def parse_size(text: str) -> tuple[int, int]:
         width = height = 0
     if width < 1 or height < 1:
         raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'")
+    return width, height
+
+
+def net_input_size(text: str) -> tuple[int, int]:
+    """As `parse_size`, for the input of a net."""
+    width, height = parse_size(text)
+    if width % 32 or height % 32 or max(width, height) > 2048:
+        raise typer.BadParameter(f"a net input has sides of multiples of 32 up to 2048 px, got '{text}'")
     return width, height

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from horizon_rt.cli.console import count_progress, print_line
+from horizon_rt.cli.console import print_line
 from horizon_rt.cli.options import parse_size
+from horizon_rt.cli.progress import count_progress
+from horizon_rt.cli.style import make_console
 from horizon_rt.system.host import spare_cores
 
 if TYPE_CHECKING:
@@ -119,11 +121,9 @@ def _range(text: str) -> tuple[float, float]:
 
 
 def _write_pictures(out: Path, count: int, options: StillOptions, *, masks: bool, workers: int) -> None:
-    from rich.console import Console
-
     from horizon_rt.datasets.rendered import write_pictures
 
-    console = Console(stderr=True)
+    console = make_console()
     with count_progress(count, "pictures", console) as done:
         write_pictures(out, options, count=count, masks=masks, workers=workers, on_done=done)
     print_line(console, f"written: {out} ({count} pictures)")
@@ -134,13 +134,11 @@ def _write_clip(
 ) -> None:
     from urllib.parse import urlencode
 
-    from rich.console import Console
-
     from horizon_rt.datasets.rendered import write_clip
     from horizon_rt.sources.synthetic import parse_options
 
     options = parse_options(f"{kind}?{urlencode({k: v for k, v in words.items() if v is not None})}")
-    console, frames = Console(stderr=True), max(1, round(options.fps * options.seconds))
+    console, frames = make_console(), max(1, round(options.fps * options.seconds))
     with count_progress(frames, "frames", console) as done:
         write_clip(out, options, panorama=panorama, workers=workers, on_done=done)
     print_line(console, f"written: {out} ({frames} frames)")

@@ -13,15 +13,10 @@ if TYPE_CHECKING:
     from horizon_rt.pipeline.run import Outputs
     from horizon_rt.sources import Source, SourceInfo
 
-from horizon_rt.cli.console import (
-    print_advice,
-    print_first_use,
-    print_lens,
-    print_line,
-    print_summary,
-    progress,
-)
+from horizon_rt.cli.console import print_advice, print_first_use, print_lens, print_line, print_summary
 from horizon_rt.cli.options import takes
+from horizon_rt.cli.progress import progress
+from horizon_rt.cli.style import make_console
 from horizon_rt.options import RunOptions
 
 __all__ = ["track"]
@@ -48,11 +43,9 @@ def track(
     options: RunOptions,
 ) -> None:
     """Track the horizon through a recording; write its telemetry and a video with the horizon drawn in."""
-    from rich.console import Console
-
     from horizon_rt.pipeline.run import Outputs, open_in_background, run
 
-    console = Console(stderr=True)
+    console = make_console()
     opened = open_in_background(lambda: _open(source, options.source_decoder))
     asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
     outputs = _outputs(out, asked, opened.info)

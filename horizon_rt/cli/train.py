@@ -76,9 +76,9 @@ def train(
     ] = False,
 ) -> None:
     """Train a net on datasets, rendered scenes and panoramas, or fine-tune a model on your own pictures."""
-    from rich.console import Console
-
-    from horizon_rt.cli.console import print_line, training_progress
+    from horizon_rt.cli.console import print_line
+    from horizon_rt.cli.progress import training_progress
+    from horizon_rt.cli.style import make_console
     from horizon_rt.models.manifest import usable_name
     from horizon_rt.system.host import spare_cores
     from horizon_rt.training.run import make_job
@@ -97,7 +97,7 @@ def train(
         precision=precision,
         device=device, tensorboard=tensorboard,
     )  # fmt: skip
-    console = Console(stderr=True)
+    console = make_console()
     try:
         with training_progress(console) as on_step:
             outcome = job.run(on_step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -33,6 +34,8 @@ __all__ = [
     "open_in_background",
     "run",
 ]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,7 @@ def run(
         profile = camera_for(options, source.info)
         tracker = make_tracker(options, source.info, profile)
         context = _context(source.info, profile, tracker, options)
+        _log_choices(source, tracker, profile, options)
         sinks = _open_sinks(outputs, context, source.info, opened)
         if offline:
             return run_offline(
@@ -153,6 +157,18 @@ def run(
             keep_interrupted=keep_interrupted,
             on_frame=on_frame,
         )
+
+
+def _log_choices(
+    source: Source, tracker: HorizonTracker, profile: CameraProfile, options: RunOptions
+) -> None:
+    info = source.info
+    rate = "" if info.frame_rate is None else f", {info.frame_rate:.4g} frames/s"
+    place = "the GPU" if source.on_gpu else "the CPU"
+    _log.info("source: %s, %dx%d px%s, decoded on %s", info.name, info.width, info.height, rate, place)
+    _log.info("net: %s, run by %s", tracker.model, tracker.backend)
+    assumed = ", assumed" if options.lens.is_assumed else ""
+    _log.info("lens: horizontal field of view %.4g°%s", profile.model.hfov_deg, assumed)
 
 
 def _check_repeatable(outputs: Outputs, info: SourceInfo, *, real_time: bool) -> None:

@@ -18,8 +18,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 from support.cli import RunCli, write_horizon
 
-from horizon_rt.cli import _prepare_messages
 from horizon_rt.cli.console import Sanitised, print_line, print_table
+from horizon_rt.cli.style import Style, use_style
 from horizon_rt.datasets import read_horizons
 from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.errors import SourceError
@@ -74,7 +74,7 @@ def test_warnings_hold_no_control_characters(
 ) -> None:
     handler = logging.StreamHandler()
     monkeypatch.setattr(logging, "lastResort", handler)
-    _prepare_messages(debug=False)
+    use_style(Style())
     handler.handle(logging.LogRecord("a", logging.WARNING, "", 0, "%s: damaged", (EVIL,), None))
     assert capsys.readouterr().err == f"WARNING: {SHOWN}: damaged\n"
 
