@@ -15,7 +15,7 @@ from horizon_rt._version import __version__
 from horizon_rt.system.host import find_cameras
 from horizon_rt.system.messages import error_line
 
-__all__ = ["Finding", "examine"]
+__all__ = ["PARTS", "Finding", "examine", "examine_part"]
 
 _PACKAGES = ("torch", "opencv-python", "numpy", "numba", "av", "rich", "typer", "safetensors", "PyYAML")
 _DECODERS = ("h264", "hevc", "vp9", "av1", "mjpeg")
@@ -32,33 +32,6 @@ class Finding:
     part: str
     state: Literal["ok", "none", "missing"]
     text: str
-
-
-def examine() -> list[Finding]:
-    """All findings, the program first; never raises."""
-    looks = (
-        _program,
-        _packages,
-        _cpu,
-        _gpu,
-        _cameras,
-        _display,
-        _decoders,
-        _hardware_decoding,
-        _encoders,
-        _weights,
-        _backends,
-        _analysis,
-        _profiles,
-    )
-    return [_safely(look) for look in looks]
-
-
-def _safely(look: Callable[[], Finding]) -> Finding:
-    try:
-        return look()
-    except Exception as error:
-        return Finding(look.__name__.strip("_"), "missing", error_line(error))
 
 
 def _program() -> Finding:
@@ -178,3 +151,34 @@ def _profiles() -> Finding:
     from horizon_rt.camera.profile_files import profile_names
 
     return Finding("profiles", "ok", ", ".join(profile_names()))
+
+
+PARTS: dict[str, Callable[[], Finding]] = {
+    "program": _program,
+    "packages": _packages,
+    "CPU": _cpu,
+    "GPU": _gpu,
+    "cameras": _cameras,
+    "display": _display,
+    "decoders": _decoders,
+    "hardware decoding": _hardware_decoding,
+    "encoders": _encoders,
+    "weights": _weights,
+    "backends": _backends,
+    "analysis": _analysis,
+    "profiles": _profiles,
+}
+"""What is examined, in this order."""
+
+
+def examine() -> list[Finding]:
+    """The findings for all parts; never raises."""
+    return [examine_part(part) for part in PARTS]
+
+
+def examine_part(part: str) -> Finding:
+    """The finding for one of `PARTS`; never raises."""
+    try:
+        return PARTS[part]()
+    except Exception as error:
+        return Finding(part, "missing", error_line(error))

@@ -25,7 +25,7 @@ from horizon_rt.sources import Source, SourceInfo, WrappedSource, open_source
 from horizon_rt.system.host import peak_memory_mb
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["STAGES", "Plan", "measure"]
+__all__ = ["STAGES", "FirstFrames", "LatencyClock", "Plan", "measure"]
 
 STAGES = ("decode", "preprocess", "segment", "fit", "refine", "track")
 _WARM_UP = 10  # frames
@@ -54,7 +54,7 @@ class Plan:
         return HorizonTracker(camera, engine=self.engine)
 
 
-class _Part(WrappedSource):
+class FirstFrames(WrappedSource):
     """The first frames of a recording."""
 
     def __init__(self, source: Source, frames: int) -> None:
@@ -89,7 +89,7 @@ class _Encode(Sink):
         self._writer.abort()
 
 
-class _Clock(Sink):
+class LatencyClock(Sink):
     """Milliseconds from a decoded frame until its telemetry was written; put it after that sink."""
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class _Runs:
         plan = self._plan
         threads = plan.threads if threads is None else threads
         decoder = plan.engine.decoder(plan.decoder)
-        return _Part(open_source(self._path, threads=threads, decoder=decoder), plan.frames)
+        return FirstFrames(open_source(self._path, threads=threads, decoder=decoder), plan.frames)
 
     def pipeline(
         self, analysis: Analysis, sinks: Sequence[Sink] = (), *, real_time: bool = False
@@ -150,7 +150,7 @@ def measure(path: Path, plan: Plan) -> Result:
         runs = _Runs(path, plan, Path(folder))
         stages = _stage_times(runs)
         speeds, cpu_s = _speeds(runs, plan)
-        clock = _Clock()
+        clock = LatencyClock()
         live = runs.pipeline(runs.tracker, [runs.telemetry(), clock], real_time=True)
     settled = clock.latency_ms[_WARM_UP:] or clock.latency_ms
     return Result(

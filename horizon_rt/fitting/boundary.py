@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["agreement", "crossings"]
 
 
 @kernel()
-def crossings(logits: Any, rays: Any, points: Any, skyward: Any) -> int:
+def crossings(logits: Array, rays: Array, points: Array, skyward: Array) -> int:
     """Collect the zero crossings of `logits` (h, w) as unit rays.
 
     A crossing lies between neighbouring cells, along a row or a column, interpolated linearly. `rays`
@@ -35,7 +34,7 @@ def crossings(logits: Any, rays: Any, points: Any, skyward: Any) -> int:
 
 
 @kernel(inline="always")
-def _cross(a: float, b: float, from_ray: Any, to_ray: Any, point: Any, skyward: Any) -> int:
+def _cross(a: float, b: float, from_ray: Array, to_ray: Array, point: Array, skyward: Array) -> int:
     """Write the crossing between two cells of opposite sign; returns 1, or 0 where there is none.
 
     That is where a ray lies outside the picture, or a logit is no number.
@@ -57,7 +56,7 @@ def _cross(a: float, b: float, from_ray: Any, to_ray: Any, point: Any, skyward: 
 
 
 @kernel()
-def agreement(logits: Any, rays: Any, up: Any, cell: float) -> tuple[float, float, float]:
+def agreement(logits: Array, rays: Array, up: Array, cell: float) -> tuple[float, float, float]:
     """How far the mask is the half plane of `up`, the share of the picture above the horizon by the mask, and
     the width of the band in which the mask is ambiguous, in cells.
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["order_statistic"]
 
 
 @kernel()
-def order_statistic(values: Any, count: int, rank: int) -> float:
+def order_statistic(values: Array, count: int, rank: int) -> float:
     """The value of a rank (0: the least) among the first `count`, whose order it changes (Hoare's FIND)."""
     low, high = 0, count - 1
     while low < high:

@@ -10,12 +10,11 @@ sphere with Tukey's biweight (Beaton & Tukey 1974).
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from horizon_rt.geometry.sphere import cross, tangent_basis
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["TUKEY", "fit_plane"]
 
@@ -28,13 +27,13 @@ _SUPPORT, _WIDEST, _NARROWEST = 1.2, 2.4, 0.35
 
 
 @kernel(inline="always")
-def _dot(p: Any, q: Any) -> float:
+def _dot(p: Array, q: Array) -> float:
     return p[0] * q[0] + p[1] * q[1] + p[2] * q[2]
 
 
 @kernel()
 def fit_plane(
-    points: Any, skyward: Any, count: int, cell: float, seed: int, up: Any, covariance: Any
+    points: Array, skyward: Array, count: int, cell: float, seed: int, up: Array, covariance: Array
 ) -> tuple[int, float, float]:
     """Robust plane of the first `count` crossings.
 
@@ -59,7 +58,7 @@ def fit_plane(
 
 
 @kernel()
-def _consensus(points: Any, skyward: Any, count: int, width: float, seed: int, best: Any) -> bool:
+def _consensus(points: Array, skyward: Array, count: int, width: float, seed: int, best: Array) -> bool:
     """Put the best supported plane of random pairs into `best`; false if none has any support."""
     state = np.uint64(seed * 2 + 1)
     top = 0.0
@@ -80,13 +79,13 @@ def _consensus(points: Any, skyward: Any, count: int, width: float, seed: int, b
 
 
 @kernel(inline="always")
-def _next(state: Any) -> Any:
+def _next(state: np.uint64) -> np.uint64:
     """Knuth's MMIX linear congruential generator, modulo 2⁶⁴; its high bits are the random ones."""
     return state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
 
 
 @kernel(inline="always")
-def _pair_plane(p: Any, q: Any, skyward: Any, apart: float, u: Any) -> bool:
+def _pair_plane(p: Array, q: Array, skyward: Array, apart: float, u: Array) -> bool:
     """The plane through two rays, up on the sky's side; false if they lie less than `apart` rad apart."""
     cross(p, q, u)
     norm = math.sqrt(_dot(u, u))
@@ -99,7 +98,7 @@ def _pair_plane(p: Any, q: Any, skyward: Any, apart: float, u: Any) -> bool:
 
 
 @kernel()
-def _support(points: Any, skyward: Any, count: int, u: Any, width: float) -> float:
+def _support(points: Array, skyward: Array, count: int, u: Array, width: float) -> float:
     """Sum of 1 − min(1, (residual/width)²) over the points whose sky lies on the side of u."""
     score = 0.0
     for k in range(count):
@@ -111,8 +110,8 @@ def _support(points: Any, skyward: Any, count: int, u: Any, width: float) -> flo
 
 @kernel()
 def _normal_equations(
-    points: Any, skyward: Any, count: int, up: Any, a: Any, b: Any, cut: float
-) -> tuple[int, Any, float, float, Any]:
+    points: Array, skyward: Array, count: int, up: Array, a: Array, b: Array, cut: float
+) -> tuple[int, tuple[float, float, float], float, float, tuple[float, float]]:
     """Weighted sums of one Gauss–Newton step for u + α a + β b.
 
     Returns the inliers, the matrix as (aa, ab, bb), Σ w r², Σ w, and the gradient (a, b).
@@ -132,7 +131,7 @@ def _normal_equations(
 
 
 @kernel(inline="always")
-def _move(up: Any, a: Any, b: Any, alpha: float, beta: float) -> None:
+def _move(up: Array, a: Array, b: Array, alpha: float, beta: float) -> None:
     """Step from u to the direction of u + α a + β b."""
     norm = math.sqrt(1.0 + alpha * alpha + beta * beta)
     for c in range(3):
@@ -140,7 +139,7 @@ def _move(up: Any, a: Any, b: Any, alpha: float, beta: float) -> None:
 
 
 @kernel(inline="always")
-def _invert(m: Any, a: Any, b: Any, factor: float, out: Any) -> None:
+def _invert(m: tuple[float, float, float], a: Array, b: Array, factor: float, out: Array) -> None:
     """Factor times the adjugate of the tangent matrix (aa, ab, bb), in camera axes."""
     for c in range(3):
         for d in range(3):
@@ -149,7 +148,7 @@ def _invert(m: Any, a: Any, b: Any, factor: float, out: Any) -> None:
 
 
 @kernel()
-def _span(points: Any, skyward: Any, count: int, up: Any, cut: float) -> float:
+def _span(points: Array, skyward: Array, count: int, up: Array, cut: float) -> float:
     """Angle in rad that the inliers span along the horizon."""
     low = high = 0.0
     first = -1

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.fitting.stations import Strip
 from horizon_rt.frame import DevicePlane, Plane
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["sample_profiles", "sample_strip"]
 
@@ -32,7 +30,14 @@ def sample_strip(
 
 @kernel(fastmath=True)
 def sample_profiles(
-    luma: Any, points: Any, normals: Any, step: float, along: float, count: int, gain: float, rows: Any
+    luma: Array,
+    points: Array,
+    normals: Array,
+    step: float,
+    along: float,
+    count: int,
+    gain: float,
+    rows: Array,
 ) -> None:
     """Fill `rows` (r, n): luma `step` px apart along the normals, each the mean of `count` samples along the
     horizon, `along` px apart, times `gain`. Bilinear; beyond the picture, of 2×2 px or more, its border goes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,8 +145,8 @@ class Stations:
 
 @kernel()
 def pinhole_stations(
-    u: Any, lens: tuple[float, float, float, float], size: tuple[int, int], points: Any, normals: Any,
-    scales: Any, shares: Any, ends: Any, azimuths: Any,
+    u: Array, lens: tuple[float, float, float, float], size: tuple[int, int], points: Array, normals: Array,
+    scales: Array, shares: Array, ends: Array, azimuths: Array,
 ) -> float:  # fmt: skip
     """Fill the fields of a `Strip` for the up vector `u` (3,).
 
@@ -183,7 +183,7 @@ def pinhole_stations(
 
 @kernel()
 def _ends_in_view(
-    u: Any, lens: tuple[float, float, float, float], size: tuple[int, int]
+    u: Array, lens: tuple[float, float, float, float], size: tuple[int, int]
 ) -> tuple[float, float]:
     """The larger and the smaller azimuth of the horizon at the picture's border; alike where out of view.
 
@@ -213,7 +213,7 @@ def _ends_in_view(
 
 
 @kernel(inline="always")
-def _azimuth(u: Any, x: float, y: float) -> float:
+def _azimuth(u: Array, x: float, y: float) -> float:
     """Of the ray (x, y, 1) on the horizon."""
     level = math.sqrt(1.0 - u[2] * u[2])
     right = (y * u[0] - x * u[1]) / level

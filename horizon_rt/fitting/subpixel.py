@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from horizon_rt.fitting.order_statistics import order_statistic
 from horizon_rt.fitting.plane import TUKEY
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["fit_subpixel"]
 
@@ -21,8 +20,8 @@ _FALL = 0.6  # of its peak, to which the mean gradient falls at the sides of an 
 
 @kernel(fastmath=True)
 def fit_subpixel(
-    rows: Any, scales: Any, shares: Any, sign: float, window: float
-) -> tuple[int, float, float, Any]:
+    rows: Array, scales: Array, shares: Array, sign: float, window: float
+) -> tuple[int, float, float, Array]:
     """Robust plane through the largest gradients of the stations, no more than `window` rows away.
 
     Returns how many stations lie on it (0: none that is consistent), its elevations at both ends, and their
@@ -79,7 +78,7 @@ def fit_subpixel(
 
 
 @kernel(fastmath=True)
-def _edge_width(rows: Any, sign: float, window: float) -> float:
+def _edge_width(rows: Array, sign: float, window: float) -> float:
     """Rows over which the mean profile has its gradient above `_FALL` of the largest near the middle."""
     count, n = rows.shape
     half, reach = count // 2, int(window + 0.5)
@@ -100,7 +99,7 @@ def _edge_width(rows: Any, sign: float, window: float) -> float:
 
 
 @kernel(fastmath=True)
-def _smoothed(rows: Any, sigma: float) -> Any:
+def _smoothed(rows: Array, sigma: float) -> Array:
     """Derivative by rows, smoothed with a Gaussian of `sigma` rows."""
     count, n = rows.shape
     reach = math.ceil(3 * sigma)
@@ -118,7 +117,7 @@ def _smoothed(rows: Any, sigma: float) -> Any:
 
 
 @kernel(inline="always")
-def _maximum(smooth: Any, k: int, sign: float, middle: float, window: float) -> tuple[float, float]:
+def _maximum(smooth: Array, k: int, sign: float, middle: float, window: float) -> tuple[float, float]:
     """Place and size of the largest gradient of a station within `window` rows of `middle`; size 0 if none.
 
     The place is the top of the parabola through the largest value and its neighbours.

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["cross", "offset", "tangent_basis", "turn"]
 
 
 @kernel(inline="always")
-def cross(p: Any, q: Any, out: Any) -> None:
+def cross(p: Array, q: Array, out: Array) -> None:
     """Fill `out` with the vector product p × q."""
     out[0] = p[1] * q[2] - p[2] * q[1]
     out[1] = p[2] * q[0] - p[0] * q[2]
@@ -21,7 +20,7 @@ def cross(p: Any, q: Any, out: Any) -> None:
 
 
 @kernel()
-def tangent_basis(u: Any) -> tuple[Any, Any]:
+def tangent_basis(u: Array) -> tuple[Array, Array]:
     """Two unit vectors that complete the unit vector u to a right-handed orthonormal basis (a, b, u)."""
     a, b = np.zeros(3), np.empty(3)
     k = 0 if abs(u[0]) < 0.6 else 1
@@ -33,7 +32,7 @@ def tangent_basis(u: Any) -> tuple[Any, Any]:
 
 
 @kernel()
-def turn(frame: Any, a: float, b: float) -> None:
+def turn(frame: Array, a: float, b: float) -> None:
     """Rotate the whole frame along the great circle that starts in tangent direction (a, b), in rad."""
     angle = math.sqrt(a * a + b * b)
     if angle < 1e-15:
@@ -54,7 +53,7 @@ def turn(frame: Any, a: float, b: float) -> None:
 
 
 @kernel()
-def offset(frame: Any, u: Any) -> tuple[float, float]:
+def offset(frame: Array, u: Array) -> tuple[float, float]:
     """Where u lies from the state: the logarithm of the sphere, in tangent coordinates."""
     x = y = z = 0.0
     for k in range(3):

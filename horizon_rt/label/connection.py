@@ -7,10 +7,10 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["BoundedProtocol"]
+__all__ = ["CHECK_S", "MOST_CONNECTIONS", "BoundedProtocol"]
 
-_MOST_CONNECTIONS = 64  # a browser opens six
-_CHECK_S = 10.0
+MOST_CONNECTIONS = 64  # a browser opens six
+CHECK_S = 10.0
 _CHECKS_AT_REST, _CHECKS_AT_WORK = 1, 9  # how often nothing new may be found
 
 
@@ -23,7 +23,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless there are too many (asyncio)."""
         super().connection_made(transport)
-        if len(self.connections) > _MOST_CONNECTIONS:
+        if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()
             return
         self._watch(None, 0)
@@ -37,4 +37,4 @@ class BoundedProtocol(H11Protocol):
         if checks > (_CHECKS_AT_REST if at_rest else _CHECKS_AT_WORK):
             self.transport.abort()
         else:
-            self.loop.call_later(_CHECK_S, self._watch, self.cycle, checks)
+            self.loop.call_later(CHECK_S, self._watch, self.cycle, checks)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import cv2
 import numpy as np
@@ -196,7 +196,7 @@ class _Profiles:
 
 
 @kernel()
-def _strongest(gradient: Any, low: int, high: int) -> tuple[int, int, float]:
+def _strongest(gradient: Array, low: int, high: int) -> tuple[int, int, float]:
     """Rows low..high of both ends of the straight line with the largest absolute sum of gradients."""
     stations = gradient.shape[1]
     best_first, best_last, best = low, low, 0.0

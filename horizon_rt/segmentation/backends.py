@@ -20,6 +20,7 @@ from horizon_rt.system.extras import EXTRAS, is_installed, require
 from horizon_rt.system.host import has_cuda_driver
 
 __all__ = [
+    "forget_nets",
     "installed_backends",
     "make_backend",
     "make_segmenter",
@@ -128,6 +129,12 @@ def _make(card: ModelCard, engine: _Resolved) -> Backend:
 
 
 _shared = lru_cache(maxsize=_SHARED_NETS)(_make)
+
+
+def forget_nets() -> None:
+    """Let go of the nets that trackers of one model share; those in use live on."""
+    _shared.cache_clear()
+    _first_that_runs.cache_clear()
 
 
 def _no_such_precision(

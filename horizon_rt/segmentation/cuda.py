@@ -39,7 +39,7 @@ class DeviceNet:
         self.name = backend_name("torchscript", dtype, on_gpu=self.on_gpu)
         # Norms are folded before the weights are rounded.
         folded = _without_norms(deepcopy(net).eval()).requires_grad_(False)
-        self._graph = scripted(folded.to(self.device, self.dtype, memory_format=torch.channels_last))  # type: ignore[call-overload]
+        self.graph = scripted(folded.to(self.device, self.dtype, memory_format=torch.channels_last))  # type: ignore[call-overload]
 
     def __call__(self, picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Run the net once, without a graph; see `Backend`."""
@@ -49,7 +49,7 @@ class DeviceNet:
 
     def run(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mask logits (n, 1, h/4, w/4) and presence logits (n,) of a batch (n, 3, h, w) on the device."""
-        return run_as_it_is(self._graph, pictures)
+        return run_as_it_is(self.graph, pictures)
 
 
 def _without_norms(net: nn.Module) -> nn.Module:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from horizon_rt.frame import ColourMatrix, Frame, Plane, Sampling
 from horizon_rt.frame.colour import yuv_from_rgb
 from horizon_rt.models.sizes import CHROMA_GAIN, INPUT_AREA_PX, LUMA_FLOOR
 from horizon_rt.segmentation.letterbox import Letterbox, input_size, letterbox_of
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = [
     "Preprocessor",
@@ -42,7 +41,7 @@ class Preprocessor:
     def __init__(self, area_px: int = INPUT_AREA_PX) -> None:
         self._area_px = area_px
         self.input: NDArray[np.float32] = np.empty((1, 3, 0, 0), np.float32)
-        self._row = np.empty(0, np.float32)
+        self.scratch = np.empty(0, np.float32)
 
     def __call__(self, frame: Frame) -> Letterbox:
         """Fill `input` from a frame and return where the picture lies in it."""
@@ -68,10 +67,10 @@ class Preprocessor:
         height, width = out.shape
         y0, yw = taps_of(rows, height, box.scale * frame.height / rows, box.top)
         x0, xw = taps_of(columns, width, box.scale * frame.width / columns, box.left)
-        if len(self._row) < columns:
-            self._row = np.empty(columns, np.float32)
+        if len(self.scratch) < columns:
+            self.scratch = np.empty(columns, np.float32)
         unroll = (0,) * xw.shape[1]
-        _area(_contiguous_rows(plane), columns, y0, yw, x0, xw, gain, bias, self._row, out, unroll)
+        _area(_contiguous_rows(plane), columns, y0, yw, x0, xw, gain, bias, self.scratch, out, unroll)
 
 
 def gains_of(sampling: Sampling) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -122,8 +121,8 @@ def _contiguous_rows(plane: Plane) -> Plane:
 
 @kernel(fastmath=True)
 def _area(
-    plane: Any, columns: int, y0: Any, yw: Any, x0: Any, xw: Any, gain: float, bias: float, row: Any,
-    out: Any, unroll: Any,
+    plane: Array, columns: int, y0: Array, yw: Array, x0: Array, xw: Array, gain: float, bias: float,
+    row: Array, out: Array, unroll: tuple[int, ...],
 ) -> None:  # fmt: skip
     """Weighted rows into `row`, then weighted columns of it into a row of `out`.
 
@@ -154,7 +153,7 @@ def _area(
 
 
 @kernel(fastmath=True)
-def _transform(yuv: Any, matrix: Any) -> None:
+def _transform(yuv: Array, matrix: Array) -> None:
     for i in range(yuv.shape[1]):
         for j in range(yuv.shape[2]):
             y, u, v = yuv[0, i, j], yuv[1, i, j], yuv[2, i, j]
@@ -163,7 +162,7 @@ def _transform(yuv: Any, matrix: Any) -> None:
 
 
 @kernel(fastmath=True)
-def _standardise(yuv: Any) -> None:
+def _standardise(yuv: Array) -> None:
     count = yuv.shape[1] * yuv.shape[2]
     total, squares = 0.0, 0.0
     for i in range(yuv.shape[1]):

@@ -15,9 +15,9 @@ from horizon_rt.system.host import needs_display_server, unix_socket
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["display_available", "reach_display"]
+__all__ = ["ANSWER_S", "display_available", "reach_display", "speaks_wayland"]
 
-_ANSWER_S = 2.0
+ANSWER_S = 2.0
 _ATTEMPTS = 3
 _PAUSE_S = 0.1
 # The X11 connection setup of a little-endian client, protocol 11.0, without a cookie.
@@ -43,7 +43,7 @@ def reach_display() -> Iterator[bool]:
         with _x_link(display) or nullcontext() as link:
             yield link is not None
     else:
-        yield bool(os.environ.get("WAYLAND_DISPLAY")) and _speaks_wayland() and _wayland_answers()
+        yield bool(os.environ.get("WAYLAND_DISPLAY")) and speaks_wayland() and _wayland_answers()
 
 
 def _x_link(display: str) -> socket.socket | None:
@@ -73,7 +73,7 @@ def _x_link(display: str) -> socket.socket | None:
 
 def _x_answer(link: socket.socket) -> bool | None:
     """Whether the server takes us in; None when it hung up, as it does while it restarts."""
-    link.settimeout(_ANSWER_S)
+    link.settimeout(ANSWER_S)
     try:
         link.sendall(_X_GREETING)
         answer = link.recv(1)
@@ -87,7 +87,7 @@ def _x_answer(link: socket.socket) -> bool | None:
 
 def _x_connection(host: str, screen: int) -> socket.socket:
     if host not in ("", "unix"):
-        return socket.create_connection((host.strip("[]"), 6000 + screen), timeout=_ANSWER_S)
+        return socket.create_connection((host.strip("[]"), 6000 + screen), timeout=ANSWER_S)
     link = unix_socket()
     path = f"/tmp/.X11-unix/X{screen}"
     try:
@@ -112,7 +112,7 @@ def _wayland_answers() -> bool:
     return True
 
 
-def _speaks_wayland() -> bool:
+def speaks_wayland() -> bool:
     """OpenCV's wheels bring Qt plugins, as a rule for X11 alone; other builds use the system's toolkit."""
     spec = importlib.util.find_spec("cv2")
     if spec is None or spec.origin is None:

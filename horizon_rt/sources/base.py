@@ -62,12 +62,13 @@ class Source(ABC):
     info: SourceInfo
     on_gpu = False
     """Whether the first frame is in the memory of a GPU."""
+    released = False
+    """Whether what the source held is given back, as it is soon after `close`."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._released = False
         self.reopener: Callable[[], Source] | None = None
 
     @abstractmethod
@@ -117,8 +118,8 @@ class Source(ABC):
         if not self._closing.is_set() or not self._lock.acquire(blocking=False):
             return
         try:
-            if not self._released:
-                self._released = True
+            if not self.released:
+                self.released = True
                 self._release()
         finally:
             self._lock.release()

@@ -144,7 +144,7 @@ class ContainerSource(Source):
         return picture.time if stamped else None
 
     def _report_end(self) -> None:
-        if self._count == 0 or self._closing.is_set() or self._released:
+        if self._count == 0 or self._closing.is_set() or self.released:
             return
         name, decoder, repaired = self._options.name, self._decoder, self._clock.repaired
         if decoder.gave_up:

@@ -16,14 +16,14 @@ from av.video.stream import VideoStream
 
 from horizon_rt.imaging.opening import describe
 
-__all__ = ["MAX_CONSECUTIVE_ERRORS", "PacketDecoder"]
+__all__ = ["MAX_CONSECUTIVE_ERRORS", "STALL_S", "PacketDecoder"]
 
 # More than the longest usual distance between key frames (250), so that a stream joined in its middle
 # recovers.
 MAX_CONSECUTIVE_ERRORS = 500
 _POLL_S = 0.002
 # A camera that is silent for this long is taken as unplugged.
-_STALL_S = 10.0
+STALL_S = 10.0
 
 
 class PacketDecoder:
@@ -79,9 +79,9 @@ class PacketDecoder:
 
     def _wait(self) -> None:
         self._closing.wait(_POLL_S)
-        if time.monotonic() - self._last_packet_s > _STALL_S:
+        if time.monotonic() - self._last_packet_s > STALL_S:
             self.gave_up = True
-            self.last_error = f"no picture for {_STALL_S:g} s"
+            self.last_error = f"no picture for {STALL_S:g} s"
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:

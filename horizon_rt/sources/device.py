@@ -19,9 +19,9 @@ from horizon_rt.sources.base import Source, SourceInfo
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.system.host import make_nonblocking, uses_v4l2
 
-__all__ = ["open_device", "open_graph"]
+__all__ = ["OPEN_TIMEOUT_S", "open_device", "open_graph"]
 
-_OPEN_TIMEOUT_S = 10.0
+OPEN_TIMEOUT_S = 10.0
 
 
 def open_device(
@@ -103,9 +103,9 @@ def _open_in_time(path: str, wish: dict[str, str]) -> InputContainer | FFmpegErr
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(_OPEN_TIMEOUT_S)
+    thread.join(OPEN_TIMEOUT_S)
     if not results:
-        raise SourceError(f"camera {path} gives no picture within {_OPEN_TIMEOUT_S:g} s; has it a signal?")
+        raise SourceError(f"camera {path} gives no picture within {OPEN_TIMEOUT_S:g} s; has it a signal?")
     return results[0]
 
 

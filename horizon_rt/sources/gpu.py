@@ -10,7 +10,7 @@ from horizon_rt.system.host import CUDA_VIDEO_LIBRARY, has_cuda_driver, has_libr
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
 
-__all__ = ["accelerator_for", "gpu_refusal"]
+__all__ = ["accelerator", "accelerator_for", "gpu_refusal"]
 
 
 def gpu_refusal() -> str | None:
@@ -35,7 +35,7 @@ def _device_refusal() -> str | None:
     if not torch.cuda.is_available():
         return "no CUDA device answers"
     try:
-        _accelerator().create(Codec("h264", "r"))
+        accelerator().create(Codec("h264", "r"))
     except NotImplementedError:
         return "this build of PyAV decodes nothing with CUDA"
     except (FFmpegError, RuntimeError) as error:
@@ -46,10 +46,11 @@ def _device_refusal() -> str | None:
 
 def accelerator_for(decoder: DecoderChoice) -> HWAccel | None:
     """What `av.open` needs to leave pictures on the GPU, in the thread that opens; None for the CPU."""
-    return None if decoder == "cpu" or gpu_refusal() is not None else _accelerator()
+    return None if decoder == "cpu" or gpu_refusal() is not None else accelerator()
 
 
-def _accelerator() -> HWAccel:
+def accelerator() -> HWAccel:
+    """CUDA, sharing PyTorch's context and stream."""
     import torch
     from av.codec.hwaccel import HWAccel
 

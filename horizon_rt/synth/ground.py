@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from horizon_rt.synth.noise import cell
 from horizon_rt.synth.sky import toward_zenith
 from horizon_rt.synth.texture import CELLS, CLOUDS, ROUGH, WAVES, look_up, waves_at
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, Record, kernel
 
 __all__ = ["ground_colour"]
 
 
 @kernel(fastmath=True)
 def ground_colour(
-    scene: Any, patterns: Any, waves: Any, x: float, y: float, z: float, pixel: float, east: float,
-    north: float, time_s: float, colour: Any,
+    scene: Record, patterns: Array, waves: Array, x: float, y: float, z: float, pixel: float, east: float,
+    north: float, time_s: float, colour: Array,
 ) -> None:  # fmt: skip
     """Fill `colour` for the ray (x east, y up, z north), y < 0, from `scene.height` above (east, north)."""
     distance = scene.height / -y
@@ -43,7 +42,7 @@ def ground_colour(
 
 @kernel(fastmath=True)
 def _light(
-    scene: Any, patterns: Any, gx: float, gz: float, footprint: float, distance: float, colour: Any
+    scene: Record, patterns: Array, gx: float, gz: float, footprint: float, distance: float, colour: Array
 ) -> None:
     """Shadows of clouds, then the haze up to the distance where the earth curves away."""
     tone = 1.0
@@ -58,8 +57,8 @@ def _light(
 
 @kernel(fastmath=True)
 def _water(
-    scene: Any, patterns: Any, waves: Any, gx: float, gz: float, x: float, y: float, z: float,
-    footprint: float, depth: float, time_s: float, colour: Any,
+    scene: Record, patterns: Array, waves: Array, gx: float, gz: float, x: float, y: float, z: float,
+    footprint: float, depth: float, time_s: float, colour: Array,
 ) -> None:  # fmt: skip
     """Facets mirror the sky by Schlick's Fresnel term (1994); the rest is light out of the water."""
     tile = WAVES * scene.wave_length
@@ -93,8 +92,8 @@ def _water(
 
 @kernel(fastmath=True)
 def _glitter(
-    scene: Any, x: float, y: float, z: float, sx: float, sz: float, norm: float, facing: float,
-    rough: float, colour: Any,
+    scene: Record, x: float, y: float, z: float, sx: float, sz: float, norm: float, facing: float,
+    rough: float, colour: Array,
 ) -> None:  # fmt: skip
     """The sun in every facet, spread by the waves that are too fine to be seen."""
     rx, ry, rz = x - 2.0 * facing * sx / norm, y + 2.0 * facing / norm, z - 2.0 * facing * sz / norm
@@ -108,8 +107,8 @@ def _glitter(
 
 @kernel(fastmath=True)
 def _foam(
-    scene: Any, patterns: Any, gx: float, gz: float, crest: float, footprint: float, depth: float,
-    time_s: float, colour: Any,
+    scene: Record, patterns: Array, gx: float, gz: float, crest: float, footprint: float, depth: float,
+    time_s: float, colour: Array,
 ) -> None:  # fmt: skip
     """White caps on the crests, and lines of surf before a shore."""
     surf = scene.sea_level < 0.999 and depth < 6.0
@@ -132,7 +131,7 @@ def _foam(
 
 @kernel(fastmath=True)
 def _land(
-    scene: Any, patterns: Any, gx: float, gz: float, footprint: float, depth: float, colour: Any
+    scene: Record, patterns: Array, gx: float, gz: float, footprint: float, depth: float, colour: Array
 ) -> None:
     """Parcels, patches or wild ground in four tones, with a finer grain; wet and bare beside the water."""
     p = scene.patch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from horizon_rt.geometry import UpVector
 from horizon_rt.synth.noise import cell
 from horizon_rt.synth.render import world_axes
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["random_room"]
 
@@ -50,7 +49,7 @@ def _furniture(rng: np.random.Generator, size: NDArray[np.float64]) -> NDArray[n
 
 @kernel()
 def _trace(
-    rays: Any, axes: Any, boxes: Any, tones: Any, detail: float, pixel: float, seed: int, image: Any
+    rays: Array, axes: Array, boxes: Array, tones: Array, detail: float, pixel: float, seed: int, image: Array
 ) -> None:
     ray = np.empty(3)
     for row in range(rays.shape[0]):
@@ -77,7 +76,7 @@ def _trace(
 
 
 @kernel()
-def _leave(ray: Any, box: Any) -> tuple[float, int]:
+def _leave(ray: Array, box: Array) -> tuple[float, int]:
     """Distance and face (2·axis + side) where a ray from inside leaves a box."""
     best, face = 1e9, 0
     for k in range(3):
@@ -88,7 +87,7 @@ def _leave(ray: Any, box: Any) -> tuple[float, int]:
 
 
 @kernel()
-def _enter(ray: Any, box: Any) -> tuple[float, int]:
+def _enter(ray: Array, box: Array) -> tuple[float, int]:
     """Distance and face where a ray from outside enters a box; 1e9 where it passes by."""
     near, far, face = 0.0, 1e9, 0
     for k in range(3):

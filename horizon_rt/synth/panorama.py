@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +17,7 @@ from horizon_rt.geometry import UpVector
 from horizon_rt.imaging.picture import read_picture
 from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
 from horizon_rt.synth.render import world_axes
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["Panorama", "find_panoramas", "load_panoramas", "panorama_view", "read_panorama"]
 
@@ -123,7 +122,7 @@ def panorama_view(
 
 @kernel()
 def _equirectangular(
-    rays: Any, axes: Any, lift: float, rows: int, columns: int, out_x: Any, out_y: Any
+    rays: Array, axes: Array, lift: float, rows: int, columns: int, out_x: Array, out_y: Array
 ) -> None:
     """Column and row in the panorama of every ray."""
     for i in range(rays.shape[0]):

@@ -8,7 +8,6 @@ at its true place to a small fraction of a pixel. `time_s` moves the waves and c
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from horizon_rt.synth.noise import cell, fractal1, value1, value2
 from horizon_rt.synth.scene import Scene
 from horizon_rt.synth.sky import sky_colour
 from horizon_rt.synth.texture import texture_atlas
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, Record, kernel
 
 __all__ = ["camera_rays", "render", "world_axes"]
 
@@ -38,7 +37,7 @@ def camera_rays(camera: Camera) -> NDArray[np.float32]:
 
 
 @kernel()
-def _pinhole_rays(fx: float, fy: float, cx: float, cy: float, rays: Any) -> None:
+def _pinhole_rays(fx: float, fy: float, cx: float, cy: float, rays: Array) -> None:
     for row in range(rays.shape[0]):
         for column in range(rays.shape[1]):
             x, y = (column - cx) / fx, (row - cy) / fy
@@ -88,8 +87,8 @@ def render(
 
 @kernel(fastmath=True)
 def _render(
-    scenes: Any, layers: Any, patterns: Any, waves: Any, rays: Any, axes: Any, pixel: float, east: float,
-    north: float, time_s: float, backdrop: Any, image: Any,
+    scenes: Array, layers: Array, patterns: Array, waves: Array, rays: Array, axes: Array, pixel: float,
+    east: float, north: float, time_s: float, backdrop: Array, image: Array,
 ) -> None:  # fmt: skip
     scene = scenes[0]
     colour = np.empty(3, np.float32)
@@ -119,7 +118,9 @@ def _render(
 
 
 @kernel(fastmath=True)
-def _profiles(scene: Any, layers: Any, x: float, y: float, z: float, pixel: float, colour: Any) -> None:
+def _profiles(
+    scene: Record, layers: Array, x: float, y: float, z: float, pixel: float, colour: Array
+) -> None:
     """Draw the standing layers, far to near, over the colour."""
     azimuth = 10.0
     for index in range(layers.shape[0]):

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["THERMAL_SHARE", "Development", "Image", "develop", "jpeg", "random_sensor", "to_uint8"]
 
@@ -70,8 +70,8 @@ def _noise_store() -> NDArray[np.float32]:
 
 @kernel(fastmath=True)
 def _develop(
-    image: Any, mix: Any, vignette: float, curve: Any, slope: float, noise: float, noise_colour: float,
-    coarse: int, start: int, store: Any, out: Any,
+    image: Array, mix: Array, vignette: float, curve: Array, slope: float, noise: float, noise_colour: float,
+    coarse: int, start: int, store: Array, out: Array,
 ) -> None:  # fmt: skip
     height, width = image.shape[:2]
     for row in range(height):

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from horizon_rt.synth.noise import cell
 from horizon_rt.synth.texture import CLOUDS, ROUGH, look_up
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, Record, kernel
 
 __all__ = ["sky_colour", "toward_zenith"]
 
 
 @kernel(fastmath=True, inline="always")
-def toward_zenith(scene: Any, elevation: float) -> float:
+def toward_zenith(scene: Record, elevation: float) -> float:
     """Share of the zenith's colour in a clear sky at the sine of an elevation; the rest is the skyline's."""
     return 1.0 - math.exp(-elevation * scene.sky_falloff)
 
 
 @kernel(fastmath=True)
 def sky_colour(
-    scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float, time_s: float, colour: Any
+    scene: Record, patterns: Array, x: float, y: float, z: float, pixel: float, time_s: float, colour: Array
 ) -> None:
     """Fill `colour` for the ray (x east, y up, z north), y >= 0."""
     blend = toward_zenith(scene, y)
@@ -44,7 +43,7 @@ def sky_colour(
 
 @kernel(fastmath=True)
 def _clouds(
-    scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float, time_s: float, colour: Any
+    scene: Record, patterns: Array, x: float, y: float, z: float, pixel: float, time_s: float, colour: Array
 ) -> None:
     """A flat layer of clouds overhead that runs into the distance."""
     reach = 0.12 * scene.cloud_scale / (y + 0.06)
@@ -68,7 +67,7 @@ def _below(y: float, edge: float, soft: float) -> float:
 
 
 @kernel(fastmath=True)
-def _bank(scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float, colour: Any) -> None:
+def _bank(scene: Record, patterns: Array, x: float, y: float, z: float, pixel: float, colour: Array) -> None:
     """A bank of clouds or haze low over the horizon, whose edge is easily taken for it."""
     azimuth = math.atan2(x, z)
     ragged = look_up(patterns, ROUGH, 0.35 * azimuth + scene.offset[1], 2.0 * y, 0.35 * pixel) - 0.5
@@ -79,7 +78,9 @@ def _bank(scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float,
 
 
 @kernel(fastmath=True)
-def _streaks(scene: Any, patterns: Any, x: float, y: float, z: float, pixel: float, colour: Any) -> None:
+def _streaks(
+    scene: Record, patterns: Array, x: float, y: float, z: float, pixel: float, colour: Array
+) -> None:
     """Bands of cloud or light that float low over the horizon and run along it, as at dusk."""
     azimuth = math.atan2(x, z)
     for index in range(scene.streaks.shape[0]):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.system.kernels import kernel
+from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["CELLS", "CLOUDS", "ROUGH", "WAVES", "Atlas", "look_up", "texture_atlas", "waves_at"]
 
@@ -129,7 +129,7 @@ def _level(footprint: float) -> tuple[int, float]:
 
 
 @kernel(fastmath=True)
-def _bilinear(texels: Any, pattern: int, u: float, v: float, level: int) -> float:
+def _bilinear(texels: Array, pattern: int, u: float, v: float, level: int) -> float:
     a, b, c, d, s, t = _corner(u, v, level)
     top = texels[pattern, a] + (texels[pattern, b] - texels[pattern, a]) * s
     bottom = texels[pattern, c] + (texels[pattern, d] - texels[pattern, c]) * s
@@ -137,7 +137,7 @@ def _bilinear(texels: Any, pattern: int, u: float, v: float, level: int) -> floa
 
 
 @kernel(fastmath=True)
-def look_up(texels: Any, pattern: int, u: float, v: float, footprint: float) -> float:
+def look_up(texels: Array, pattern: int, u: float, v: float, footprint: float) -> float:
     """A pattern at (u, v), averaged over about `footprint`; all in tiles."""
     if footprint > _FLAT:
         return 0.5
@@ -151,7 +151,7 @@ def look_up(texels: Any, pattern: int, u: float, v: float, footprint: float) -> 
 
 
 @kernel(fastmath=True)
-def waves_at(waves: Any, u: float, v: float, footprint: float) -> tuple[float, float, float]:
+def waves_at(waves: Array, u: float, v: float, footprint: float) -> tuple[float, float, float]:
     """Height and slopes along u and v at (u, v), averaged over about `footprint`; all in tiles."""
     height = du = dv = 0.0
     if WAVES * footprint > 2.0:

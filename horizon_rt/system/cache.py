@@ -12,10 +12,11 @@ from pathlib import Path
 
 from horizon_rt.system.host import is_private, temporary_name
 
-__all__ = ["cache_folder", "keep", "kept", "say_once", "seal", "unseal"]
+__all__ = ["cache_folder", "keep", "kept", "said", "say_once", "seal", "unseal"]
 
 _log = logging.getLogger(__name__)
-_said: set[str] = set()
+said: set[str] = set()
+"""What `say_once` has told."""
 _DIGEST = hashlib.sha256
 _DIGEST_SIZE = _DIGEST().digest_size
 
@@ -62,9 +63,9 @@ def _temporary_folder() -> Path | None:
 
 def say_once(what: str, message: str) -> None:
     """Warn of something for the first time, and in the process that the user started."""
-    if what not in _said and multiprocessing.parent_process() is None:
+    if what not in said and multiprocessing.parent_process() is None:
         _log.warning("%s", message)
-    _said.add(what)
+    said.add(what)
 
 
 def seal(data: bytes) -> bytes:

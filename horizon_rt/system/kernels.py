@@ -10,16 +10,21 @@ import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from numba import njit
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.serialize import dumps
+from numpy.typing import NDArray
 
 from horizon_rt.system.cache import cache_folder, say_once, seal, unseal
 
-__all__ = ["are_compiled", "kernel"]
+__all__ = ["Array", "Record", "are_compiled", "caches", "kernel"]
 
+Array: TypeAlias = NDArray[Any]
+"""An array inside a kernel, which is compiled for the dtype and layout that it is called with."""
+Record: TypeAlias = Any
+"""A row of a structured array inside a kernel, with an attribute for each field."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 # NUMBA_CACHE_DIR and __pycache__; a folder of Numba's in the user's home comes behind, in which ours stands.
 _GIVEN, _BESIDE, *_ = CompileResultCacheImpl._locator_classes
@@ -86,7 +91,8 @@ class _Cache(FunctionCache):  # type: ignore[misc]
                 Path(file).unlink()
 
 
-_caches: list[_Cache] = []
+caches: list[_Cache] = []
+"""Those of all kernels of the modules that are imported."""
 
 
 def kernel(
@@ -102,7 +108,7 @@ def kernel(
         # Numba's RuntimeError says that no folder can be written, of which `cache_folder` has told.
         with suppress(RuntimeError):
             made._cache = _Cache(function)
-            _caches.append(made._cache)
+            caches.append(made._cache)
         return made
 
     return compiled
@@ -110,4 +116,4 @@ def kernel(
 
 def are_compiled() -> bool:
     """Whether any kernel of the modules that are imported was kept by an earlier start."""
-    return any(cache.index.exists() for cache in _caches)
+    return any(cache.index.exists() for cache in caches)

@@ -8,7 +8,7 @@ white acceleration. There is no angle to wrap: inverted flight and ±180° are p
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +93,7 @@ class SphereKalman:
 
 
 @kernel()
-def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> None:
+def _predict(frame: Array, velocity: Array, p: Array, dt: float, density: float) -> None:
     turn(frame, velocity[0] * dt, velocity[1] * dt)
     for i in range(2):  # P ← F P Fᵀ with F = [[I, dt I], [0, I]]
         for j in range(4):
@@ -110,7 +110,7 @@ def _predict(frame: Any, velocity: Any, p: Any, dt: float, density: float) -> No
 
 
 @kernel()
-def _tangent(frame: Any, covariance: Any) -> tuple[float, float, float]:
+def _tangent(frame: Array, covariance: Array) -> tuple[float, float, float]:
     """The entries 00, 01, 11 in the tangent plane of a covariance (3, 3)."""
     a00, a01, a11 = _LEAST_VARIANCE, 0.0, _LEAST_VARIANCE
     for i in range(3):
@@ -123,7 +123,7 @@ def _tangent(frame: Any, covariance: Any) -> tuple[float, float, float]:
 
 
 @kernel()
-def _innovation(frame: Any, p: Any, u: Any, covariance: Any) -> float:
+def _innovation(frame: Array, p: Array, u: Array, covariance: Array) -> float:
     x, y = offset(frame, u)
     n00, n01, n11 = _tangent(frame, covariance)
     s00, s01, s11 = p[0, 0] + n00, p[0, 1] + n01, p[1, 1] + n11
@@ -131,7 +131,7 @@ def _innovation(frame: Any, p: Any, u: Any, covariance: Any) -> float:
 
 
 @kernel()
-def _update(frame: Any, velocity: Any, p: Any, u: Any, covariance: Any) -> None:
+def _update(frame: Array, velocity: Array, p: Array, u: Array, covariance: Array) -> None:
     x, y = offset(frame, u)
     n00, n01, n11 = _tangent(frame, covariance)
     s00, s01, s11 = p[0, 0] + n00, p[0, 1] + n01, p[1, 1] + n11

@@ -25,7 +25,7 @@ from horizon_rt.training.samples.cache import LOST, SHAPES, WorkerLost, cache_fa
 from horizon_rt.training.samples.sample import TAGS, InputShape
 from horizon_rt.training.samples.sampler_set import samplers_of
 
-__all__ = ["Batch", "Batches", "CachedBatches", "LiveBatches", "augment", "load"]
+__all__ = ["Batch", "Batches", "CachedBatches", "LiveBatches", "augment", "load", "prepare_worker"]
 
 _SIGCHLD: signal.Signals | None = getattr(signal, "SIGCHLD", None)
 
@@ -144,7 +144,7 @@ def _loader(batches: Batches, steps: range, workers: int) -> DataLoader[Batch | 
         sampler=steps,
         num_workers=workers,
         multiprocessing_context="spawn",
-        worker_init_fn=_quiet_worker,
+        worker_init_fn=prepare_worker,
         prefetch_factor=4,
     )
 
@@ -189,7 +189,8 @@ class _Told(Dataset[Batch | HorizonError]):
             return error
 
 
-def _quiet_worker(_number: int) -> None:
+def prepare_worker(_number: int) -> None:
+    """Keep a process that makes samples quiet, single-threaded and behind the training step."""
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked for them ends them

@@ -27,7 +27,7 @@ from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.schedules import make_optimiser, make_schedule
 
-__all__ = ["Evaluate", "OnLog", "Precision", "Settings", "Trainer", "normalise"]
+__all__ = ["LOG_EVERY", "Evaluate", "OnLog", "Precision", "Settings", "Trainer", "normalise"]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 # Called with a net in evaluation mode; gives numbers to log. Early stopping and the plateau watch 'loss', or
@@ -36,7 +36,7 @@ Evaluate = Callable[[nn.Module], dict[str, float]]
 OnStep = Callable[[int, float], None]
 OnLog = Callable[[int, dict[str, float]], None]
 _CLIP = 1.0
-_LOG_EVERY = 50
+LOG_EVERY = 50
 
 
 def normalise(yuv: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class Trainer:
                     self._running = loss if math.isnan(self._running) else 0.98 * self._running + 0.02 * loss
                     self.step += 1
                 on_step(self.step, self._running)
-                if self.step % _LOG_EVERY == 0 or self.step == self.recipe.steps:
+                if self.step % LOG_EVERY == 0 or self.step == self.recipe.steps:
                     self._log_step(time.monotonic() - start)
                 if self.step % self.settings.evaluate_every == 0 or self.step == self.recipe.steps:
                     self._observe(evaluate)

@@ -144,3 +144,51 @@ def test_a_circle_is_found(package: Path) -> None:
     assert circle(package) is None
     (package / "geometry" / "line.py").write_text("from horizon_rt.camera.lens import Lens\n")
     assert set(circle(package) or ()) == {"horizon_rt.geometry.line", "horizon_rt.camera.lens"}
+
+
+NAMED_TUPLE = {"_fields", "_replace"}
+PATCHES = {"setattr", "delattr", "getattr"}
+OWN = {"self", "cls", "super()"}
+
+
+def privates_of(source: str) -> list[str]:
+    """Names with an underscore that a file takes from what is not itself."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and _is_private(node.attr):
+            found += [] if ast.unparse(node.value) in OWN else [node.attr]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("horizon_rt"):
+            found += [alias.name for alias in node.names if _is_private(alias.name)]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in PATCHES:
+            texts = [str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)]
+            found += [text for text in texts if any(map(_is_private, text.split(".")))]
+    return found
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in NAMED_TUPLE
+
+
+@pytest.mark.parametrize("folder", ["tests", "benchmarks"])
+def test_nobody_takes_the_privates_of_another_module(folder: str) -> None:
+    root = PACKAGE.parent / folder
+    if not root.is_dir():
+        pytest.skip("the package is installed without its repository")
+    taken = {
+        path.relative_to(root): privates_of(path.read_text(encoding="utf-8")) for path in root.rglob("*.py")
+    }
+    assert {str(path): names for path, names in taken.items() if set(names) - FOREIGN} == {}
+
+
+FOREIGN = {"_save_data"}
+"""Of Numba, which has no public way to meet a full disk."""
+
+
+def test_privates_of_another_module_are_found() -> None:
+    source = """
+import horizon_rt.tracker as t
+from horizon_rt.tracker import _NOTHING
+t.HorizonTracker()._filter; self._own; point._replace(x=1); patch.setattr(t, "_hidden", 1)
+patch.setattr("horizon_rt.tracker._other", 1)
+"""
+    assert sorted(privates_of(source)) == ["_NOTHING", "_filter", "_hidden", "horizon_rt.tracker._other"]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from support import ROOT
 from support.bench import bench_result
 from support.cli import RunCli
+from support.sinks import horizon
 
 from horizon_rt.bench import measure as harness
 from horizon_rt.bench.clips import write_clip
@@ -24,6 +25,7 @@ from horizon_rt.bench.measure import STAGES, Plan, measure
 from horizon_rt.bench.report import write_report
 from horizon_rt.bench.results import Quartiles, Report, changes
 from horizon_rt.errors import DatasetError
+from horizon_rt.fitting import HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.options import Engine
@@ -72,13 +74,13 @@ def test_everything_is_measured(video: Path) -> None:
 def test_a_slow_stage_shows_where_it_is_slow(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refinement that sleeps: its stage, the speed, the latency and nothing else know of it."""
     before = measure(video, Plan(frames=20, repeats=1, overlay=False))
-    refined = HorizonTracker._refined
+    refine = HorizonRefiner.refine
 
-    def slow(self: HorizonTracker, *args: object) -> object:
+    def slow(self: HorizonRefiner, *args: object, **options: object) -> object:
         time.sleep(0.04)
-        return refined(self, *args)  # type: ignore[arg-type]
+        return refine(self, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(HorizonTracker, "_refined", slow)
+    monkeypatch.setattr(HorizonRefiner, "refine", slow)
     after = measure(video, Plan(frames=20, repeats=1, overlay=False))
     assert after.stages["refine"].median > 40
     assert after.stages["segment"].median < before.stages["segment"].median + 20
@@ -103,11 +105,10 @@ def test_a_signal_ends_it_and_is_no_sample(video: Path, monkeypatch: pytest.Monk
 
 
 def test_the_clock_counts_from_the_decoded_frame() -> None:
-    clock = harness._Clock()
+    clock = harness.LatencyClock()
     frame = Frame((np.zeros((4, 4), np.uint8),), 0, 0.0, decoded_at_s=time.perf_counter() - 0.5)
-    clock.write(frame, harness._NOTHING)
+    clock.write(frame, horizon(0))
     assert clock.latency_ms[0] == pytest.approx(500, abs=100)
-    assert isinstance(harness._NOTHING, Horizon)
 
 
 @given(st.lists(st.floats(1, 1e4), min_size=1, max_size=9), st.floats(0.1, 10))

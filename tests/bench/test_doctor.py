@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_missing_weights_are_a_failure(cli: RunCli, tmp_path: Path, monkeypatch:
 def test_what_can_be_done_without_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("av.codec.codecs_available", {"h264", "hevc"})
-    monkeypatch.setattr(doctor, "_analysis", doctor._program)
+    monkeypatch.setitem(doctor.PARTS, "analysis", doctor.PARTS["program"])
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     found = states()
@@ -55,20 +56,27 @@ def test_a_part_that_cannot_be_examined_is_named(monkeypatch: pytest.MonkeyPatch
     def _odd() -> doctor.Finding:
         raise RuntimeError("broken\ndriver")
 
-    finding = doctor._safely(_odd)
+    monkeypatch.setitem(doctor.PARTS, "odd", _odd)
+    finding = doctor.examine_part("odd")
     assert (finding.part, finding.state) == ("odd", "missing")
     assert "RuntimeError: broken driver" in finding.text
 
 
 def test_absent_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_PACKAGES", ("numpy", "no-such-package"))
-    assert doctor._packages() == doctor.Finding("packages", "missing", "pip install no-such-package")
+    def version(name: str) -> str:
+        if name == "numba":
+            raise PackageNotFoundError
+        return "1.0"
+
+    monkeypatch.setattr(doctor, "version", version)
+    finding = doctor.Finding("packages", "missing", "pip install numba")
+    assert doctor.examine_part("packages") == finding
 
 
 def test_cameras_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     devices = [Path("/dev/video8"), Path("/dev/video9")]
     monkeypatch.setattr(Path, "glob", lambda *_: iter(devices))
     monkeypatch.setattr("os.access", lambda path, _: path == devices[0])
-    finding = doctor._cameras()
+    finding = doctor.examine_part("cameras")
     assert finding.state == "ok"
     assert finding.text == "/dev/video8; no permission for video9; join the group video"

@@ -240,8 +240,8 @@ def _first_line(client: Client, sent: bytes, *, close: bool = False) -> bytes:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("horizon_rt.label.connection._CHECK_S", 0.15)
-    monkeypatch.setattr("horizon_rt.label.connection._MOST_CONNECTIONS", 8)
+    monkeypatch.setattr("horizon_rt.label.connection.CHECK_S", 0.15)
+    monkeypatch.setattr("horizon_rt.label.connection.MOST_CONNECTIONS", 8)
 
 
 @pytest.mark.parametrize(

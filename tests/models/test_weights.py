@@ -299,8 +299,8 @@ def test_an_unknown_entry_of_a_folder_names_those_that_there_are(tmp_path: Path)
 def test_the_input_area_is_that_of_the_manifest(tmp_path: Path) -> None:
     _written(tmp_path, input_area_px=128 * 256)
     tracker = HorizonTracker(model=str(tmp_path), device="cpu", backend="torchscript")
-    tracker.update(Frame((np.zeros((90, 160), np.uint8),), 0, 0.0))
-    assert tracker._segmenter.preprocess.input.shape == (1, 3, 128, 256)
+    seen = tracker.segment(Frame((np.zeros((90, 160), np.uint8),), 0, 0.0))
+    assert seen.logits.shape == (128 // 4, 256 // 4)
 
 
 def test_sizes_made_up_by_a_manifest_cost_no_memory(tmp_path: Path) -> None:

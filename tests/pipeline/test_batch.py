@@ -237,7 +237,7 @@ def test_an_unforeseen_error_fails_one_input(
         raise RuntimeError("odd")
 
     other = write_horizon(tmp_path / "other.mkv", 5)
-    monkeypatch.setattr("horizon_rt.pipeline.run._check_targets", broken)
+    monkeypatch.setattr("horizon_rt.pipeline.run.make_tracker", broken)
     results = run_batch(find_inputs([str(clip), str(other)], tmp_path / "out"), RunOptions())
     assert [result.status for result in results] == ["failed"] * 2
     assert results[0].reason.startswith("unexpected RuntimeError: odd")
@@ -376,13 +376,13 @@ def test_pictures_in_the_working_folder(here: Callable[..., None]) -> None:
 def test_a_signal_after_the_last_frame_ends_the_batch_with_that_file_done(
     cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = TelemetrySink._finish
+    close = TelemetrySink.close
 
-    def interrupted(sink: TelemetrySink) -> None:
+    def interrupted(sink: TelemetrySink, *, complete: bool = True) -> None:
         signal.raise_signal(signal.SIGINT)
-        finish(sink)
+        close(sink, complete=complete)
 
-    monkeypatch.setattr(TelemetrySink, "_finish", interrupted)
+    monkeypatch.setattr(TelemetrySink, "close", interrupted)
     clips = [write_horizon(tmp_path / f"{name}.mkv", 4) for name in "ab"]
     done = cli("batch", *clips, "--out", tmp_path / "out", "--no-overlay")
     assert done.code == 130

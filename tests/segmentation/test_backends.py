@@ -24,9 +24,9 @@ from horizon_rt.evaluation.job import EvalJob
 from horizon_rt.models.nets import build_net
 from horizon_rt.models.weights import find_model, load_net, write_manifest
 from horizon_rt.options import BackendChoice, BackendName, Engine, RunOptions
-from horizon_rt.segmentation import backends, onnx
+from horizon_rt.segmentation import onnx
 from horizon_rt.segmentation.backend import Backend, precisions_of
-from horizon_rt.segmentation.backends import installed_backends, make_backend
+from horizon_rt.segmentation.backends import forget_nets, installed_backends, make_backend
 from horizon_rt.segmentation.onnx import OnnxRuntime
 from horizon_rt.segmentation.openvino import OpenVino
 from horizon_rt.sources import open_source
@@ -228,7 +228,7 @@ def test_a_graph_that_was_cut_is_made_anew(
     [file] = tmp_path.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[: int(left * len(whole))])
-    backends._shared.cache_clear()
+    forget_nets()
     assert (
         make_backend(find_model(), Engine(backend=choice, device="cpu")).name
         == f"{choice.replace('auto', 'onnx')}-cpu"
@@ -244,11 +244,10 @@ def test_auto_goes_on_where_a_net_cannot_be_converted(
 
     monkeypatch.setattr(onnx, "onnx_bytes", refuse)
     monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path))
-    backends._shared.cache_clear()
-    backends._first_that_runs.cache_clear()
+    forget_nets()
     for _ in range(2):
         assert make_backend(find_model(), Engine(backend="auto", device="cpu")).name == "torchscript-cpu"
-    backends._first_that_runs.cache_clear()
+    forget_nets()
     lines = [line for line in caplog.messages if "cannot run small here" in line]
     assert len(lines) == len(installed_backends()) - 1
     assert all("an operator that this version" in line for line in lines)

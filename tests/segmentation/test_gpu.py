@@ -116,7 +116,7 @@ def test_folding_the_norms_leaves_the_net_as_it_is(name: str) -> None:
 
 def test_the_shipped_net_keeps_no_batch_norm() -> None:
     folded = DeviceNet(load_net(find_model()), "cpu", "float16")
-    assert "batch_norm" not in str(folded._graph.inlined_graph)
+    assert "batch_norm" not in str(folded.graph.inlined_graph)
 
 
 def test_frames_of_host_and_device_are_segmented_as_on_the_cpu(late: GpuSegmenter, plain: Segmenter) -> None:
@@ -318,10 +318,10 @@ def assert_measured_alike(tracker: HorizonTracker, data_root: Path, count: int) 
 
 def test_half_precision_measures_real_frames_alike(data_root: Path, queue: LateQueue) -> None:
     """The arithmetic of the GPU's way, in float16 on the CPU."""
-    tracker, card = HorizonTracker(device="cpu", backend="torchscript", smooth="none"), find_model()
+    card = find_model()
     net = DeviceNet(load_net(card), "cpu", "float16")
-    tracker._segmenter = GpuSegmenter(net, input_area_px=card.input_area_px, queue=queue)
-    assert_measured_alike(tracker, data_root, 40)
+    segmenter = GpuSegmenter(net, input_area_px=card.input_area_px, queue=queue)
+    assert_measured_alike(HorizonTracker(smooth="none", segmenter=segmenter), data_root, 40)
 
 
 class Types(TorchDispatchMode):

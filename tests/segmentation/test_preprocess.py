@@ -243,10 +243,10 @@ def test_no_buffer_is_made_between_calls_of_one_size() -> None:
     preprocess = Preprocessor()
     frames = [Frame(_random_planes(640, 360, (2, 2), 8, grey=False), k, 0.0) for k in range(3)]
     preprocess(frames[0])
-    places = preprocess.input.ctypes.data, preprocess._row.ctypes.data
+    places = preprocess.input.ctypes.data, preprocess.scratch.ctypes.data
     for frame in frames:
         preprocess(frame)
-        assert (preprocess.input.ctypes.data, preprocess._row.ctypes.data) == places
+        assert (preprocess.input.ctypes.data, preprocess.scratch.ctypes.data) == places
 
 
 def test_a_flat_picture_is_not_amplified() -> None:

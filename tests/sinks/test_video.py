@@ -175,6 +175,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_full_disk_leaves_a_playable_partial_file(tmp_path: Path, suffix: str, while_closing: bool) -> None:
     code = """
 import resource
+from pathlib import Path
 from support.sinks import *
 from horizon_rt.sinks import Canvas, Overlay, VideoSink
 from horizon_rt.imaging.video_writer import VideoWriter
@@ -183,7 +184,7 @@ def limit(n): resource.setrlimit(resource.RLIMIT_FSIZE, (n, n))
 late = sys.argv[2] == "True"
 if not late: limit(300_000)
 for i in range(100 if late else 1000): sink.write(noisy_frame(i), horizon(i))
-if late: limit(sink._writer.path.stat().st_size + 100)
+if late: limit(Path(f"{sys.argv[1]}.partial").stat().st_size + 100)
 sink.close()
 """
     done = run_python(code, tmp_path / f"v.{suffix}", str(while_closing))

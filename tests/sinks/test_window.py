@@ -159,7 +159,7 @@ def test_displays_that_do_not_answer(name: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_display_that_hangs_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("horizon_rt.sinks.display._ANSWER_S", 0.2)
+    monkeypatch.setattr("horizon_rt.sinks.display.ANSWER_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         number = server.getsockname()[1] - 6000
         monkeypatch.setenv("DISPLAY", f"127.0.0.1:{number}")
@@ -172,11 +172,11 @@ def test_wayland_alone_needs_a_toolkit_and_a_server(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-9")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr("horizon_rt.sinks.display._speaks_wayland", lambda: True)
+    monkeypatch.setattr("horizon_rt.sinks.display.speaks_wayland", lambda: True)
     assert not display_available()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "wayland-9"))
         server.listen()
         assert display_available()
-        monkeypatch.setattr("horizon_rt.sinks.display._speaks_wayland", lambda: False)
+        monkeypatch.setattr("horizon_rt.sinks.display.speaks_wayland", lambda: False)
         assert not display_available()

@@ -143,7 +143,7 @@ def test_close_from_another_thread_during_reading(opener: Opener) -> None:
         source.close()
         reader.join(5)
         assert not reader.is_alive()
-        assert source._released
+        assert source.released
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")

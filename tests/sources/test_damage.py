@@ -290,7 +290,7 @@ def test_errors_between_pictures_do_not_add_up() -> None:
 
 
 def test_a_silent_camera_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder, "_STALL_S", 0.05)
+    monkeypatch.setattr(decoder, "STALL_S", 0.05)
     packets = fake_decoder(FakeContainer(lambda: iter([NotReadyError(errno.EAGAIN, "later")])))
     assert list(packets.frames()) == []
     assert packets.gave_up
@@ -346,7 +346,7 @@ def test_reads_of_a_device_are_made_nonblocking(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="names Linux devices")
 def test_a_camera_without_a_signal_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    monkeypatch.setattr(device, "_OPEN_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(device, "OPEN_TIMEOUT_S", 0.05)
     monkeypatch.setattr(device.av, "open", lambda *args, **kwargs: release.wait(10))
     with pytest.raises(SourceError, match=r"no picture within 0\.05 s"):
         device.open_device("/dev/null")

@@ -21,7 +21,7 @@ from support.cli import RunCli
 from support.sources import av_frame, random_planes, write_clip
 
 from horizon_rt.bench.clips import write_clip as write_flight
-from horizon_rt.bench.measure import _Part
+from horizon_rt.bench.measure import FirstFrames
 from horizon_rt.frame import DevicePlane, Plane, Sampling
 from horizon_rt.options import DecoderChoice, Engine, RunOptions
 from horizon_rt.pipeline.run import Outputs, run
@@ -152,7 +152,7 @@ def test_a_video_that_the_gpu_does_not_decode_is_opened_again(
     """With 'cuda' FFmpeg fails at once; 'qsv' has no decoder for this, and the pictures come from the CPU."""
     frames = [av_frame("yuv420p", random_planes(96, 64, "420", seed=seed)) for seed in range(5)]
     path = write_clip(tmp_path / "a.mp4", frames, codec="libx264")
-    monkeypatch.setattr(hardware, "_accelerator", lambda: HWAccel(kind, is_hw_owned=True))
+    monkeypatch.setattr(hardware, "accelerator", lambda: HWAccel(kind, is_hw_owned=True))
     monkeypatch.setattr(hardware, "gpu_refusal", lambda: None)
     with open_source(path, decoder="cuda") as source:
         assert len(list(source)) == 5
@@ -199,7 +199,7 @@ def test_a_run_with_device_frames_writes_what_one_with_arrays_writes(
     monkeypatch.setattr(container, "PlaneReader", _OnDevice)
     with open_source(tmp_path / "flight.mp4") as source:
         assert source.on_gpu
-        assert _Part(source, 1).on_gpu
+        assert FirstFrames(source, 1).on_gpu
     found, shown = _run(tmp_path / "flight.mp4", folders[1])
     for row, expected in zip_longest(found, rows):
         for key in ("state", "roll_deg", "pitch_deg", "roll_sd_deg"):

@@ -16,7 +16,7 @@ from horizon_rt.bench import doctor
 from horizon_rt.bench.tables import make_tables
 from horizon_rt.sinks import display_available
 from horizon_rt.system import host
-from horizon_rt.training.batches import _quiet_worker
+from horizon_rt.training.batches import prepare_worker
 
 UNIX = {"fcntl", "grp", "posix", "pwd", "resource", "termios", "tty"}
 # Of the modules that are everywhere, as the Python documentation has them with "Availability: Unix", and what
@@ -100,7 +100,7 @@ def test_windows_has_no_unit_of_priority_and_no_account_of_memory(
     monkeypatch.setattr("os.cpu_count", lambda: 6)
     for name in ("torch.set_num_threads", "cv2.setNumThreads", "signal.signal"):
         monkeypatch.setattr(name, lambda *_: None)
-    _quiet_worker(0)
+    prepare_worker(0)
     assert host.peak_memory_mb() is None
     assert host.usable_cores() == 6
     assert host.temporary_name("stem") == "stem"
@@ -144,20 +144,20 @@ def test_cameras_of_macos_and_windows_are_listed_by_ffmpeg(monkeypatch: pytest.M
     monkeypatch.setattr("av.device.enumerate_input_devices", listed)
     for platform in ("darwin", "win32"):
         monkeypatch.setattr(sys, "platform", platform)
-        finding = doctor._cameras()
+        finding = doctor.examine_part("cameras")
         assert (finding.state, finding.text) == ("ok", "0 FaceTime HD Camera; 1 USB Camera")
     assert asked == ["avfoundation", "dshow"]
 
 
 @pytest.mark.usefixtures("macos")
 def test_a_system_that_lists_no_cameras_has_none() -> None:
-    finding = doctor._cameras()  # this FFmpeg has no avfoundation
+    finding = doctor.examine_part("cameras")  # this FFmpeg has no avfoundation
     assert (finding.state, finding.text) == ("none", "no camera found")
 
 
 def test_the_doctor_says_that_the_gpu_of_a_mac_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
-    finding = doctor._gpu()
+    finding = doctor.examine_part("GPU")
     assert finding.state == "none"
     assert "Apple" in finding.text
     assert "CPU" in finding.text

@@ -49,7 +49,7 @@ def _flipped(data: bytes, at: int) -> bytes:
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_said", set())
+    monkeypatch.setattr(cache, "said", set())
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_the_temporary_folder_is_the_next_place_and_none_the_last(
     assert len(_files(folder, ".nbc")) == 1
     shutil.rmtree(folder)
     folder.touch()
-    cache._said.clear()
+    monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path / "toy.py" / "other"))
     caplog.clear()
     module = toy()
     assert (module.twice(2), module.twice(3)) == (4, 6)
@@ -203,7 +203,7 @@ def test_what_is_kept_comes_back_whole_or_not_at_all(
 def test_the_first_run_is_told_by_what_is_kept(
     toy: Callable[[], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "_caches", [])
+    monkeypatch.setattr(kernels, "caches", [])
     module = toy()
     assert not kernels.are_compiled()
     module.twice(2)

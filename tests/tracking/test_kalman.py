@@ -140,7 +140,7 @@ def test_back_and_forth_in_time_only_adds_doubt() -> None:
     assert np.trace(kalman.state().up_covariance) / 2 == pytest.approx(expected, rel=1e-6)
     kalman.predict(span)
     assert kalman.state().up.angle_to(up) == pytest.approx(0, abs=1e-6)
-    assert np.linalg.eigvalsh(kalman._covariance).min() > 0
+    assert np.linalg.eigvalsh(kalman.state().covariance).min() > 0
 
 
 def test_innovations_and_errors_are_as_large_as_claimed() -> None:
@@ -180,7 +180,7 @@ def test_the_basis_stays_orthonormal_over_a_long_flight() -> None:
         kalman.predict(0.04)
         up = UpVector.from_vector(kalman.state().up.as_array() + rng.normal(0, 0.05, 3))
         kalman.update(up, _noise(up, 0.02))
-    frame = kalman._frame
+    frame = kalman.state().frame
     assert frame.T @ frame == pytest.approx(np.eye(3), abs=1e-9)
     assert np.linalg.eigvalsh(kalman.state().up_covariance)[0] == pytest.approx(0, abs=1e-12)
 

@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of 60 samples, of which no chunk of one is larger than 20."""
     made = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "_CHUNK", 20)
+        patch.setattr(cache, "CHUNK_SAMPLES", 20)
         build_cache(made, RECIPE, count=60, workers=0, shapes=SHAPES)
     return made
 
@@ -89,7 +89,7 @@ def test_a_worker_gets_the_same_batches_but_not_the_cache(folder: Path) -> None:
 def test_a_cache_repeats_with_its_seed_whoever_fills_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "_CHUNK", 20)
+    monkeypatch.setattr(cache, "CHUNK_SAMPLES", 20)
     build_cache(tmp_path / "two", RECIPE, count=60, workers=2, shapes=SHAPES)
     names = sorted(path.name for path in folder.iterdir())
     assert len(names) == 7

@@ -189,7 +189,7 @@ def test_a_cache_is_made_once(quick: Path, tmp_path: Path, cli: RunCli) -> None:
 def test_events_for_tensorboard_are_those_of_the_log(
     own: Path, quick: Path, tmp_path: Path, cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_LOG_EVERY", 2)
+    monkeypatch.setattr(loop, "LOG_EVERY", 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

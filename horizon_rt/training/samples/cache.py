@@ -33,6 +33,7 @@ from horizon_rt.training.samples.sampler_set import samplers_of
 from horizon_rt.training.samples.samplers import Sampler
 
 __all__ = [
+    "CHUNK_SAMPLES",
     "LOST",
     "SHAPES",
     "Store",
@@ -46,7 +47,7 @@ __all__ = [
 
 # Picture shapes (height, width) and their shares: 16:9, 4:3 and square sources at the same cost.
 SHAPES: dict[InputShape, float] = {(192, 320): 0.6, (224, 288): 0.2, (256, 256): 0.2}
-_CHUNK = 250
+CHUNK_SAMPLES = 250
 LOST = "a process that makes samples was killed, maybe for want of memory; try again with fewer --workers"
 
 
@@ -184,9 +185,9 @@ def _empty(folder: Path, recipe: Recipe, count: int, shapes: Mapping[InputShape,
         n = max(1, round(count * share))
         for path, (shape, dtype) in zip(_paths(folder, size), _layout(size, n), strict=True):
             _make_array(path, shape, dtype)
-        for start in range(0, n, _CHUNK):
+        for start in range(0, n, CHUNK_SAMPLES):
             seed = recipe.seed * 1_000_003 + 7919 * len(chunks)
-            chunks.append(_Chunk(folder, recipe, size, start, min(_CHUNK, n - start), seed))
+            chunks.append(_Chunk(folder, recipe, size, start, min(CHUNK_SAMPLES, n - start), seed))
     return chunks
 
 
