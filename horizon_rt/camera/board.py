@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from horizon_rt.errors import CalibrationError
 from horizon_rt.system.files import write_atomic
 
-__all__ = ["ChessBoard"]
+__all__ = ["ChessBoard", "Corners"]
 
 Corners = NDArray[np.float32]
 _SEARCH_SIDE = 1280  # longest side, in px, of the image in which the board is searched

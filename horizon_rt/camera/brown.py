@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from horizon_rt.camera.perspective import perspective, unit_rays
 from horizon_rt.errors import CameraModelError
 
-__all__ = ["BrownConrady", "Coefficients", "distort", "fold_radius", "undistort"]
+__all__ = ["BrownConrady", "Coefficients", "fold_radius"]
 
 Array = NDArray[np.float64]
 Scalars = TypeVar("Scalars", float, NDArray[np.float64])

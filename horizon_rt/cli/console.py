@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Sanitised",
     "lens_rows",
+    "print_advice",
     "print_first_use",
     "print_lens",
     "print_line",
     "print_summary",
     "print_table",
-    "rich_table",
 ]
 
 

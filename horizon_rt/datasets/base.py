@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from horizon_rt.frame import Frame
 
 __all__ = [
+    "Colours",
     "Dataset",
+    "Ends",
     "Example",
     "Keep",
     "Label",

@@ -19,7 +19,7 @@ from horizon_rt.datasets.text import LARGEST_ANGLES, finite, parse_rows, read_to
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import UpVector
 
-__all__ = ["LabelledImage", "open_folder", "read_attitudes", "read_horizons"]
+__all__ = ["LabelledImage", "open_folder", "read_horizons"]
 
 _SIDES = {"above": True, "below": False}
 

@@ -11,16 +11,7 @@ from typing import Any, TypeVar
 from horizon_rt.errors import DatasetError
 from horizon_rt.system import toml
 
-__all__ = [
-    "LARGEST",
-    "LARGEST_ANGLES",
-    "finite",
-    "parse_rows",
-    "read_cells",
-    "read_rows",
-    "read_text",
-    "read_toml",
-]
+__all__ = ["LARGEST", "LARGEST_ANGLES", "finite", "parse_rows", "read_cells", "read_text", "read_toml"]
 
 T = TypeVar("T")
 Row = dict[str, Any]

@@ -15,7 +15,7 @@ from horizon_rt.metrics.sequences import AttitudeError, summarise_attitude, summ
 from horizon_rt.metrics.uncertainty import summarise_uncertainty
 from horizon_rt.reports.hardest import HardestFrame
 
-__all__ = ["Evaluation", "FrameRow", "Masks", "Summary", "join"]
+__all__ = ["Evaluation", "FrameRow", "Masks", "Numbers", "Summary", "join"]
 
 Numbers = dict[str, Any]
 

@@ -18,11 +18,11 @@ from horizon_rt.geometry import wrap_degrees
 from horizon_rt.metrics.lines import line_error
 from horizon_rt.metrics.masks import MaskCounts
 from horizon_rt.metrics.sequences import AttitudeError
-from horizon_rt.options import DEFAULT_HFOV_DEG, DeviceChoice, Smoothing
+from horizon_rt.options import DEFAULT_HFOV_DEG, Smoothing
 from horizon_rt.reports.hardest import HardestFrame, HardestFrames, thumbnail
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["EvalOptions", "evaluate", "model_predictor"]
+__all__ = ["EvalOptions", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +38,6 @@ class EvalOptions:
     hfov_deg: float | None = None
     smooth: Smoothing = "causal"
     keep: Keep | None = None
-
-
-def model_predictor(model: str | None = None, device: DeviceChoice = "auto") -> TrackerPredictor:
-    """A model by its name or path; raises WeightsError or DeviceError."""
-    return TrackerPredictor(HorizonTracker(model=model, device=device))
 
 
 def evaluate(
@@ -64,7 +59,7 @@ def _predictor(model: HorizonTracker | Predictor | str | Path | None) -> Predict
     if isinstance(model, HorizonTracker):
         return TrackerPredictor(model)
     if model is None or isinstance(model, (str, Path)):
-        return model_predictor(None if model is None else str(model))
+        return TrackerPredictor(HorizonTracker(model=None if model is None else str(model)))
     return model
 
 

@@ -14,7 +14,7 @@ from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
 from horizon_rt.system.kernels import kernel
 
-__all__ = ["STATIONS", "Stations", "Strip", "pinhole_stations"]
+__all__ = ["STATIONS", "Stations", "Strip"]
 
 Array = NDArray[np.float64]
 

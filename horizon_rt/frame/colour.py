@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.frame.planes import ColourMatrix, Plane, Sampling
 
-__all__ = ["Colour", "rgb_to_yuv", "to_bgr", "to_eight_bits", "yuv_from_rgb", "yuv_to_bgr_matrix"]
+__all__ = ["Colour", "rgb_to_yuv", "to_bgr", "to_eight_bits", "yuv_from_rgb"]
 
 Colour = tuple[int, int, int]
 _KR_KB: dict[ColourMatrix, tuple[float, float]] = {

@@ -17,6 +17,7 @@ from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.segmentation import Segmentation, Segmenter
 
 __all__ = [
+    "Cell",
     "EffectiveField",
     "Occlusion",
     "cell_at_horizon",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
 
-__all__ = ["SCHEMA", "TELEMETRY_SUFFIXES", "TelemetrySink", "header"]
+__all__ = ["SCHEMA", "TelemetrySink", "header"]
 
 TELEMETRY_SUFFIXES = (".jsonl", ".ndjson", ".csv")
 _LONGEST_COUNT = 12

@@ -21,7 +21,7 @@ from horizon_rt.synth.scene import KINDS, SceneKind
 from horizon_rt.synth.trajectory import MOTIONS, Motion, make_trajectory
 from horizon_rt.system.paths import data_root
 
-__all__ = ["SyntheticOptions", "SyntheticSource", "make_clip", "open_synthetic"]
+__all__ = ["SyntheticOptions", "SyntheticSource", "make_clip", "open_synthetic", "parse_options"]
 
 _DEFAULT_MOTION: dict[str, Motion] = {"sea": "boat", "storm": "boat"}
 

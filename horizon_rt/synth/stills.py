@@ -21,7 +21,7 @@ from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.scene import KINDS, SceneKind
 from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor, to_uint8
 
-__all__ = ["Still", "StillOptions", "StillView", "Stills"]
+__all__ = ["Still", "StillOptions", "StillView", "Stills", "blank_picture"]
 
 StillView = Literal["horizon", "sky", "ground", "nothing"]
 _WITHOUT: tuple[StillView, ...] = ("sky", "ground", "nothing")

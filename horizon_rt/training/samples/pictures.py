@@ -26,8 +26,8 @@ from horizon_rt.training.recipe import MADE_OF_DATA, PROCEDURAL
 __all__ = [
     "Loaded",
     "Picture",
-    "dataset_path",
     "held_out",
+    "held_out_names",
     "load",
     "load_small",
     "named_datasets",
