@@ -200,20 +200,6 @@ def test_the_real_net_takes_colour_and_grey() -> None:
             assert 0 <= horizon.observation.sky_fraction <= 1
 
 
-def test_the_cost_of_a_frame_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    """Fit, track and description, without preprocess and net."""
-    oracle = _Oracle()
-    tracker, frames = _tracker(oracle), [_frame(k) for k in range(100)]
-    costs = []
-    for frame in frames:
-        seen = oracle.segment(frame)
-        start = time.perf_counter()
-        tracker.update(frame, seen)
-        costs.append(time.perf_counter() - start)
-    with capsys.disabled():
-        print(f"\n  fit + track + description: {1e3 * float(np.median(costs)):.3f} ms a frame")
-
-
 @pytest.mark.parametrize("smooth", ["causal", "none"])
 @pytest.mark.parametrize("grey", [False, True])
 def test_an_easy_sea_is_followed_by_the_shipped_net(smooth: str, grey: bool) -> None:

@@ -78,7 +78,8 @@ def _drop(key: str) -> Change:
 
 
 def test_counters_may_be_absent(tmp_path: Path) -> None:
-    load_net(find_model(_write(tmp_path, _drop("stem.1.num_batches_tracked"))))
+    net = load_net(find_model(_write(tmp_path, _drop("stem.1.num_batches_tracked"))))
+    assert net.state_dict()["stem.1.num_batches_tracked"] == 0
 
 
 @pytest.mark.parametrize("key", ["head.weight", "head.bias", "stem.1.running_mean", "presence.weight"])

@@ -119,7 +119,10 @@ def test_close_is_idempotent_and_ends_reading(opener: Opener) -> None:
 
 
 def test_close_without_reading(opener: Opener) -> None:
-    opener().close()
+    source = opener()
+    source.close()
+    assert source.read() is None
+    assert source.released
 
 
 def test_frames_outlive_their_source(opener: Opener) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -116,10 +115,13 @@ def test_a_rival_forgets_what_disagrees_with_it() -> None:
     assert _roll(answers[-1]) == pytest.approx(-90, abs=0.1)
 
 
-def test_a_thousand_contradictory_frames_in_a_second_cost_the_same_each() -> None:
+def test_a_thousand_contradictory_frames_in_a_second_are_hardly_believed() -> None:
     rng, (track, now) = np.random.default_rng(0), _confirmed()
-    for k in range(1, 1500):
+    answers = [
         track.update(now + k * 1e-3, seen(rng.uniform(-180, 180), rng.uniform(-89, 89)))
+        for k in range(1, 1500)
+    ]
+    assert sum(answer.state == "tracking" for answer in answers) < 30, "those near the track by chance"
 
 
 @pytest.mark.parametrize("jump", [-0.04, -100.0, 6.0, 1e6])
@@ -280,16 +282,6 @@ def test_no_filter_passes_each_frame_on() -> None:
     assert (found.state, found.attitude.up, found.attitude.rate) == ("tracking", given.up, None)
     assert found.attitude.covariance is given.covariance
     assert plain.update(-5.0, NOTHING) == Track("lost", None)
-
-
-def test_the_cost_of_a_frame_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    track, observation = TrackFilter(), seen(1)
-    track.update(0.0, observation)
-    start = time.perf_counter()
-    for k in range(1, 500):
-        track.update(k * 0.04, observation)
-    with capsys.disabled():
-        print(f"\n  track: {1e6 * (time.perf_counter() - start) / 499:.0f} µs a frame")
 
 
 def test_sky_and_ground_do_not_change_places_in_three_frames() -> None:
