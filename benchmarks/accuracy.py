@@ -1,6 +1,6 @@
-"""Accuracy on the data set aside from training: `python benchmarks/accuracy.py [--model NAME] [--json FILE]`.
+"""Accuracy on the data held out from training: `python benchmarks/accuracy.py [--model NAME] [--json FILE]`.
 
-Frames of flight, thermal-sea, scenes and sea are judged one by one, without a filter; frames labelled as
+Frames of flight, thermal-sea, scenes and sea are evaluated one by one, without a filter; frames labelled as
 without a horizon by how many are refused. Panorama clips are rendered with exact attitude and tracked.
 """
 
@@ -81,7 +81,7 @@ def judge_track(clip: Clip, horizons: list[Horizon]) -> tuple[dict[str, Any], li
 
 
 def judge_clips(root: Path, model: str | None, motion: Motion, seconds: float) -> dict[str, Any]:
-    """Clips of the panoramas set aside: with the filter, and with hindsight."""
+    """Clips of the panoramas held out: with the filter, and smoothed offline."""
     rows: dict[str, Any] = {}
     every: dict[str, list[list[AttitudeSample]]] = {"causal": [], "offline": []}
     camera = Camera.from_hfov(640, 360, 70)

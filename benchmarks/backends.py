@@ -1,7 +1,7 @@
 """Speed and accuracy of what runs the net: `python benchmarks/backends.py --json FILE`.
 
 Every backend that is installed, in each of its precisions: milliseconds of the net alone on one thread, with
-an input of 320×192, and the accuracy of frames that are set aside, without a filter.
+an input of 320×192, and the accuracy of frames that are held out, without a filter.
 """
 
 from __future__ import annotations

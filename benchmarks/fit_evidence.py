@@ -1,7 +1,7 @@
 """The weights of the refinement's features: `python benchmarks/fit_evidence.py [--model NAME] [--count N]`.
 
 A conditional logit: of all planes within reach of the mask's, the true one shall be the most believed.
-Rendered frames of new seeds and the frames that were trained on; what is set aside stays for the test. Each
+Rendered frames of new seeds and the frames that were trained on; what is held out stays for the test. Each
 frame is seen from the mask's plane, and from one that is off by a draw of its covariance.
 """
 

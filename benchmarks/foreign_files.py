@@ -542,7 +542,7 @@ def _readers() -> Iterator[Reader]:
     yield Reader("HLW tables", _make_hlw, _read_dataset, ("*.csv",), 0.03)
     yield Reader("KITTI drives", _make_kitti, _read_kitti, ("*/*.txt", "*/*/*/*.txt", "*/*/*/*/*.txt"), 0.04)
     yield Reader("masks", _make_masks, _read_masks, ("masks/*",), 0.03, binary=True)
-    yield Reader("telemetry to judge", _make_telemetry, _read_evaluation, ("out/*.jsonl",), 0.03)
+    yield Reader("telemetry to evaluate", _make_telemetry, _read_evaluation, ("out/*.jsonl",), 0.03)
     yield Reader("telemetry of pictures", _make_picture_telemetry, _read_evaluation, ("out/*.jsonl",), 0.02)
     yield Reader("pages of reports", _make_telemetry, _read_page, ("out/*.jsonl", "dataset.toml"), 0.01)
     yield Reader("telemetry to resume", _make_telemetry, _read_resume, ("out/*.jsonl",), 0.03)

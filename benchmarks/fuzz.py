@@ -124,7 +124,7 @@ def _place(error: BaseException) -> str:
 
 
 def serve(seeds: Path, seed: int) -> None:
-    """Judge the cases that stdin names, one a line, and answer each on stdout."""
+    """Evaluate the cases that stdin names, one a line, and answer each on stdout."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is no answer
     warnings.simplefilter("error", RuntimeWarning)

@@ -1,6 +1,6 @@
 """Accuracy against time, beside classical finders: `python benchmarks/peers.py --json FILE --chart FILE`.
 
-All see the same frames, one after the other, in one process with one thread each: those set aside of
+All see the same frames, one after the other, in one process with one thread each: those held out of
 thermal-sea, flight and sea, rendered pictures of all kinds, and rendered clear seas at 1080p. A peer's time
 is from a BGR picture to its line, that of a model from the decoder's planes to its horizon.
 """

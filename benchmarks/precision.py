@@ -2,7 +2,7 @@
 
 Rendered pictures with exact truth in three grades. Easy: open sea or plain land in clear air, nothing else.
 Medium: scenes as they come, with hills, haze and clouds. Hard: these with things in front and the effects of
-a camera. Each is judged by the mask alone and with the refinement, without a filter.
+a camera. Each is evaluated by the mask alone and with the refinement, without a filter.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Run:
 
 
 def validation(area_px: int) -> Validation:
-    """At most 100 pictures of each dataset that are set aside from training."""
+    """At most 100 pictures of each dataset that are held out from training."""
     sets = held_out(RECIPE.data, RECIPE.split, 100)
     return Validation(sets, make_loss("edge-bce"), input_area_px=area_px)
 

@@ -26,20 +26,20 @@ def evaluate(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Model to judge, by its name or path; repeatable."),
+        typer.Option(metavar="NAME", help="Model to evaluate, by its name or path; repeatable."),
     ] = None,
     telemetry: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="FILE", help="Telemetry (.jsonl) of a finished run to judge instead; repeatable."
+            metavar="FILE", help="Telemetry (.jsonl) of a finished run to evaluate instead; repeatable."
         ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for report.html, report.md and report.json.")
     ] = None,
-    split: Annotated[Path | None, typer.Option(help="Split file: what is set aside from training.")] = None,
+    split: Annotated[Path | None, typer.Option(help="Split file: what is held out from training.")] = None,
     part: Annotated[
-        Literal["set-aside", "training", "all"], typer.Option(help="Which part of the split to judge.")
+        Literal["set-aside", "training", "all"], typer.Option(help="Which part of the split to evaluate.")
     ] = "set-aside",
     format: Annotated[
         Literal["folder", "smd", "hlw", "kitti"] | None,
@@ -54,13 +54,13 @@ def evaluate(
     *,
     options: RunOptions,
 ) -> None:
-    """Judge models or finished runs on data with truth: lines, masks, attitude, sigma, refusal."""
+    """Evaluate models or finished runs on data with truth: lines, masks, attitude, sigma, refusal."""
     from horizon_rt.evaluation.job import EvalJob
 
     if (images is None) != (masks is None) or (palette and masks is None):
         raise typer.BadParameter("--images, --masks and --palette describe one dataset; give both folders")
     if part != "set-aside" and split is None:
-        raise typer.BadParameter("--part needs --split, which says what is set aside")
+        raise typer.BadParameter("--part needs --split, which says what is held out")
     if not datasets and images is None:
         raise typer.BadParameter("give at least one dataset")
     console = make_console()

@@ -49,7 +49,7 @@ def train(
     optimiser: Annotated[str | None, typer.Option(help="sgd, nesterov, adam or adamw (the usual).")] = None,
     schedule: Annotated[str | None, typer.Option(help="cosine (the usual), step or plateau.")] = None,
     split: Annotated[
-        Path | None, typer.Option(help="Split file of what is set aside; else the last fifth is.")
+        Path | None, typer.Option(help="Split file of what is held out; else the last fifth is.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.")] = None,
     cache: Annotated[

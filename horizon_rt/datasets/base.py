@@ -122,7 +122,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledFrame:
-    """A frame, its label (None: not judged), its file within the dataset, and the recording it belongs to.
+    """A frame, its label (None: not evaluated), its file within the dataset, and the recording it belongs to.
 
     `sequence` is empty for pictures that stand alone; `path` is the picture, or the video.
     """
@@ -198,7 +198,7 @@ class PictureSet(Dataset):
 
 
 class VideoSet(Dataset):
-    """Videos with the truth of their frames; frames without a label are read but not judged."""
+    """Videos with the truth of their frames; frames without a label are read but not evaluated."""
 
     def __init__(
         self,

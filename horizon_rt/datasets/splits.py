@@ -1,4 +1,4 @@
-"""Where the datasets lie, and what is set aside from training."""
+"""Where the datasets lie, and what is held out from training."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["is_held_out", "is_split", "write_split"]
 def is_held_out(split: Path, dataset: str, name: str) -> bool:
     """Whether a split file (`[set_aside]` name prefixes by dataset) keeps this file from training.
 
-    Raises DatasetError for a split file that cannot be read: training on what was to be set aside would
+    Raises DatasetError for a split file that cannot be read: training on what was to be held out would
     spoil every figure.
     """
     return name.startswith(_prefixes(split, dataset))
 
 
 def is_split(split: Path, dataset: str) -> bool:
-    """Whether a split file says what of this dataset is set aside; raises DatasetError."""
+    """Whether a split file says what of this dataset is held out; raises DatasetError."""
     return bool(_prefixes(split, dataset))
 
 
@@ -40,7 +40,7 @@ def _prefixes(split: Path, dataset: str) -> tuple[str, ...]:
     try:
         given = read_toml(split)["set_aside"].get(dataset, [])
         if not (isinstance(given, list) and all(isinstance(prefix, str) and prefix for prefix in given)):
-            raise ValueError(f"what is set aside of {dataset} is a list of beginnings of file names")
+            raise ValueError(f"what is held out of {dataset} is a list of beginnings of file names")
         return tuple(given)
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

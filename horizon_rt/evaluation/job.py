@@ -1,4 +1,4 @@
-"""From a user's wishes to evaluations: datasets, models and finished runs put together."""
+"""From options to evaluations: datasets, models and finished runs put together."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class EvalJob:
     """What `horizon-rt eval` was asked for.
 
     `mask_folders` are pictures and masks of one more dataset. Without models and telemetry the shipped model
-    is judged. `part` chooses by the `split` file. The report goes into the folder `out`.
+    is evaluated. `part` chooses by the `split` file. The report goes into the folder `out`.
     """
 
     datasets: tuple[Path, ...]
@@ -65,7 +65,7 @@ class EvalJob:
     options: RunOptions = field(default_factory=RunOptions)
 
     def run(self, progress: Progress = NO_PROGRESS) -> EvalReport:
-        """Judge everything; raises HorizonError."""
+        """Evaluate everything; raises HorizonError."""
         if self.out is not None:
             require("report", "--out")
             make_folder(self.out)  # before the work, which would be in vain
@@ -81,16 +81,16 @@ class EvalJob:
                 what = printable(f"{dataset.name}, {predictor.name}")
                 with progress.start(what, dataset.count(options.keep)) as task:
                     evaluations.append(evaluate(dataset, predictor, options, on_frame=task.advance))
-        judged = _judged(evaluations, datasets, predictors)
+        evaluated = _judged(evaluations, datasets, predictors)
         settings = self._settings(datasets, predictors)
-        return EvalReport(judged, settings, self._write(judged, settings))
+        return EvalReport(evaluated, settings, self._write(evaluated, settings))
 
-    def _write(self, judged: tuple[Evaluation, ...], settings: Mapping[str, str]) -> tuple[Path, ...]:
+    def _write(self, evaluated: tuple[Evaluation, ...], settings: Mapping[str, str]) -> tuple[Path, ...]:
         if self.out is None:
             return ()
         from horizon_rt.evaluation.report import write_report
 
-        return tuple(write_report(self.out, judged, settings))
+        return tuple(write_report(self.out, evaluated, settings))
 
     def _open_datasets(self) -> list[Dataset]:
         datasets = [open_dataset(path, self.format) for path in self.datasets]
@@ -148,7 +148,7 @@ def _judged(
         for name in names:
             if name not in seen:
                 raise DatasetError(
-                    f"{kind} {name}: no frame to judge: none is labelled or set aside, "
+                    f"{kind} {name}: no frame to evaluate: none is labelled or held out, "
                     "or the telemetry is of another recording"
                 )
     return kept

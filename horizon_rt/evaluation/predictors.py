@@ -1,4 +1,4 @@
-"""What is judged: a model that runs now, or the telemetry of a run that is finished."""
+"""What is evaluated: a model that runs now, or the telemetry of a run that is finished."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Predictor(Protocol):
         ...
 
     def look_ahead(self, frames: Iterable[tuple[Frame, Camera]]) -> None:
-        """See all frames of a recording, so that its estimates are made with hindsight."""
+        """See all frames of a recording, so that its estimates are smoothed offline."""
         ...
 
     def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
@@ -139,9 +139,8 @@ class TelemetryPredictor:
     """JSON lines of a finished run (schema horizon-rt/1), with the lens of their header.
 
     Pictures are found by their file name, frames of a video by their index; where the source of the run is
-    still there, only those of that source. Pictures that the run does not tell of are not judged; such frames
-    of its video count as lost. Raises DatasetError for a file that is no
-    such telemetry.
+    still there, only those of that source. Pictures that the run lacks are not evaluated; such frames of its
+    video count as lost. Raises DatasetError for a file that is no such telemetry.
     """
 
     def __init__(self, path: Path, name: str | None = None) -> None:

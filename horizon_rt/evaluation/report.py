@@ -24,7 +24,7 @@ _KEPT = 24
 def write_report(folder: Path, evaluations: Sequence[Evaluation], settings: Mapping[str, str]) -> list[Path]:
     """Write the three files into a folder and return their paths; raises OutputError.
 
-    `settings` are shown as they are: what was judged, with which lens, split and filter.
+    `settings` are shown as they are: what was evaluated, with which lens, split and filter.
     """
     texts = {
         "report.json": as_json(evaluations, settings),

@@ -22,7 +22,7 @@ Numbers = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameRow:
-    """One judged frame.
+    """One evaluated frame.
 
     `in_view` is None where nobody said whether a horizon shows; `reported` says whether one was. `error` is
     None without a horizon in view, `attitude` also without an estimate, and `roll_pitch_deg`, the true
@@ -94,10 +94,10 @@ def join(evaluations: Sequence[Evaluation], scene: str | None = None) -> Summary
     """Sum up over datasets: frames of this type of scene, or all."""
     chosen = [[row for row in e.rows if scene in (None, row.scene)] for e in evaluations]
     rows = [row for part in chosen for row in part]
-    judged = [row.error for row in rows if row.error is not None]
+    evaluated = [row.error for row in rows if row.error is not None]
     return Summary(
         frames=len(rows),
-        lines=summarise(judged) if judged else None,
+        lines=summarise(evaluated) if evaluated else None,
         sequences=_sequences(chosen),
         attitude=_attitude(rows),
         motion=_motion(chosen),

@@ -1,4 +1,4 @@
-"""Judge a model, or a finished run, on a dataset."""
+"""Evaluate a model, or a finished run, on a dataset."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["EvalOptions", "evaluate"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalOptions:
-    """How to judge.
+    """How to evaluate.
 
     The lens is `profile`, else `hfov_deg`, else the dataset's own, else 70°. `smooth='none'` takes each frame
     on its own; otherwise videos are filtered, and pictures that stand alone never. `keep` chooses files by
@@ -47,9 +47,9 @@ def evaluate(
     *,
     on_frame: Callable[[], None] | None = None,
 ) -> Evaluation:
-    """Judge a tracker, a model by its name or path (the shipped one if None), or any `Predictor`.
+    """Evaluate a tracker, a model by its name or path (the shipped one if None), or any `Predictor`.
 
-    `on_frame` is called after each judged frame. Memory grows by a row a frame, not by pictures. Raises
+    `on_frame` is called after each evaluated frame. Memory grows by a row a frame, not by pictures. Raises
     HorizonError.
     """
     return _Evaluator(dataset, _predictor(model), options or EvalOptions()).run(on_frame)
@@ -82,7 +82,7 @@ class _Evaluator:
             if labelled.sequence != sequence:
                 sequence = labelled.sequence
                 self._begin(sequence)
-            row = self._judge(labelled)
+            row = self._evaluate(labelled)
             if row is not None:
                 rows.append(row)
                 if on_frame is not None:
@@ -96,7 +96,7 @@ class _Evaluator:
         )
 
     def _begin(self, sequence: str) -> None:
-        """Another recording; with hindsight it is seen once before."""
+        """Another recording; offline smoothing reads it once before."""
         self._predictor.restart()
         if self._filtered and self._options.smooth == "offline":
             every = self._dataset.frames(self._options.keep)
@@ -113,7 +113,7 @@ class _Evaluator:
             return self._dataset.camera.for_size(width, height)
         return Camera.from_hfov(width, height, options.hfov_deg or DEFAULT_HFOV_DEG)
 
-    def _judge(self, labelled: LabelledFrame) -> FrameRow | None:
+    def _evaluate(self, labelled: LabelledFrame) -> FrameRow | None:
         """The row of a frame; one without a label only moves the filter on."""
         frame = labelled.frame
         camera = self._lens(frame.width, frame.height)

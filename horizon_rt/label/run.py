@@ -1,4 +1,4 @@
-"""From a user's wishes to a labelling."""
+"""From options to a labelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics over time: steadiness of the line (KITTI Horizon protocol) and errors of the attitude."""
+"""Metrics over time: jitter of the line (KITTI Horizon protocol) and errors of the attitude."""
 
 from __future__ import annotations
 

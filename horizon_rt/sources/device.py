@@ -34,7 +34,7 @@ def open_device(
 ) -> Source:
     """Open a camera by index or as /dev/videoN.
 
-    `size` (width, height) in px and `frame_rate` in Hz are wishes: what the camera delivers instead is
+    `size` (width, height) in px and `frame_rate` in Hz are requests: what the camera delivers instead is
     told in `warnings`. `pixel_format` is the camera's own, such as 'mjpeg' or 'yuyv422'. Raises
     SourceNotFound for a missing camera and SourceError for one that cannot be used.
     """
@@ -43,12 +43,12 @@ def open_device(
         "framerate": f"{frame_rate:g}" if frame_rate else None,
         "input_format": pixel_format,
     }
-    wishes = {key: value for key, value in request.items() if value is not None}
+    requested = {key: value for key, value in request.items() if value is not None}
     if uses_v4l2():
         path = f"/dev/video{device}" if str(device).isdecimal() else str(device)
         _check_device(path, str(device))
         if "v4l2" in ",".join(av.formats_available):
-            return _open_v4l2(path, str(device), wishes, threads)
+            return _open_v4l2(path, str(device), requested, threads)
     return OpenCvCamera(device, size=size, frame_rate=frame_rate)
 
 
@@ -64,40 +64,40 @@ def _check_device(path: str, name: str) -> None:
         raise SourceError(f"no permission to use {path}; add yourself to the group 'video' and log in again")
 
 
-def _attempts(wishes: dict[str, str]) -> list[dict[str, str]]:
+def _attempts(requested: dict[str, str]) -> list[dict[str, str]]:
     """What to ask the driver for, best first.
 
     Over USB 2 large raw pictures come at a few frames a second only, so that a wished size or rate is
     first tried with the compressed format.
     """
-    attempts = [wishes, {}]
-    if wishes and "input_format" not in wishes:
-        attempts.insert(0, wishes | {"input_format": "mjpeg"})
-    return attempts if wishes else [{}]
+    attempts = [requested, {}]
+    if requested and "input_format" not in requested:
+        attempts.insert(0, requested | {"input_format": "mjpeg"})
+    return attempts if requested else [{}]
 
 
-def _open_v4l2(path: str, name: str, wishes: dict[str, str], threads: int) -> ContainerSource:
+def _open_v4l2(path: str, name: str, requested: dict[str, str], threads: int) -> ContainerSource:
     failure: FFmpegError | None = None
-    for wish in _attempts(wishes):
-        container = _open_in_time(path, wish)
+    for request in _attempts(requested):
+        container = _open_in_time(path, request)
         if isinstance(container, FFmpegError):
             failure = failure or container
             continue
         make_nonblocking(path)  # so that close() is never held up
         options = ContainerOptions(name=name, kind="device", threads=threads, live=True)
         source = ContainerSource(container, options)
-        _tell_differences(source, wishes)
+        _tell_differences(source, requested)
         return source
     raise SourceError(f"camera {name} cannot be opened ({failure and describe(failure)}); is it in use?")
 
 
-def _open_in_time(path: str, wish: dict[str, str]) -> InputContainer | FFmpegError:
+def _open_in_time(path: str, request: dict[str, str]) -> InputContainer | FFmpegError:
     """Open in a thread of its own, because a driver without a signal waits for ever for its first picture."""
     results: list[InputContainer | FFmpegError] = []
 
     def work() -> None:
         try:
-            results.append(av.open(path, "r", format="v4l2", options=wish))
+            results.append(av.open(path, "r", format="v4l2", options=request))
         except FFmpegError as error:
             results.append(error)
 
@@ -109,12 +109,12 @@ def _open_in_time(path: str, wish: dict[str, str]) -> InputContainer | FFmpegErr
     return results[0]
 
 
-def _tell_differences(source: ContainerSource, wishes: dict[str, str]) -> None:
+def _tell_differences(source: ContainerSource, requested: dict[str, str]) -> None:
     info = source.info
     got = {"video_size": f"{info.width}x{info.height}", "framerate": f"{info.frame_rate or 0:g}"}
     for key, value in got.items():
-        if wishes.get(key, value) != value:
-            source.warn(f"camera {info.name}: asked for {key} {wishes[key]}, the camera gives {value}")
+        if requested.get(key, value) != value:
+            source.warn(f"camera {info.name}: asked for {key} {requested[key]}, the camera gives {value}")
 
 
 def open_graph(graph: str) -> ContainerSource:

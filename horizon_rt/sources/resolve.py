@@ -33,7 +33,7 @@ def open_source(
     `spec` is a camera index or /dev/videoN, a video file, a folder, glob pattern or file of pictures, `-`
     for standard input, `lavfi:GRAPH` for an FFmpeg test graph in real time, or `synth:NAME` for a rendered
     scene. A Path is a file or folder whatever its name, and so is the name of one that exists. `size`
-    (width, height) in px, `frame_rate` in Hz and `pixel_format` are wishes to a camera and ignored
+    (width, height) in px, `frame_rate` in Hz and `pixel_format` are requests to a camera and ignored
     elsewhere; `threads` is the number of decoder threads, 0 for one per core. `decoder` 'cuda' decodes
     video on a GPU and leaves it there, as does 'auto' where that is possible; where it is not, 'cuda' says
     why in `warnings`.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop, instead of an exception in the middle of a write."""
+"""Ctrl-C and SIGTERM as a request to stop, instead of an exception in the middle of a write."""
 
 from __future__ import annotations
 

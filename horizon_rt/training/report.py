@@ -1,4 +1,4 @@
-"""The report of a training run: curves of its log, and what the net makes of pictures that were set aside."""
+"""The report of a training run: curves of its log, and what the net makes of pictures that were held out."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def write_report(folder: Path, name: str, recipe: Recipe, predictions: Sequence[
         recipe=_facts(recipe),
         plots=plots,
         sheets={
-            f"Worst of {count} pictures set aside": [_tile(p) for p in predictions[:_SHOWN]],
-            f"Best of {count} pictures set aside": [_tile(p) for p in predictions[_SHOWN:][::-1][:_SHOWN]],
+            f"Worst of {count} pictures held out": [_tile(p) for p in predictions[:_SHOWN]],
+            f"Best of {count} pictures held out": [_tile(p) for p in predictions[_SHOWN:][::-1][:_SHOWN]],
         },
         truth_colour=f"rgb{TRUTH_RGB}",
         estimate_colour=f"rgb{ESTIMATE_RGB}",
@@ -96,7 +96,7 @@ def _draw_curves(curves: Curves, path: Path) -> list[Plot]:
 
 def _draw(axes: Axes, lines: Curves, title: str = "") -> None:
     for (name, (steps, values)), colour in zip(lines.items(), cycle(SERIES), strict=False):
-        label = name.rpartition("/")[0] or "set aside"
+        label = name.rpartition("/")[0] or "held out"
         axes.plot(steps, values, label=label, color=colour, lw=1.5, marker="." if len(steps) < 30 else "")
     axes.set(xlabel="step", title=title)
     axes.legend()

@@ -101,7 +101,7 @@ class Outcome:
             f"written: {self.model.path}",
             f"written: {self.report}",
             f"use: --model {folder}",
-            *([f"judge: eval DATASET --split {split}"] if (split := folder / _SPLIT).exists() else []),
+            *([f"evaluate: eval DATASET --split {split}"] if (split := folder / _SPLIT).exists() else []),
         ]
 
 
@@ -150,19 +150,19 @@ class TrainingJob:
                 take_imagenet(encoder, imagenet_weights())
         area = INPUT_AREA_PX if card is None else card.input_area_px
         aside = held_out(recipe.data, recipe.split, _VALIDATED)
-        judge = Validation(
+        validation = Validation(
             aside, make_loss(recipe.loss), presence_weight=recipe.presence_weight, input_area_px=area
         )
-        if self.settings.patience and not len(judge):
-            raise TrainingError("--patience needs pictures that are set aside; give --data")
+        if self.settings.patience and not len(validation):
+            raise TrainingError("--patience needs pictures that are held out; give --data")
         batches = self._batches(recipe, on_step)
         with _events(self.settings.folder / "events" if self.tensorboard else None) as on_log:
             trainer = Trainer(net, recipe, self.settings, on_log)
             if trainer.step == 0:
-                trainer.evaluate(judge)
-            finished = _train(trainer, batches, judge, on_step)
+                trainer.evaluate(validation)
+            finished = _train(trainer, batches, validation, on_step)
         model = self._write(trainer, card)
-        after, worst_first = judge.report(trainer.result())
+        after, worst_first = validation.report(trainer.result())
         from horizon_rt.training.report import first_evaluation, write_report
 
         report = write_report(self.settings.folder, self.name, recipe, worst_first)
@@ -204,11 +204,11 @@ class TrainingJob:
         return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed)
 
 
-def _train(trainer: Trainer, batches: Batches, judge: Validation, on_step: OnStep) -> bool:
+def _train(trainer: Trainer, batches: Batches, validation: Validation, on_step: OnStep) -> bool:
     """`Trainer.run`; an interrupt and the loss of a worker leave a checkpoint."""
     try:
         return trainer.run(
-            batches, judge, lambda step, loss: on_step("training", step, trainer.recipe.steps, loss)
+            batches, validation, lambda step, loss: on_step("training", step, trainer.recipe.steps, loss)
         )
     except (KeyboardInterrupt, WorkerLost):
         with interrupts_wait():

@@ -71,7 +71,7 @@ class Prediction:
 
 
 class Validation:
-    """Labelled pictures by dataset, read once; a call judges a net on them."""
+    """Labelled pictures by dataset, read once; a call evaluates a net on them."""
 
     def __init__(
         self,

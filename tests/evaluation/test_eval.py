@@ -484,7 +484,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
 def test_a_run_that_tells_of_no_frame_is_refused(cli: RunCli, rendered: Path, runs: list[Path]) -> None:
     done = cli("eval", rendered / "pictures", "--telemetry", runs[1])
     assert (done.code, len(done.errors)) == (1, 1)
-    assert "no frame to judge" in done.err
+    assert "no frame to evaluate" in done.err
 
 
 def test_telemetry_with_impossible_values_is_refused(rendered: Path, tmp_path: Path) -> None:

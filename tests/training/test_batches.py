@@ -115,7 +115,7 @@ def test_a_cache_holds_what_is_drawn(folder: Path) -> None:
     assert len({image.tobytes() for image in open_cache(folder, (64, 96)).images}) == 42
 
 
-def test_ingredients_are_drawn_by_their_shares() -> None:
+def test_samplers_are_drawn_by_their_shares() -> None:
     made = {name: (lambda rng, size: [None], share) for name, share in (("a", 0.5), ("b", 0.3), ("c", 0.2))}
     _, kinds = draw(np.random.default_rng(0), made, (64, 96), 4000)  # type: ignore[arg-type]
     found = np.bincount(kinds, minlength=3) / 4000

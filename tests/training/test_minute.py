@@ -85,7 +85,7 @@ def _horizon_error(
 
 
 def test_the_metrics_are_those_of_an_independent_computation(trained: Trained) -> None:
-    found = _judge(trained)(trained.net)
+    found = _validation(trained)(trained.net)
     dices, errors, refused = [], [], []
     for picture in trained.pictures:
         image, line, _, seen = load(picture)
@@ -130,7 +130,7 @@ def test_the_metrics_are_those_of_an_independent_computation(trained: Trained) -
 
 def test_auc_is_the_area_that_torchmetrics_finds(trained: Trained) -> None:
     """Below the share of pictures whose error is at most x, from 0 to 0.25: a staircase."""
-    found, predictions = _judge(trained).report(trained.net)
+    found, predictions = _validation(trained).report(trained.net)
     errors = sorted(p.error.e for p in predictions if p.error is not None)
     inside = [e for e in errors if e < 0.25]
     x = [0.0, *(e for e in inside for _ in (0, 1)), 0.25]
@@ -143,7 +143,7 @@ def test_auc_is_the_area_that_torchmetrics_finds(trained: Trained) -> None:
 def test_lines_are_those_of_the_logits(trained: Trained) -> None:
     """Straight from the files, without preprocess and fit: the median slope (Theil 1950) of the zeros."""
     gaps = []
-    for prediction in _judge(trained).report(trained.net)[1]:
+    for prediction in _validation(trained).report(trained.net)[1]:
         line, truth = prediction.line, prediction.truth
         if line is not None and truth is not None and abs(truth.normal[0]) < 0.5:
             zeros = _zeros(_logits(trained.net, prediction.picture.path))
@@ -157,7 +157,7 @@ def test_lines_are_those_of_the_logits(trained: Trained) -> None:
     assert np.median(gaps) < 1.5
 
 
-def _judge(trained: Trained) -> Validation:
+def _validation(trained: Trained) -> Validation:
     return Validation({"new": trained.pictures}, make_loss("bce"), input_area_px=AREA)
 
 
@@ -182,6 +182,6 @@ def _zeros(logits: np.ndarray) -> np.ndarray:
 
 
 def test_the_trained_net_beats_an_untrained_one(trained: Trained) -> None:
-    judge = _judge(trained)
+    validation = _validation(trained)
     torch.manual_seed(1)
-    assert judge(trained.net)["loss"] < 0.6 * judge(build_net("nano").eval())["loss"]
+    assert validation(trained.net)["loss"] < 0.6 * validation(build_net("nano").eval())["loss"]

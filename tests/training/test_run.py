@@ -95,12 +95,14 @@ def test_a_shipped_model_is_fine_tuned_and_can_be_used(
     told = next(line for line in done.errors if line.startswith("loss: "))
     assert told.endswith(f" -> {evaluations[-1]['loss']:.4g}")
     page = (out / "report.html").read_text()
-    assert "Worst of 4 pictures set aside" in page
+    assert "Worst of 4 pictures held out" in page
     assert "<script" not in page
     assert cv2.imread(str(out / "curves.png")).shape[1] > 600
-    judged = cli("eval", own, "--split", out / "split.toml", "--model", out, "--out", tmp_path / "judged")
-    assert judged.code == 0, judged.err
-    assert len(json.loads((tmp_path / "judged/report.json").read_text())["results"][0]["frames"]) == 4
+    evaluated = cli(
+        "eval", own, "--split", out / "split.toml", "--model", out, "--out", tmp_path / "evaluated"
+    )
+    assert evaluated.code == 0, evaluated.err
+    assert len(json.loads((tmp_path / "evaluated/report.json").read_text())["results"][0]["frames"]) == 4
     telemetry = tmp_path / "telemetry.csv"
     assert cli("track", clip, "--model", out, "--telemetry", telemetry).code == 0
     assert len(telemetry.read_text().splitlines()) == 13
@@ -116,7 +118,7 @@ def test_the_same_command_gives_the_same_model_and_another_seed_another(
         weights.append(load_file(tmp_path / name / f"{name}.safetensors"))
     assert all((weights[0][k] == weights[1][k]).all() for k in weights[0])
     assert any((weights[0][k] != weights[2][k]).any() for k in weights[0])
-    assert "pictures set aside" not in (tmp_path / "a" / "report.html").read_text()
+    assert "pictures held out" not in (tmp_path / "a" / "report.html").read_text()
     card = find_model(name=str(tmp_path / "a"))
     assert (card.net, card.name) == ("nano", "a")
 
@@ -250,8 +252,11 @@ def test_masks_are_judged_by_dice_and_what_is_unknown_is_not(tmp_path: Path) -> 
     shown = mask_picture(tmp_path, HorizonLine(3, 4), (96, 160))
     hidden = Picture(shown.path, Label(in_view=False))
     unknown = Picture(shown.path, Label())
-    judge, net = Validation({"own": [shown, hidden, unknown]}, make_loss("bce")), build_net("nano").eval()
-    found, predictions = judge.report(net)
+    validation, net = (
+        Validation({"own": [shown, hidden, unknown]}, make_loss("bce")),
+        build_net("nano").eval(),
+    )
+    found, predictions = validation.report(net)
     assert found.keys() == {"loss", "own/dice", "own/iou", "own/refused"}
     by_label = {id(p.picture): p for p in predictions}
     assert by_label[id(shown)].dice == pytest.approx(found["own/dice"])
@@ -269,8 +274,8 @@ def test_a_horizon_out_of_view_is_to_be_refused(tmp_path: Path) -> None:
     """An attitude gives a line outside of the picture, which is no horizon to find."""
     path = write_line_set(tmp_path / "own", [None]) / "images" / "000.png"
     away, seen = (Picture(path, Label(up=UpVector.from_roll_pitch(5, pitch))) for pitch in (80.0, 4.0))
-    judge = Validation({"own": [away, seen]}, make_loss("bce"))
-    found, predictions = judge.report(build_net("nano").eval())
+    validation = Validation({"own": [away, seen]}, make_loss("bce"))
+    found, predictions = validation.report(build_net("nano").eval())
     assert {p.picture is away: (p.seen, p.truth is None) for p in predictions} == {
         True: (False, True), False: (True, False),
     }  # fmt: skip

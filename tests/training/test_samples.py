@@ -377,7 +377,7 @@ def _everything(folder: Path) -> Recipe:
     return Recipe(data=data, real_sky=0.1, covered=0.1, beside=0.1)
 
 
-def test_every_ingredient_gives_valid_samples_that_repeat_with_their_seed(tmp_path: Path) -> None:
+def test_every_sampler_gives_valid_samples_that_repeat_with_their_seed(tmp_path: Path) -> None:
     every = make_samplers(_everything(tmp_path))
     assert set(every) == {*PROCEDURAL, "lines", "masked", "views", "real-sky", "covered", "beside"}
     assert sum(share for _, share in every.values()) == pytest.approx(1)
@@ -469,7 +469,7 @@ def test_random_attitudes_cover_everything_and_favour_level() -> None:
 
 
 def test_what_is_set_aside_is_not_trained_on(tmp_path: Path) -> None:
-    """Pictures that are set aside do not exist, so that reading one would fail."""
+    """Pictures that are held out do not exist, so that reading one would fail."""
     folder = made.write_line_set(tmp_path / "own", [HorizonLine(0, 0)] * 6)
     table = folder / "horizon.csv"
     for number in range(1, 6):
@@ -484,7 +484,7 @@ def test_what_is_set_aside_is_not_trained_on(tmp_path: Path) -> None:
     assert all(len(make(_rng(seed), SIZE)) == 1 for seed in range(8))
     split = tmp_path / "all.toml"
     split.write_text('[set_aside]\nown = ["0", "a"]\n')
-    with pytest.raises(DatasetError, match=r"no picture for training: all are set aside by .*all\.toml"):
+    with pytest.raises(DatasetError, match=r"no picture for training: all are held out by .*all\.toml"):
         make_samplers(Recipe(shares={}, data={str(folder): 1.0}, split=split))
 
 
@@ -505,7 +505,7 @@ def test_datasets_of_one_name_are_kept_apart(tmp_path: Path) -> None:
     assert shares == {"room": 0.25, **{str(folder.resolve()): 0.25 for folder in folders}}
 
 
-def test_ingredients_of_data_need_data() -> None:
+def test_samplers_of_data_need_data() -> None:
     with pytest.raises(DatasetError, match="real-sky needs panoramas"):
         make_samplers(Recipe(shares={}, real_sky=1.0))
     with pytest.raises(DatasetError, match="no dataset 'nowhere'"):

@@ -111,7 +111,7 @@ def cache_facts(folder: Path) -> tuple[list[str], list[InputShape]]:
 
 
 def check_material(folder: Path, recipe: Recipe) -> None:
-    """Raises DatasetError for a cache that was made from something else: it may hold what is set aside."""
+    """Raises DatasetError for a cache that was made from something else: it may hold what is held out."""
     try:
         found = json.loads((folder / "cache.json").read_text(encoding="utf-8"))["material"]
         usual = Recipe().material()  # what a cache does not name yet

@@ -37,7 +37,7 @@ __all__ = [
 
 _KEPT_PX = 800  # the longer side of a picture that is kept in memory
 _CLIP_FRAMES = 200  # of a video, evenly spread
-_BLOCK = 0.2  # the last part of a dataset is for validation where no split says what is set aside
+_BLOCK = 0.2  # the last part of a dataset is for validation where no split says what is held out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +120,7 @@ def named_datasets(names: Iterable[str]) -> list[tuple[str, Path]]:
 def open_pictures(path: Path, split: Path | None) -> tuple[list[Picture], list[Picture]]:
     """The pictures of a dataset for training, and those for validation; raises DatasetError.
 
-    What `split` sets aside is for validation; where it does not name the dataset the last fifth is, a block
+    What `split` holds out is for validation; where it does not name the dataset the last fifth is, a block
     of time, since neighbours are nearly equal.
     """
     dataset = open_dataset(path)
@@ -149,7 +149,7 @@ def _pictures(dataset: Dataset) -> list[Picture]:
 
 
 def held_out_names(names: Iterable[str]) -> dict[str, list[str]]:
-    """Files that are set aside where no split says so, by the names of the datasets of pictures; none where
+    """Files that are held out where no split says so, by the names of the datasets of pictures; none where
     names are not enough to tell them.
     """
     found: dict[str, list[str]] = {}
@@ -159,7 +159,7 @@ def held_out_names(names: Iterable[str]) -> dict[str, list[str]]:
             continue
         trained, aside = ({p.path.name for p in part} for part in open_pictures(path, None))
         if dataset.name in found or trained & aside:
-            return {}  # names cannot tell what is set aside from what is not
+            return {}  # names cannot tell what is held out from what is not
         found[dataset.name] = sorted(aside)
     return found
 

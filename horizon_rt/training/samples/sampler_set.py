@@ -97,7 +97,7 @@ def _training(path: Path, split: Path | None) -> list[Picture]:
 
 
 def _nothing_left(path: Path, split: Path | None) -> DatasetError:
-    aside = "it is empty" if split is None else f"all are set aside by {split}"
+    aside = "it is empty" if split is None else f"all are held out by {split}"
     return DatasetError(f"{path} has no picture for training: {aside}")
 
 
