@@ -39,7 +39,8 @@ def export(
 
     width, height = net_input_size(size)
     kind = format_of(out, format)
-    net = load_net(find_model(name=model))
+    card = find_model(name=model)
+    net = load_net(card)
     console = make_console()
-    for path in export_net(net, out, width=width, height=height, half=half, format=kind):
+    for path in export_net(net, out, width=width, height=height, half=half, format=kind, card=card):
         print_line(console, f"written: {path}")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from horizon_rt.errors import OutputError
+from horizon_rt.models.manifest import ModelCard
 from horizon_rt.segmentation.torchscript import script_bytes
 from horizon_rt.system.extras import require
 from horizon_rt.system.files import write_atomic
@@ -54,9 +55,10 @@ def export_net(
     height: int,
     half: bool = False,
     format: ExportFormat | None = None,
+    card: ModelCard | None = None,
 ) -> list[Path]:
     """Write a net in a format, that of the suffix if None, for pictures of `width` × `height` px; returns the
-    files.
+    files. ONNX and OpenVINO name the model of `card` in their metadata.
 
     Raises OutputError, and MissingExtra where the packages of a format are not installed.
     """
@@ -69,17 +71,19 @@ def export_net(
         write_atomic(path, _exported(frozen, torch.zeros(1, 3, height, width, dtype=dtype)))
     else:
         require(kind, f"the format {kind}")
-        return _write_graph(frozen, path, half=half, openvino=kind == "openvino")
+        from horizon_rt.segmentation.onnx import onnx_bytes
+
+        graph = onnx_bytes(frozen, half=half, card=card)
+        return _write_openvino(graph, path) if kind == "openvino" else _write_onnx(graph, path)
     return [path]
 
 
-def _write_graph(net: nn.Module, path: Path, *, half: bool, openvino: bool) -> list[Path]:
-    from horizon_rt.segmentation.onnx import onnx_bytes
+def _write_onnx(graph: bytes, path: Path) -> list[Path]:
+    write_atomic(path, graph)
+    return [path]
 
-    graph = onnx_bytes(net, half=half)
-    if not openvino:
-        write_atomic(path, graph)
-        return [path]
+
+def _write_openvino(graph: bytes, path: Path) -> list[Path]:
     from horizon_rt.segmentation.openvino import openvino_files
 
     xml, weights = openvino_files(graph)

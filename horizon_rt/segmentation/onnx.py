@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from horizon_rt._version import __version__
 from horizon_rt.errors import WeightsError
 from horizon_rt.models.manifest import ModelCard
+from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.segmentation.backend import backend_name
 from horizon_rt.system.cache import keep, kept
 
@@ -34,9 +35,9 @@ _STRIDE, _MOST_STRIDES = 32, 64
 _log = logging.getLogger(__name__)
 
 
-def onnx_bytes(net: nn.Module, *, half: bool = False) -> bytes:
+def onnx_bytes(net: nn.Module, *, half: bool = False, card: ModelCard | None = None) -> bytes:
     """The ONNX graph of a net, from `picture` (1, 3, h, w) to `mask` (1, 1, h/4, w/4) and `presence` (1,);
-    h and w are multiples of 32 from 64 on. Takes seconds.
+    h and w are multiples of 32 from 64 on. Its metadata say what it is, and of which model. Takes seconds.
     """
     import torch
     from torch.export import Dim
@@ -56,7 +57,18 @@ def onnx_bytes(net: nn.Module, *, half: bool = False) -> bytes:
         assert program is not None
         proto = program.model_proto
         proto.doc_string = _DOC
+        proto.producer_name, proto.producer_version = "horizon-rt", __version__
+        for key, value in _metadata(card, half=half).items():
+            proto.metadata_props.add(key=key, value=value)
         return proto.SerializeToString()
+
+
+def _metadata(card: ModelCard | None, *, half: bool) -> dict[str, str]:
+    facts = {"precision": "float16" if half else "float32", "output_stride": str(OUTPUT_STRIDE)}
+    if card is not None:
+        area = str(card.input_area_px)
+        facts |= {"model": card.name, "weights_sha256": card.sha256, "largest_input_px": area}
+    return {f"horizon_rt.{key}": value for key, value in facts.items()}
 
 
 @contextmanager
@@ -85,7 +97,7 @@ def graph_of(card: ModelCard) -> bytes:
     graph = kept(name)
     if graph is None:
         _log.warning("%s is made ready for its backend, once; this takes some seconds", card.name)
-        graph = onnx_bytes(load_net(card))
+        graph = onnx_bytes(load_net(card), card=card)
         keep(name, graph)
     return graph
 

@@ -190,7 +190,7 @@ def test_a_graph_is_made_once_and_only_of_the_right_weights(
 ) -> None:
     monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path / "cache"))
     made: list[object] = []
-    monkeypatch.setattr(onnx, "onnx_bytes", lambda net: made.append(net) or b"graph %d" % len(made))
+    monkeypatch.setattr(onnx, "onnx_bytes", lambda net, **_: made.append(net) or b"graph %d" % len(made))
     old = find_model()
     card = write_manifest(tmp_path, "m", "nano", build_net("nano").state_dict(), old.sigma, {})
     with caplog.at_level(logging.WARNING):
@@ -210,7 +210,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path / "file" / "cache"))
-    monkeypatch.setattr(onnx, "onnx_bytes", lambda net: b"graph")
+    monkeypatch.setattr(onnx, "onnx_bytes", lambda net, **_: b"graph")
     with caplog.at_level(logging.WARNING):
         assert onnx.graph_of(find_model()) == b"graph"
     assert "cannot be kept" in caplog.text
@@ -222,7 +222,7 @@ def test_a_graph_that_was_cut_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, choice: BackendChoice, left: float
 ) -> None:
     graph = onnx.graph_of(find_model())
-    monkeypatch.setattr(onnx, "onnx_bytes", lambda net: graph)
+    monkeypatch.setattr(onnx, "onnx_bytes", lambda net, **_: graph)
     monkeypatch.setenv("HORIZON_RT_CACHE", str(tmp_path))
     onnx.graph_of(find_model())
     [file] = tmp_path.iterdir()
@@ -239,7 +239,7 @@ def test_a_graph_that_was_cut_is_made_anew(
 def test_auto_goes_on_where_a_net_cannot_be_converted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(net: object) -> bytes:
+    def refuse(net: object, **_: object) -> bytes:
         raise NotImplementedError("an operator that\nthis version does not know")
 
     monkeypatch.setattr(onnx, "onnx_bytes", refuse)

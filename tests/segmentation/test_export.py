@@ -73,7 +73,7 @@ numpy.savez(folder / "answers", **answers)
 
 
 def test_exported_graphs_answer_the_same_without_pytorch(tmp_path: Path, cli: RunCli) -> None:
-    pytest.importorskip("onnxruntime")
+    onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("openvino")
     torch.manual_seed(0)
     picture, net = torch.randn(1, 3, 96, 128), build_net("nano").eval()
@@ -86,6 +86,13 @@ def test_exported_graphs_answer_the_same_without_pytorch(tmp_path: Path, cli: Ru
     command = [sys.executable, "-I", "-W", "ignore", "-c", GRAPH_READER, str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=150, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
+    session = onnxruntime.InferenceSession((tmp_path / "small.graph").read_bytes())
+    about = session.get_modelmeta()
+    card = find_model()
+    assert about.producer_name == "horizon-rt"
+    assert about.custom_metadata_map["horizon_rt.model"] == card.name
+    assert about.custom_metadata_map["horizon_rt.weights_sha256"] == card.sha256
+    assert (tmp_path / "small.xml").read_text().count(f'value="{card.sha256}"') == 1
     with np.load(tmp_path / "answers.npz") as stored:
         answers = dict(stored)
     with torch.inference_mode():
