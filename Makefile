@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint zoo system-tools clean
+.PHONY: demo test lint zoo release system-tools clean
 
 demo: $(STAMP)
 	$(BIN)/horizon-rt demo
@@ -24,6 +24,24 @@ zoo: $(STAMP)
 	$(BIN)/python benchmarks/nets.py --json benchmarks/results/nets.json
 	$(BIN)/python benchmarks/training.py nets --json benchmarks/results/zoo.json
 	$(BIN)/python benchmarks/tables.py
+
+# In dist/: wheel and sdist, built twice alike; what the wheel brings along (SBOM), from a bare environment in which
+# the demo runs; and checksums.
+release: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct)
+release: $(STAMP)
+	test -z "$$(git status --porcelain)" || { echo "commit first: a release is made from a commit"; exit 1; }
+	rm -rf dist
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build cyclonedx-bom
+	$(BIN)/python -m build --outdir dist >/dev/null
+	$(BIN)/python -m build --outdir dist/again >/dev/null
+	for file in dist/again/*; do cmp $$file dist/$$(basename $$file) || exit 1; done
+	$(PYTHON) -m venv dist/bare
+	dist/bare/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	dist/bare/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	cd dist/again && ../bare/bin/horizon-rt demo
+	$(BIN)/cyclonedx-py environment --output-reproducible -o dist/sbom.cdx.json dist/bare/bin/python
+	rm -rf dist/again dist/bare
+	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 # The tests that need these tools are skipped where they are not installed.
 system-tools:
