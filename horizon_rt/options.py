@@ -151,12 +151,16 @@ class RunOptions:
         DecoderChoice,
         Help(text="Where video is decoded; auto: on the GPU that runs the net, if it can."),
     ] = "auto"
+    key_frames: Annotated[
+        bool,
+        Help(text="Look at key frames with the net and follow the edge between; or at every frame."),
+    ] = True
 
     def __post_init__(self) -> None:
         _check_choices(self)
 
     @property
-    def header_fields(self) -> dict[str, str | float]:
+    def header_fields(self) -> dict[str, str | float | bool]:
         """What a telemetry header says of them: all that is given and makes a difference to the results."""
         values = {name: value for name, value in _flat(self) if name not in ("decoder", "batch")}
         return {name: value for name, value in values.items() if value is not None}

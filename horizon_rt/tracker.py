@@ -17,6 +17,7 @@ from horizon_rt.segmentation import OnStage, Segmentation, Segmenter, no_op
 from horizon_rt.segmentation.backends import make_segmenter
 from horizon_rt.tracking import (
     Filter,
+    KeyFrames,
     NoFilter,
     SceneChangeDetector,
     TrackFilter,
@@ -37,7 +38,8 @@ class HorizonTracker:
     size starts the track again, with `Camera.for_size`. `smooth='none'` treats each frame on its own.
     `engine` says which net runs, where and how; its fields may be given by name: `model`, `device`,
     `backend`, `precision`, `batch` (`options.Engine`). `segmenter` takes the place of preprocessing and net.
-    Without `refine` the horizon is that of the mask alone.
+    Without `refine` the horizon is that of the mask alone. Without `key_frames` the net looks at every frame,
+    as it does where nothing is filtered (`tracking.KeyFrames`).
 
     Raises CameraModelError for an impossible `hfov`, WeightsError for weights that do not match their
     manifest, DeviceError where there is no CUDA device or no such backend, ValueError for an unknown option
@@ -51,6 +53,7 @@ class HorizonTracker:
         hfov: float | None = None,
         smooth: Smoothing = "causal",
         refine: bool = True,
+        key_frames: bool = True,
         segmenter: Segmenter | None = None,
         engine: Engine | None = None,
         **choices: Unpack[EngineFields],
@@ -73,10 +76,12 @@ class HorizonTracker:
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
         self._refine = refine
+        self._follows_edges = key_frames and smooth == "causal"
         self._on_stage: OnStage = no_op
         self._last: Horizon | None = None
         self._filter: Filter = self._new_filter()
         self._scene = SceneChangeDetector()
+        self._key_frames = KeyFrames()
 
     @property
     def camera(self) -> Camera | None:
@@ -89,8 +94,8 @@ class HorizonTracker:
         self.reset()
 
     def set_stage_callback(self, on_stage: OnStage = no_op) -> None:
-        """Have `on_stage` called when preprocess, segment, fit, refine and track of a frame are done; without
-        one, no more. Of `update_all` on a GPU the first two are not told.
+        """Have `on_stage` called when preprocess, segment, fit and refine of a key frame are done, align of
+        another, and track of any; without one, no more. Of `update_all` on a GPU the first two are not told.
         """
         self._on_stage = self._segmenter.on_stage = on_stage
 
@@ -115,17 +120,47 @@ class HorizonTracker:
         what is no Frame and, where a filter runs, for a time before that of the last frame.
         """
         self._check(frame)
+        camera = self._fitter_for(frame).camera
+        depth = frame.sampling.bit_depth
+        change: Change = "none" if frame.damaged else self._scene.update(frame.luma, bit_depth=depth)
+        aligned = None if segmentation or frame.damaged else self._align(frame, change)
+        observation = aligned or self._look(frame, segmentation)
+        track = self._filter.update(frame.time_s, replace(observation, change=change))
+        if aligned is None:
+            self._key_frames.look(frame.time_s, observation, track)
+        else:
+            self._key_frames.align()
+        self._last = answer_for(frame, observation, track, camera)
+        self._on_stage("track")
+        return self._last
+
+    def _look(self, frame: Frame, segmentation: Segmentation | None) -> Observation:
+        """What the net says of a frame, on the visible edge."""
         fitter = self._fitter_for(frame)
         found = _NOTHING_SEEN if frame.damaged else fitter.fit(segmentation or self.segment(frame))
         self._on_stage("fit")
-        depth = frame.sampling.bit_depth
-        change: Change = "none" if frame.damaged else self._scene.update(frame.luma, bit_depth=depth)
-        observation = replace(self._refined(frame, found), change=change)
+        refined = self._refined(frame, found)
         self._on_stage("refine")
-        track = self._filter.update(frame.time_s, observation)
-        self._last = answer_for(frame, observation, track, fitter.camera)
-        self._on_stage("track")
-        return self._last
+        return refined
+
+    def _align(self, frame: Frame, change: Change) -> Observation | None:
+        """The edge near the prediction; None for a key frame, and where no edge is believed."""
+        predicted, key = self._filter.at(frame.time_s), self._key_frames.last
+        contested = self._filter.is_contested
+        if (
+            not self._follows_edges
+            or self._refiner is None
+            or key is None
+            or predicted.attitude is None
+            or key.measurement is None
+        ):
+            return None
+        if self._key_frames.is_due(frame.time_s, predicted, cut=change == "cut", is_contested=contested):
+            return None
+        depth = frame.sampling.bit_depth
+        aligned = self._refiner.align(frame.luma, predicted.attitude, key.measurement, bit_depth=depth)
+        self._on_stage("align")
+        return None if aligned is None else replace(key, measurement=aligned, is_key=False)
 
     def _check(self, frame: Frame) -> None:
         if not isinstance(frame, Frame):
@@ -168,6 +203,7 @@ class HorizonTracker:
     def reset(self) -> None:
         """Forget the track, as after a cut."""
         self._filter, self._last, self._scene = self._new_filter(), None, SceneChangeDetector()
+        self._key_frames = KeyFrames()
 
     def _new_filter(self) -> Filter:
         if self._smooth == "none":

@@ -27,7 +27,7 @@ from horizon_rt.tracker import HorizonTracker
 
 __all__ = ["STAGES", "FirstFrames", "LatencyClock", "Plan", "measure"]
 
-STAGES = ("decode", "preprocess", "segment", "fit", "refine", "track")
+STAGES = ("decode", "preprocess", "segment", "fit", "refine", "align", "track")
 _WARM_UP = 10  # frames
 _NOTHING = Horizon(
     frame=0, time_s=0.0, state="lost", observation=Observation(view="unknown", confidence=0, sky_fraction=0.5)
@@ -149,6 +149,7 @@ def measure(path: Path, plan: Plan) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         runs = _Runs(path, plan, Path(folder))
         stages = _stage_times(runs)
+        frames = len(stages["track"])
         speeds, cpu_s = _speeds(runs, plan)
         clock = LatencyClock()
         live = runs.pipeline(runs.tracker, [runs.telemetry(), clock], real_time=True)
@@ -157,9 +158,10 @@ def measure(path: Path, plan: Plan) -> Result:
         clip=_label(runs.info),
         model=runs.tracker.model,
         backend=runs.tracker.backend + (f" x{plan.engine.batch}" if runs.tracker.on_gpu else ""),
-        frames=len(stages["track"]),
+        frames=frames,
         speeds={name: Quartiles.of(values) for name, values in speeds.items()},
         stages={name: Quartiles.of(values) for name, values in stages.items()},
+        shares={name: round(len(values) / frames, 4) for name, values in stages.items()},
         latency_ms=dict(zip(("p50", "p90", "p95", "p99", "max"), _percentiles(settled), strict=True)),
         live_fps=runs.info.frame_rate or 0.0,
         live_frames=live.frames,
@@ -194,11 +196,13 @@ def _stage_times(runs: _Runs) -> dict[str, list[float]]:
     with runs.open(threads=1) as source:
         last = time.perf_counter()
         while (frame := source.read()) is not None:
+            if frame.index == _WARM_UP:
+                times.clear()
             done("decode")
             runs.tracker.update(frame)
             del frame
     runs.tracker.set_stage_callback()
-    return {stage: values[_WARM_UP:] or values for stage, values in times.items()}
+    return {stage: times[stage] for stage in STAGES if stage in times}
 
 
 def _speeds(runs: _Runs, plan: Plan) -> tuple[dict[str, list[float]], float]:

@@ -53,16 +53,16 @@ def _figure(results: Sequence[Result], bars: int = 1) -> Figure:
 def _stage_plot(results: Sequence[Result]) -> Plot:
     figure = _figure(results)
     axes = figure.subplots()
-    names = [name for name in results[0].stages if name != "decode"]
+    names = [name for name in dict.fromkeys(n for r in results for n in r.stages) if name != "decode"]
     for row, result in enumerate(results):
         left = 0.0
         for name, colour in zip(names, SERIES, strict=False):
-            width = result.stages[name].median
+            width = result.share(name) * result.stages[name].median if name in result.stages else 0.0
             axes.barh(row, width, 0.5, left, color=colour, label=name if row == 0 else None, zorder=2)
             left += width
         decode, label = result.stages["decode"].median, "decode, one thread" if row == 0 else None
         axes.plot([decode, decode], [row - 0.36, row + 0.36], color=SERIES[-1], lw=3, label=label, zorder=3)
-    axes.set(xlabel="ms a frame, medians", ylim=(len(results) - 0.4, -0.6))
+    axes.set(xlabel="ms a frame, medians times shares of frames", ylim=(len(results) - 0.4, -0.6))
     axes.set_yticks(range(len(results)), [_label(result) for result in results])
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=6)
     return make_plot(figure, "Cost of the stages", "The bars add up to the analysis of a frame.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +36,8 @@ class Result:
     """One recording with one model and backend.
 
     `speeds` are frames per second of whole runs, and of those the shares of their references; `stages`
-    milliseconds a frame in one thread; `latency_ms` percentiles from a decoded frame to its telemetry when
+    milliseconds in one thread, of the `shares` of the frames that go through each, which is all where it is
+    not named; `latency_ms` percentiles from a decoded frame to its telemetry when
     the recording plays at `live_fps`, with the frames that came and those `dropped`.
     """
 
@@ -53,6 +54,7 @@ class Result:
     cpu_s_per_frame: float
     peak_memory_mb: float | None  # not every system tells
     gpu_memory_mb: float | None = None
+    shares: dict[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -61,8 +63,12 @@ class Result:
 
     @property
     def analysis_ms(self) -> float:
-        """All stages but decoding, medians."""
-        return sum(q.median for name, q in self.stages.items() if name != "decode")
+        """A frame's mean over all stages but decoding, of their medians."""
+        return sum(self.share(name) * q.median for name, q in self.stages.items() if name != "decode")
+
+    def share(self, stage: str) -> float:
+        """Of the frames that go through a stage; that of 'fit' is the share of key frames."""
+        return self.shares.get(stage, 0.0 if self.shares else 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,8 @@ class Report:
 
 def _result(values: dict[str, Any]) -> Result:
     spread = {k: {n: Quartiles(*map(float, q)) for n, q in values[k].items()} for k in ("speeds", "stages")}
-    return Result(**{**values, **spread})
+    shares = {str(name): float(share) for name, share in values.get("shares", {}).items()}
+    return Result(**{**values, **spread, "shares": shares})
 
 
 class Change(NamedTuple):

@@ -59,16 +59,17 @@ def _stage_table(results: Sequence[Result]) -> Table:
         (
             *r.key,
             *(_spread(r.stages.get(name), 2) for name in names),
+            f"{100 * r.share('fit'):.0f} %",
             f"{r.analysis_ms:.2f}",
             f"{r.analysis_ms / r.stages['decode'].median:.2f}",
         )
         for r in results
     ]
     note = (
-        "Milliseconds a frame, quartiles, one stage after the other in one thread; the analysis is all "
-        "of them but decoding."
+        "Milliseconds, quartiles, one stage after the other in one thread. The net looks at key frames; "
+        "elsewhere the edge is aligned. The analysis is a frame's mean over all stages but decoding."
     )
-    return Table("Stages", note, (*_KEY, *names, "analysis", "analysis / decode"), tuple(rows))
+    return Table("Stages", note, (*_KEY, *names, "key frames", "analysis", "analysis / decode"), tuple(rows))
 
 
 def _means_table(results: Sequence[Result]) -> Table:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from horizon_rt.fitting.evidence import FEATURES, collect_features, most_probable_plane
 from horizon_rt.fitting.profiles import sample_strip
 from horizon_rt.fitting.stations import STATIONS, Stations, Strip
-from horizon_rt.fitting.uncertainty import Uncertainty
 from horizon_rt.frame import DevicePlane, Plane
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
@@ -39,8 +38,8 @@ _WEIGHTS = np.array([5.61, 9.72, -3.54, -3.35, 0.66, 0.88])  # of `evidence.FEAT
 
 class Edge(NamedTuple):
     """An edge that may be the horizon: its plane, the strip along it, the sign of its luma gradient towards
-    the sky, the step of the search, and the covariance (2, 2) of the elevations at both ends of the first
-    strip that other planes leave, rad².
+    the sky, the step of the search, and the second moments (2, 2) of other planes that may be it, as
+    elevations at both ends of the first strip, rad².
     """
 
     up: UpVector
@@ -63,8 +62,8 @@ class _Plane(NamedTuple):
 class EdgeSearch:
     """Searches the frames of one camera; reuses its buffers, so each thread needs its own."""
 
-    def __init__(self, stations: Stations, uncertainty: Uncertainty) -> None:
-        self._stations, self._uncertainty = stations, uncertainty
+    def __init__(self, stations: Stations) -> None:
+        self._stations = stations
         self._rows, self._features = np.empty((ROWS, STATIONS)), np.empty((ROWS, STATIONS, FEATURES))
         self._log_posteriors = np.empty((ROWS, ROWS))
 
@@ -77,8 +76,7 @@ class EdgeSearch:
         plane = None if step is None else self._search(luma, strip, step, prior, np.zeros(2), gain)
         if step is None or plane is None or not plane.posterior >= _MIN_POSTERIOR:
             return None
-        others = self._uncertainty.of_other_edges(plane.moments, prior)
-        return self._refined(luma, measured, strip, plane, step, others, gain)
+        return self._refined(luma, measured, strip, plane, step, gain)
 
     def _refined(
         self,
@@ -87,7 +85,6 @@ class EdgeSearch:
         strip: Strip,
         plane: _Plane,
         step: float,
-        others: Array,
         gain: float,
     ) -> Edge | None:
         """The edge at the finest step at which it is probable; None where it leaves the picture."""
@@ -102,7 +99,8 @@ class EdgeSearch:
             step, sign = finer, better.sign
             up = near.moved(up, better.first, better.last)
             near = self._stations.strip(up)
-        return None if near is None else Edge(up, near, sign, step, others)
+        aa, ab, bb = plane.moments
+        return None if near is None else Edge(up, near, sign, step, np.array([[aa, ab], [ab, bb]]))
 
     def first_step_px(self, strip: Strip, prior: Array) -> float | None:
         """Between rows that reach as far as the elevations at both ends may be off; `prior` (2, 2) is their

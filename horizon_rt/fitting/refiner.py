@@ -16,10 +16,11 @@ from horizon_rt.fitting.stations import STATIONS, Stations
 from horizon_rt.fitting.subpixel import fit_subpixel
 from horizon_rt.fitting.uncertainty import DEFAULT_UNCERTAINTY, Uncertainty
 from horizon_rt.frame import DevicePlane, Plane
-from horizon_rt.horizon import Measurement
+from horizon_rt.horizon import Attitude, Measurement
 
 __all__ = ["HorizonRefiner"]
 
+_KEPT_SHARE, _GROWTH = 0.5, 4.0  # of the last key frame's stations and covariance
 _WINDOW_STEPS, _MIN_WINDOW_PX = 1.5, 2.0  # in which a station's maximum belongs to the edge
 
 
@@ -30,8 +31,9 @@ class HorizonRefiner:
         self.camera = camera
         self.uncertainty = uncertainty
         self._stations = Stations(camera)
-        self._search = EdgeSearch(self._stations, uncertainty)
+        self._search = EdgeSearch(self._stations)
         self._rows = np.empty((ROWS, STATIONS))
+        self._sign = 0.0
 
     def refine(self, luma: Plane | DevicePlane, measured: Measurement, *, bit_depth: int = 8) -> Measurement:
         """The measurement with its plane on the visible edge, or where it was, less certain; as it was where
@@ -45,12 +47,38 @@ class HorizonRefiner:
         if strip is None or self._search.first_step_px(strip, strip.prior(measured)) is None:
             return measured
         edge = self._search.find(luma, measured, strip, gain)
-        fitted = None if edge is None else self._fit(luma, edge, gain)
-        if fitted is None or self.uncertainty.is_worse(fitted, measured):
+        mask_share = self.uncertainty.of_mask_share(strip.prior(measured))
+        fitted = None if edge is None else self._fit(luma, edge, mask_share, gain)
+        if edge is None or fitted is None or self.uncertainty.is_worse(fitted, measured):
+            self._sign = 0.0
             return self.uncertainty.unsupported(measured)
+        self._sign = edge.sign
         return fitted
 
-    def _fit(self, luma: Plane | DevicePlane, edge: Edge, gain: float) -> Measurement | None:
+    def align(
+        self, luma: Plane | DevicePlane, predicted: Attitude, key: Measurement, *, bit_depth: int = 8
+    ) -> Measurement | None:
+        """The plane on the visible edge near a predicted one, in a frame that the net does not look at; None
+        where no edge is believed.
+
+        `key` is what `refine` gave at the last key frame: the edge has the same sign as there, lies on half
+        as many stations at least, and its time-correlated covariance is no smaller.
+        """
+        gain = 2.0 ** (8 - bit_depth)
+        strip = self._stations.strip(predicted.up)
+        if strip is None or self._sign == 0.0:
+            return None
+        proposal = self.uncertainty.of_prediction(predicted, strip)
+        edge = self._search.find(luma, proposal, strip, gain)
+        fitted = None if edge is None or edge.sign != self._sign else self._fit(luma, edge, 0.0, gain)
+        if fitted is None or fitted.inliers < _KEPT_SHARE * key.inliers:
+            return None
+        aligned = self.uncertainty.at_least_as_correlated(fitted, key)
+        return aligned if np.trace(aligned.covariance) < _GROWTH * np.trace(key.covariance) else None
+
+    def _fit(
+        self, luma: Plane | DevicePlane, edge: Edge, mask_share: float, gain: float
+    ) -> Measurement | None:
         """The plane through the sub-pixel maxima near an edge; None where they are not consistent."""
         strip = edge.strip
         sample_strip(luma, strip, FINE_PX, gain, self._rows)
@@ -61,4 +89,4 @@ class HorizonRefiner:
         if on == 0:
             return None
         up = strip.moved(edge.up, first, last)
-        return self.uncertainty.of_edge(up, strip, formal, edge.others, on)
+        return self.uncertainty.of_edge(up, strip, formal, edge.others + mask_share, on)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.fitting.stations import Strip
 from horizon_rt.geometry import UpVector
-from horizon_rt.horizon import Measurement
+from horizon_rt.horizon import Attitude, Measurement
 from horizon_rt.models.manifest import SigmaCalibration
 
 __all__ = ["DEFAULT_UNCERTAINTY", "Uncertainty"]
@@ -29,7 +29,8 @@ class Uncertainty:
     correlated over time. `mask_share` of the mask's sigma stays in an edge's plane as a whole, as an edge may
     not be that of the horizon; `floor_px` is the least sigma of an edge. A plane of the mask that no edge
     supports has `unsupported_factor` times its sigma. `correlation_factor` is how far stations may err alike
-    before a plane on the edge is less certain than that of the mask.
+    before a plane on the edge is less certain than that of the mask. Where an edge is searched from a
+    prediction, that has `prediction_factor` times its sigma, and `prediction_px` more.
     """
 
     white_share: float = 0.25
@@ -37,6 +38,8 @@ class Uncertainty:
     floor_px: float = 0.15
     unsupported_factor: float = 2.0
     correlation_factor: float = 3.0
+    prediction_factor: float = 2.0
+    prediction_px: float = 1.0
 
     def of_mask(
         self,
@@ -76,15 +79,32 @@ class Uncertainty:
             white=dual.T @ formal @ dual,
         )
 
-    def of_other_edges(self, moments: tuple[float, float, float], prior: Array) -> Array:
-        """Covariance (2, 2), rad², of other planes by their second moments (aa, ab, bb) and of the mask."""
-        aa, ab, bb = moments
-        return np.array([[aa, ab], [ab, bb]]) + self.mask_share**2 * 0.25 * prior.sum()
+    def of_mask_share(self, prior: Array) -> float:
+        """What stays of the mask's covariance (2, 2), rad², at both ends alike."""
+        return float(self.mask_share**2 * 0.25 * prior.sum())
 
     def unsupported(self, measured: Measurement) -> Measurement:
         """The plane of a mask that no edge supports, less certain by as much."""
         white = measured.covariance if measured.white is None else measured.white
         return replace(measured, covariance=self.unsupported_factor**2 * measured.covariance, white=white)
+
+    def of_prediction(self, predicted: Attitude, strip: Strip) -> Measurement:
+        """A predicted plane as the place where the edge of the last frames is searched: it has moved, but
+        is the same.
+        """
+        up, same = predicted.up, 0.0 if predicted.correlated is None else predicted.correlated
+        least = up.isotropic_covariance(math.degrees(self.prediction_px / strip.mean_scale))
+        covariance = self.prediction_factor**2 * (predicted.covariance - same) + least
+        return Measurement(up=up, covariance=covariance, inliers=0)
+
+    def at_least_as_correlated(self, edge: Measurement, key: Measurement) -> Measurement:
+        """An edge's plane whose correlated covariance is that of the last key frame, where that is larger:
+        between key frames nothing new is learnt of which edge is the horizon.
+        """
+        if edge.white is None or np.trace(edge.correlated) >= np.trace(key.correlated):
+            return edge
+        tangent = np.eye(3) - np.outer(edge.up.as_array(), edge.up.as_array())
+        return replace(edge, covariance=edge.white + tangent @ key.correlated @ tangent)
 
     def is_worse(self, edge: Measurement, mask: Measurement) -> bool:
         """Whether an edge's plane is less certain than that of the mask without an edge."""

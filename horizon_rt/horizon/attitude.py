@@ -27,12 +27,14 @@ def roll_pitch_sd_deg(up: UpVector, covariance: NDArray[np.float64]) -> tuple[fl
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attitude:
     """An estimate: the up vector, its covariance (3, 3) in rad², and its rate of change (3,) in rad/s, None
-    where nothing is known of the motion.
+    where nothing is known of the motion. `correlated` is the part of the covariance that stays from frame to
+    frame, as where the edge that is followed may not be the horizon; None for all of it.
     """
 
     up: UpVector
     covariance: NDArray[np.float64]
     rate: NDArray[np.float64] | None = None
+    correlated: NDArray[np.float64] | None = None
 
     @property
     def sd_deg(self) -> tuple[float, float]:

@@ -48,7 +48,9 @@ class Observation:
     """What one frame shows: a horizon, only sky, only ground, or nothing that can be told.
 
     `measurement` is None unless `view` is 'horizon'. `confidence` is 0..1; `sky_fraction` is the share of
-    the picture above the horizon, 0..1. `change` is how the picture follows on the one before.
+    the picture above the horizon, 0..1. `change` is how the picture follows on the one before. Where the net
+    did not look at the frame (`is_key` is false), only the measurement is its own; the rest is that of the
+    last key frame.
     """
 
     view: View
@@ -56,3 +58,4 @@ class Observation:
     sky_fraction: float
     measurement: Measurement | None = None
     change: Change = "none"
+    is_key: bool = True

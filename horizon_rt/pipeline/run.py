@@ -95,6 +95,7 @@ def make_tracker(
         (profile or camera_for(options, info)).model,
         smooth="causal" if options.smooth == "causal" and not info.is_image_set else "none",
         engine=options.engine,
+        key_frames=options.key_frames,
     )
 
 

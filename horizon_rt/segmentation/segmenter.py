@@ -43,9 +43,10 @@ class Segmenter:
         return found
 
     def segment_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Segmentation | None]]:
-        """Each of the frames with its mask, None for damaged ones, in their order."""
-        for frame in frames:
-            yield frame, None if frame.damaged else self.segment(frame)
+        """Each of the frames in their order, with its mask where masks are made ahead, which is not here; None
+        for damaged ones.
+        """
+        return ((frame, None) for frame in frames)
 
     def segment_input(self, picture: NDArray[np.float32], letterbox: Letterbox) -> Segmentation:
         """Run the net on a net input (1, 3, h, w) as `Preprocessor` makes it."""

@@ -61,6 +61,11 @@ class Filter(Protocol):
         """The track at another time, as the frames so far tell it; the filter stays as it is."""
         ...
 
+    @property
+    def is_contested(self) -> bool:
+        """Whether measurements that do not fit the track form a candidate for another."""
+        ...
+
 
 class NoFilter:
     """Every frame on its own."""
@@ -78,6 +83,11 @@ class NoFilter:
     def at(self, time_s: float) -> Track:
         """The last frame's: without a filter nothing is known of the motion."""
         return self._track
+
+    @property
+    def is_contested(self) -> bool:
+        """Never."""
+        return False
 
 
 class TrackFilter:
@@ -120,7 +130,7 @@ class TrackFilter:
         self.hypothesis.age(time_s, hold_s=_HOLD_S if frozen else 0.0)
         if self.steps is not None:
             self._record(time_s, predicted, used=taken)
-        return self._track()
+        return LOST if self.hypothesis.is_worth_nothing() and not frozen else self._track()
 
     def at(self, time_s: float) -> Track:
         """The track at another time: moved on by its rate, with a sigma that grows with the distance in time.
@@ -134,7 +144,12 @@ class TrackFilter:
         moved.predict(step)
         attitude = moved.attitude()
         moved.age(time_s)
-        return LOST if moved.state == "lost" else Track(state, attitude)
+        return LOST if moved.state == "lost" or moved.is_worth_nothing() else Track(state, attitude)
+
+    @property
+    def is_contested(self) -> bool:
+        """See `Filter`."""
+        return self._candidate is not None
 
     def _advance(self, time_s: float) -> None:
         step = time_s - self._time
@@ -149,7 +164,7 @@ class TrackFilter:
     def _is_frozen(self, time_s: float) -> bool:
         """Whether the picture repeats as in a stopped stream, not for as long as with a camera at rest."""
         still_s = time_s - self._changed_at
-        return self.hypothesis.state in ("tracking", "coasting") and 0 < still_s <= self.settings.still_s
+        return self.hypothesis.state != "acquiring" and 0 < still_s <= self.settings.still_s
 
     def _take(self, time_s: float, measurement: Measurement, *, cut: bool) -> bool:
         """Start or go on with a measurement; False where it does not fit the track, or is no number."""
@@ -171,7 +186,11 @@ class TrackFilter:
         if self._candidate is None:
             if observation.measurement is None or self._is_candidate:
                 return
-            settings = replace(self.settings, confirm_frames=self.settings.reacquire_frames)
+            settings = replace(
+                self.settings,
+                confirm_frames=self.settings.reacquire_frames,
+                start_rate_dps=self.settings.candidate_rate_dps,
+            )
             self._candidate = TrackFilter(settings, record=self.steps is not None, is_candidate=True)
         candidate = self._candidate
         found = candidate.update(time_s, observation)

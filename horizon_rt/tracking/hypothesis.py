@@ -31,9 +31,12 @@ class TrackSettings:
     acceleration_dps2: float = 15.0
     max_noise_scale: float = 40.0
     start_rate_dps: float = 150.0
+    candidate_rate_dps: float = 1500.0  # two frames of a candidate may differ by it, the third has to follow
     gate_chi2: float = 18.4  # 1 in 10,000 true measurements lies outside (χ², two degrees of freedom)
     confirm_frames: int = 3
     coast_s: float = 2.0
+    rate_decay_s: float = 0.5  # in which the rate of a track that coasts falls to 1/e
+    lost_sd_deg: float = 12.0  # beyond which a track that coasts is called lost, though it may still be found
     still_s: float = (
         2.0  # for which a repeated picture may be a stopped stream, and is a camera at rest after
     )
@@ -74,8 +77,10 @@ class Hypothesis:
         return other
 
     def predict(self, seconds: float) -> None:
-        """Move in time, back where `seconds` is negative."""
+        """Move in time, back where `seconds` is negative. A track that coasts slows down."""
         self._kalman.predict(seconds, math.exp(self._log_noise_scale))
+        if self.state == "coasting" and seconds > 0:
+            self._kalman.damp(math.exp(-seconds / self.settings.rate_decay_s))
 
     def start(self, time_s: float, measurement: Measurement) -> None:
         """Begin anew at a measurement."""
@@ -116,6 +121,13 @@ class Hypothesis:
         if self.state == "acquiring" and waiting > 0.5 * self.settings.coast_s:
             self.state = "lost"
 
+    def is_worth_nothing(self) -> bool:
+        """Whether it coasts and its sigma has grown beyond `TrackSettings.lost_sd_deg`."""
+        if self.state != "coasting":
+            return False
+        variance = np.linalg.eigvalsh(self.attitude().covariance)[-1]
+        return bool(variance > math.radians(self.settings.lost_sd_deg) ** 2)
+
     def is_less_certain(self, covariance: Array) -> bool:
         """Whether a place of this covariance (3, 3) may replace this one: its sigma is not much larger."""
         mine = self._kalman.state().up_covariance + self.correlated
@@ -147,4 +159,5 @@ class Hypothesis:
 
 def attitude_of(kalman: KalmanState, correlated: Array) -> Attitude:
     """The attitude of a state of the filter; the correlated error widens what the filter says of its own."""
-    return Attitude(up=kalman.up, covariance=kalman.up_covariance + correlated, rate=kalman.rate)
+    covariance = kalman.up_covariance + correlated
+    return Attitude(up=kalman.up, covariance=covariance, rate=kalman.rate, correlated=correlated)

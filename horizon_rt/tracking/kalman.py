@@ -79,6 +79,10 @@ class SphereKalman:
         density = self._density * noise_scale * noise_scale
         _predict(self._frame, self._velocity, self._covariance, seconds, density)
 
+    def damp(self, factor: float) -> None:
+        """Slow the rate down to so much of it; what is not known of it stays as it is."""
+        self._velocity *= factor
+
     def innovation(self, up: UpVector, covariance: Array) -> float:
         """Squared Mahalanobis distance of a measurement from the state (χ², two degrees of freedom)."""
         return float(_innovation(self._frame, self._covariance, up.as_array(), covariance))

@@ -7,7 +7,9 @@ sides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,7 +33,8 @@ def smooth_tracks(
     Frames whose measurement was used are 'tracking', those between them and the 2 s after the last one
     'coasting', then 'lost'; a track of less than `confirm_frames` measurements is 'acquiring' up to its last.
     """
-    forward = TrackFilter(settings, record=True)
+    # The smoother runs the filter backwards, which knows of no slowing down.
+    forward = TrackFilter(replace(settings or TrackSettings(), rate_decay_s=math.inf), record=True)
     for time_s, observation in frames:
         forward.update(time_s, observation)
     steps = forward.steps or []

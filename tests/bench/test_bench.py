@@ -66,23 +66,27 @@ def test_everything_is_measured(video: Path) -> None:
     assert (result.frames, result.live_frames + result.dropped) == (10, 20)
     latency = list(result.latency_ms.values())
     assert latency == sorted(latency)
-    assert result.analysis_ms == pytest.approx(sum(result.stages[s].median for s in STAGES[1:]))
+    assert result.share("track") == 1
+    assert result.share("fit") < 0.5
+    assert result.share("fit") + result.share("align") >= 1
+    parts = [result.share(s) * result.stages[s].median for s in STAGES[1:]]
+    assert result.analysis_ms == pytest.approx(sum(parts))
     assert result.cpu_s_per_frame > 0
     assert result.peak_memory_mb > 50
 
 
 def test_a_slow_stage_shows_where_it_is_slow(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refinement that sleeps: its stage, the speed, the latency and nothing else know of it."""
+    """An alignment that sleeps: its stage, the speed, the latency and nothing else know of it."""
     before = measure(video, Plan(frames=20, repeats=1, overlay=False))
-    refine = HorizonRefiner.refine
+    align = HorizonRefiner.align
 
     def slow(self: HorizonRefiner, *args: object, **options: object) -> object:
-        time.sleep(0.04)
-        return refine(self, *args, **options)  # type: ignore[arg-type]
+        time.sleep(0.08)
+        return align(self, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(HorizonRefiner, "refine", slow)
+    monkeypatch.setattr(HorizonRefiner, "align", slow)
     after = measure(video, Plan(frames=20, repeats=1, overlay=False))
-    assert after.stages["refine"].median > 40
+    assert after.stages["align"].median > 40
     assert after.stages["segment"].median < before.stages["segment"].median + 20
     assert after.speeds["track"].median < 25 < after.speeds["decode"].median
     assert after.latency_ms["p50"] > 40

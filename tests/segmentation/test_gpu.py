@@ -174,7 +174,8 @@ def test_damaged_frames_come_without_a_mask(
     for segmenter in (late, plain):
         found = list(segmenter.segment_all(frames))
         assert [frame.index for frame, _ in found] == list(range(9))
-        assert {frame.index for frame, mask in found if mask is None} == damaged
+        without = set(range(9)) if segmenter is plain else damaged  # the CPU makes none ahead
+        assert {frame.index for frame, mask in found if mask is None} == without
         for frame, mask in found:
             if mask is not None:
                 assert_same(mask, plain.segment(frame))

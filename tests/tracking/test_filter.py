@@ -25,8 +25,8 @@ def seen(roll: float, pitch: float = 0.0) -> Observation:
     return Observation(view="horizon", confidence=0.95, sky_fraction=0.5, measurement=measurement)
 
 
-def _confirmed(roll: float = 0.0) -> tuple[TrackFilter, float]:
-    track = TrackFilter()
+def _confirmed(roll: float = 0.0, settings: TrackSettings | None = None) -> tuple[TrackFilter, float]:
+    track = TrackFilter(settings)
     for k in range(10):
         track.update(k * 0.04, seen(roll))
     return track, 0.36
@@ -49,12 +49,32 @@ def test_frames_without_a_horizon_before_the_first_are_lost() -> None:
 
 
 def test_it_coasts_and_is_lost_after_two_seconds_exactly() -> None:
-    track, now = _confirmed(5)
+    track, now = _confirmed(5, TrackSettings(lost_sd_deg=180))
     states = {}
     for k in range(1, 70):
         states[k] = track.update(now + k * 0.04, NOTHING).state
     assert {states[k] for k in range(1, 50)} == {"coasting"}
     assert {states[k] for k in range(52, 70)} == {"lost"}
+
+
+def test_a_coasting_track_is_lost_where_its_sigma_says_nothing_and_back_with_one_frame() -> None:
+    track, now = _confirmed(5)
+    answers = [track.update(now + k * 0.04, NOTHING) for k in range(1, 50)]
+    assert {answer.state for answer in answers} == {"coasting", "lost"}
+    assert all(max(a.attitude.sd_deg) < 12.5 for a in answers if a.attitude is not None)
+    assert answers[24].state == "coasting"
+    assert answers[-1] == Track("lost", None)
+    assert track.update(now + 2.0, seen(6)).state == "tracking"
+
+
+def test_a_coasting_track_slows_down() -> None:
+    track = TrackFilter()
+    for k in range(30):
+        track.update(k * 0.04, seen(k * 2.0))
+    rolls = [_roll(track.update(1.16 + k * 0.04, NOTHING)) for k in range(1, 20)]
+    assert rolls[0] == pytest.approx(60, abs=0.5)
+    assert np.all(np.diff(rolls) > 0)
+    assert rolls[-1] == pytest.approx(60 + 50 * 0.5 * (1 - math.exp(-0.72 / 0.5)), abs=1.5)
 
 
 def test_a_coasting_track_is_back_with_one_accepted_frame() -> None:
@@ -215,7 +235,7 @@ def test_the_track_at_another_time_is_moved_by_its_rate() -> None:
 
 def test_at_is_lost_where_coasting_would_be() -> None:
     track, now = _confirmed(5)
-    assert [track.at(now + s).state for s in (0.0, 1.9, 2.1)] == ["tracking", "tracking", "lost"]
+    assert [track.at(now + s).state for s in (0.0, 0.9, 1.9, 2.1)] == ["tracking", "tracking", "lost", "lost"]
 
 
 def test_the_lasting_error_of_sure_frames_is_not_held_against_less_sure_ones() -> None:
