@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,24 +22,33 @@ from horizon_rt.system.kernels import Array, kernel
 __all__ = ["Panorama", "find_panoramas", "load_panoramas", "panorama_view", "read_panorama"]
 
 
+_NOT_LEVEL = "not levelled"
+
+
 @dataclass(frozen=True, slots=True)
 class Panorama:
-    """An equirectangular picture whose middle row is the horizon; uint8 RGB (height, 2·height, 3)."""
+    """An equirectangular picture whose middle row is the horizon, but where it is not level; uint8 RGB
+    (height, 2·height, 3).
+    """
 
     name: str
     terrain: str
     is_open: bool
     image: NDArray[np.uint8]
+    is_level: bool = True
 
 
 def load_panoramas(folder: Path) -> list[Panorama]:
-    """Read a folder with panoramas.csv (file, terrain, horizon = open|occluded); raises DatasetError."""
-    return [
-        read_panorama(
-            folder / "images" / row["file"], terrain=row["terrain"], is_open=row["horizon"] == "open"
-        )
-        for row in _listed(folder, ("file", "terrain", "horizon"))
-    ]
+    """Read a folder with panoramas.csv (file, terrain, horizon = open|occluded, and optionally level, which
+    begins with 'not levelled' where it is not); raises DatasetError.
+    """
+    found = []
+    for row in _listed(folder, ("file", "terrain", "horizon")):
+        path, is_open = folder / "images" / row["file"], row["horizon"] == "open"
+        panorama = read_panorama(path, terrain=row["terrain"], is_open=is_open)
+        is_level = not (row.get("level") or "").startswith(_NOT_LEVEL)
+        found.append(replace(panorama, is_level=is_level))
+    return found
 
 
 def find_panoramas(path: Path) -> tuple[Path, ...]:

@@ -21,7 +21,7 @@ from horizon_rt.errors import DatasetError, HorizonError
 from horizon_rt.system.host import lower_priority
 from horizon_rt.system.interrupts import interrupts_wait, undisturbed_children
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.samples.cache import LOST, SHAPES, WorkerLost, cache_facts, draw, open_cache
+from horizon_rt.training.samples.cache import LOST, WorkerLost, cache_facts, draw, open_cache, sizes_of
 from horizon_rt.training.samples.sample import TAGS, InputShape
 from horizon_rt.training.samples.sampler_set import samplers_of
 
@@ -52,14 +52,17 @@ class Batches(Protocol):
 class LiveBatches(Dataset[Batch]):
     """Samples made on the fly; for use in worker processes, which read the material once each."""
 
-    def __init__(self, recipe: Recipe, shapes: Mapping[InputShape, float] = SHAPES) -> None:
-        self._recipe, self._shapes = recipe, dict(shapes)
+    def __init__(self, recipe: Recipe, shapes: Mapping[InputShape, float] | None = None) -> None:
+        self._recipe = recipe
+        sizes = sizes_of(recipe) if shapes is None else {s: (p, recipe.batch) for s, p in shapes.items()}
+        self._sizes = list(sizes)
+        self._shares, self._batches = zip(*sizes.values(), strict=True)
 
     def __getitem__(self, index: int) -> Batch:
         """See `Batches`."""
         rng = np.random.default_rng((self._recipe.seed, index))
-        size = list(self._shapes)[int(rng.choice(len(self._shapes), p=list(self._shapes.values())))]
-        samples, _ = draw(rng, samplers_of(self._recipe), size, self._recipe.batch)
+        chosen = int(rng.choice(len(self._sizes), p=self._shares))
+        samples, _ = draw(rng, samplers_of(self._recipe), self._sizes[chosen], self._batches[chosen])
         images, covers, weights, presences, _ = zip(*samples, strict=True)
         return Batch(
             torch.from_numpy(np.stack(images)),
@@ -72,25 +75,37 @@ class LiveBatches(Dataset[Batch]):
 class CachedBatches(Dataset[Batch]):
     """Random samples of caches, without the samplers and tags in `without`.
 
+    `sizes` says how many pictures of some sizes make a batch, which is otherwise `batch`.
+
     The caches are opened for each batch anew: a worker process would get a memory-mapped array as a copy.
     """
 
     def __init__(
-        self, folders: Sequence[Path], *, batch: int, seed: int, without: Sequence[str] = ()
+        self,
+        folders: Sequence[Path],
+        *,
+        batch: int,
+        seed: int,
+        without: Sequence[str] = (),
+        sizes: Mapping[InputShape, int] | None = None,
     ) -> None:
         """Raises DatasetError for a damaged cache, an unknown sampler, and where too few are left."""
-        self._batch, self._seed = batch, seed
-        self._kept = [part for part in _kept(folders, without) if len(part[2]) >= batch]
+        self._batch, self._seed, self._sizes = batch, seed, dict(sizes or {})
+        self._kept = [part for part in _kept(folders, without) if len(part[2]) >= self._count(part[1])]
         if not self._kept:
             raise DatasetError(f"no cache holds the {batch} samples of a batch; make a larger one")
         counts = np.array([len(numbers) for _, _, numbers in self._kept], float)
         self._shares = counts / counts.sum()
 
+    def _count(self, size: InputShape) -> int:
+        return self._sizes.get(size, self._batch)
+
     def __getitem__(self, index: int) -> Batch:
         """See `Batches`."""
         rng = np.random.default_rng((self._seed, index))
         folder, size, numbers = self._kept[int(rng.choice(len(self._kept), p=self._shares))]
-        store, pick = open_cache(folder, size), np.sort(rng.choice(numbers, self._batch, replace=False))
+        store = open_cache(folder, size)
+        pick = np.sort(rng.choice(numbers, self._count(size), replace=False))
         return Batch(
             *(torch.from_numpy(part[pick]) for part in (store.images, store.covers)),
             *(torch.from_numpy(store.labels[pick, i]) for i in (0, 1)),

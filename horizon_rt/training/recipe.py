@@ -27,6 +27,7 @@ MADE_OF_DATA = ("real-sky", "covered", "collage", "beside")
 PRESENCE_WEIGHT = 0.15
 """Of the loss of presence beside that of the mask, in training and in validation."""
 _LARGEST = 1e12
+_LEAST_AREA, _MOST_AREA = 0.25, 4.0
 _MOST = {"warm_up": 1.0, "average": 1.0, "batch": 65536}
 
 
@@ -43,6 +44,8 @@ class Recipe:
     `average` the decay of the mean of the weights that is kept. `frozen_norm` keeps the means and variances
     of batch norm as they are, for a net that has good ones already. `pretrained` starts the encoder of the
     net lite0 from ImageNet, unless the run starts from a model, and keeps its statistics and first stages.
+    `input_areas` are the sizes of the pictures, each as likely, as multiples of the area that a net usually
+    gets; a batch of larger pictures has fewer of them.
     """
 
     net: str = "small"
@@ -66,6 +69,7 @@ class Recipe:
     collage: float = 0.0
     beside: float = 0.0
     split: Path | None = None
+    input_areas: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         """Raises DatasetError for a value that is of another type or out of range."""
@@ -76,6 +80,8 @@ class Recipe:
         parts = [*self.shares.values(), *self.data.values(), *self._made_of_data().values()]
         if sum(parts) <= 0:
             raise DatasetError("the parts of a recipe are all 0; give shares or data")
+        if not self.input_areas or not all(_LEAST_AREA <= a <= _MOST_AREA for a in self.input_areas):
+            raise DatasetError(f"input_areas lie between {_LEAST_AREA:g} and {_MOST_AREA:g}")
         if self.samples < 1 or self.batch < 1:
             raise DatasetError(f"samples and batch are 1 or more, got {self.samples} and {self.batch}")
 
@@ -95,7 +101,7 @@ class Recipe:
         """What the samples are made of, as JSON holds it; the split by its text."""
         split = None if self.split is None else read_text(self.split)
         parts = {"shares": self.shares, "data": self.data, **self._made_of_data()}
-        return {**parts, "seed": self.seed, "split": split}
+        return {**parts, "seed": self.seed, "split": split, "input_areas": list(self.input_areas)}
 
     def _made_of_data(self) -> dict[str, float]:
         return {
@@ -113,6 +119,8 @@ class Recipe:
 
 def _is_a(value: object, hint: Any) -> bool:
     """Whether a value of a TOML file can stand for a field of this type; an integer can for a float."""
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(_is_a(part, float) for part in value)
     kinds = {float: int | float}.get(hint, dict if get_origin(hint) is dict else hint)
     return isinstance(value, kinds) and isinstance(value, bool) == (hint is bool)
 
@@ -126,6 +134,8 @@ def read_recipe(path: Path) -> Recipe:
     """A recipe from a TOML file whose keys are the fields of `Recipe`; raises DatasetError."""
     table = read_toml(path)
     try:
+        if isinstance(table.get("input_areas"), list):
+            table["input_areas"] = tuple(table["input_areas"])
         if "split" in table:
             table["split"] = path.parent / table["split"]
         return Recipe(**table)

@@ -30,7 +30,7 @@ from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
 from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe, read_recipe
-from horizon_rt.training.samples.cache import WorkerLost, build_cache, check_material
+from horizon_rt.training.samples.cache import WorkerLost, build_cache, check_material, sizes_of
 from horizon_rt.training.samples.pictures import held_out, held_out_names
 from horizon_rt.training.samples.sampler_set import samplers_of
 from horizon_rt.training.validation import Validation
@@ -201,7 +201,8 @@ class TrainingJob:
             )
         else:
             check_material(self.cache, recipe)
-        return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed)
+        counts = {size: count for size, (_, count) in sizes_of(recipe).items()}
+        return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed, sizes=counts)
 
 
 def _train(trainer: Trainer, batches: Batches, validation: Validation, on_step: OnStep) -> bool:

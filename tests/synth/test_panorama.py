@@ -80,9 +80,15 @@ def test_a_folder_of_panoramas(tmp_path: Path) -> None:
     first, second = load_panoramas(_folder(tmp_path))
     assert (first.name, first.terrain, first.is_open, second.is_open) == ("a", "sea", True, False)
     assert first.image[0, 0].tolist() == [200, 20, 10]
+    assert first.is_level
     assert find_panorama(tmp_path, "b").name == "b"
     with pytest.raises(DatasetError, match=r"no panorama 'c'.*a, b"):
         find_panorama(tmp_path, "c")
+
+
+def test_a_panorama_that_is_not_levelled_is_known(tmp_path: Path) -> None:
+    table = "file,terrain,horizon,level\na.png,sea,open,yes\nb.png,city,occluded,not levelled by its author\n"
+    assert [panorama.is_level for panorama in load_panoramas(_folder(tmp_path, table))] == [True, False]
 
 
 @pytest.mark.parametrize("table", ["file,terrain\na.png,sea\n", "file,terrain,horizon\nnone.png,sea,open\n"])

@@ -13,6 +13,7 @@ from horizon_rt.errors import DatasetError
 from horizon_rt.models.weights import weights_folder
 from horizon_rt.training.recipe import PROCEDURAL, Recipe, read_recipe
 from horizon_rt.training.run import recipe_for
+from horizon_rt.training.samples.cache import SHAPES, sizes_of
 
 
 def test_a_recipe_is_read(tmp_path: Path) -> None:
@@ -110,3 +111,25 @@ def test_fine_tuning_is_short_and_careful_unless_told_otherwise(tmp_path: Path) 
     (tmp_path / "recipe.toml").write_text("rate = 0.5\n[data]\nold = 3\n")
     recipe = recipe_for(tmp_path / "recipe.toml", ["own"], fine_tuning=True, changes={})
     assert (recipe.rate, recipe.data, recipe.samples) == (0.5, {"old": 3, "own": 1.0}, usual.samples)
+
+
+@pytest.mark.parametrize("areas", [(), (0.1,), (1, 5), ("1",), [1.0]])
+def test_input_areas_out_of_range_are_refused(areas: object) -> None:
+    with pytest.raises(DatasetError, match="input_areas"):
+        Recipe(input_areas=areas)  # type: ignore[arg-type]
+
+
+def test_input_areas_give_shapes_and_batches_of_the_same_cost(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text("input_areas = [0.5, 1, 2.25]\nbatch = 16\n")
+    recipe = read_recipe(tmp_path / "r.toml")
+    sizes = sizes_of(recipe)
+    assert sum(share for share, _ in sizes.values()) == pytest.approx(1)
+    assert sizes[192, 320] == (pytest.approx(0.2), 16)
+    assert {h % 32 + w % 32 for h, w in sizes} == {0}
+    areas = [h * w / (192 * 320) for h, w in sizes]
+    assert min(areas) < 0.6
+    assert max(areas) > 2.0
+    cost = [area * count for area, (_, count) in zip(areas, sizes.values(), strict=True)]
+    assert min(cost) == pytest.approx(16, rel=0.25)
+    assert max(cost) == pytest.approx(16, rel=0.25)
+    assert list(sizes_of(Recipe())) == list(SHAPES)

@@ -28,7 +28,7 @@ from horizon_rt.training.samples import samplers as samplers
 from horizon_rt.training.samples.cache import SHAPES
 from horizon_rt.training.samples.collage import replace_side
 from horizon_rt.training.samples.occlusion import hide_part
-from horizon_rt.training.samples.pictures import Picture, open_pictures, thinned
+from horizon_rt.training.samples.pictures import Picture, balanced, open_pictures, thinned
 from horizon_rt.training.samples.sample import HalfPlane, Sample
 from horizon_rt.training.samples.sampler_set import make_samplers
 from horizon_rt.training.samples.windows import negative_crop, window_sample
@@ -527,3 +527,16 @@ def _tilt(cover: np.ndarray) -> float:
     """Of the mean gradient, in degrees from upright."""
     down, right = (float(g.mean()) for g in np.gradient(cover.astype(float)))
     return abs(math.degrees(math.atan2(right, -down))) if down or right else math.nan
+
+
+def test_sources_are_balanced_and_refusals_are_not_most_of_it() -> None:
+    def some(source: str, count: int, *, in_view: bool) -> list[Picture]:
+        return [Picture(Path(f"{source}__{k}.jpg"), Label(in_view=in_view)) for k in range(count)]
+
+    many, few = some("many", 100, in_view=True), some("few", 4, in_view=True)
+    chances = balanced([*many, *few, *some("none", 400, in_view=False)])
+    assert chances.sum() == pytest.approx(1)
+    assert chances[104:].sum() == pytest.approx(0.4)
+    assert chances[:100].sum() / chances[100:104].sum() == pytest.approx(10 / 2)
+    assert balanced(some("none", 3, in_view=False)) == pytest.approx([1 / 3] * 3)
+    assert balanced([*many, *some("none", 1, in_view=False)])[-1] == pytest.approx(1 / 11)

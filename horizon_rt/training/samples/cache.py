@@ -43,16 +43,30 @@ __all__ = [
     "check_material",
     "draw",
     "open_cache",
+    "sizes_of",
 ]
 
 # Picture shapes (height, width) and their shares: 16:9, 4:3 and square sources at the same cost.
 SHAPES: dict[InputShape, float] = {(192, 320): 0.6, (224, 288): 0.2, (256, 256): 0.2}
+_SIDE = 32  # what the sides of a net's input are multiples of
 CHUNK_SAMPLES = 250
 LOST = "a process that makes samples was killed, maybe for want of memory; try again with fewer --workers"
 
 
 class WorkerLost(TrainingError):
     """A process that makes samples was killed."""
+
+
+def sizes_of(recipe: Recipe) -> dict[InputShape, tuple[float, int]]:
+    """`SHAPES` in all sizes that a recipe asks for: the share of each, and how many pictures make a batch."""
+    found: dict[InputShape, tuple[float, int]] = {}
+    for area in recipe.input_areas:
+        for shape, share in SHAPES.items():
+            h, w = (max(2, round(side * area**0.5 / _SIDE)) * _SIDE for side in shape)
+            before, _ = found.get((h, w), (0.0, 0))
+            batch = max(2, round(recipe.batch / area))
+            found[h, w] = before + share / len(recipe.input_areas), batch
+    return found
 
 
 class Store(NamedTuple):
@@ -154,15 +168,16 @@ def build_cache(
     *,
     count: int,
     workers: int = 2,
-    shapes: Mapping[InputShape, float] = SHAPES,
+    shapes: Mapping[InputShape, float] | None = None,
     on_progress: Callable[[int, int], None] = lambda done, count: None,
 ) -> None:
-    """Fill `folder` with about `count` samples of these shapes, in these shares.
+    """Fill `folder` with about `count` samples of these shapes, in these shares; those of the recipe if None.
 
     The same recipe, seed, count and shapes give the same samples, however many worker processes make them
     (0: this one does). Raises DatasetError for material that cannot be read, OutputError for a folder that
     cannot be written, and WorkerLost.
     """
+    shapes = shapes or {size: share for size, (share, _) in sizes_of(recipe).items()}
     with own_folder(folder):
         done = 0
         with closing(_fill_all(_empty(folder, recipe, count, shapes), workers)) as parts:

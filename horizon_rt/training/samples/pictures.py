@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from horizon_rt.training.recipe import MADE_OF_DATA, PROCEDURAL
 __all__ = [
     "Loaded",
     "Picture",
+    "balanced",
     "held_out",
     "held_out_names",
     "load",
@@ -37,6 +39,7 @@ __all__ = [
 
 _KEPT_PX = 800  # the longer side of a picture that is kept in memory
 _CLIP_FRAMES = 200  # of a video, evenly spread
+_WITHOUT = 0.4
 _BLOCK = 0.2  # the last part of a dataset is for validation where no split says what is held out
 
 
@@ -172,6 +175,28 @@ def held_out(names: Iterable[str], split: Path | None, count: int) -> dict[str, 
         if not (path / "panoramas.csv").is_file()
     }
     return {name: thinned(pictures, count) for name, pictures in sets.items() if pictures}
+
+
+def balanced(pictures: Sequence[Picture]) -> NDArray[np.float64]:
+    """The chance of each picture to be drawn, (n,), summing up to 1.
+
+    Sources (the first part of a file name) count by the square root of their pictures, and pictures without a
+    horizon together at most `_WITHOUT`, so that no large source decides what is learnt and the rest teaches
+    no refusal.
+    """
+    kinds = [(_source(picture), picture.label.in_view is False) for picture in pictures]
+    count = Counter(kinds)
+    chances = np.array([count[kind] ** -0.5 for kind in kinds])
+    without = np.array([refused for _, refused in kinds])
+    share = chances[without].sum() / chances.sum()
+    if _WITHOUT < share < 1:
+        chances[without] *= _WITHOUT / share
+        chances[~without] *= (1 - _WITHOUT) / (1 - share)
+    return np.asarray(chances / chances.sum())
+
+
+def _source(picture: Picture) -> str:
+    return re.split("__|_", picture.path.name, maxsplit=1)[0]
 
 
 def thinned(pictures: Sequence[Picture], count: int) -> list[Picture]:

@@ -14,7 +14,7 @@ from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import samplers as making
 from horizon_rt.training.samples.collage import replace_side
 from horizon_rt.training.samples.occlusion import hide_part
-from horizon_rt.training.samples.pictures import Picture, named_datasets, open_pictures, thinned
+from horizon_rt.training.samples.pictures import Picture, balanced, named_datasets, open_pictures, thinned
 from horizon_rt.training.samples.sample import InputShape, Sample, finish
 from horizon_rt.training.samples.samplers import Sampler
 from horizon_rt.training.samples.windows import Change, negative_crop, window_sample
@@ -120,8 +120,10 @@ def _spread_deg(pictures: list[Picture]) -> float:
 
 
 def _windows(pictures: list[Picture], spread_deg: float) -> Sampler:
+    chances = balanced(pictures)
+
     def make(rng: np.random.Generator, size: InputShape) -> list[Sample]:
-        chosen = pictures[int(rng.integers(len(pictures)))]
+        chosen = pictures[int(rng.choice(len(pictures), p=chances))]
         return [window_sample(chosen, rng, size, spread_deg=spread_deg)]
 
     return make

@@ -139,7 +139,8 @@ def panorama_view_sample(panoramas: Sequence[Panorama]) -> Sampler:
             return [finish(image, plane, rng)]
         # A field behind trees may or may not pass for a horizon.
         presence = -1.0 if panorama.terrain == "field" else 0.0
-        return [finish(image, plane, rng, weight=_CLOSED, presence=presence)]
+        weight = _CLOSED if panorama.is_level else 0.0
+        return [finish(image, plane, rng, weight=weight, presence=presence)]
 
     return make
 

@@ -23,6 +23,7 @@ Change = Callable[[Image, HalfPlane, np.random.Generator], tuple[Image, float | 
 
 _FADED = 0.15
 _OCCLUDED = 0.3
+_INVERTED = 0.06  # share of the whole pictures that stand on their heads
 _PURE = 0.02  # share of the window that both sides of a mask take at least where a horizon is in view
 
 
@@ -66,7 +67,7 @@ def _random_window(
     whole = rng.random() < 0.5
     roll = rng.uniform(-np.pi, np.pi) if rng.random() < 0.1 else np.radians(rng.normal(0, spread_deg))
     if whole:
-        roll = np.radians(rng.normal(0, 4))
+        roll = np.radians(rng.normal(0, 4)) + (np.pi if rng.random() < _INVERTED else 0.0)
     c, s = np.cos(roll), np.sin(roll)
     fit = min(sw / (abs(c) * w + abs(s) * h), sh / (abs(s) * w + abs(c) * h))  # largest window inside
     scale = fit * (rng.uniform(0.95, 1.08) if whole else log_uniform(rng, 0.45, 1.12))
