@@ -90,3 +90,8 @@ class MissingExtra(HorizonError):
     def __init__(self, extra: str, what: str, modules: Sequence[str]) -> None:
         super().__init__(f"{what} needs {' and '.join(modules)}: pip install 'horizon-rt[{extra}]'")
         self.extra = extra
+        self._made_of = extra, what, tuple(modules)
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str, tuple[str, ...]]]:
+        """As workers hand errors over."""
+        return type(self), self._made_of

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from horizon_rt.cli.console import print_advice, print_first_use, print_line, print_table
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from horizon_rt.pipeline.batch import Result
+
+from horizon_rt.cli.console import print_advice, print_first_use, print_line, print_table, print_warning
 from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import bars
 from horizon_rt.cli.style import make_console
@@ -26,7 +31,7 @@ def batch(
     options: RunOptions,
 ) -> None:
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
-    from horizon_rt.pipeline.batch import find_inputs, result_line, run_batch, summary_table
+    from horizon_rt.pipeline.batch import find_inputs, run_batch, summary_table
     from horizon_rt.pipeline.stages import RunSummary
 
     console = make_console()
@@ -38,7 +43,7 @@ def batch(
             options,
             resume=resume,
             progress=progress,
-            on_result=lambda result: print_line(console, result_line(result, options)),
+            on_result=lambda result: _print_result(result, options, console),
         )
     print_table(summary_table(results))
     runs = [result.summary for result in results if result.summary is not None]
@@ -48,3 +53,12 @@ def batch(
         raise typer.Exit(130)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
+
+
+def _print_result(result: Result, options: RunOptions, console: Console) -> None:
+    from horizon_rt.pipeline.batch import result_line
+
+    if result.status == "failed":
+        print_warning(console, result_line(result, options), kind="error")
+    else:
+        print_line(console, result_line(result, options))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.console import print_line, print_table
+from horizon_rt.cli.console import print_line, print_table, print_warning
 from horizon_rt.cli.options import option_of, parse_size, repeatable
 from horizon_rt.cli.style import make_console
 from horizon_rt.options import (
@@ -106,7 +106,7 @@ def bench(
     report = job.run(lambda part: print_line(console, part))
     found = [] if earlier is None else list(changes(earlier, report))
     if earlier is not None and not found:
-        print_line(console, f"{against} has no recording, model and backend in common with this run")
+        print_warning(console, f"{against} has no recording, model and backend in common with this run")
     for table in make_tables(report.results) + ([change_table(found)] if found else []):
         print_table(table)
     if out is not None:

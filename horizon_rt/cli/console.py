@@ -29,6 +29,7 @@ __all__ = [
     "print_line",
     "print_summary",
     "print_table",
+    "print_warning",
 ]
 
 
@@ -42,6 +43,16 @@ def print_line(console: Console, line: str) -> None:
             write_record("message", text=printable(line))
         return
     console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_warning(console: Console, line: str, *, kind: str = "warning") -> None:
+    """As `print_line`, for what must be seen: `--quiet` leaves it."""
+    if current_style().progress == "jsonl":
+        write_record(kind, text=printable(line))
+        return
+    quiet, console.quiet = console.quiet, False
+    print_line(console, line)
+    console.quiet = quiet
 
 
 class Sanitised:
@@ -83,7 +94,7 @@ def print_lens(options: RunOptions, outputs: Outputs, console: Console, *, alway
 
     tables = [Path(target).suffix.lower() == ".csv" for target in outputs.telemetry]
     if options.lens.is_assumed and (always or (tables and all(tables))):
-        print_line(
+        print_warning(
             console,
             f"lens assumed: horizontal field of view {DEFAULT_HFOV_DEG:g}°; give --hfov or --camera-profile",
         )

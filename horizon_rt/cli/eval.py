@@ -15,7 +15,6 @@ from horizon_rt.options import RunOptions
 
 __all__ = ["evaluate"]
 
-_Part = Literal["set-aside", "training", "all"]
 _Format = Literal["folder", "smd", "hlw", "kitti"]
 
 

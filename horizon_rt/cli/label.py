@@ -8,14 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from horizon_rt.cli.console import print_line
+from horizon_rt.cli.console import print_line, print_warning
 from horizon_rt.cli.options import takes
 from horizon_rt.cli.style import make_console
 from horizon_rt.options import RunOptions
 
 __all__ = ["label"]
-
-_Scene = Literal["sea", "land", "air"]
 
 
 _Every = Annotated[int | None, typer.Option(min=1, help="Take one frame of every N.")]
@@ -60,7 +58,7 @@ def label(
     if not new and (name or scene or licence):
         print_line(console, f"{out / 'dataset.toml'} was kept; edit it for another name, scene or licence")
     with server:
-        print_line(console, f"label at {server.url}")
+        print_warning(console, f"label at {server.url}", kind="message")
         print_line(console, "Ctrl-C ends; everything is saved as you go")
         serve_until_interrupted(server, show=open_)
     print_line(console, describe(server.session))

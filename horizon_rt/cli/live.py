@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from horizon_rt.cli.console import print_advice, print_first_use, print_lens, print_line, print_summary
+from horizon_rt.cli.console import (
+    print_advice,
+    print_first_use,
+    print_lens,
+    print_summary,
+    print_warning,
+)
 from horizon_rt.cli.options import parse_size, takes
 from horizon_rt.cli.progress import status_line
 from horizon_rt.cli.style import make_console
@@ -42,19 +48,19 @@ def live(
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
-    wished = None if size is None else parse_size(size)
+    requested = None if size is None else parse_size(size)
     console = make_console()
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
         opened = open_in_background(
-            lambda: open_source(source, size=wished, frame_rate=fps, decoder=options.source_decoder)
+            lambda: open_source(source, size=requested, frame_rate=fps, decoder=options.source_decoder)
         )
         if window and not display_available():
             idle = not (telemetry or record)
             hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
-            print_line(console, f"no display: going on without a window{hint}")
+            print_warning(console, f"no display: going on without a window{hint}")
             window = False
         if (size or fps) and opened.info.kind != "device":
-            print_line(console, "--size and --fps are for cameras; this source has its own")
+            print_warning(console, "--size and --fps are for cameras; this source has its own")
         outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=record, window=window)
         print_first_use(console)
         with status_line(console, quiet=window) as on_frame:

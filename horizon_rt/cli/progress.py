@@ -129,15 +129,20 @@ def training_progress(console: Console) -> Iterator[Callable[[str, int, int, flo
     """As `bars`, but for a plain line at every twentieth elsewhere; takes what, step, steps, loss."""
     with ExitStack() as stack:
         shown = stack.enter_context(bars(console))
-        tasks: dict[str, Task] = {}
+        tasks: dict[str, tuple[ExitStack, Task]] = {}
         done: dict[str, int] = {}
 
         def on_step(what: str, step: int, steps: int, loss: float) -> None:
             if what not in tasks:
-                tasks[what] = stack.enter_context(shown.start(what, steps))
+                ending = stack.enter_context(ExitStack())
+                tasks[what] = ending, ending.enter_context(shown.start(what, steps))
+            ending, task = tasks[what]
             text = "" if math.isnan(loss) else f"loss {loss:.4f}"
-            tasks[what].advance(step - done.get(what, 0), state=text)
+            fields = {"loss": f"{loss:.4f}"} if current_style().progress == "jsonl" else {"state": text}
+            task.advance(step - done.get(what, 0), **(fields if text else {}))
             done[what] = step
+            if step >= steps:
+                ending.close()
             if shown is NO_PROGRESS and 20 * step // steps != 20 * (step - 1) // steps:
                 print_line(console, f"{what} {step}/{steps}" + (f", {text}" if text else ""))
 
@@ -149,7 +154,7 @@ def status_line(console: Console, *, quiet: bool = False) -> Iterator[OnFrame | 
     """Roll and pitch of the newest frame in one line of the terminal; nothing elsewhere."""
     if current_style().progress == "jsonl":
         with _Records().start("live", None) as task:
-            yield lambda _frame, horizon: task.advance(state=_one_line(horizon))
+            yield lambda _frame, horizon: task.advance(state=horizon.state)
     elif quiet or not console.is_terminal:
         yield None
     else:

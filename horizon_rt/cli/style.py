@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
@@ -46,7 +48,10 @@ class Style:
 _FLAGS = {
     "--debug": "debug", "-v": "verbose", "--verbose": "verbose", "-q": "quiet", "--quiet": "quiet",
 }  # fmt: skip
+_CLUSTER = re.compile("-[vq]+")
+_LAST_RESORT = logging.lastResort or logging.StreamHandler()
 _current = Style()
+_writing = threading.Lock()
 
 
 def take_style(arguments: Sequence[str]) -> tuple[Style, list[str]]:
@@ -60,8 +65,9 @@ def take_style(arguments: Sequence[str]) -> tuple[Style, list[str]]:
         name, is_joined, value = argument.partition("=")
         if argument == "--":
             return style, [*others, argument, *given]
-        if argument in _FLAGS:
-            style = replace(style, **{_FLAGS[argument]: True})  # type: ignore[arg-type]
+        flags = [f"-{letter}" for letter in argument[1:]] if _CLUSTER.fullmatch(argument) else [argument]
+        if flags[0] in _FLAGS:
+            style = replace(style, **{_FLAGS[flag]: True for flag in flags})  # type: ignore[arg-type]
         elif name == "--progress":
             style = replace(style, progress=_progress(value if is_joined else next(given, "")))
         else:
@@ -85,10 +91,12 @@ def use_style(style: Style) -> None:
     """Speak in this style from now on: log messages take one line, or one record."""
     global _current
     _current = style
-    if logging.lastResort is not None:
-        records = style.progress == "jsonl"
-        logging.lastResort.setFormatter(_Record() if records else _OneLine("%(levelname)s: %(message)s"))
-        logging.lastResort.setLevel(style.level)
+    if style.progress == "jsonl":
+        logging.lastResort = _Records(style.level)
+    else:
+        logging.lastResort = _LAST_RESORT
+        _LAST_RESORT.setFormatter(_OneLine("%(levelname)s: %(message)s"))
+        _LAST_RESORT.setLevel(style.level)
     logging.getLogger("horizon_rt").setLevel(style.level)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # names of files that the terminal cannot show
@@ -105,11 +113,9 @@ def make_console() -> Console:
 
 def write_record(kind: str, **fields: object) -> None:
     """Write one JSON object to stderr: `type` is message, progress, error or the level of a log message."""
-    print(_record(kind, **fields), file=sys.stderr, flush=True)
-
-
-def _record(kind: str, **fields: object) -> str:
-    return json.dumps({"type": kind, **fields})
+    with _writing:
+        sys.stderr.write(json.dumps({"type": kind, **fields}) + "\n")
+        sys.stderr.flush()
 
 
 class _OneLine(logging.Formatter):
@@ -119,8 +125,11 @@ class _OneLine(logging.Formatter):
         return printable(super().formatMessage(record))
 
 
-class _Record(logging.Formatter):
-    """Messages as JSON lines."""
+class _Records(logging.Handler):
+    """Log messages as records, as threads write them."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return _record(record.levelname.lower(), text=printable(record.getMessage()))
+    def emit(self, record: logging.LogRecord) -> None:
+        text = printable(record.getMessage())
+        if record.exc_info:
+            text = f"{text}\n{logging.Formatter().formatException(record.exc_info)}"
+        write_record(record.levelname.lower(), text=text)

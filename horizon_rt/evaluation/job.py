@@ -81,7 +81,7 @@ class EvalJob:
                 what = printable(f"{dataset.name}, {predictor.name}")
                 with progress.start(what, dataset.count(options.keep)) as task:
                     evaluations.append(evaluate(dataset, predictor, options, on_frame=task.advance))
-        evaluated = _judged(evaluations, datasets, predictors)
+        evaluated = _with_frames(evaluations, datasets, predictors)
         settings = self._settings(datasets, predictors)
         return EvalReport(evaluated, settings, self._write(evaluated, settings))
 
@@ -136,7 +136,7 @@ class EvalJob:
         }
 
 
-def _judged(
+def _with_frames(
     evaluations: Sequence[Evaluation], datasets: Sequence[Dataset], predictors: Sequence[Predictor]
 ) -> tuple[Evaluation, ...]:
     """Those with frames; raises DatasetError for a dataset or a run that has none."""

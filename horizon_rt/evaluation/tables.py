@@ -165,7 +165,7 @@ _MOTION = _Family(
     },
 )
 _SEQUENCES = _Family(
-    "Steadiness",
+    "Jitter",
     "Mean square of the horizon error, and A_TV, the mean change of the signed error from frame to frame "
     "(KITTI Horizon); both times 1000.",
     lambda summary: summary.sequences,

@@ -135,7 +135,7 @@ def run(
         _check_targets(outputs, source.info)
         offline = options.smooth == "offline" and not source.info.is_image_set
         if offline:
-            _check_repeatable(outputs, source.info, real_time=real_time)
+            _check_repeatable(outputs, source, real_time=real_time)
         profile = camera_for(options, source.info)
         tracker = make_tracker(options, source.info, profile)
         context = _context(source.info, profile, tracker, options)
@@ -172,11 +172,14 @@ def _log_choices(
     _log.info("lens: horizontal field of view %.4g°%s", profile.model.hfov_deg, assumed)
 
 
-def _check_repeatable(outputs: Outputs, info: SourceInfo, *, real_time: bool) -> None:
+def _check_repeatable(outputs: Outputs, source: Source, *, real_time: bool) -> None:
+    info = source.info
     if info.live or real_time:
         raise SourceError(f"{info.name}: offline smoothing needs a recording; use the causal filter")
     if info.kind == "stdin" and outputs.shows_pictures:
         raise SourceError("a pipe cannot be read twice, as an offline overlay needs it; ask for --telemetry")
+    if source.reopener is None and outputs.shows_pictures:
+        raise SourceError(f"{info.name} cannot be read twice, as an offline overlay needs it")
 
 
 def _context(

@@ -67,7 +67,7 @@ def _metadata(card: ModelCard | None, *, half: bool) -> dict[str, str]:
     facts = {"precision": "float16" if half else "float32", "output_stride": str(OUTPUT_STRIDE)}
     if card is not None:
         area = str(card.input_area_px)
-        facts |= {"model": card.name, "weights_sha256": card.sha256, "largest_input_px": area}
+        facts |= {"model": card.name, "weights_sha256": card.sha256, "input_area_px": area}
     return {f"horizon_rt.{key}": value for key, value in facts.items()}
 
 

@@ -43,8 +43,8 @@ class Segmenter:
         return found
 
     def segment_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Segmentation | None]]:
-        """Each of the frames in their order, with its mask where masks are made ahead, which is not here; None
-        for damaged ones.
+        """Each of the frames in their order, with its mask where masks are made ahead, which is not here;
+        None for damaged ones.
         """
         return ((frame, None) for frame in frames)
 

@@ -67,7 +67,7 @@ def _check_device(path: str, name: str) -> None:
 def _attempts(requested: dict[str, str]) -> list[dict[str, str]]:
     """What to ask the driver for, best first.
 
-    Over USB 2 large raw pictures come at a few frames a second only, so that a wished size or rate is
+    Over USB 2 large raw pictures come at a few frames a second only, so that a asked size or rate is
     first tried with the compressed format.
     """
     attempts = [requested, {}]

@@ -57,7 +57,7 @@ def open_source(
     if text != "-":
         source.reopener = partial(
             open_source, spec, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads,
-            decoder=decoder,
+            decoder=decoder if source.on_gpu else "cpu",
         )  # fmt: skip
     if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin"):
         source.warn(f"{text}: decoded on the CPU: {_refusal()}")

@@ -16,7 +16,7 @@ from horizon_rt.system.host import interrupts_blocked
 __all__ = ["interrupts_call", "interrupts_raise", "interrupts_wait", "undisturbed_children"]
 
 # Wrappers pass on a Ctrl-C that the terminal sent to everybody already; so close together they are one.
-_ONE_WISH_S = 1.0
+_ONE_REQUEST_S = 1.0
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def interrupts_call(stop: Callable[[], None]) -> Iterator[None]:
         if first_s is None:
             first_s = time.monotonic()
             stop()
-        elif time.monotonic() - first_s > _ONE_WISH_S:
+        elif time.monotonic() - first_s > _ONE_REQUEST_S:
             raise KeyboardInterrupt
 
     with _handled(handle):
@@ -46,7 +46,7 @@ def interrupts_raise() -> Iterator[None]:
 
     def handle(*_: object) -> None:
         nonlocal last_s
-        if time.monotonic() - last_s > _ONE_WISH_S:
+        if time.monotonic() - last_s > _ONE_REQUEST_S:
             last_s = time.monotonic()
             raise KeyboardInterrupt
 

@@ -129,6 +129,8 @@ class TrainingJob:
         """
         check_name(self.name)
         require("report", "the report of a training run")
+        if self.tensorboard:
+            require("tensorboard", "--tensorboard")
         with own_folder(self.settings.folder):
             return self._run(on_step)
 
@@ -223,7 +225,6 @@ def _events(folder: Path | None) -> Iterator[OnLog | None]:
     if folder is None:
         yield None
         return
-    require("tensorboard", "--tensorboard")
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(folder)) as writer:

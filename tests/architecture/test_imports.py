@@ -159,7 +159,9 @@ def privates_of(source: str) -> list[str]:
             found += [] if ast.unparse(node.value) in OWN else [node.attr]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("horizon_rt"):
             found += [alias.name for alias in node.names if _is_private(alias.name)]
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in PATCHES:
+        elif (
+            isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in PATCHES
+        ):
             texts = [str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)]
             found += [text for text in texts if any(map(_is_private, text.split(".")))]
     return found
@@ -190,5 +192,12 @@ import horizon_rt.tracker as t
 from horizon_rt.tracker import _NOTHING
 t.HorizonTracker()._filter; self._own; point._replace(x=1); patch.setattr(t, "_hidden", 1)
 patch.setattr("horizon_rt.tracker._other", 1)
+getattr(t, "_read")
 """
-    assert sorted(privates_of(source)) == ["_NOTHING", "_filter", "_hidden", "horizon_rt.tracker._other"]
+    assert sorted(privates_of(source)) == [
+        "_NOTHING",
+        "_filter",
+        "_hidden",
+        "_read",
+        "horizon_rt.tracker._other",
+    ]

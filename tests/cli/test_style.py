@@ -7,13 +7,15 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.cli import ENTRY, RunCli
 
-from horizon_rt.cli.style import Style, take_style, use_style
+from horizon_rt.cli.progress import training_progress
+from horizon_rt.cli.style import Style, make_console, take_style, use_style, write_record
 from horizon_rt.models.weights import shipped_models
 
 PROGRAM = Path(sys.executable).with_name("horizon-rt")
@@ -33,6 +35,7 @@ def _as_usual() -> Iterator[None]:
         (["track", "a.mp4", "--verbose", "-q"], Style(verbose=True, quiet=True), ["track", "a.mp4"]),
         (["track", "--progress", "jsonl", "a"], Style(progress="jsonl"), ["track", "a"]),
         (["track", "--progress=none", "--debug"], Style(progress="none", debug=True), ["track"]),
+        (["-vq", "track", "a"], Style(verbose=True, quiet=True), ["track", "a"]),
         (["track", "--", "-v", "--progress"], Style(), ["track", "--", "-v", "--progress"]),
     ],
 )
@@ -89,7 +92,56 @@ def test_warnings_are_json_lines_too(pictures: Path) -> None:
     assert "none.jpg: picture skipped" in kinds["warning"]["text"]
 
 
-def test_batch_and_training_tell_of_each_task(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+def test_what_must_be_seen_is_not_quiet(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    done = cli("batch", "-q", clip, tmp_path / "bad.mp4", "--out", tmp_path / "out", "--no-overlay")
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert done.errors[0].startswith("failed: ")
+    done = cli("track", "-q", clip, "--telemetry", tmp_path / "t.csv")
+    assert [line.split(":")[0] for line in done.errors] == ["lens assumed"]
+    (failed,) = [
+        record
+        for record in map(
+            json.loads, cli("batch", tmp_path / "bad.mp4", "--out", tmp_path / "o", "--progress=jsonl").errors
+        )
+        if record["type"] == "error"
+    ]
+    assert failed["text"].startswith("failed: ")
+
+
+def test_records_of_threads_are_whole_lines(capfd: pytest.CaptureFixture[str]) -> None:
+    use_style(Style(progress="jsonl"))
+    log = logging.getLogger("somewhere.else")
+
+    def warn() -> None:
+        for k in range(300):
+            assert logging.lastResort is not None
+            logging.lastResort.handle(log.makeRecord("a", logging.WARNING, "", 0, "%d", (k,), None))
+
+    threads = [threading.Thread(target=warn) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for k in range(300):
+        write_record("progress", done=k)
+    for thread in threads:
+        thread.join()
+    records = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert len(records) == 1200
+
+
+def test_a_traceback_is_part_of_its_record(capfd: pytest.CaptureFixture[str]) -> None:
+    use_style(Style(progress="jsonl", debug=True))
+    try:
+        raise ValueError("odd")
+    except ValueError:
+        record = logging.getLogger("x").makeRecord("x", logging.DEBUG, "", 0, "clip", (), sys.exc_info())
+    assert logging.lastResort is not None
+    logging.lastResort.handle(record)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "ValueError: odd" in json.loads(line)["text"]
+
+
+def test_a_batch_tells_of_each_task(cli: RunCli, clip: Path, tmp_path: Path) -> None:
     done = cli("batch", clip, "--out", tmp_path / "out", "--progress=jsonl", "--no-overlay")
     progress = [r for r in map(json.loads, done.errors) if r["type"] == "progress"]
     assert progress[-1]["done"] == progress[-1]["total"]
@@ -119,3 +171,18 @@ def test_bash_takes_the_completion_that_is_shown() -> None:
     """
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["batch"], done.stderr
+
+
+def test_a_training_tells_of_its_steps_and_loss(capfd: pytest.CaptureFixture[str]) -> None:
+    use_style(Style(progress="jsonl"))
+    with training_progress(make_console()) as on_step:
+        for step in range(1, 4):
+            on_step("making samples", step, 3, float("nan"))
+        on_step("training", 1, 2, 0.5)
+        on_step("training", 2, 2, 0.25)
+    records = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    tasks = [record["task"] for record in records]
+    assert tasks == sorted(tasks), "one task ends before the next begins"
+    ends = {record["task"]: record for record in records}
+    assert ends["making samples"] == {"type": "progress", "task": "making samples", "done": 3, "total": 3}
+    assert (ends["training"]["done"], ends["training"]["loss"]) == (2, "0.2500")

@@ -371,7 +371,7 @@ def test_a_report_on_rendered_scenes(cli: RunCli, rendered: Path, tmp_path: Path
     page = _Page((tmp_path / "out" / "report.html").read_text())
     assert page.open == []
     assert all(address.startswith(("data:image/jpeg;base64,", "#")) for address in page.fetched)
-    for title in ("By dataset", "By type of scene", "Error histograms", "Cumulative error", "Steadiness"):
+    for title in ("By dataset", "By type of scene", "Error histograms", "Cumulative error", "Jitter"):
         assert title in page.text
     assert 1 <= len(page.pictures) <= 24
 

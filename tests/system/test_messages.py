@@ -70,12 +70,11 @@ def test_tables_hold_no_control_characters(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_warnings_hold_no_control_characters(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    handler = logging.StreamHandler()
-    monkeypatch.setattr(logging, "lastResort", handler)
     use_style(Style())
-    handler.handle(logging.LogRecord("a", logging.WARNING, "", 0, "%s: damaged", (EVIL,), None))
+    assert logging.lastResort is not None
+    logging.lastResort.handle(logging.LogRecord("a", logging.WARNING, "", 0, "%s: damaged", (EVIL,), None))
     assert capsys.readouterr().err == f"WARNING: {SHOWN}: damaged\n"
 
 
