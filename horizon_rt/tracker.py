@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Unpack, get_args
 
 from horizon_rt.camera import Camera
+from horizon_rt.errors import OptionsError
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Change, Horizon, Observation
@@ -39,7 +40,8 @@ class HorizonTracker:
     `engine` says which net runs, where and how; its fields may be given by name: `model`, `device`,
     `backend`, `precision`, `batch` (`options.Engine`). `segmenter` takes the place of preprocessing and net.
     Without `refine` the horizon is that of the mask alone. Without `key_frames` the net looks at every frame,
-    as it does where nothing is filtered (`tracking.KeyFrames`).
+    as it does where nothing is filtered (`tracking.KeyFrames`). `careful` looks take three times as long on a
+    CPU and find more in places never seen; None for frames that stand alone.
 
     Raises CameraModelError for an impossible `hfov`, WeightsError for weights that do not match their
     manifest, DeviceError where there is no CUDA device or no such backend, ValueError for an unknown option
@@ -54,6 +56,7 @@ class HorizonTracker:
         smooth: Smoothing = "causal",
         refine: bool = True,
         key_frames: bool = True,
+        careful: bool | None = None,
         segmenter: Segmenter | None = None,
         engine: Engine | None = None,
         **choices: Unpack[EngineFields],
@@ -66,6 +69,9 @@ class HorizonTracker:
             raise ValueError("camera and hfov both describe the lens; give one")
         self._hfov_deg = DEFAULT_HFOV_DEG if hfov is None else hfov
         Camera.from_hfov(1, 1, self._hfov_deg)  # refuses a bad one now, not at the first frame
+        if unknown := choices.keys() - EngineFields.__annotations__.keys():
+            known = ", ".join(EngineFields.__annotations__)
+            raise OptionsError(f"no option '{sorted(unknown)[0]}'; there are camera, hfov, smooth, {known}")
         engine = replace(engine or Engine(), **choices)
         card = find_model(name=engine.model)
         self.model = card.name
@@ -77,6 +83,7 @@ class HorizonTracker:
         self._refiner: HorizonRefiner | None = None
         self._refine = refine
         self._follows_edges = key_frames and smooth == "causal"
+        self._careful = smooth == "none" if careful is None else careful
         self._on_stage: OnStage = no_op
         self._last: Horizon | None = None
         self._filter: Filter = self._new_filter()
@@ -109,9 +116,11 @@ class HorizonTracker:
         """What runs the net, such as 'onnx-cpu'."""
         return self._segmenter.backend.name
 
-    def segment(self, frame: Frame) -> Segmentation:
-        """The mask of a frame alone, to look at or to hand to `update`; it leaves the track as it is."""
-        return self._segmenter.segment(frame)
+    def segment(self, frame: Frame, *, careful: bool | None = None) -> Segmentation:
+        """The mask of a frame alone, to look at or to hand to `update`; it leaves the track as it is. None is
+        as careful as `update`.
+        """
+        return self._segmenter.segment(frame, careful=self._careful if careful is None else careful)
 
     def update(self, frame: Frame, segmentation: Segmentation | None = None) -> Horizon:
         """Analyse a frame; frames come in the order of their time. A damaged one says nothing.

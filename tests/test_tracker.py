@@ -32,7 +32,7 @@ class _Oracle:
     def up(self, frame: Frame) -> np.ndarray:
         return up_vector(self.speed * frame.time_s, 4.0)
 
-    def segment(self, frame: Frame) -> Segmentation:
+    def segment(self, frame: Frame, *, careful: bool = False) -> Segmentation:
         rows, columns = input_size(frame.width, frame.height)
         camera = Camera.from_hfov(frame.width, frame.height, 70)
         seen = ideal(camera, self.up(frame), columns, rows)

@@ -32,9 +32,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=HELP_NAMES,
 )
+_STYLE = "-v, -q, --progress and --debug work here, too: see horizon-rt --help."
 for verb in (live, track, batch, demo, label, train, inspect, export, synth, bench, calibrate, doctor):
-    app.command(cls=Command)(verb)
-app.command("eval", cls=Command)(evaluate)
+    app.command(cls=Command, epilog=_STYLE)(verb)
+app.command("eval", cls=Command, epilog=_STYLE)(evaluate)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")
 
 

@@ -98,7 +98,7 @@ class TrackerPredictor:
         said: list[Horizon] = []
         for frame, camera in frames:
             self._use(camera)
-            said.append(self._tracker.update(frame))
+            said.append(self._tracker.update(frame, self._tracker.segment(frame)))
         if self._tracker.camera is not None:
             self._known = {h.frame: h for h in smooth_horizons(said, self._tracker.camera)}
 
@@ -109,8 +109,9 @@ class TrackerPredictor:
     def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
         """See `Predictor`."""
         self._use(camera)
-        segmentation = self._tracker.segment(frame)
-        horizon = self._known.get(frame.index) or self._tracker.update(frame, segmentation)
+        segmentation = self._tracker.segment(frame, careful=not filtered)
+        known = self._known.get(frame.index)
+        horizon = known or self._tracker.update(frame, None if filtered else segmentation)
         logits = segmentation.picture_logits(frame.width, frame.height)
         measured = horizon.observation.measurement
         if not filtered and measured is not None:

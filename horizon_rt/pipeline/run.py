@@ -96,6 +96,7 @@ def make_tracker(
         smooth="causal" if options.smooth == "causal" and not info.is_image_set else "none",
         engine=options.engine,
         key_frames=options.key_frames,
+        careful=info.is_image_set or options.smooth == "none",
     )
 
 

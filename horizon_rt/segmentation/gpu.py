@@ -49,16 +49,16 @@ class GpuSegmenter(Segmenter):
         self._last: Layout | None = None
         self._sets: dict[tuple[Layout, int, int], Iterator[_Set]] = {}
 
-    def segment(self, frame: Frame) -> Segmentation:
+    def segment(self, frame: Frame, *, careful: bool = False) -> Segmentation:
         """Run preprocess and net on a frame.
 
         The first of its layout goes without a graph, which takes a while to make: pictures that stand alone
-        may all be of different sizes.
+        may all be of different sizes. So does a careful look.
         """
         layout, before = Layout.of(frame), self._last
         self._last = layout
-        if layout != before and (layout, 1, 1) not in self._sets:
-            return super().segment(frame)
+        if careful or (layout != before and (layout, 1, 1) not in self._sets):
+            return super().segment(frame, careful=careful)
         buffers = self._next_set(layout, 1, sets=1)
         buffers.submit([frame])
         self.on_stage("preprocess")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,22 +24,34 @@ def no_op(stage: str) -> None:
     """The `OnStage` where no stage is timed."""
 
 
+_CAREFUL = 2.25  # times the usual input
+_POSSIBLE = 0.5  # presence below which no mask makes a horizon of a frame
+
+
 class Segmenter:
     """Preprocess and net, one frame at a time; not for use by several threads at once.
 
-    `on_stage` is called with the name of each part when it is done.
+    `on_stage` is called with the name of each part when it is done. A careful look takes a second, larger
+    input for the mask; whether a horizon is in view is said by the usual one, which nets are trained for.
     """
 
     def __init__(self, backend: Backend, *, input_area_px: int = INPUT_AREA_PX) -> None:
         self.backend = backend
         self.on_stage: OnStage = no_op
         self.preprocess = Preprocessor(input_area_px)
+        self._careful = Preprocessor(round(_CAREFUL * input_area_px))
 
-    def segment(self, frame: Frame) -> Segmentation:
-        """Run the net on a frame."""
-        letterbox = self.preprocess(frame)
+    def segment(self, frame: Frame, *, careful: bool = False) -> Segmentation:
+        """Run the net on a frame, twice in a `careful` look at one that may show a horizon."""
+        usual = self._segment(frame, self.preprocess)
+        if not careful or usual.presence < _POSSIBLE:
+            return usual
+        return replace(self._segment(frame, self._careful), presence=usual.presence)
+
+    def _segment(self, frame: Frame, preprocess: Preprocessor) -> Segmentation:
+        letterbox = preprocess(frame)
         self.on_stage("preprocess")
-        found = self.segment_input(self.preprocess.input, letterbox)
+        found = self.segment_input(preprocess.input, letterbox)
         self.on_stage("segment")
         return found
 

@@ -190,6 +190,7 @@ class TrackFilter:
                 self.settings,
                 confirm_frames=self.settings.reacquire_frames,
                 start_rate_dps=self.settings.candidate_rate_dps,
+                start_noise_scale=self.settings.max_noise_scale,
             )
             self._candidate = TrackFilter(settings, record=self.steps is not None, is_candidate=True)
         candidate = self._candidate

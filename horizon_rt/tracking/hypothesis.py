@@ -30,6 +30,7 @@ class TrackSettings:
 
     acceleration_dps2: float = 15.0
     max_noise_scale: float = 40.0
+    start_noise_scale: float = 1.0  # that of a candidate is the largest: it may be one that turns sharply
     start_rate_dps: float = 150.0
     candidate_rate_dps: float = 1500.0  # two frames of a candidate may differ by it, the third has to follow
     gate_chi2: float = 18.4  # 1 in 10,000 true measurements lies outside (χ², two degrees of freedom)
@@ -88,7 +89,7 @@ class Hypothesis:
         self.correlated = measurement.correlated
         self._kalman.start(measurement.up, self._white(measurement))
         self.state, self.hits, self.accepted_at = "acquiring", 1, time_s
-        self._log_noise_scale = 0.0
+        self._log_noise_scale = math.log(self.settings.start_noise_scale)
 
     def passes(self, measurement: Measurement) -> bool:
         """Whether a measurement lies within the gate; the process noise follows the innovation."""

@@ -101,7 +101,11 @@ class Outcome:
             f"written: {self.model.path}",
             f"written: {self.report}",
             f"use: --model {folder}",
-            *([f"evaluate: eval DATASET --split {split}"] if (split := folder / _SPLIT).exists() else []),
+            *(
+                [f"evaluate: horizon-rt eval DATASET --split {split}"]
+                if (split := folder / _SPLIT).exists()
+                else []
+            ),
         ]
 
 

@@ -21,6 +21,8 @@ from horizon_rt.options import Engine
 from horizon_rt.segmentation import Segmenter
 from horizon_rt.segmentation.backends import make_backend
 from horizon_rt.segmentation.torchscript import TorchScript, best_device
+from horizon_rt.sources import open_source
+from horizon_rt.tracker import HorizonTracker
 
 
 def _net(seed: int = 0) -> HorizonNet:
@@ -139,3 +141,37 @@ def test_presence_is_the_logistic_of_its_logit(logit: float) -> None:
 
 def test_the_best_device_is_one_that_is_there() -> None:
     assert best_device() == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_a_careful_look_takes_a_larger_input_for_the_mask_alone() -> None:
+    asked: list[tuple[int, ...]] = []
+
+    class Net:
+        name, on_gpu = "net", False
+
+        def __init__(self, presence: float) -> None:
+            self._presence = presence
+
+        def __call__(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
+            asked.append(picture.shape[2:])
+            mask = np.zeros((picture.shape[2] // 4, picture.shape[3] // 4), np.float32)
+            return mask, self._presence if len(asked) % 2 else -9.0
+
+    frame = Frame((np.full((180, 320), 90, np.uint8),), 0, 0.0)
+    seen = Segmenter(Net(3.0)).segment(frame, careful=True)
+    assert asked[0] == (192, 320)
+    assert 2 < asked[1][0] * asked[1][1] / (192 * 320) <= 2.4
+    assert seen.logits.shape == (asked[1][0] // 4, asked[1][1] // 4)
+    assert seen.presence == pytest.approx(1 / (1 + np.exp(-3.0)))
+    asked.clear()
+    assert Segmenter(Net(-3.0)).segment(frame, careful=True).presence < 0.5
+    assert Segmenter(Net(3.0)).segment(frame).logits.shape == (48, 80)
+    assert len(asked) == 2, "what shows no horizon is looked at once"
+
+
+def test_what_stands_alone_is_looked_at_carefully() -> None:
+    with open_source("synth:coast?size=640x360&seconds=0.2&seed=3") as source:
+        frame = next(iter(source))
+    alone, filtered = (HorizonTracker(smooth=s) for s in ("none", "causal"))
+    assert alone.segment(frame).logits.size > 2 * filtered.segment(frame).logits.size
+    assert filtered.segment(frame, careful=True).logits.size == alone.segment(frame).logits.size
