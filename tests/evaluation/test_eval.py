@@ -97,7 +97,8 @@ def runs(rendered: Path, tracker: HorizonTracker, tmp_path_factory: pytest.TempP
                 for frame in frames:
                     if info.is_image_set:
                         tracker.reset()
-                    sink.write(frame, tracker.update(frame))
+                    seen = tracker.segment(frame, careful=True) if info.is_image_set else None
+                    sink.write(frame, tracker.update(frame, seen))
     return written
 
 
@@ -225,7 +226,8 @@ def test_pictures_are_judged_as_the_tracker_sees_them_alone(rendered: Path, trac
     tracker.reset()
     for row, truth in zip(found.rows, table, strict=False):
         image = cv2.imread(str(rendered / "pictures" / "images" / truth["file"]))
-        line = tracker.update(Frame.from_bgr(image)).measured_line
+        frame = Frame.from_bgr(image)
+        line = tracker.update(frame, tracker.segment(frame, careful=True)).measured_line
         assert row.error is not None
         if line is None:
             assert (row.error.e, row.error.dphi_deg) == (1, None)
@@ -246,7 +248,8 @@ def test_videos_are_judged_with_the_filter_or_without(
     clip = make_clip(parse_options(VIDEO))
     tracker.camera = clip.camera
     for i, row in enumerate(rows):
-        horizon, truth = tracker.update(clip.frame(i)), clip.truth(i).up
+        frame, truth = clip.frame(i), clip.truth(i).up
+        horizon = tracker.update(frame, None if filtered else tracker.segment(frame, careful=True))
         measured = horizon.observation.measurement
         up = measured.up if not filtered and measured is not None else horizon.up
         assert row.attitude is not None  # while the track is still acquired, too
