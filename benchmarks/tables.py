@@ -115,7 +115,29 @@ def sigma_row(name: str, row: dict[str, Any]) -> list[str]:
     return [name, *(percent(v) for v in inside), *(f"{v:.2f}" for v in (*median, *surest))]
 
 
-def tracking(precision: dict[str, Any], faults: dict[str, Any]) -> str:
+def key_frame_rows(motions: dict[str, Any]) -> list[list[str]]:
+    return [
+        [
+            motion,
+            name,
+            " / ".join(f"{v:.2f}" for v in row["roll_deg"]),
+            " / ".join(f"{v:.2f}" for v in row["pitch_deg"]),
+            f"{100 * row['availability']:.1f} %",
+            " / ".join(f"{100 * v:.0f}" for v in row["within_2_sigma"]),
+            f"{100 * row['key_share']:.0f} %",
+            f"{row['ms'] / runs['every frame']['ms']:.2f}",
+        ]
+        for motion, runs in motions.items()
+        for name, row in runs.items()
+    ]
+
+
+def tracking(precision: dict[str, Any], faults: dict[str, Any], keys: dict[str, Any]) -> str:
+    head = [
+        "motion", "the net looks at", "roll 50/95, °", "pitch 50/95, °", "available", "±2 sigma, roll / pitch %",
+        "frames looked at", "time",
+    ]  # fmt: skip
+    key_table = table(head, key_frame_rows(keys["motions"]))
     rows = []
     for grade in ("easy", "medium", "hard"):
         row = precision[grade]
@@ -138,6 +160,8 @@ def tracking(precision: dict[str, Any], faults: dict[str, Any]) -> str:
         for kind, part in kinds.items()
     ]
     return template("tracking.md").format(
+        key_frames=key_table,
+        key_model="small" if keys["model"] == "default" else keys["model"],
         model=precision["model"]["name"],
         sha256=precision["model"]["sha256"][:12],
         precision=table(PRECISION_HEAD, rows),
@@ -286,7 +310,7 @@ def template(name: str) -> str:
 PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "samplers")),
-    "tracking.md": (tracking, ("precision", "faults")),
+    "tracking.md": (tracking, ("precision", "faults", "key-frames")),
     "performance.md": (performance, ("bench", "startup", "peers", "scale", "memory", "backends", "nets")),
 }
 
