@@ -134,8 +134,8 @@ def key_frame_rows(motions: dict[str, Any]) -> list[list[str]]:
 
 def tracking(precision: dict[str, Any], faults: dict[str, Any], keys: dict[str, Any]) -> str:
     head = [
-        "motion", "the net looks at", "roll 50/95, °", "pitch 50/95, °", "available", "±2 sigma, roll / pitch %",
-        "frames looked at", "time",
+        "motion", "the net looks at", "roll 50/95, °", "pitch 50/95, °", "available",
+        "±2 sigma, roll / pitch %", "frames looked at", "time",
     ]  # fmt: skip
     key_table = table(head, key_frame_rows(keys["motions"]))
     rows = []

@@ -14,7 +14,7 @@ from support.fitting import degrees_between, ideal, up_vector
 
 import horizon_rt
 from horizon_rt.camera import Camera
-from horizon_rt.errors import CameraModelError, WeightsError
+from horizon_rt.errors import CameraModelError, OptionsError, WeightsError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.segmentation import Segmentation
@@ -273,3 +273,36 @@ def test_a_horizon_says_in_one_line_what_it_is() -> None:
     assert [float(angle) for angle in found.groups()] == pytest.approx([1.2, 4.0], abs=0.3)
     blind = _tracker(_Oracle(blind=(0,))).update(_frame(0))
     assert repr(blind) == f"<Horizon at 0.000 s: no estimate, view {blind.view}, lost>"
+
+
+def test_the_net_looks_at_key_frames_and_the_edge_is_followed_between() -> None:
+    clip = make_clip(SyntheticOptions(kind="sea", motion="boat", size="640x360", seconds=2.0, seed=3))
+    errors, shares = [], []
+    for key_frames in (True, False):
+        tracker = HorizonTracker(clip.camera, device="cpu", key_frames=key_frames)
+        horizons = [tracker.update(clip.frame(k)) for k in range(len(clip))]
+        ups = [horizon.up for horizon in horizons[3:]]
+        assert all(up is not None for up in ups)
+        errors.append([up.angle_to(clip.truth(k).up) for k, up in enumerate(ups, 3) if up is not None])
+        shares.append(np.mean([horizon.observation.is_key for horizon in horizons]))
+    assert shares[0] < 0.3
+    assert shares[1] == 1
+    assert np.percentile(errors[0], 95) < 1.3 * np.percentile(errors[1], 95) + 0.01
+
+
+def test_a_cut_is_looked_at() -> None:
+    clip = make_clip(SyntheticOptions(kind="sea", size="640x360", seconds=1.0, seed=2))
+    tracker = HorizonTracker(device="cpu")
+    for k in range(20):
+        frame = clip.frame(k)
+        followed = tracker.update(frame)
+    assert not followed.observation.is_key
+    white = np.full_like(frame.planes[0], 250)
+    horizon = tracker.update(replace(frame, planes=(white, *frame.planes[1:]), index=20, time_s=0.8))
+    assert horizon.observation.change == "cut"
+    assert horizon.observation.is_key
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(OptionsError, match=r"no option 'hfow'; there are camera, hfov, smooth, model"):
+        HorizonTracker(hfow=70)  # type: ignore[call-arg]

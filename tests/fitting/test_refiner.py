@@ -16,7 +16,7 @@ from horizon_rt.fitting import HorizonRefiner
 from horizon_rt.fitting.stations import Stations
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine, UpVector
-from horizon_rt.horizon import Measurement
+from horizon_rt.horizon import Attitude, Measurement
 from horizon_rt.tracker import HorizonTracker
 
 W, H = 640, 360
@@ -81,6 +81,45 @@ def test_samples_of_any_depth(bits: int) -> None:
         deep, _measured(UpVector.from_roll_pitch(-4.8, 2.2)), bit_depth=bits
     )
     assert found.up.angle_to(true) < 0.25 * PX_DEG
+
+
+def _followed(
+    true: UpVector, then: UpVector, *, luma: np.ndarray | None = None, sd_deg: float = 0.1
+) -> tuple[Measurement | None, Measurement]:
+    """An edge found at a key frame, then followed in the next frame from a prediction at the old place."""
+    refiner = HorizonRefiner(CAMERA)
+    key = refiner.refine(_picture(CAMERA, true), _measured(true))
+    correlated = true.isotropic_covariance(0.3)
+    predicted = Attitude(
+        up=true, covariance=true.isotropic_covariance(sd_deg) + correlated, correlated=correlated
+    )
+    return refiner.align(_picture(CAMERA, then) if luma is None else luma, predicted, key), key
+
+
+@pytest.mark.parametrize(("roll", "pitch"), [(0.0, 0.0), (0.2, -0.15), (-0.3, 0.1)])
+def test_an_edge_is_followed_from_a_prediction_with_the_doubt_of_the_key_frame(
+    roll: float, pitch: float
+) -> None:
+    true, then = UpVector.from_roll_pitch(5, 2), UpVector.from_roll_pitch(5 + roll, 2 + pitch)
+    found, key = _followed(true, then)
+    assert found is not None
+    assert found.up.angle_to(then) < 0.3 * PX_DEG
+    assert np.trace(found.correlated) == pytest.approx(np.trace(key.correlated), rel=0.02)
+    assert np.abs(found.covariance @ found.up.as_array()).max() < 1e-12
+
+
+def test_no_edge_is_followed_where_the_picture_holds_another() -> None:
+    true = UpVector.from_roll_pitch(5, 2)
+    noise = np.random.default_rng(1).normal(120, 12, (H, W)).clip(0, 255).astype(np.uint8)
+    for luma in (255 - _picture(CAMERA, true), np.full((H, W), 90, np.uint8), noise):
+        assert _followed(true, true, luma=luma)[0] is None
+    assert _followed(true, UpVector.from_roll_pitch(5, 8))[0] is None, "too far away"
+
+
+def test_nothing_is_followed_before_a_key_frame() -> None:
+    true = UpVector.from_roll_pitch(5, 2)
+    predicted = Attitude(up=true, covariance=true.isotropic_covariance(0.1))
+    assert HorizonRefiner(CAMERA).align(_picture(CAMERA, true), predicted, _measured(true)) is None
 
 
 @pytest.mark.parametrize("seed", range(4))
