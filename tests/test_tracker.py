@@ -297,8 +297,8 @@ def test_a_cut_is_looked_at() -> None:
         frame = clip.frame(k)
         followed = tracker.update(frame)
     assert not followed.observation.is_key
-    white = np.full_like(frame.planes[0], 250)
-    horizon = tracker.update(replace(frame, planes=(white, *frame.planes[1:]), index=20, time_s=0.8))
+    black = np.full_like(frame.planes[0], 2)
+    horizon = tracker.update(replace(frame, planes=(black, *frame.planes[1:]), index=20, time_s=0.8))
     assert horizon.observation.change == "cut"
     assert horizon.observation.is_key
 
