@@ -133,8 +133,8 @@ class HorizonTracker:
         depth = frame.sampling.bit_depth
         change: Change = "none" if frame.damaged else self._scene.update(frame.luma, bit_depth=depth)
         aligned = None if segmentation or frame.damaged else self._align(frame, change)
-        observation = aligned or self._look(frame, segmentation)
-        track = self._filter.update(frame.time_s, replace(observation, change=change))
+        observation = replace(aligned or self._look(frame, segmentation), change=change)
+        track = self._filter.update(frame.time_s, observation)
         if aligned is None:
             self._key_frames.look(frame.time_s, observation, track)
         else:
