@@ -109,6 +109,8 @@ def clip_cells(row: dict[str, Any]) -> list[str]:
 
 
 def sigma_row(name: str, row: dict[str, Any]) -> list[str]:
+    if "within_2_sigma" not in row:
+        return [name, *["–"] * 6]  # a clip without an estimate
     inside, median, surest = (
         row[key] for key in ("within_2_sigma", "median_error_over_sigma", "surest_80_percent")
     )

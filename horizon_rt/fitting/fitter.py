@@ -57,8 +57,10 @@ class HorizonFitter:
         seen = inliers >= _MIN_INLIERS and span >= _MIN_SPAN * self._width and confidence >= _MIN_CONFIDENCE
         if not seen:
             return Observation(view=_view_without_horizon(sky), confidence=1.0 - confidence, sky_fraction=sky)
+        # The same doubt in finer cells is no smaller: the net was trained, and sigma set, with coarser ones.
+        cell = segmentation.magnified * self._cell
         measurement = self.uncertainty.of_mask(
-            UpVector.from_vector(up), covariance, width, self._cell, self.sigma, inliers
+            UpVector.from_vector(up), covariance, width, cell, self.sigma, inliers
         )
         return Observation(view="horizon", confidence=confidence, sky_fraction=sky, measurement=measurement)
 

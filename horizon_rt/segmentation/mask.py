@@ -20,12 +20,13 @@ class Segmentation:
     """`logits` of 'above the horizon', float32 (rows, columns), one for each 4×4 block of the net input.
 
     `presence` is the probability, 0..1, that a horizon is in view; `letterbox` places the picture in the
-    input.
+    input. `magnified` says how many times finer a careful look's cells are than those that sigma is set for.
     """
 
     logits: NDArray[np.float32]
     presence: float
     letterbox: Letterbox
+    magnified: float = 1.0
 
     @classmethod
     def from_net(cls, logits: NDArray[np.float32], presence: float, letterbox: Letterbox) -> Self:

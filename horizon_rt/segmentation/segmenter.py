@@ -46,7 +46,9 @@ class Segmenter:
         usual = self._segment(frame, self.preprocess)
         if not careful or usual.presence < _POSSIBLE:
             return usual
-        return replace(self._segment(frame, self._careful), presence=usual.presence)
+        large = self._segment(frame, self._careful)
+        magnified = large.letterbox.scale / usual.letterbox.scale
+        return replace(large, presence=usual.presence, magnified=magnified)
 
     def _segment(self, frame: Frame, preprocess: Preprocessor) -> Segmentation:
         letterbox = preprocess(frame)
