@@ -92,9 +92,12 @@ def judge_clips(root: Path, model: str | None, motion: Motion, seconds: float) -
             path = make_trajectory(motion, seconds, 1)
             clip = Clip(view=PanoramaView(panorama, heading), path=path, camera=camera, duration_s=seconds)
             tracker = HorizonTracker(camera, model=model, backend="torchscript")
-            causal = [tracker.update(clip.frame(k)) for k in range(len(clip))]
+            frames = [clip.frame(k) for k in range(len(clip))]
+            causal = [tracker.update(frame) for frame in frames]
+            alone = HorizonTracker(camera, smooth="none", careful=False, model=model, backend="torchscript")
+            offline = smooth_horizons([alone.update(frame) for frame in frames], camera)
             name = f"{panorama.name}, {heading:.0f}°"
-            for kind, horizons in (("causal", causal), ("offline", smooth_horizons(causal, camera))):
+            for kind, horizons in (("causal", causal), ("offline", offline)):
                 row, moments = judge_track(clip, horizons)
                 every[kind].append(moments)
                 if kind == "causal":

@@ -45,8 +45,9 @@ def answer_at(last: Horizon, time_s: float, track: Track, camera: Camera) -> Hor
 def smooth_horizons(horizons: Sequence[Horizon], camera: Camera) -> list[Horizon]:
     """The horizons of a whole recording, each with what all of its frames tell (see `smooth_tracks`).
 
-    Only their times and observations count, not how they were filtered before. `camera` is the lens for the
-    frames' size.
+    Only their times and observations count, not how they were filtered before; those of a tracker that looks
+    at every frame (`smooth='none'`, or `key_frames=False`) are the best. `camera` is the lens for the frames'
+    size.
     """
     tracks = smooth_tracks((horizon.time_s, horizon.observation) for horizon in horizons)
     return [_with_track(horizon, track, camera) for horizon, track in zip(horizons, tracks, strict=True)]
