@@ -98,7 +98,6 @@ def train(
         device=device, tensorboard=tensorboard,
     )  # fmt: skip
     console = make_console()
-    print_line(console, f"{job.recipe.samples} samples into {out}; Ctrl-C leaves a checkpoint to go on from")
     try:
         with training_progress(console) as on_step:
             outcome = job.run(on_step)
