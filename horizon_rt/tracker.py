@@ -129,23 +129,22 @@ class HorizonTracker:
         what is no Frame and, where a filter runs, for a time before that of the last frame.
         """
         self._check(frame)
-        camera = self._fitter_for(frame).camera
+        fitter = self._fitter_for(frame)
         depth = frame.sampling.bit_depth
         change: Change = "none" if frame.damaged else self._scene.update(frame.luma, bit_depth=depth)
         aligned = None if segmentation or frame.damaged else self._align(frame, change)
-        observation = replace(aligned or self._look(frame, segmentation), change=change)
+        observation = replace(aligned or self._look(frame, fitter, segmentation), change=change)
         track = self._filter.update(frame.time_s, observation)
         if aligned is None:
             self._key_frames.look(frame.time_s, observation, track)
         else:
             self._key_frames.align()
-        self._last = answer_for(frame, observation, track, camera)
+        self._last = answer_for(frame, observation, track, fitter.camera)
         self._on_stage("track")
         return self._last
 
-    def _look(self, frame: Frame, segmentation: Segmentation | None) -> Observation:
+    def _look(self, frame: Frame, fitter: HorizonFitter, segmentation: Segmentation | None) -> Observation:
         """What the net says of a frame, on the visible edge."""
-        fitter = self._fitter_for(frame)
         found = _NOTHING_SEEN if frame.damaged else fitter.fit(segmentation or self.segment(frame))
         self._on_stage("fit")
         refined = self._refined(frame, found)
@@ -154,17 +153,13 @@ class HorizonTracker:
 
     def _align(self, frame: Frame, change: Change) -> Observation | None:
         """The edge near the prediction; None for a key frame, and where no edge is believed."""
-        predicted, key = self._filter.at(frame.time_s), self._key_frames.last
-        contested = self._filter.is_contested
-        if (
-            not self._follows_edges
-            or self._refiner is None
-            or key is None
-            or predicted.attitude is None
-            or key.measurement is None
-        ):
+        key = self._key_frames.last
+        if not self._follows_edges or self._refiner is None or key is None or key.measurement is None:
             return None
-        if self._key_frames.is_due(frame.time_s, predicted, cut=change == "cut", is_contested=contested):
+        predicted, contested = self._filter.at(frame.time_s), self._filter.is_contested
+        if predicted.attitude is None or self._key_frames.is_due(
+            frame.time_s, predicted, cut=change == "cut", is_contested=contested
+        ):
             return None
         depth = frame.sampling.bit_depth
         aligned = self._refiner.align(frame.luma, predicted.attitude, key.measurement, bit_depth=depth)

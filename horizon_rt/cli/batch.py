@@ -58,7 +58,8 @@ def batch(
 def _print_result(result: Result, options: RunOptions, console: Console) -> None:
     from horizon_rt.pipeline.batch import result_line
 
+    line = result_line(result, options)
     if result.status == "failed":
-        print_warning(console, result_line(result, options), kind="error")
+        print_warning(console, line, kind="error")
     else:
-        print_line(console, result_line(result, options))
+        print_line(console, line)

@@ -46,9 +46,6 @@ class KeyFrames:
             cut
             or is_contested
             or predicted.state != "tracking"
-            or predicted.attitude is None
-            or self.last is None
-            or self.last.measurement is None
             or self._since + 1 >= self._interval
             or not 0 <= time_s - self._time_s < self.settings.longest_s
             or _sigma(predicted) > self.settings.sigma_growth * self._sigma
