@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Unpack, get_args
+from typing import NamedTuple, Unpack, get_args
 
 from horizon_rt.camera import Camera
 from horizon_rt.errors import OptionsError
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
-from horizon_rt.horizon import Change, Horizon, Observation
+from horizon_rt.horizon import Change, Horizon, Measurement, Observation
 from horizon_rt.models.weights import SigmaCalibration, find_model
 from horizon_rt.options import DEFAULT_HFOV_DEG, Engine, EngineFields, Smoothing
 from horizon_rt.segmentation import OnStage, Segmentation, Segmenter, no_op
@@ -20,7 +21,9 @@ from horizon_rt.tracking import (
     Filter,
     KeyFrames,
     NoFilter,
+    RewindFilter,
     SceneChangeDetector,
+    Track,
     TrackFilter,
     answer_at,
     answer_for,
@@ -29,6 +32,14 @@ from horizon_rt.tracking import (
 __all__ = ["HorizonTracker"]
 
 _NOTHING_SEEN = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
+
+
+class _Beside(NamedTuple):
+    """A look that runs beside, at the frame of this time."""
+
+    answer: Future[Observation]
+    time_s: float
+    change: Change
 
 
 class HorizonTracker:
@@ -41,7 +52,9 @@ class HorizonTracker:
     `backend`, `precision`, `batch` (`options.Engine`). `segmenter` takes the place of preprocessing and net.
     Without `refine` the horizon is that of the mask alone. Without `key_frames` the net looks at every frame,
     as it does where nothing is filtered (`tracking.KeyFrames`). `careful` looks take three times as long on a
-    CPU and find more in places never seen; None for frames that stand alone.
+    CPU and find more in places never seen; None for frames that stand alone. In `real_time` no answer waits
+    for a net on the CPU: it looks at a key frame in a thread of its own, and what it saw there is taken in,
+    with all that came since, as soon as it is known.
 
     Raises CameraModelError for an impossible `hfov`, WeightsError for weights that do not match their
     manifest, DeviceError where there is no CUDA device or no such backend, ValueError for an unknown option
@@ -57,6 +70,7 @@ class HorizonTracker:
         refine: bool = True,
         key_frames: bool = True,
         careful: bool | None = None,
+        real_time: bool = False,
         segmenter: Segmenter | None = None,
         engine: Engine | None = None,
         **choices: Unpack[EngineFields],
@@ -81,8 +95,12 @@ class HorizonTracker:
         self._segmenter = segmenter or make_segmenter(card, engine)
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
+        self._follower: HorizonRefiner | None = None
         self._refine = refine
         self._follows_edges = key_frames and smooth == "causal"
+        beside = real_time and smooth == "causal" and (segmenter is not None or not self.on_gpu)
+        self._looks = ThreadPoolExecutor(1, "look") if beside else None
+        self._beside: _Beside | None = None
         self._careful = smooth == "none" if careful is None else careful
         self._on_stage: OnStage = no_op
         self._last: Horizon | None = None
@@ -116,6 +134,11 @@ class HorizonTracker:
         """What runs the net, such as 'onnx-cpu'."""
         return self._segmenter.backend.name
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether the net looks at a frame beside, in real time."""
+        return self._beside is not None and not self._beside.answer.done()
+
     def segment(self, frame: Frame, *, careful: bool | None = None) -> Segmentation:
         """The mask of a frame alone, to look at or to hand to `update`; it leaves the track as it is. None is
         as careful as `update`.
@@ -130,15 +153,17 @@ class HorizonTracker:
         """
         self._check(frame)
         fitter = self._fitter_for(frame)
+        self._take_in_look()
         depth = frame.sampling.bit_depth
         change: Change = "none" if frame.damaged else self._scene.update(frame.luma, bit_depth=depth)
-        aligned = None if segmentation or frame.damaged else self._align(frame, change)
-        observation = replace(aligned or self._look(frame, fitter, segmentation), change=change)
+        between = None if segmentation or frame.damaged else self._between(frame, change)
+        observation = between or self._look(frame, fitter, segmentation)
+        observation = replace(observation, change=change)
         track = self._filter.update(frame.time_s, observation)
-        if aligned is None:
+        if observation.is_key:
             self._key_frames.look(frame.time_s, observation, track)
         else:
-            self._key_frames.align()
+            self._key_frames.follow()
         self._last = answer_for(frame, observation, track, fitter.camera)
         self._on_stage("track")
         return self._last
@@ -151,20 +176,53 @@ class HorizonTracker:
         self._on_stage("refine")
         return refined
 
-    def _align(self, frame: Frame, change: Change) -> Observation | None:
-        """The edge near the prediction; None for a key frame, and where no edge is believed."""
-        key = self._key_frames.last
-        if not self._follows_edges or self._refiner is None or key is None or key.measurement is None:
+    def _between(self, frame: Frame, change: Change) -> Observation | None:
+        """What is known of a frame that the net does not look at, or whose look runs beside; None for a key
+        frame.
+        """
+        predicted = self._filter.at(frame.time_s)
+        is_due = not self._follows_edges or self._key_frames.is_due(
+            frame.time_s, predicted, cut=change == "cut", is_contested=self._filter.is_contested
+        )
+        if is_due and self._looks is None:
             return None
-        predicted, contested = self._filter.at(frame.time_s), self._filter.is_contested
-        if predicted.attitude is None or self._key_frames.is_due(
-            frame.time_s, predicted, cut=change == "cut", is_contested=contested
-        ):
+        key = replace(self._key_frames.last or _NOTHING_SEEN, is_key=False)
+        aligned = None if change == "cut" else self._align(frame, predicted, key)
+        is_missed = aligned is None and key.measurement is not None
+        if is_due or (is_missed and not self._key_frames.may_pass(predicted)):
+            if self._looks is None:
+                return None
+            self._look_beside(frame, change)
+        return replace(key, measurement=aligned)
+
+    def _align(self, frame: Frame, predicted: Track, key: Observation) -> Measurement | None:
+        """The edge near the prediction; None where none is believed."""
+        if self._follower is None or key.measurement is None or predicted.attitude is None:
             return None
         depth = frame.sampling.bit_depth
-        aligned = self._refiner.align(frame.luma, predicted.attitude, key.measurement, bit_depth=depth)
+        aligned = self._follower.align(frame.luma, predicted.attitude, key.measurement, bit_depth=depth)
         self._on_stage("align")
-        return None if aligned is None else replace(key, measurement=aligned, is_key=False)
+        return aligned
+
+    def _look_beside(self, frame: Frame, change: Change) -> None:
+        """Have the net look at a frame in its thread, unless it looks at another."""
+        if self._beside is not None or self._looks is None or self._fitter is None:
+            return
+        assert isinstance(self._filter, RewindFilter)
+        self._filter.mark()
+        answer = self._looks.submit(self._look, frame, self._fitter, None)
+        self._beside = _Beside(answer, frame.time_s, change)
+
+    def _take_in_look(self) -> None:
+        """What the net saw beside, once it is known: the track goes back to that frame, and on from there."""
+        beside = self._beside
+        if beside is None or self.is_looking:
+            return
+        self._beside = None
+        assert isinstance(self._filter, RewindFilter)
+        observation = replace(beside.answer.result(), change=beside.change)
+        track = self._filter.correct(observation)
+        self._key_frames.look(beside.time_s, observation, track)
 
     def _check(self, frame: Frame) -> None:
         if not isinstance(frame, Frame):
@@ -207,12 +265,12 @@ class HorizonTracker:
     def reset(self) -> None:
         """Forget the track, as after a cut."""
         self._filter, self._last, self._scene = self._new_filter(), None, SceneChangeDetector()
-        self._key_frames = KeyFrames()
+        self._key_frames, self._beside = KeyFrames(), None
 
     def _new_filter(self) -> Filter:
         if self._smooth == "none":
             return NoFilter()
-        return TrackFilter()
+        return TrackFilter() if self._looks is None else RewindFilter()
 
     def _fitter_for(self, frame: Frame) -> HorizonFitter:
         fitter, size = self._fitter, (frame.width, frame.height)
@@ -223,5 +281,6 @@ class HorizonTracker:
         self._camera = self._camera or Camera.from_hfov(*size, self._hfov_deg)
         camera = self._camera.for_size(*size)
         self._fitter = HorizonFitter(camera, self._sigma)
-        self._refiner = HorizonRefiner(camera) if self._refine else None
+        # Looks may run beside, so that each has its buffers.
+        self._refiner, self._follower = (HorizonRefiner(camera) if self._refine else None for _ in range(2))
         return self._fitter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from support.fitting import degrees_between, ideal, up_vector
 
 import horizon_rt
 from horizon_rt.camera import Camera
-from horizon_rt.errors import CameraModelError, OptionsError, WeightsError
+from horizon_rt.errors import CameraModelError, DeviceError, OptionsError, WeightsError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.segmentation import Segmentation
@@ -57,7 +58,7 @@ def _up(horizon: Horizon) -> np.ndarray:
 
 def test_it_follows_the_truth_with_rates_and_lines() -> None:
     oracle = _Oracle(speed=20.0)
-    tracker = _tracker(oracle)
+    tracker = _tracker(oracle, key_frames=False)
     for k in range(60):
         horizon = tracker.update(_frame(k))
         assert degrees_between(_up(horizon), oracle.up(_frame(k))) < 0.3
@@ -109,7 +110,7 @@ def test_without_a_filter_each_frame_is_on_its_own() -> None:
 
 
 def test_blind_frames_are_coasted_through() -> None:
-    tracker = _tracker(_Oracle(speed=30, blind=tuple(range(20, 30))))
+    tracker = _tracker(_Oracle(speed=30, blind=tuple(range(20, 30))), key_frames=False)
     for k in range(40):
         horizon = tracker.update(_frame(k))
         if 20 <= k < 30:
@@ -288,6 +289,65 @@ def test_the_net_looks_at_key_frames_and_the_edge_is_followed_between() -> None:
     assert shares[0] < 0.3
     assert shares[1] == 1
     assert np.percentile(errors[0], 95) < 1.3 * np.percentile(errors[1], 95) + 0.01
+
+
+def test_without_an_edge_every_second_frame_is_left_to_the_prediction() -> None:
+    oracle = _Oracle(speed=20.0)
+    tracker = _tracker(oracle)
+    horizons = [tracker.update(_frame(k)) for k in range(60)]
+    assert 0.4 < np.mean([horizon.observation.is_key for horizon in horizons[10:]]) < 0.7
+    for k, horizon in enumerate(horizons[3:], 3):
+        assert horizon.state == "tracking"
+        assert (horizon.measured_line is None) == (not horizon.observation.is_key)
+        assert degrees_between(_up(horizon), oracle.up(_frame(k))) < 0.5
+
+
+def test_without_a_horizon_the_net_looks_ten_times_a_second() -> None:
+    tracker = _tracker(_Oracle(blind=tuple(range(100))))
+    horizons = [tracker.update(_frame(k)) for k in range(100)]
+    assert {horizon.state for horizon in horizons} == {"lost"}
+    assert np.flatnonzero([h.observation.is_key for h in horizons])[-3:].tolist() == [93, 96, 99]
+
+
+class _Slow(_Oracle):
+    """An oracle whose answer waits for `go`."""
+
+    def __init__(self, speed: float) -> None:
+        super().__init__(speed)
+        self.go = threading.Semaphore(0)
+
+    def segment(self, frame: Frame, *, careful: bool = False) -> Segmentation:
+        assert self.go.acquire(timeout=20)
+        return super().segment(frame)
+
+
+def test_in_real_time_no_answer_waits_for_the_net_and_what_it_saw_is_taken_in_later() -> None:
+    oracle = _Slow(speed=20.0)
+    tracker = _tracker(oracle, real_time=True)
+    assert [tracker.update(_frame(k)).state for k in range(3)] == ["lost"] * 3
+    for k in range(3, 90):
+        if k % 3 == 0:
+            oracle.go.release()
+            while tracker.is_looking:
+                time.sleep(0.001)
+        horizon = tracker.update(_frame(k))
+    assert not horizon.observation.is_key
+    assert horizon.state == "tracking"
+    assert degrees_between(_up(horizon), oracle.up(_frame(89))) < 0.5
+    oracle.go.release()
+
+
+def test_what_goes_wrong_beside_is_raised() -> None:
+    class Broken(_Oracle):
+        def segment(self, frame: Frame, *, careful: bool = False) -> Segmentation:
+            raise DeviceError("the net is gone")
+
+    tracker = _tracker(Broken(), real_time=True)
+    tracker.update(_frame(0))
+    while tracker.is_looking:
+        time.sleep(0.001)
+    with pytest.raises(DeviceError, match="gone"):
+        tracker.update(_frame(1))
 
 
 def test_a_cut_is_looked_at() -> None:

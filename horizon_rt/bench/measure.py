@@ -49,9 +49,9 @@ class Plan:
     overlay: bool = True
     threads: int = 0
 
-    def tracker(self, camera: Camera | None = None) -> HorizonTracker:
+    def tracker(self, camera: Camera | None = None, *, real_time: bool = False) -> HorizonTracker:
         """The tracker that is measured; raises what it raises."""
-        return HorizonTracker(camera, engine=self.engine)
+        return HorizonTracker(camera, engine=self.engine, real_time=real_time)
 
 
 class FirstFrames(WrappedSource):
@@ -152,7 +152,8 @@ def measure(path: Path, plan: Plan) -> Result:
         frames = len(stages["track"])
         speeds, cpu_s = _speeds(runs, plan)
         clock = LatencyClock()
-        live = runs.pipeline(runs.tracker, [runs.telemetry(), clock], real_time=True)
+        beside = plan.tracker(runs.camera, real_time=True)
+        live = runs.pipeline(beside, [runs.telemetry(), clock], real_time=True)
     settled = clock.latency_ms[_WARM_UP:] or clock.latency_ms
     return Result(
         clip=_label(runs.info),

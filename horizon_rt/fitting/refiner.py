@@ -7,6 +7,8 @@ is searched (`edge_search`), and a robust fit through the sub-pixel gradient max
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from horizon_rt.camera import Camera
@@ -33,7 +35,6 @@ class HorizonRefiner:
         self._stations = Stations(camera)
         self._search = EdgeSearch(self._stations)
         self._rows = np.empty((ROWS, STATIONS))
-        self._sign = 0.0
 
     def refine(self, luma: Plane | DevicePlane, measured: Measurement, *, bit_depth: int = 8) -> Measurement:
         """The measurement with its plane on the visible edge, or where it was, less certain; as it was where
@@ -50,9 +51,7 @@ class HorizonRefiner:
         mask_share = self.uncertainty.of_mask_share(strip.prior(measured))
         fitted = None if edge is None else self._fit(luma, edge, mask_share, gain)
         if edge is None or fitted is None or self.uncertainty.is_worse(fitted, measured):
-            self._sign = 0.0
             return self.uncertainty.unsupported(measured)
-        self._sign = edge.sign
         return fitted
 
     def align(
@@ -61,16 +60,16 @@ class HorizonRefiner:
         """The plane on the visible edge near a predicted one, in a frame that the net does not look at; None
         where no edge is believed.
 
-        `key` is what `refine` gave at the last key frame: the edge has the same sign as there, lies on half
-        as many stations at least, and its time-correlated covariance is no smaller.
+        `key` is what `refine` gave at the last key frame, on an edge: the edge has the same sign as there,
+        lies on half as many stations at least, and its time-correlated covariance is no smaller.
         """
         gain = 2.0 ** (8 - bit_depth)
         strip = self._stations.strip(predicted.up)
-        if strip is None or self._sign == 0.0:
+        if strip is None or key.edge_sign == 0.0:
             return None
         proposal = self.uncertainty.of_prediction(predicted, strip)
         edge = self._search.find(luma, proposal, strip, gain)
-        fitted = None if edge is None or edge.sign != self._sign else self._fit(luma, edge, 0.0, gain)
+        fitted = None if edge is None or edge.sign != key.edge_sign else self._fit(luma, edge, 0.0, gain)
         if fitted is None or fitted.inliers < _KEPT_SHARE * key.inliers:
             return None
         aligned = self.uncertainty.at_least_as_correlated(fitted, key)
@@ -89,4 +88,5 @@ class HorizonRefiner:
         if on == 0:
             return None
         up = strip.moved(edge.up, first, last)
-        return self.uncertainty.of_edge(up, strip, formal, edge.others + mask_share, on)
+        fitted = self.uncertainty.of_edge(up, strip, formal, edge.others + mask_share, on)
+        return replace(fitted, edge_sign=edge.sign)

@@ -24,13 +24,15 @@ class Measurement:
     `covariance` is that of the up vector, shape (3, 3), rank 2 (tangent to the sphere), in rad². `white`, of
     the same shape, is the part of it that is independent from frame to frame (None: all of it); the rest is
     correlated over time, and no filter averages it away. `inliers` counts what lies on the horizon: crossings
-    of the mask, or stations of the refinement.
+    of the mask, or stations of the refinement. `edge_sign` is that of the luma gradient towards the sky of
+    the edge that the plane lies on, 0 where it lies on none.
     """
 
     up: UpVector
     covariance: NDArray[np.float64]
     inliers: int
     white: NDArray[np.float64] | None = None
+    edge_sign: float = 0.0
 
     @property
     def correlated(self) -> NDArray[np.float64]:
@@ -50,7 +52,7 @@ class Observation:
     `measurement` is None unless `view` is 'horizon'. `confidence` is 0..1; `sky_fraction` is the share of
     the picture above the horizon, 0..1. `change` is how the picture follows on the one before. Where the net
     did not look at the frame (`is_key` is false), only the measurement is its own; the rest is that of the
-    last key frame.
+    last key frame; without a measurement nothing is said of the frame.
     """
 
     view: View

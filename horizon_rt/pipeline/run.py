@@ -88,7 +88,11 @@ def camera_for(options: RunOptions, info: SourceInfo) -> CameraProfile:
 
 
 def make_tracker(
-    options: RunOptions, info: SourceInfo, profile: CameraProfile | None = None
+    options: RunOptions,
+    info: SourceInfo,
+    profile: CameraProfile | None = None,
+    *,
+    real_time: bool = False,
 ) -> HorizonTracker:
     """A tracker for this source and its lens; pictures that stand alone are not filtered."""
     return HorizonTracker(
@@ -97,6 +101,7 @@ def make_tracker(
         engine=options.engine,
         key_frames=options.key_frames,
         careful=info.is_image_set or options.smooth == "none",
+        real_time=real_time,
     )
 
 
@@ -138,7 +143,8 @@ def run(
         if offline:
             _check_repeatable(outputs, source, real_time=real_time)
         profile = camera_for(options, source.info)
-        tracker = make_tracker(options, source.info, profile)
+        newest = real_time or source.info.live
+        tracker = make_tracker(options, source.info, profile, real_time=newest)
         context = _context(source.info, profile, tracker, options)
         _log_choices(source, tracker, profile, options)
         sinks = _open_sinks(outputs, context, source.info, opened)

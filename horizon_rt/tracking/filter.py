@@ -8,6 +8,7 @@ acquiring ──3 accepted frames──► tracking ◄──accepted frame─�
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -23,7 +24,7 @@ Array = NDArray[np.float64]
 __all__ = ["LOST", "Filter", "NoFilter", "Step", "Track", "TrackFilter"]
 
 _FLIP_DEG, _FLIP_PATIENCE = 120.0, 3  # farther off than that a candidate needs this many times the frames
-_HOLD_S = 0.25  # for which repeated pictures leave the state as it is
+_HOLD_S = 0.25  # for which frames that say nothing new leave the state as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class TrackFilter:
     A frame is accepted when its measurement passes the gate. Rejected ones form a candidate track; when the
     candidate has agreed with itself for `reacquire_frames` frames (more where it swaps sky and ground) and is
     about as certain, the track is wrong and starts again from it. After a cut what does not fit, and is about
-    as certain, starts the track at once. A repeated picture says nothing new for `still_s`. A candidate has
+    as certain, starts the track at once. A repeated picture says nothing new for `still_s`, nor does a frame
+    that was not looked at and has no measurement. A candidate has
     no candidate of its own: what it rejects starts it anew. With `record` the filter keeps its `steps`, one
     for each frame; those since a candidate began are the candidate's once it has taken over.
     """
@@ -127,10 +129,18 @@ class TrackFilter:
         taken = measurement is not None and self._take(time_s, measurement, cut=observation.change == "cut")
         if not taken:
             self._reject(time_s, observation)
-        self.hypothesis.age(time_s, hold_s=_HOLD_S if frozen else 0.0)
+        passed = measurement is None and not observation.is_key and observation.change != "cut"
+        self.hypothesis.age(time_s, hold_s=_HOLD_S if frozen or passed else 0.0)
         if self.steps is not None:
             self._record(time_s, predicted, used=taken)
         return LOST if self.hypothesis.is_worth_nothing() and not frozen else self._track()
+
+    def copy(self) -> TrackFilter:
+        """Another one in the same state, without `steps`."""
+        other = copy(self)
+        other.hypothesis, other.steps = self.hypothesis.copy(), None
+        other._candidate = None if self._candidate is None else self._candidate.copy()
+        return other
 
     def at(self, time_s: float) -> Track:
         """The track at another time: moved on by its rate, with a sigma that grows with the distance in time.

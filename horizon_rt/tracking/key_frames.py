@@ -1,9 +1,11 @@
 """The frames that the net looks at: key frames. Between them the edge is followed from the prediction.
 
-A frame is a key frame where the track is new, lost, coasting or contested by a candidate; after a cut; where
-the last key frame showed no horizon, or was not accepted by the track; where the prediction is much less
-certain than the track was at the last key frame; and when the interval since then has passed. The interval
-doubles with every key frame that agrees with the track, from one frame to half a second.
+A frame is a key frame where the track is new, coasting or contested by a candidate; after a cut; where the
+last key frame was not accepted by the track; where the prediction is much less certain than the track was at
+the last key frame; and when the interval since then has passed. The interval doubles with every key frame
+that agrees with the track, from one frame to half a second, and with every one that shows no horizon while
+there is no track, to a tenth of a second. Where no edge can be followed a frame is looked at, too, but not
+the one right after a key frame that agreed: it is left to the prediction.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ __all__ = ["KeyFrameSettings", "KeyFrames"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFrameSettings:
-    """`longest_s` is the longest time between key frames, `sigma_growth` how many times its sigma at the last
-    key frame a track may have.
+    """`longest_s` is the longest time between key frames, `longest_lost_s` that without a track. A track may
+    have `sigma_growth` times its sigma at the last key frame, one without an edge `passed_growth` times.
     """
 
     longest_s: float = 0.5
+    longest_lost_s: float = 0.1
     sigma_growth: float = 2.0
+    passed_growth: float = 1.05
 
 
 class KeyFrames:
@@ -42,24 +46,32 @@ class KeyFrames:
 
     def is_due(self, time_s: float, predicted: Track, *, cut: bool, is_contested: bool) -> bool:
         """Whether the frame at this time, where the track is `predicted`, is to be a key frame."""
+        nothing = self.last is not None and self.last.measurement is None
+        longest = self.settings.longest_lost_s if nothing else self.settings.longest_s
         return (
             cut
             or is_contested
-            or predicted.state != "tracking"
+            or predicted.state != ("lost" if nothing else "tracking")
             or self._since + 1 >= self._interval
-            or not 0 <= time_s - self._time_s < self.settings.longest_s
+            or not 0 <= time_s - self._time_s < longest
             or _sigma(predicted) > self.settings.sigma_growth * self._sigma
         )
 
+    def may_pass(self, predicted: Track) -> bool:
+        """Whether a frame that is not due may go without an edge."""
+        return self._since == 0 and _sigma(predicted) <= self.settings.passed_growth * self._sigma
+
     def look(self, time_s: float, observation: Observation, track: Track) -> None:
         """Take in a key frame, and what became of the track."""
-        agrees = track.state == "tracking" and observation.measurement is not None
-        self._interval = 2 * self._interval if agrees and self.last is not None else 1
+        measured = observation.measurement is not None
+        settled = track.state == ("tracking" if measured else "lost")
+        same = self.last is not None and (self.last.measurement is not None) == measured
+        self._interval = 2 * self._interval if settled and same else 1
         self.last, self._time_s, self._since = observation, time_s, 0
         self._sigma = _sigma(track)
 
-    def align(self) -> None:
-        """Take in a frame on which the edge was followed."""
+    def follow(self) -> None:
+        """Take in a frame that is none."""
         self._since += 1
 
 

@@ -233,7 +233,7 @@ def test_track_leaves_the_results_of_another_video_alone(cli: RunCli, clip: Path
 def test_an_unforeseen_error_fails_one_input(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("odd")
 
     other = write_horizon(tmp_path / "other.mkv", 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from horizon_rt.geometry import UpVector
@@ -32,7 +33,7 @@ def rested(rate_hz: float = 30.0, frames: int = 40) -> tuple[KeyFrames, list[int
             keys.look(k / rate_hz, seen(), track())
             found.append(k)
         else:
-            keys.align()
+            keys.follow()
     return keys, found, (frames - 1) / rate_hz
 
 
@@ -65,3 +66,25 @@ def test_a_key_frame_that_disagrees_brings_the_next_at_once() -> None:
         keys, _, now = rested()
         keys.look(now + 0.1, shown, track("coasting"))
         assert due(keys, now + 0.14)
+
+
+def test_without_an_edge_only_the_frame_after_a_key_frame_that_agreed_passes() -> None:
+    keys, _, now = rested()
+    keys.look(now + 0.1, seen(), track())
+    assert keys.may_pass(track(sd_deg=0.101))
+    assert not keys.may_pass(track(sd_deg=0.12))
+    keys.follow()
+    assert not keys.may_pass(track())
+
+
+def test_without_a_track_the_net_looks_ten_times_a_second() -> None:
+    keys, found = KeyFrames(), []
+    nothing, lost = Observation(view="sky", confidence=1.0, sky_fraction=1.0), Track("lost", None)
+    for k in range(60):
+        if due(keys, k / 30, lost):
+            keys.look(k / 30, nothing, lost)
+            found.append(k)
+        else:
+            keys.follow()
+    assert found[:3] == [0, 1, 3]
+    assert set(np.diff(found[2:])) <= {3, 4}
