@@ -12,7 +12,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,15 @@ Change = Callable[[Image, UpVector, float], tuple[Image, UpVector | None]]
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A clip whose picture and truth `change` from BEGIN_S on; it is told the seconds since then."""
+    """A clip whose picture and truth `change` from BEGIN_S on; it is told the seconds since then.
+
+    `picture` gives those of the clip, which several scripts share.
+    """
 
     name: str
     scene: str
     clip: Clip
+    picture: Callable[[int], Image]
     change: Change
 
 
@@ -132,15 +136,15 @@ def scripts(root: Path) -> Iterator[Script]:
     for number, ((kind, motion, seed), offset, tone, rate, drawing, (place, pictures)) in enumerate(rows):
         options = f"{kind}?motion={motion}&size=640x360&seconds=9&seed={seed}&hfov=70"
         clip, scene = make_clip(parse_options(options)), f"{kind}, {motion}"
-        camera, paint = clip.camera, DRAWINGS[drawing][0]
+        camera, paint, seen = clip.camera, DRAWINGS[drawing][0], cache(clip.picture)
         drawn = partial(seen_flat, [paint(np.random.default_rng((8, number)))], number)
-        yield Script(f"moved, {offset} px", scene, clip, moved(offset, camera))
-        yield Script(f"drawing, {drawing}", scene, clip, replaced(drawn))
-        yield Script(f"band, tone {tone}", scene, clip, band(tone, camera))
-        yield Script(f"cut, {place}", scene, clip, replaced(pictures))
-        yield Script("fog", scene, clip, fog)
+        yield Script(f"moved, {offset} px", scene, clip, seen, moved(offset, camera))
+        yield Script(f"drawing, {drawing}", scene, clip, seen, replaced(drawn))
+        yield Script(f"band, tone {tone}", scene, clip, seen, band(tone, camera))
+        yield Script(f"cut, {place}", scene, clip, seen, replaced(pictures))
+        yield Script("fog", scene, clip, seen, fog)
         sinking = Clip(view=clip.view, path=Descent(clip.path, rate), camera=camera, duration_s=9.0)
-        yield Script(f"sinks, {rate}°/s", scene, sinking, unchanged)
+        yield Script(f"sinks, {rate}°/s", scene, sinking, sinking.picture, unchanged)
 
 
 def played(script: Script) -> Iterator[tuple[float, Image, UpVector | None]]:
@@ -148,7 +152,7 @@ def played(script: Script) -> Iterator[tuple[float, Image, UpVector | None]]:
     clip = script.clip
     for k in range(round(SECONDS * clip.frame_rate)):
         time_s, up = clip.time_s(k), clip.truth(k).up
-        image: Image = clip.picture(k)
+        image: Image = script.picture(k)
         truth: UpVector | None = up
         if time_s >= BEGIN_S:
             image, truth = script.change(image, up, time_s - BEGIN_S)

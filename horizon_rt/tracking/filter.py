@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from horizon_rt.horizon import Attitude, Measurement, Observation, State
 from horizon_rt.tracking.hypothesis import Hypothesis, TrackSettings
 from horizon_rt.tracking.kalman import KalmanState
+from horizon_rt.tracking.presence import Presence
 
 Array = NDArray[np.float64]
 
@@ -107,6 +108,7 @@ class TrackFilter:
         self.settings = settings or TrackSettings()
         self.steps: list[Step] | None = [] if record else None
         self.hypothesis = Hypothesis(self.settings)
+        self._presence = Presence()
         self._is_candidate = is_candidate
         self._candidate: TrackFilter | None = None
         self._time = 0.0
@@ -120,6 +122,7 @@ class TrackFilter:
         predicted = None if self.steps is None or lost else self.hypothesis.kalman_state()
         if observation.change != "repeated":
             self._changed_at = time_s
+        self._presence.update(time_s, observation)
         frozen = self._is_frozen(time_s)
         if frozen:
             observation = replace(observation, measurement=None)
@@ -144,7 +147,7 @@ class TrackFilter:
         moved.predict(step)
         attitude = moved.attitude()
         moved.age(time_s)
-        return LOST if moved.state == "lost" or moved.is_worth_nothing() else Track(state, attitude)
+        return LOST if moved.state == "lost" or moved.is_worth_nothing() else self._told(state, attitude)
 
     @property
     def is_contested(self) -> bool:
@@ -224,4 +227,10 @@ class TrackFilter:
 
     def _track(self) -> Track:
         state = self.hypothesis.state
-        return LOST if state == "lost" else Track(state, self.hypothesis.attitude())
+        return LOST if state == "lost" else self._told(state, self.hypothesis.attitude())
+
+    def _told(self, state: State, attitude: Attitude) -> Track:
+        """'acquiring' for a track that follows something which may be no horizon, or says nearly nothing."""
+        doubtful = not self._presence.is_believed or self.hypothesis.settings.is_useless(attitude)
+        is_claim = state == "tracking" and not self._is_candidate
+        return Track("acquiring" if is_claim and doubtful else state, attitude)
