@@ -1,9 +1,9 @@
 """Where a horizon ends: `python benchmarks/lost_horizons.py [--model NAME ...] [--json FILE]`.
 
-Thirty scripts test what happens between two looks of the net: another edge takes the place of the horizon, or
-a band slides over it; a cut to a scene without one, fog within a second, a view that sinks until only the
-shore or a field is left. None may say 'tracking' for over 0.6 s while over 5 sigma wrong, or without a
-horizon in the picture.
+35 scripts test what happens between two looks of the net: another edge takes the place of the horizon, a
+board rises before it and hides it, a bar slides over it, the scene is cut to one without a horizon, fog
+comes within a second, the view sinks until only the shore or a field is left. None may say 'tracking' for
+over 0.6 s while over 5 sigma wrong, or without a horizon in the picture.
 """
 
 from __future__ import annotations
@@ -114,6 +114,17 @@ def band(tone: int, camera: Camera) -> Change:
     return change
 
 
+def stripe(tone: int, camera: Camera) -> Change:
+    """A bar of 16 px along the horizon's direction that slides up over it by 60 px/s, and on."""
+
+    def change(image: Image, up: UpVector, since_s: float) -> tuple[Image, UpVector]:
+        below, over = (shifted(up, camera, 60.0 - 60.0 * since_s + edge) for edge in (8, -8))
+        bar = above(below, camera) & ~above(over, camera)
+        return np.where(bar[:, :, None], np.uint8(tone), image), up
+
+    return change
+
+
 def fog(image: Image, up: UpVector, since_s: float) -> tuple[Image, UpVector | None]:
     """A veil that takes all contrast within a second; the noise of the sensor stays."""
     share = min(since_s, 1.0)
@@ -127,7 +138,7 @@ def unchanged(image: Image, up: UpVector, since_s: float) -> tuple[Image, UpVect
 
 
 def scripts(root: Path) -> Iterator[Script]:
-    """Six kinds in five scenes each."""
+    """Seven kinds in five scenes each."""
     offsets, tones, rates = (6, 12, 25, 50, 90), (40, 80, 120, 190, 230), (8, 12, 16, 25, 40)
     drawings = ("facade", "blinds", "page", "shelves", "stairs")
     scenes = [*[(f"panorama {c.name}", c.picture) for c in list(panoramas(root / "panorama"))[2::2]]]
@@ -141,6 +152,7 @@ def scripts(root: Path) -> Iterator[Script]:
         yield Script(f"moved, {offset} px", scene, clip, seen, moved(offset, camera))
         yield Script(f"drawing, {drawing}", scene, clip, seen, replaced(drawn))
         yield Script(f"band, tone {tone}", scene, clip, seen, band(tone, camera))
+        yield Script(f"stripe, tone {tone}", scene, clip, seen, stripe(tone, camera))
         yield Script(f"cut, {place}", scene, clip, seen, replaced(pictures))
         yield Script("fog", scene, clip, seen, fog)
         sinking = Clip(view=clip.view, path=Descent(clip.path, rate), camera=camera, duration_s=9.0)

@@ -3,6 +3,9 @@
 acquiring ──3 accepted frames──► tracking ◄──accepted frame── coasting
   ▲   └──none for too long──► lost   └──none, or repeats for 0.25 s──► coasting ──too long──► lost
   └──────a frame with a horizon──────┘
+
+A track is called 'acquiring' in any of these states where the looks together do not believe in a horizon
+(`presence`), or its sigma says that it knows nearly nothing.
 """
 
 from __future__ import annotations
@@ -108,7 +111,7 @@ class TrackFilter:
         self.settings = settings or TrackSettings()
         self.steps: list[Step] | None = [] if record else None
         self.hypothesis = Hypothesis(self.settings)
-        self._presence = Presence()
+        self._presence, self._was_believed = Presence(), False
         self._is_candidate = is_candidate
         self._candidate: TrackFilter | None = None
         self._time = 0.0
@@ -130,6 +133,8 @@ class TrackFilter:
         taken = measurement is not None and self._take(time_s, measurement, cut=observation.change == "cut")
         if not taken:
             self._reject(time_s, observation)
+        if self.hypothesis.accepted_at == time_s:
+            self._was_believed = self._presence.is_believed
         self.hypothesis.age(time_s, hold_s=_HOLD_S if frozen else 0.0)
         if self.steps is not None:
             self._record(time_s, predicted, used=taken)
@@ -230,7 +235,10 @@ class TrackFilter:
         return LOST if state == "lost" else self._told(state, self.hypothesis.attitude())
 
     def _told(self, state: State, attitude: Attitude) -> Track:
-        """'acquiring' for a track that follows something which may be no horizon, or says nearly nothing."""
-        doubtful = not self._presence.is_believed or self.hypothesis.settings.is_useless(attitude)
-        is_claim = state == "tracking" and not self._is_candidate
-        return Track("acquiring" if is_claim and doubtful else state, attitude)
+        """'acquiring' for a track that at its last frame followed what may be no horizon, or whose sigma says
+        that it knows nearly nothing.
+        """
+        if state == "acquiring" or self._is_candidate:
+            return Track(state, attitude)
+        useless = self.hypothesis.settings.is_useless(attitude)
+        return Track(state if self._was_believed and not useless else "acquiring", attitude)

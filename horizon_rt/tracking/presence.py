@@ -17,8 +17,8 @@ __all__ = ["Presence", "PresenceSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresenceSettings:
-    """`memory_s` is the time constant of the average in s. `believed` and `doubted` are the probabilities from
-    which on and below which a track is believed no more; `least` and `most` bound what one look may say.
+    """`memory_s` is the time constant of the average in s. There is belief from the probability `believed`
+    on, and until it falls below `doubted`; `least` and `most` bound that of one look.
     """
 
     memory_s: float = 0.3
@@ -44,7 +44,7 @@ class Presence:
         return 1 / (1 + math.exp(-(self._log_odds or 0.0)))
 
     def update(self, time_s: float, observation: Observation) -> None:
-        """Take in a look at a time in s; a frame that only followed the edge, or repeats, tells nothing new."""
+        """Take in a look at a time in s; frames that only followed the edge, or repeat, tell nothing new."""
         given = _probability(observation)
         if given is None or not observation.is_key or observation.change == "repeated":
             return

@@ -91,6 +91,7 @@ def test_a_doubtful_track_is_not_called_one() -> None:
 
 def test_a_track_that_says_nearly_nothing_is_not_called_one() -> None:
     track = TrackFilter()
-    correlated = replace(look(0.97, 15.0).measurement, white=0.0 * UP.isotropic_covariance(1.0))  # type: ignore[type-var]
-    wide = replace(look(0.97), measurement=correlated)
+    measured = look(0.97, sd_deg=15.0).measurement
+    assert measured is not None
+    wide = replace(look(0.97), measurement=replace(measured, white=0.0 * measured.covariance))
     assert {track.update(k * DT, wide).state for k in range(20)} == {"acquiring"}
