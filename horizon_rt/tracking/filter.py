@@ -240,5 +240,5 @@ class TrackFilter:
         """
         if state == "acquiring" or self._is_candidate:
             return Track(state, attitude)
-        useless = self.hypothesis.settings.is_useless(attitude)
+        useless = state == "tracking" and self.hypothesis.settings.is_useless(attitude)
         return Track(state if self._was_believed and not useless else "acquiring", attitude)
