@@ -134,7 +134,43 @@ def key_frame_rows(motions: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-def tracking(precision: dict[str, Any], faults: dict[str, Any], keys: dict[str, Any]) -> str:
+def alarm_table(alarms: dict[str, Any]) -> str:
+    models = alarms["models"]
+    kinds = next(iter(models.values()))["kinds"]
+    rows = [
+        [kind, str(row["clips"]), *(alarm_cell(found["kinds"][kind]) for found in models.values())]
+        for kind, row in kinds.items()
+    ]
+    every = [found["sum"] for found in models.values()]
+    rows.append(["all", str(every[0]["clips"]), *map(alarm_cell, every)])
+    rows.append(["clips with an alarm", "", *(str(row["with_alarm"]) for row in every)])
+    return table(["clips without a horizon", "clips", *(f"{name}, s (sigma, °)" for name in models)], rows)
+
+
+def alarm_cell(row: dict[str, Any]) -> str:
+    sigma = "" if row["sd_deg"] is None else f" ({row['sd_deg']:.1f})"
+    return f"{row['tracking_s']:.1f}{sigma}"
+
+
+def lost_table(lost: dict[str, Any]) -> str:
+    kinds: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for name, found in lost["models"].items():
+        for row in found["scripts"]:
+            kinds.setdefault(row["fault"].split(",")[0], {}).setdefault(name, []).append(row)
+    rows = [
+        [kind, *(f"{sum(row['passed'] for row in part)} of {len(part)}" for part in models.values())]
+        for kind, models in kinds.items()
+    ]
+    return table(["script", *(f"passed by {name}" for name in lost["models"])], rows)
+
+
+def tracking(
+    precision: dict[str, Any],
+    faults: dict[str, Any],
+    keys: dict[str, Any],
+    alarms: dict[str, Any],
+    lost: dict[str, Any],
+) -> str:
     head = [
         "motion", "the net looks at", "roll 50/95, °", "pitch 50/95, °", "available",
         "±2 sigma, roll / pitch %", "frames looked at", "time",
@@ -162,6 +198,8 @@ def tracking(precision: dict[str, Any], faults: dict[str, Any], keys: dict[str, 
         for kind, part in kinds.items()
     ]
     return template("tracking.md").format(
+        alarms=alarm_table(alarms),
+        lost=lost_table(lost),
         key_frames=key_table,
         key_model="small" if keys["model"] == "default" else keys["model"],
         model=precision["model"]["name"],
@@ -312,7 +350,7 @@ def template(name: str) -> str:
 PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "samplers")),
-    "tracking.md": (tracking, ("precision", "faults", "key-frames")),
+    "tracking.md": (tracking, ("precision", "faults", "key-frames", "false-alarms", "lost-horizons")),
     "performance.md": (performance, ("bench", "startup", "peers", "scale", "memory", "backends", "nets")),
 }
 

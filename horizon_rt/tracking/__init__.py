@@ -4,6 +4,7 @@ from horizon_rt.tracking.answer import answer_at, answer_for, smooth_horizons
 from horizon_rt.tracking.filter import Filter, NoFilter, Track, TrackFilter
 from horizon_rt.tracking.hypothesis import TrackSettings
 from horizon_rt.tracking.key_frames import KeyFrames, KeyFrameSettings
+from horizon_rt.tracking.presence import Presence, PresenceSettings
 from horizon_rt.tracking.rewind import RewindFilter
 from horizon_rt.tracking.scene_change import SceneChangeDetector
 from horizon_rt.tracking.smoother import smooth_tracks
@@ -13,6 +14,8 @@ __all__ = [
     "KeyFrameSettings",
     "KeyFrames",
     "NoFilter",
+    "Presence",
+    "PresenceSettings",
     "RewindFilter",
     "SceneChangeDetector",
     "Track",

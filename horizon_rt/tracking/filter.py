@@ -3,6 +3,9 @@
 acquiring ──3 accepted frames──► tracking ◄──accepted frame── coasting
   ▲   └──none for too long──► lost   └──none, or repeats for 0.25 s──► coasting ──too long──► lost
   └──────a frame with a horizon──────┘
+
+A track is called 'acquiring' in any of these states where the looks together do not believe in a horizon
+(`presence`), or its sigma says that it knows nearly nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from numpy.typing import NDArray
 from horizon_rt.horizon import Attitude, Measurement, Observation, State
 from horizon_rt.tracking.hypothesis import Hypothesis, TrackSettings
 from horizon_rt.tracking.kalman import KalmanState
+from horizon_rt.tracking.presence import Presence
 
 Array = NDArray[np.float64]
 
@@ -109,6 +113,7 @@ class TrackFilter:
         self.settings = settings or TrackSettings()
         self.steps: list[Step] | None = [] if record else None
         self.hypothesis = Hypothesis(self.settings)
+        self._presence, self._was_believed = Presence(), False
         self._is_candidate = is_candidate
         self._candidate: TrackFilter | None = None
         self._time = 0.0
@@ -122,6 +127,7 @@ class TrackFilter:
         predicted = None if self.steps is None or lost else self.hypothesis.kalman_state()
         if observation.change != "repeated":
             self._changed_at = time_s
+        self._presence.update(time_s, observation)
         frozen = self._is_frozen(time_s)
         if frozen:
             observation = replace(observation, measurement=None)
@@ -129,6 +135,8 @@ class TrackFilter:
         taken = measurement is not None and self._take(time_s, measurement, cut=observation.change == "cut")
         if not taken:
             self._reject(time_s, observation)
+        if self.hypothesis.accepted_at == time_s:
+            self._was_believed = self._presence.is_believed
         passed = measurement is None and not observation.is_key and observation.change != "cut"
         self.hypothesis.age(time_s, hold_s=_HOLD_S if frozen or passed else 0.0)
         if self.steps is not None:
@@ -139,6 +147,7 @@ class TrackFilter:
         """Another one in the same state, without `steps`."""
         other = copy(self)
         other.hypothesis, other.steps = self.hypothesis.copy(), None
+        other._presence = copy(self._presence)
         other._candidate = None if self._candidate is None else self._candidate.copy()
         return other
 
@@ -154,7 +163,7 @@ class TrackFilter:
         moved.predict(step)
         attitude = moved.attitude()
         moved.age(time_s)
-        return LOST if moved.state == "lost" or moved.is_worth_nothing() else Track(state, attitude)
+        return LOST if moved.state == "lost" or moved.is_worth_nothing() else self._told(state, attitude)
 
     @property
     def is_contested(self) -> bool:
@@ -234,4 +243,13 @@ class TrackFilter:
 
     def _track(self) -> Track:
         state = self.hypothesis.state
-        return LOST if state == "lost" else Track(state, self.hypothesis.attitude())
+        return LOST if state == "lost" else self._told(state, self.hypothesis.attitude())
+
+    def _told(self, state: State, attitude: Attitude) -> Track:
+        """'acquiring' for a track that at its last frame followed what may be no horizon, or whose sigma says
+        that it knows nearly nothing.
+        """
+        if state == "acquiring" or self._is_candidate:
+            return Track(state, attitude)
+        useless = state == "tracking" and self.hypothesis.settings.is_useless(attitude)
+        return Track(state if self._was_believed and not useless else "acquiring", attitude)

@@ -37,12 +37,17 @@ class TrackSettings:
     confirm_frames: int = 3
     coast_s: float = 2.0
     rate_decay_s: float = 0.5  # in which the rate of a track that coasts falls to 1/e
-    lost_sd_deg: float = 12.0  # beyond which a track that coasts is called lost, though it may still be found
+    lost_sd_deg: float = 12.0  # beyond which no track is called one: a coasting one is lost, others acquiring
     still_s: float = (
         2.0  # for which a repeated picture may be a stopped stream, and is a camera at rest after
     )
     max_gap_s: float = 5.0
     reacquire_frames: int = 3
+
+    def is_useless(self, attitude: Attitude) -> bool:
+        """Whether the sigma is beyond `lost_sd_deg`."""
+        variance = np.linalg.eigvalsh(attitude.covariance)[-1]
+        return bool(variance > math.radians(self.lost_sd_deg) ** 2)
 
 
 class Hypothesis:
@@ -124,10 +129,7 @@ class Hypothesis:
 
     def is_worth_nothing(self) -> bool:
         """Whether it coasts and its sigma has grown beyond `TrackSettings.lost_sd_deg`."""
-        if self.state != "coasting":
-            return False
-        variance = np.linalg.eigvalsh(self.attitude().covariance)[-1]
-        return bool(variance > math.radians(self.settings.lost_sd_deg) ** 2)
+        return self.state == "coasting" and self.settings.is_useless(self.attitude())
 
     def is_less_certain(self, covariance: Array) -> bool:
         """Whether a place of this covariance (3, 3) may replace this one: its sigma is not much larger."""

@@ -1,0 +1,97 @@
+"""The belief in a horizon: averaged over time, begun anew at a cut, and what a track says of itself by it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from support.tracking import DT, NOTHING, seen
+
+from horizon_rt.geometry import UpVector
+from horizon_rt.horizon import Observation
+from horizon_rt.tracking import Presence, TrackFilter
+
+UP = UpVector.from_roll_pitch(3, 2)
+
+
+def look(confidence: float, sd_deg: float = 0.3) -> Observation:
+    return replace(seen(UP, sd_deg), confidence=confidence)
+
+
+def refusal(confidence: float = 0.95) -> Observation:
+    return replace(NOTHING, confidence=confidence)
+
+
+def after(*looks: Observation) -> Presence:
+    presence = Presence()
+    for k, observation in enumerate(looks):
+        presence.update(k * DT, observation)
+    return presence
+
+
+def log_odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+def test_there_is_no_belief_before_the_first_look() -> None:
+    assert not Presence().is_believed
+    assert Presence().probability == 0.5
+
+
+def test_log_odds_are_averaged_over_time() -> None:
+    presence, memory_s = after(look(0.9), look(0.6)), Presence().settings.memory_s
+    share = 1 - math.exp(-DT / memory_s)
+    expected = (1 - share) * log_odds(0.9) + share * log_odds(0.6)
+    assert log_odds(presence.probability) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("count", [1, 10, 200])
+def test_looks_alike_are_no_surer_together(count: int) -> None:
+    assert after(*[look(0.6)] * count).probability == pytest.approx(0.6)
+
+
+def test_belief_comes_above_one_probability_and_goes_below_a_lower_one() -> None:
+    settings = Presence().settings
+    between = 0.5 * (settings.believed + settings.doubted)
+    assert not after(*[look(between)] * 50).is_believed
+    assert after(look(0.99), *[look(between)] * 50).is_believed
+    assert not after(look(0.99), *[look(settings.doubted - 0.02)] * 80).is_believed
+
+
+def test_a_cut_begins_anew() -> None:
+    new = replace(look(0.95), change="cut")
+    assert after(*[refusal()] * 50, new).probability == pytest.approx(0.95)
+    assert after(*[look(0.95)] * 50, replace(refusal(), change="cut")).probability < 0.5
+
+
+def test_a_horizon_is_believed_soon_after_a_long_time_without() -> None:
+    presence, frames = after(*[refusal(1.0)] * 200), 0
+    while not presence.is_believed:
+        frames += 1
+        presence.update((199 + frames) * DT, look(0.95))
+    assert 2 <= frames <= 10
+
+
+def test_frames_without_a_look_tell_nothing() -> None:
+    before = after(look(0.9)).probability
+    followed = replace(look(0.1), is_key=False)
+    repeated = replace(look(0.1), change="repeated")
+    assert after(look(0.9), followed, repeated, NOTHING).probability == before
+
+
+def test_a_doubtful_track_is_not_called_one() -> None:
+    track = TrackFilter()
+    states = {track.update(k * DT, look(0.6)).state for k in range(50)}
+    assert states == {"acquiring"}
+    assert track.at(51 * DT).state == "acquiring"
+    states = [track.update((50 + k) * DT, look(0.97)).state for k in range(10)]
+    assert states[-1] == "tracking"
+
+
+def test_a_track_that_says_nearly_nothing_is_not_called_one() -> None:
+    track = TrackFilter()
+    measured = look(0.97, sd_deg=15.0).measurement
+    assert measured is not None
+    wide = replace(look(0.97), measurement=replace(measured, white=0.0 * measured.covariance))
+    assert {track.update(k * DT, wide).state for k in range(20)} == {"acquiring"}
