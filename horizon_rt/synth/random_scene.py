@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.scene import BLOCKS, KINDS, SMOOTH, TREES, Colour, Layer, Scene, SceneKind
 
-__all__ = ["random_scene"]
+__all__ = ["random_scene", "with_more_before"]
 
 _SHARES = [0.28, 0.12, 0.2, 0.14, 0.08, 0.06, 0.05, 0.07]
 _EARTH_RADIUS_M = 6.371e6
@@ -76,6 +76,24 @@ def random_scene(rng: np.random.Generator, kind: SceneKind | None = None) -> Sce
         layers=_random_layers(rng, kind, height, ground, light, parts[1]["water"]),
         **{name: value for part in parts for name, value in part.items()},
     )
+
+
+def with_more_before(scene: Scene, rng: np.random.Generator) -> Scene:
+    """One or two more headlands, rings of houses, hills or ships that rise over the scene's horizon."""
+    light, added = float(np.mean(scene.skyline)) ** 0.5, []
+    for what in rng.choice(4, int(rng.integers(1, 3)), p=[0.4, 0.3, 0.2, 0.1]):
+        if what == 0:
+            layer = _headland(rng, scene.height, scene.ground)
+        elif what == 1:
+            layer = _houses(rng, scene.height, light)
+        elif what == 2:
+            nearness = float(rng.choice([1.0, 0.25, 0.06]))
+            layer = _hills(rng, "coast", scene.height, scene.ground, light, nearness)
+        else:
+            layer = _ships(rng, scene.height, light)
+        added.append((*layer[:5], *layer.colour))
+    layers = np.concatenate([scene.layers, np.array(added, np.float32)])
+    return scene._replace(layers=layers[np.argsort(-layers[:, 1], kind="stable")])
 
 
 def _sky(rng: np.random.Generator, skyline: Colour, sun_colour: Colour, night: bool) -> dict[str, Any]:
