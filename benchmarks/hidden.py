@@ -41,8 +41,9 @@ from horizon_rt.training.samples.sample import HalfPlane
 Image = NDArray[np.float32]
 Draw = Callable[[np.random.Generator], "tuple[Image, Image, Camera, UpVector] | None"]
 COUNTS = {"rendered": 80, "panorama": 60, "photographs": 60}
-SIZE, SEED, TRIES = (640, 480), 9100, 60
+SIZE, SEED, TRIES = (640, 480), 9100, 400
 SHOWN, LEAST_CONTRAST = (0.2, 0.5), 5.0  # share of the length; grey levels between the sides of what shows
+CALM, LEAST_CLEAR = 0.5, 0.6  # spread of the sky against the step below; share of what shows
 LARGEST_PX = 1280
 DATASETS = {"flight": 40, "scenes": 200, "thermal-sea": 20}
 # kind, elevation of the top in degrees, share of the azimuth, features per radian
@@ -73,6 +74,21 @@ def along(line: HorizonLine, size: tuple[int, int], off: float) -> tuple[NDArray
     y = (height - 1) / 2 + (off - line.offset_px) * ny + nx * t
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     return np.rint(y[inside]).astype(np.int64), np.rint(x[inside]).astype(np.int64)
+
+
+def clear_share(image: Image, hidden: NDArray[np.bool_], line: HorizonLine) -> tuple[float, float]:
+    """Of a horizon's length where a calm sky meets something else right on it, and nothing is hidden: in
+    parts of the whole and of what is not hidden.
+    """
+    (y, x), (nx, ny) = along(line, hidden.shape, 0), line.normal
+    places = np.arange(-5, 25)[:, None]
+    grey = cv2.GaussianBlur(255 * image.mean(axis=2), (0, 0), 1.0)
+    at = (np.float32(x + nx * places), np.float32(y + ny * places))
+    luma = cv2.remap(grey, *at, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+    step = np.abs(luma[7:11].mean(axis=0) - luma[:4].mean(axis=0))
+    clear = (step >= LEAST_CONTRAST) & (luma[8:].std(axis=0) < CALM * step)
+    open_ = ~hidden[y, x]
+    return float((clear & open_).mean()), float((clear & open_).sum() / max(open_.sum(), 1))
 
 
 def changes(before: Image, after: Image) -> NDArray[np.bool_]:
@@ -170,8 +186,8 @@ def picture(draw: Draw, rng: np.random.Generator) -> Hidden:
             continue
         before, after, camera, up = made
         changed = changes(before, after)
-        shown = 1 - float(changed[along(line, changed.shape, 0)].mean())
-        if not SHOWN[0] <= shown <= SHOWN[1]:
+        shown, of_open = clear_share(before, changed, line)
+        if not (SHOWN[0] <= shown <= SHOWN[1] and of_open >= LEAST_CLEAR):
             continue
         rgb = random_sensor(after, rng)
         if contrast(rgb, changed, line) >= LEAST_CONTRAST:
