@@ -117,9 +117,10 @@ def sigma_row(name: str, row: dict[str, Any]) -> list[str]:
     return [name, *(percent(v) for v in inside), *(f"{v:.2f}" for v in (*median, *surest))]
 
 
-def key_frame_rows(motions: dict[str, Any]) -> list[list[str]]:
+def key_frame_rows(keys: dict[str, Any]) -> list[list[str]]:
     return [
         [
+            keys["model"],
             motion,
             name,
             " / ".join(f"{v:.2f}" for v in row["roll_deg"]),
@@ -129,7 +130,7 @@ def key_frame_rows(motions: dict[str, Any]) -> list[list[str]]:
             f"{100 * row['key_share']:.0f} %",
             f"{row['ms'] / runs['every frame']['ms']:.2f}",
         ]
-        for motion, runs in motions.items()
+        for motion, runs in keys["motions"].items()
         for name, row in runs.items()
     ]
 
@@ -167,15 +168,16 @@ def lost_table(lost: dict[str, Any]) -> str:
 def tracking(
     precision: dict[str, Any],
     faults: dict[str, Any],
-    keys: dict[str, Any],
+    small_keys: dict[str, Any],
+    lite_keys: dict[str, Any],
     alarms: dict[str, Any],
     lost: dict[str, Any],
 ) -> str:
     head = [
-        "motion", "the net looks at", "roll 50/95, °", "pitch 50/95, °", "available",
+        "model", "motion", "the net looks at", "roll 50/95, °", "pitch 50/95, °", "available",
         "±2 sigma, roll / pitch %", "frames looked at", "time",
     ]  # fmt: skip
-    key_table = table(head, key_frame_rows(keys["motions"]))
+    key_table = table(head, [*key_frame_rows(small_keys), *key_frame_rows(lite_keys)])
     rows = []
     for grade in ("easy", "medium", "hard"):
         row = precision[grade]
@@ -201,7 +203,6 @@ def tracking(
         alarms=alarm_table(alarms),
         lost=lost_table(lost),
         key_frames=key_table,
-        key_model="small" if keys["model"] == "default" else keys["model"],
         model=precision["model"]["name"],
         sha256=precision["model"]["sha256"][:12],
         precision=table(PRECISION_HEAD, rows),
@@ -350,7 +351,10 @@ def template(name: str) -> str:
 PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "samplers")),
-    "tracking.md": (tracking, ("precision", "faults", "key-frames", "false-alarms", "lost-horizons")),
+    "tracking.md": (
+        tracking,
+        ("precision", "faults", "key-frames", "key-frames-lite0", "false-alarms", "lost-horizons"),
+    ),
     "performance.md": (performance, ("bench", "startup", "peers", "scale", "memory", "backends", "nets")),
 }
 
