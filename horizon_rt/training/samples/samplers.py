@@ -15,7 +15,7 @@ from horizon_rt.geometry import UpVector
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.indoor import random_room
 from horizon_rt.synth.panorama import Panorama, panorama_view
-from horizon_rt.synth.random_scene import random_scene
+from horizon_rt.synth.random_scene import random_scene, with_more_before
 from horizon_rt.synth.render import camera_rays, render
 from horizon_rt.synth.scene import BLOCKS, SMOOTH, TREES, Scene, SceneKind
 from horizon_rt.synth.sensor import Image
@@ -38,6 +38,7 @@ __all__ = [
 
 Sampler = Callable[[np.random.Generator, InputShape], list[Sample]]
 _FADED = 0.1
+_MORE_BEFORE = 0.3  # of the seas and coasts
 _CLOSED = 0.3  # weight of the mask where walls or trees hide the horizon
 
 
@@ -89,8 +90,10 @@ def scene_picture(
 ) -> tuple[Image, HalfPlane]:
     """A procedural scene of one of these kinds, and its sky."""
     scene = random_scene(rng, kinds[int(rng.integers(len(kinds)))])
-    camera = _random_camera(rng, size)
-    up = random_attitude(rng, camera.hfov_deg, tame=scene.sea_level >= 0.999)
+    camera, is_sea = _random_camera(rng, size), scene.sea_level >= 0.999
+    if is_sea and rng.random() < _MORE_BEFORE:
+        scene = with_more_before(scene, rng)
+    up = random_attitude(rng, camera.hfov_deg, tame=is_sea)
     image = render(scene, camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
     return image, half_plane(up, camera)
 
