@@ -52,7 +52,7 @@ def track(
     from horizon_rt.sources.names import output_name
 
     chosen = from_flat(RunOptions, options)
-    opened = open_source(source, decoder=chosen.source_decoder)
+    opened = open_source(source, decoder=chosen.source_decoder, part=chosen.part)
     outputs = Outputs(
         telemetry=() if telemetry is None else (str(telemetry),),
         overlay=None if overlay is None else Path(overlay),

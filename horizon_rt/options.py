@@ -25,6 +25,7 @@ __all__ = [
     "Lens",
     "LiveOptions",
     "Motion",
+    "Part",
     "Precision",
     "PrecisionChoice",
     "RunOptions",
@@ -136,6 +137,45 @@ class Lens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which frames of a recording are tracked: all, or those from `start_s` to before `end_s` (seconds).
+
+    `every` is 'key' for the frames that are coded whole, or N for every Nth. Raises OptionsError.
+    """
+
+    start_s: Annotated[
+        float | None, Help(text="Begin at this time of the recording, in seconds.", flag="--start", minimum=0)
+    ] = None
+    end_s: Annotated[
+        float | None, Help(text="End before this time of the recording, in seconds.", flag="--end", minimum=0)
+    ] = None
+    every: Annotated[
+        str | None, Help(text="Track every Nth frame, or 'key': those that are coded whole, the fastest.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.every not in (None, "key") and not (self.every.isdecimal() and int(self.every) >= 1):
+            raise OptionsError(f"--every is a number of frames from 1 on, or key, got {self.every!r}")
+        if self.end_s is not None and self.end_s <= (self.start_s or 0.0):
+            raise OptionsError("--end must be later than --start")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no frame is left out."""
+        return self == Part()
+
+    @property
+    def key_only(self) -> bool:
+        """Whether the frames that are coded whole are the only ones."""
+        return self.every == "key"
+
+    @property
+    def stride(self) -> int:
+        """Frames from one that is taken to the next, of those that are decoded."""
+        return 1 if self.every is None or self.key_only else int(self.every)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """How to analyse a source. `smooth='offline'` is for recordings. Raises OptionsError."""
 
@@ -155,6 +195,7 @@ class RunOptions:
         bool,
         Help(text="Look at key frames with the net and follow the edge between; or at every frame."),
     ] = True
+    part: Part = field(default_factory=Part)
 
     def __post_init__(self) -> None:
         _check_choices(self)

@@ -30,7 +30,7 @@ settings.load_profile("all")
 def _nets_are_converted() -> None:
     """Before the first test, as a line tells of it, once on a machine."""
     if len(installed_backends()) > 1:
-        for name in (None, "nano"):
+        for name in (None, "small", "nano"):
             graph_of(find_model(name=name))
 
 

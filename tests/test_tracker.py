@@ -280,7 +280,7 @@ def test_the_net_looks_at_key_frames_and_the_edge_is_followed_between() -> None:
     clip = make_clip(SyntheticOptions(kind="sea", motion="boat", size="640x360", seconds=2.0, seed=3))
     errors, shares = [], []
     for key_frames in (True, False):
-        tracker = HorizonTracker(clip.camera, device="cpu", key_frames=key_frames)
+        tracker = HorizonTracker(clip.camera, model="small", device="cpu", key_frames=key_frames)
         horizons = [tracker.update(clip.frame(k)) for k in range(len(clip))]
         ups = [horizon.up for horizon in horizons[3:]]
         assert all(up is not None for up in ups)

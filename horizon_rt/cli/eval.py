@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from horizon_rt.cli.console import print_line, print_table
-from horizon_rt.cli.options import takes
+from horizon_rt.cli.options import PART, takes
 from horizon_rt.cli.progress import bars
 from horizon_rt.cli.style import make_console
 from horizon_rt.options import RunOptions
@@ -18,7 +18,7 @@ __all__ = ["evaluate"]
 _Format = Literal["folder", "smd", "hlw", "kitti"]
 
 
-@takes(options=RunOptions, omit=("model", "decoder"))
+@takes(options=RunOptions, omit=("model", "decoder", *PART))
 def evaluate(
     datasets: Annotated[
         list[Path] | None, typer.Argument(help="Dataset folders, or truth files of foreign formats.")

@@ -15,7 +15,7 @@ from horizon_rt.cli.console import (
     print_summary,
     print_warning,
 )
-from horizon_rt.cli.options import parse_size, takes
+from horizon_rt.cli.options import PART, parse_size, takes
 from horizon_rt.cli.progress import status_line
 from horizon_rt.cli.style import make_console
 from horizon_rt.options import LiveOptions
@@ -23,7 +23,7 @@ from horizon_rt.options import LiveOptions
 __all__ = ["live"]
 
 
-@takes(options=LiveOptions)
+@takes(options=LiveOptions, omit=PART)
 def live(
     source: Annotated[
         str, typer.Argument(help="Camera index, /dev/video0, file, lavfi:…, synth:SCENE, or - for a pipe.")

@@ -11,11 +11,13 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from horizon_rt.errors import OptionsError
-from horizon_rt.options import Help, from_flat, help_of, option_fields
+from horizon_rt.options import Help, Part, from_flat, help_of, option_fields
 
-__all__ = ["net_input_size", "option_of", "parse_size", "repeatable", "takes"]
+__all__ = ["PART", "net_input_size", "option_of", "parse_size", "repeatable", "takes"]
 
 Command = Callable[..., None]
+PART = tuple(item.name for item, _ in option_fields(Part))
+"""The options of a command that can take a part of a recording; the others omit them."""
 
 
 def takes(*, omit: Collection[str] = (), **groups: type[Any]) -> Callable[[Command], Command]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from horizon_rt.options import DecoderChoice
     from horizon_rt.pipeline.run import Outputs
     from horizon_rt.sources import Source, SourceInfo
 
@@ -46,7 +45,7 @@ def track(
     from horizon_rt.pipeline.run import Outputs, open_in_background, run
 
     console = make_console()
-    opened = open_in_background(lambda: _open(source, options.source_decoder))
+    opened = open_in_background(lambda: _open(source, options))
     asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
     outputs = _outputs(out, asked, opened.info)
     if options.smooth == "offline" and opened.info.is_image_set:
@@ -64,14 +63,15 @@ def track(
         raise typer.Exit(130)
 
 
-def _open(sources: list[str], decoder: DecoderChoice) -> Source:
+def _open(sources: list[str], options: RunOptions) -> Source:
     from horizon_rt.sources import open_source
 
     if len(sources) == 1:
-        return open_source(sources[0], decoder=decoder)
+        return open_source(sources[0], decoder=options.source_decoder, part=options.part)
     from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
     from horizon_rt.pipeline.inputs import VIDEO_SUFFIXES
     from horizon_rt.sources.images import open_pictures
+    from horizon_rt.sources.part import part_of
 
     suffixes = {Path(name).suffix.lower() for name in sources}
     if suffixes & VIDEO_SUFFIXES or not suffixes & IMAGE_SUFFIXES:
@@ -80,7 +80,7 @@ def _open(sources: list[str], decoder: DecoderChoice) -> Source:
             "several files are taken together if they are pictures; "
             f"for recordings use: horizon-rt batch {named} --out results"
         )
-    return open_pictures(sources)
+    return part_of(open_pictures(sources), options.part)
 
 
 def _outputs(out: Path | None, asked: Outputs, info: SourceInfo) -> Outputs:

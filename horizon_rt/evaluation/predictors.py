@@ -149,6 +149,9 @@ class TelemetryPredictor:
         records = _read_records(path)
         if not records or records[0].get("schema") != SCHEMA:
             raise DatasetError(f"{path} is no telemetry: its first line is no header of schema {SCHEMA}")
+        asked = records[0].get("options")
+        if isinstance(asked, dict) and ("start_s" in asked or "every" in asked):
+            raise DatasetError(f"{path} counts the frames of a part of a recording; track all of it")
         self.camera: Camera | None = _camera(path, records[0])
         self._source = Path(str(records[0].get("source", "")))
         self._files = {str(r["file"]): r for r in records[1:] if "file" in r}

@@ -79,7 +79,7 @@ def _is_whole(job: BatchItem, options: RunOptions) -> bool:
 def _is_same_run(head: Mapping[str, Any], job: BatchItem, options: RunOptions) -> bool:
     if head["options"] != options.header_fields or not header_matches(head, job.source):
         return False
-    with open_source(job.source) as source:
+    with open_source(job.source, part=options.part) as source:
         return bool(head["camera"] == camera_fields(camera_for(options, source.info).model))
 
 
@@ -95,7 +95,7 @@ def _is_whole_overlay(overlay: Path | None, records: Sequence[tuple[int, str | N
 
 def _run_job(job: BatchItem, options: RunOptions, progress: Progress) -> Result:
     try:
-        source = open_source(job.source, decoder=options.source_decoder)
+        source = open_source(job.source, decoder=options.source_decoder, part=options.part)
         with progress.start(printable(job.source.name), expected_frames(source.info)) as task:
             summary = run(
                 source,

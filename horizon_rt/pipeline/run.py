@@ -147,7 +147,7 @@ def run(
         tracker = make_tracker(options, source.info, profile, real_time=newest)
         context = _context(source.info, profile, tracker, options)
         _log_choices(source, tracker, profile, options)
-        sinks = _open_sinks(outputs, context, source.info, opened)
+        sinks = _open_sinks(outputs, context, source.info, opened, with_sound=options.part.is_whole)
         if offline:
             return run_offline(
                 source,
@@ -198,6 +198,7 @@ def _context(
         height=info.height,
         camera=profile.model,
         frame_rate=info.frame_rate,
+        starts_s=options.part.start_s or 0.0,
         model=tracker.model,
         backend=tracker.backend,
         options=options.header_fields,
@@ -236,7 +237,9 @@ def _same(one: Path, other: Path) -> bool:
         return os.path.abspath(one) == os.path.abspath(other)
 
 
-def _open_sinks(outputs: Outputs, context: SinkContext, info: SourceInfo, opened: ExitStack) -> list[Sink]:
+def _open_sinks(
+    outputs: Outputs, context: SinkContext, info: SourceInfo, opened: ExitStack, *, with_sound: bool
+) -> list[Sink]:
     """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
 
     `opened` aborts them when it ends, which has no effect on those that are closed by then.
@@ -248,13 +251,16 @@ def _open_sinks(outputs: Outputs, context: SinkContext, info: SourceInfo, opened
 
     overlay, pictures = Overlay(context.camera), []
     if outputs.overlay is not None:
-        pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, info)))
+        pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, info, with_sound=with_sound)))
     if outputs.window:
         pictures.append(kept(WindowSink(context, overlay)))
     return [*(kept(TelemetrySink(target, context)) for target in outputs.telemetry), *pictures]
 
 
-def _overlay_sink(target: Path, context: SinkContext, overlay: Overlay, info: SourceInfo) -> Sink:
+def _overlay_sink(
+    target: Path, context: SinkContext, overlay: Overlay, info: SourceInfo, *, with_sound: bool
+) -> Sink:
     if info.is_image_set:
         return ImageSink(target, context, overlay)
-    return VideoSink(target, context, overlay, audio_from=info.name if info.kind == "file" else None)
+    sound = info.name if with_sound and info.kind == "file" else None
+    return VideoSink(target, context, overlay, audio_from=sound)

@@ -27,6 +27,7 @@ class SinkContext:
     `width` and `height` are those of the source in px; `frame_rate` is nominal, None where it is unknown and
     for pictures. `assumed` names what was guessed, such as 'hfov 70°'. `is_image_set` is true for folders of
     pictures, and `pictures` are their files. `backend` ran the net, `options` are those that were asked for.
+    The times of a video are those of the frames less `starts_s`.
     """
 
     source: str
@@ -34,6 +35,7 @@ class SinkContext:
     height: int
     camera: Camera
     frame_rate: float | None = None
+    starts_s: float = 0.0
     model: str = ""
     version: str = ""
     assumed: tuple[str, ...] = ()

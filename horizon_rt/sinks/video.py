@@ -19,8 +19,8 @@ __all__ = ["VideoSink"]
 class VideoSink(Sink):
     """Encodes the overlay video to .mp4, .m4v, .mov or .mkv.
 
-    The time of each picture is `frame.time_s`. The size is that of the first frame, made even; for later
-    frames of another size, `audio_from` and `encoder` see `VideoWriter`.
+    The time of each picture is `frame.time_s - context.starts_s`. The size is that of the first frame, made
+    even; for later frames of another size, `audio_from` and `encoder` see `VideoWriter`.
     """
 
     def __init__(
@@ -33,13 +33,13 @@ class VideoSink(Sink):
         encoder: str | None = None,
     ) -> None:
         """Open the file; raises OutputError."""
-        self._overlay = overlay
+        self._overlay, self._starts_s = overlay, context.starts_s
         self._writer = VideoWriter(
             target, frame_rate=context.frame_rate, audio_from=audio_from, encoder=encoder
         )
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
-        self._writer.write(self._overlay.render(frame, horizon), frame.time_s)
+        self._writer.write(self._overlay.render(frame, horizon), frame.time_s - self._starts_s)
 
     def _finish(self) -> None:
         self._writer.close()

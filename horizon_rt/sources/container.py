@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from av.container import InputContainer
@@ -28,6 +29,8 @@ __all__ = ["ContainerOptions", "ContainerSource"]
 _DEFAULT_RATE_HZ = 25.0
 # A file that ends earlier than declared by more than this many frames is reported.
 _SHORT_FRAMES = 2.5
+# How much earlier than the first frame that is wanted a seek goes, one after the other.
+_SEEK_LEADS_S = (0.0, 10.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class ContainerOptions:
 
     `threads` is the number of decoder threads, 0 for one per core. A `live` source starts its time at its
     first frame and is decoded without the delay of frame threads. `paced` frames are held back until they
-    are due, for graphs that produce them as fast as they are read.
+    are due, for graphs that produce them as fast as they are read. Frames of a file before `from_s` may be
+    passed over; with `key_only` those that are not coded whole are.
     """
 
     name: str
@@ -44,6 +48,8 @@ class ContainerOptions:
     threads: int = 0
     live: bool = False
     paced: bool = False
+    from_s: float = 0.0
+    key_only: bool = False
 
 
 class ContainerSource(Source):
@@ -68,19 +74,35 @@ class ContainerSource(Source):
 
     def _start(self) -> None:
         stream = _video_stream(self._container, self._options)
-        self._decoder = PacketDecoder(self._container, stream, self._closing)
-        self._frames: Iterator[VideoFrame] = self._decoder.frames()
         # Raw pictures of a camera lie in the driver's memory, which goes with the device.
         raw = stream.codec_context.name == "rawvideo"
         self._reader = PlaneReader(copy=raw and self._options.kind == "device")
         self._rate = _frame_rate(stream)
+        self._begin(stream)
+        self._pass_over(stream)
+        self.info = self._describe(stream)
+        self._paced_from = time.monotonic()
+
+    def _begin(self, stream: VideoStream) -> None:
+        """Decode the first frame from where the container stands."""
+        self._decoder = PacketDecoder(self._container, stream, self._closing)
+        self._frames: Iterator[VideoFrame] = self._decoder.frames()
         origin_s = None if self._options.live else _start_s(stream)
         self._clock = PresentationClock(origin_s=origin_s, period_s=1 / (self._rate or _DEFAULT_RATE_HZ))
         self._count = self._damaged = 0
         self._stamped: bool | None = None
         self._first = self._decoded()
-        self.info = self._describe(stream)
-        self._paced_from = time.monotonic()
+
+    def _pass_over(self, stream: VideoStream) -> None:
+        """Seek to a frame not later than `from_s`; a container may land later than it was asked to."""
+        from_s = self._options.from_s
+        starts_s = [from_s - lead_s for lead_s in _SEEK_LEADS_S if from_s > lead_s] if self._first else []
+        for start_s in [*starts_s, 0.0] if starts_s and self._options.kind == "file" else []:
+            with suppress(FFmpegError):
+                self._container.seek(_timestamp(start_s, stream), stream=stream)
+                self._begin(stream)
+            if self._first is not None and self._first.time_s <= from_s:
+                return
 
     def _describe(self, stream: VideoStream) -> SourceInfo:
         if self._first is None:
@@ -157,7 +179,8 @@ class ContainerSource(Source):
             self.warn(
                 f"{name}: {repaired} of {self._count} timestamps unusable, {self._clock.period_s:g} s assumed"
             )
-        self._report_shortfall()
+        if not self._options.key_only:
+            self._report_shortfall()
 
     def _report_shortfall(self) -> None:
         info, period_s = self.info, self._clock.period_s
@@ -187,6 +210,8 @@ def _video_stream(container: InputContainer, options: ContainerOptions) -> Video
     on_gpu = stream.codec_context.is_hwaccel and options.kind != "stdin"
     stream.codec_context.thread_count = 1 if on_gpu else options.threads
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    if options.key_only:
+        stream.codec_context.skip_frame = "NONKEY"
     return stream
 
 
@@ -199,6 +224,11 @@ def _start_s(stream: VideoStream) -> float | None:
     if stream.start_time is None or stream.time_base is None:
         return None
     return float(stream.start_time * stream.time_base)
+
+
+def _timestamp(time_s: float, stream: VideoStream) -> int:
+    assert stream.time_base is not None
+    return int(((_start_s(stream) or 0.0) + time_s) / stream.time_base)
 
 
 def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:

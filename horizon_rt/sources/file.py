@@ -15,7 +15,7 @@ from av.error import FFmpegError
 
 from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
 from horizon_rt.imaging.opening import open_failure, open_input
-from horizon_rt.options import DecoderChoice
+from horizon_rt.options import DecoderChoice, Part
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.sources.gpu import accelerator_for
 from horizon_rt.system.host import PIPES_CAN_BE_AWAITED
@@ -25,10 +25,15 @@ __all__ = ["open_file", "open_stdin"]
 # FFmpeg plays plain text as a terminal recording.
 _NOT_VIDEO = {"tty"}
 _POLL_S = 0.1
+_WHOLE = Part()
 
 
-def open_file(path: str | Path, *, threads: int = 0, decoder: DecoderChoice = "cpu") -> ContainerSource:
+def open_file(
+    path: str | Path, *, threads: int = 0, decoder: DecoderChoice = "cpu", part: Part = _WHOLE
+) -> ContainerSource:
     """Open a video file; what the GPU does not decode is decoded on the CPU.
+
+    Frames before `part` may be passed over, and those that are not coded whole if only the others count.
 
     Raises SourceNotFound where there is no file, SourceError where it cannot be read and DecodeError where
     it holds no picture.
@@ -37,14 +42,16 @@ def open_file(path: str | Path, *, threads: int = 0, decoder: DecoderChoice = "c
     accelerator = accelerator_for(decoder)
     if accelerator is not None:
         with suppress(DecodeError):
-            source = _opened(path, threads, accelerator)
+            source = _opened(path, threads, part, accelerator)
             if source.on_gpu:
                 return source
             source.close()
-    return _opened(path, threads)
+    return _opened(path, threads, part)
 
 
-def _opened(path: str | Path, threads: int, accelerator: HWAccel | None = None) -> ContainerSource:
+def _opened(
+    path: str | Path, threads: int, part: Part, accelerator: HWAccel | None = None
+) -> ContainerSource:
     name = str(path)
     try:
         container = open_input(path, hwaccel=accelerator)
@@ -53,7 +60,12 @@ def _opened(path: str | Path, threads: int, accelerator: HWAccel | None = None) 
     if container.format.name in _NOT_VIDEO:
         container.close()
         raise DecodeError(f"{name}: plain text, not a video")
-    return ContainerSource(container, ContainerOptions(name=name, kind="file", threads=threads))
+    return ContainerSource(
+        container,
+        ContainerOptions(
+            name=name, kind="file", threads=threads, from_s=part.start_s or 0.0, key_only=part.key_only
+        ),
+    )
 
 
 def _check_readable(path: Path) -> None:
@@ -70,7 +82,11 @@ def _check_readable(path: Path) -> None:
 
 
 def open_stdin(
-    stream: BinaryIO | None = None, *, threads: int = 0, decoder: DecoderChoice = "cpu"
+    stream: BinaryIO | None = None,
+    *,
+    threads: int = 0,
+    decoder: DecoderChoice = "cpu",
+    part: Part = _WHOLE,
 ) -> ContainerSource:
     """Read a video from a pipe, standard input by default.
 
@@ -86,7 +102,9 @@ def open_stdin(
             raise DecodeError("stdin: nothing came through the pipe; look at what should fill it") from error
         raise DecodeError(f"{open_failure('stdin', error)}; MPEG-TS and Matroska can be piped") from error
     return ContainerSource(
-        container, ContainerOptions(name="stdin", kind="stdin", threads=threads), closing=closing
+        container,
+        ContainerOptions(name="stdin", kind="stdin", threads=threads, key_only=part.key_only),
+        closing=closing,
     )
 
 

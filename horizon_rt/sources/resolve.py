@@ -10,12 +10,14 @@ from typing import get_args
 
 from horizon_rt.errors import SourceError
 from horizon_rt.imaging.suffixes import is_still
-from horizon_rt.options import DecoderChoice
+from horizon_rt.options import DecoderChoice, Part
 from horizon_rt.sources.base import Source
+from horizon_rt.sources.part import part_of
 
 __all__ = ["open_source"]
 
 _NETWORK = re.compile(r"(rtsps?|udp|tcp|rtp|https?|srt|rtmps?|hls)://", re.IGNORECASE)
+_WHOLE = Part()
 _DEVICE = re.compile(r"\d+|/dev/video\d+")
 
 
@@ -27,6 +29,7 @@ def open_source(
     pixel_format: str | None = None,
     threads: int = 0,
     decoder: DecoderChoice = "cpu",
+    part: Part = _WHOLE,
 ) -> Source:
     """Open whatever `spec` names and decode its first frame.
 
@@ -36,7 +39,7 @@ def open_source(
     (width, height) in px, `frame_rate` in Hz and `pixel_format` are requests to a camera and ignored
     elsewhere; `threads` is the number of decoder threads, 0 for one per core. `decoder` 'cuda' decodes
     video on a GPU and leaves it there, as does 'auto' where that is possible; where it is not, 'cuda' says
-    why in `warnings`.
+    why in `warnings`. Of a recording only the frames of `part` are read.
 
     Raises SourceNotFound, DecodeError or SourceError, each with one line that says what to do.
     """
@@ -53,22 +56,23 @@ def open_source(
         )
     else:
         known = isinstance(spec, Path) or os.path.exists(text)
-        source = (_open_path if known and text != "-" else _open_named)(text, threads, decoder)
+        open_it = _open_path if known and text != "-" else _open_named
+        source = part_of(open_it(text, threads, decoder, part), part)
     if text != "-":
         source.reopener = partial(
             open_source, spec, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads,
-            decoder=decoder if source.on_gpu else "cpu",
+            decoder=decoder if source.on_gpu else "cpu", part=part,
         )  # fmt: skip
     if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin"):
         source.warn(f"{text}: decoded on the CPU: {_refusal()}")
     return source
 
 
-def _open_named(text: str, threads: int, decoder: DecoderChoice) -> Source:
+def _open_named(text: str, threads: int, decoder: DecoderChoice, part: Part) -> Source:
     if text == "-":
         from horizon_rt.sources.file import open_stdin
 
-        return open_stdin(threads=threads, decoder=decoder)
+        return open_stdin(threads=threads, decoder=decoder, part=part)
     if _NETWORK.match(text):
         return _open_network(text)
     scheme, _, rest = text.partition(":")
@@ -80,7 +84,7 @@ def _open_named(text: str, threads: int, decoder: DecoderChoice) -> Source:
         from horizon_rt.sources.synthetic import open_synthetic
 
         return open_synthetic(rest)
-    return _open_path(text, threads, decoder)
+    return _open_path(text, threads, decoder, part)
 
 
 def _refusal() -> str:
@@ -96,14 +100,14 @@ def _open_network(url: str) -> Source:
     )
 
 
-def _open_path(text: str, threads: int, decoder: DecoderChoice) -> Source:
+def _open_path(text: str, threads: int, decoder: DecoderChoice, part: Part) -> Source:
     if _is_pictures(text):
         from horizon_rt.sources.images import open_images
 
         return open_images(text)
     from horizon_rt.sources.file import open_file
 
-    return open_file(text, threads=threads, decoder=decoder)
+    return open_file(text, threads=threads, decoder=decoder, part=part)
 
 
 def _is_pictures(text: str) -> bool:

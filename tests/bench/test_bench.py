@@ -50,12 +50,12 @@ def test_a_clip_has_the_frames_that_move_and_a_horizon(video: Path) -> None:
         frames = list(source)
     assert len(frames) == 24
     assert all(np.abs(a.luma.astype(int) - b.luma).mean() > 0.5 for a, b in pairwise(frames))
-    tracker = HorizonTracker()
+    tracker = HorizonTracker(model="small")
     assert [tracker.update(frame).view for frame in frames[:6]] == ["horizon"] * 6
 
 
 def test_everything_is_measured(video: Path) -> None:
-    result = measure(video, Plan(engine=Engine(backend="torchscript"), frames=20, repeats=2))
+    result = measure(video, Plan(engine=Engine(model="small", backend="torchscript"), frames=20, repeats=2))
     assert result.key == ("320x192", "small", "torchscript-cpu")
     assert tuple(result.stages) == STAGES
     assert list(result.speeds) == [

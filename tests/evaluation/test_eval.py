@@ -355,7 +355,7 @@ class _Page(HTMLParser):
 
 
 def test_a_report_on_rendered_scenes(cli: RunCli, rendered: Path, tmp_path: Path) -> None:
-    words = "--device", "cpu", "--backend", "torchscript", "--precision", "bfloat16"
+    words = "--model", "small", "--backend", "torchscript", "--precision", "bfloat16"
     done = cli("eval", rendered / "pictures", rendered / "video", "--out", tmp_path / "out", *words)
     assert (done.code, done.out.count("\t") > 50) == (0, True)
     assert len(done.errors) == 3
@@ -488,6 +488,14 @@ def test_a_run_that_tells_of_no_frame_is_refused(cli: RunCli, rendered: Path, ru
     done = cli("eval", rendered / "pictures", "--telemetry", runs[1])
     assert (done.code, len(done.errors)) == (1, 1)
     assert "no frame to evaluate" in done.err
+
+
+@pytest.mark.parametrize("part", [{"start_s": 1.0}, {"every": "2"}])
+def test_telemetry_of_a_part_is_refused(tmp_path: Path, part: dict[str, object]) -> None:
+    path = tmp_path / "clip.jsonl"
+    path.write_text(json.dumps({"schema": "horizon-rt/1", "source": "clip.mkv", "options": part}))
+    with pytest.raises(DatasetError, match="a part of a recording"):
+        TelemetryPredictor(path)
 
 
 def test_telemetry_with_impossible_values_is_refused(rendered: Path, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_the_tracker_refines_unless_told_not_to() -> None:
     true = UpVector.from_roll_pitch(4, 3)
     picture = np.repeat(_picture(CAMERA, true)[:, :, None], 3, axis=2)
     refined, plain = (
-        HorizonTracker(smooth="none", refine=refine).update(Frame.from_bgr(picture))
+        HorizonTracker(model="small", smooth="none", refine=refine).update(Frame.from_bgr(picture))
         for refine in (True, False)
     )
     assert refined.up is not None

@@ -118,7 +118,8 @@ def test_resume_looks_at_options_and_length(cli: RunCli, clip: Path, tmp_path: P
         return cli("batch", clip, *words, *more).errors[0].partition(":")[0]
 
     assert [status(), status(), status("--decoder", "cpu")] == ["done", "skipped", "skipped"]
-    for changed in (["--model", "nano"], ["--smooth", "none"], ["--hfov", "90"], ["--precision", "float32"]):
+    for text in ("--model nano", "--smooth none", "--hfov 90", "--every 2", "--precision float32"):
+        changed = text.split()
         assert [status(*changed), status(*changed)] == ["done", "skipped"], changed
     telemetry = out / "flight.jsonl"
     lines = telemetry.read_text().splitlines(keepends=True)

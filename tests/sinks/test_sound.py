@@ -10,9 +10,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from support.cli import RunCli
 from support.sinks import context, ffprobe, frame, frame_times, horizon
 
 from horizon_rt.sinks import Overlay, VideoSink
+from horizon_rt.sinks.records import read_records
 
 CONTEXT = context()
 pytestmark = pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe")
@@ -93,6 +95,18 @@ def test_a_codec_that_ffmpeg_does_not_know_is_left_out(
     assert [record.getMessage() for record in caplog.records] == [
         f"the sound of {sound} is left out: its codec is unknown"
     ]
+
+
+def test_the_overlay_of_a_part_starts_at_zero_and_has_no_sound(cli: RunCli, tmp_path: Path) -> None:
+    recording, out = source(tmp_path / "r.mkv", "aac"), tmp_path / "part.mp4"
+    done = cli("track", recording, "--overlay", out, "--telemetry", tmp_path / "part.jsonl", "--start", "0.3")
+    assert done.code == 0, done.errors
+    assert kinds(out) == ["video"]
+    with av.open(str(out)) as container:
+        times = [picture.time for picture in container.decode(video=0)]
+    records = list(read_records(tmp_path / "part.jsonl"))
+    assert records[0]["time_s"] == pytest.approx(0.3, abs=0.05)
+    assert times == pytest.approx([record["time_s"] - 0.3 for record in records], abs=0.02)
 
 
 def test_sound_that_the_format_refuses_late_is_left_out(

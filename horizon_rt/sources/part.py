@@ -1,0 +1,56 @@
+"""A part of a recording: from one time to another, every Nth frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from horizon_rt.errors import SourceError
+from horizon_rt.frame import Frame
+from horizon_rt.options import Part
+from horizon_rt.sources.base import Source, SourceInfo, WrappedSource
+
+__all__ = ["part_of"]
+
+
+def part_of(source: Source, part: Part) -> Source:
+    """The frames of a source that belong to the part, or the source itself if that is the whole.
+
+    They keep their times and are counted anew. Raises SourceError where there is none.
+    """
+    return source if part.is_whole else _PartOf(source, part)
+
+
+class _PartOf(WrappedSource):
+    def __init__(self, source: Source, part: Part) -> None:
+        super().__init__(source)
+        self._part, self._seen, self._given = part, 0, 0
+        whole, self.info = source.info, _info(source.info, part)
+        is_after = whole.duration_s is not None and (part.start_s or 0.0) >= whole.duration_s
+        self._first = None if is_after else self._next()
+        if self._first is None:
+            self.close()
+            length = "" if whole.duration_s is None else f", which is {whole.duration_s:.2f} s long"
+            raise SourceError(f"{whole.name}: no frame between --start and --end{length}")
+
+    def _next_frame(self) -> Frame | None:
+        frame, self._first = self._first, None
+        return frame or self._next()
+
+    def _next(self) -> Frame | None:
+        while (frame := self._source.read()) is not None:
+            if self._part.end_s is not None and frame.time_s >= self._part.end_s:
+                return None
+            if frame.time_s < (self._part.start_s or 0.0):
+                continue
+            self._seen += 1
+            if (self._seen - 1) % self._part.stride == 0:
+                self._given += 1
+                return replace(frame, index=self._given - 1)
+        return None
+
+
+def _info(info: SourceInfo, part: Part) -> SourceInfo:
+    rate = None if part.key_only or info.frame_rate is None else info.frame_rate / part.stride
+    ends = [end_s for end_s in (part.end_s, info.duration_s) if end_s is not None]
+    length = max(min(ends) - (part.start_s or 0.0), 0.0) if ends else None
+    return replace(info, frame_rate=rate, frame_count=None, duration_s=length)
