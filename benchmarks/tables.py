@@ -60,7 +60,7 @@ def frame_table(result: dict[str, Any]) -> str:
     return table(["set", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "refused"], rows)
 
 
-def accuracy(result: dict[str, Any], nano: dict[str, Any], lite0: dict[str, Any]) -> str:
+def accuracy(result: dict[str, Any], small: dict[str, Any], nano: dict[str, Any]) -> str:
     clips, gains, sigma = [], [], [sigma_row(name, result[name]) for name in SETS]
     for motion in ("flight", "aerobatics"):
         parts = dict(result[f"panorama clips, {motion}"])
@@ -73,23 +73,23 @@ def accuracy(result: dict[str, Any], nano: dict[str, Any], lite0: dict[str, Any]
         gains.append([motion, *gain_cells(causal, offline)])
         clips.append([motion, "all", *clip_cells(causal), *clip_cells(offline)[1:], lag])
     refusals = [
-        [kind, *(f"{row['refused']} of {row['frames']}" for row in (rows, lite0["without a horizon"][kind]))]
+        [kind, *(f"{row['refused']} of {row['frames']}" for row in (rows, small["without a horizon"][kind]))]
         for kind, rows in result["without a horizon"].items()
     ]
-    lite0_clips = [
-        [motion, *clip_cells(lite0[f"panorama clips, {motion}"]["all"]["causal"])]
+    small_clips = [
+        [motion, *clip_cells(small[f"panorama clips, {motion}"]["all"]["causal"])]
         for motion in ("flight", "aerobatics")
     ]
     return template("accuracy.md").format(
-        refusals=table(["pictures without a horizon", "refused", "by lite0"], refusals),
+        refusals=table(["pictures without a horizon", "refused", "by small"], refusals),
         model=result["model"]["name"],
         sha256=result["model"]["sha256"][:12],
         split="[weights/split.toml](../weights/split.toml)",
         frames=frame_table(result),
+        small=frame_table(small),
         nano=frame_table(nano),
-        lite0=frame_table(lite0),
-        lite0_clips=table(["motion", "availability", "roll 50/95 °", "pitch 50/95 °"], lite0_clips),
-        lite0_sigma=table(SIGMA_HEAD, [sigma_row(name, lite0[name]) for name in SETS]),
+        small_clips=table(["motion", "availability", "roll 50/95 °", "pitch 50/95 °"], small_clips),
+        small_sigma=table(SIGMA_HEAD, [sigma_row(name, small[name]) for name in SETS]),
         clips=table(CLIP_HEAD, clips),
         gains=table(GAIN_HEAD, gains),
         sigma=table(SIGMA_HEAD, sigma),
@@ -349,7 +349,7 @@ def template(name: str) -> str:
 
 
 PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
-    "accuracy.md": (accuracy, ("accuracy", "accuracy-nano", "accuracy-lite0")),
+    "accuracy.md": (accuracy, ("accuracy", "accuracy-small", "accuracy-nano")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "samplers")),
     "tracking.md": (
         tracking,

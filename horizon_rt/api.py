@@ -44,8 +44,8 @@ def track(
     """Track a whole source into files, as `horizon-rt track` does.
 
     `out` is a folder for telemetry and overlay; `telemetry` and `overlay` name single files. `options` are
-    the fields of `RunOptions`, `Lens` and `Engine`, such as `smooth="offline"`, `hfov_deg=95`,
-    `model="lite0"`. Raises HorizonError; Ctrl-C ends the run cleanly.
+    the fields of `RunOptions`, `Lens`, `Engine` and `Part`, such as `smooth="offline"`, `hfov_deg=95`,
+    `model="small"`. Raises HorizonError; Ctrl-C ends the run cleanly.
     """
     from horizon_rt.pipeline.run import Outputs, check_taken, default_outputs, run
     from horizon_rt.sources import open_source

@@ -106,7 +106,8 @@ def print_advice(
     """Say what to try after a run in which few frames held a horizon; a recording is `repeatable`."""
     if not summary.frames or summary.share_with_horizon >= _FEW:
         return
-    tries = ["--model lite0 (for unusual places)"] if options.engine.model != "lite0" else []
+    is_small = options.engine.model in ("small", "nano")
+    tries = ["the default model (for unusual places)"] if is_small else []
     if repeatable and options.smooth != "offline":
         tries.append("--smooth offline (bridges gaps)")
     if options.lens.is_assumed:

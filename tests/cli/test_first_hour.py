@@ -196,10 +196,11 @@ def flat(tmp_path: Path) -> Path:
 def test_few_frames_with_a_horizon_are_no_dead_end(cli: RunCli, flat: Path, clip: Path, home: Path) -> None:
     done = cli("track", flat, "--out", "out")
     assert done.errors[-1] == (
-        "few frames hold a horizon; try --model lite0 (for unusual places), --smooth offline (bridges gaps), "
+        "few frames hold a horizon; try --smooth offline (bridges gaps), "
         "--hfov or --camera-profile (a wide lens bends the horizon)"
     )
-    tried = ("--model", "lite0", "--smooth", "offline", "--hfov", "90")
+    assert "; try the default model (" in cli("track", flat, "--out", "out", "--model", "nano").errors[-1]
+    tried = ("--smooth", "offline", "--hfov", "90")
     assert (
         cli("track", flat, "--out", "out", *tried)
         .errors[-1]

@@ -101,14 +101,24 @@ def test_every_backend_gives_the_same_attitude(name: BackendName) -> None:
         assert a.up.angle_to(b.up) < 0.02
 
 
+def _openvino_capabilities() -> list[str]:
+    import openvino
+
+    return list(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
 @pytest.mark.parametrize("name", [name for name in BACKENDS if len(precisions_of(name)) > 1])
 def test_fewer_bits_give_nearly_the_same_attitude(name: BackendName) -> None:
     _made(name)
     with open_source("synth:coast?size=640x360&seconds=1&seed=3") as source:
         frames = list(source)[::4]
-    full = hz.HorizonTracker(backend=name, device="cpu", smooth="none")
+    # OpenVINO leaves the numbers as they are on a processor that does not know them.
+    has_bfloat16 = name != "openvino" or "BF16" in _openvino_capabilities()
+    full = hz.HorizonTracker(model="small", backend=name, device="cpu", smooth="none")
     for precision in precisions_of(name)[1:]:
-        less = hz.HorizonTracker(backend=name, device="cpu", smooth="none", precision=precision)
+        less = hz.HorizonTracker(
+            model="small", backend=name, device="cpu", smooth="none", precision=precision
+        )
         assert less.backend == f"{name}-cpu-{precision}"
         for frame in frames:
             a, b = full.update(frame), less.update(frame)
@@ -116,7 +126,9 @@ def test_fewer_bits_give_nearly_the_same_attitude(name: BackendName) -> None:
             assert b.up is not None
             assert a.up.angle_to(b.up) < 0.1
             logits, coarse = full.segment(frame).logits, less.segment(frame).logits
-            assert 0 < np.abs(_probability(logits) - _probability(coarse)).mean() < 0.01
+            change = np.abs(_probability(logits) - _probability(coarse)).mean()
+            assert change < 0.01
+            assert change > 0 or not has_bfloat16
 
 
 def test_a_precision_that_a_backend_does_not_have_is_refused(cli: RunCli, tmp_path: Path) -> None:
@@ -250,7 +262,7 @@ def test_auto_goes_on_where_a_net_cannot_be_converted(
     for _ in range(2):
         assert make_backend(find_model(), Engine(backend="auto", device="cpu")).name == "torchscript-cpu"
     forget_nets()
-    lines = [line for line in caplog.messages if "cannot run small here" in line]
+    lines = [line for line in caplog.messages if f"cannot run {find_model().name} here" in line]
     assert len(lines) == len(installed_backends()) - 1
     assert all("an operator that this version" in line for line in lines)
 

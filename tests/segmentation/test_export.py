@@ -45,7 +45,7 @@ def test_exported_nets_answer_the_same_in_a_fresh_process(tmp_path: Path, cli: R
     answers = torch.load(tmp_path / "answers")
     assert len(answers) == 5
     with torch.inference_mode():
-        expected = {"small": load_net(find_model()).eval()(picture), "a": net(picture)}
+        expected = {"small": load_net(find_model(name="small")).eval()(picture), "a": net(picture)}
     for name, (mask, presence) in answers.items():
         right = expected["small" if name.startswith("small") else "a"]
         half = name.startswith("half")
@@ -88,7 +88,7 @@ def test_exported_graphs_answer_the_same_without_pytorch(tmp_path: Path, cli: Ru
     assert ran.returncode == 0, ran.stderr
     session = onnxruntime.InferenceSession((tmp_path / "small.graph").read_bytes())
     about = session.get_modelmeta()
-    card = find_model()
+    card = find_model(name="small")
     assert about.producer_name == "horizon-rt"
     assert about.custom_metadata_map["horizon_rt.model"] == card.name
     assert about.custom_metadata_map["horizon_rt.weights_sha256"] == card.sha256
@@ -96,7 +96,7 @@ def test_exported_graphs_answer_the_same_without_pytorch(tmp_path: Path, cli: Ru
     with np.load(tmp_path / "answers.npz") as stored:
         answers = dict(stored)
     with torch.inference_mode():
-        small, nano = load_net(find_model()).eval()(picture)[0], net(picture)[0]
+        small, nano = load_net(find_model(name="small")).eval()(picture)[0], net(picture)[0]
     for name in ("small.graph", "small.xml"):
         assert answers[name] == pytest.approx(small.numpy(), abs=1e-3)
     assert answers["half.onnx"].dtype == np.float16
