@@ -6,6 +6,7 @@ scripts pass them on. A new option is a field here and a line in the module that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, Literal, TypedDict, TypeVar, get_args, get_origin, get_type_hints
@@ -50,6 +51,8 @@ PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
 SceneKind = Literal["sea", "storm", "coast", "fields", "town", "desert", "snow", "mountains"]
 Motion = Literal["flight", "aerobatics", "boat", "rest"]
 T = TypeVar("T")
+_EVERY = re.compile("key|[1-9][0-9]{0,8}")
+_LAST_S = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,15 +157,18 @@ class Part:
     ] = None
 
     def __post_init__(self) -> None:
-        if self.every not in (None, "key") and not (self.every.isdecimal() and int(self.every) >= 1):
+        if self.every is not None and not _EVERY.fullmatch(str(self.every)):
             raise OptionsError(f"--every is a number of frames from 1 on, or key, got {self.every!r}")
+        for name, time_s in (("--start", self.start_s), ("--end", self.end_s)):
+            if time_s is not None and not 0 <= time_s <= _LAST_S:
+                raise OptionsError(f"{name} is a time in seconds from 0 to {_LAST_S:g}, got {time_s}")
         if self.end_s is not None and self.end_s <= (self.start_s or 0.0):
             raise OptionsError("--end must be later than --start")
 
     @property
     def is_whole(self) -> bool:
         """Whether no frame is left out."""
-        return self == Part()
+        return not self.start_s and self.end_s is None and not self.key_only and self.stride == 1
 
     @property
     def key_only(self) -> bool:

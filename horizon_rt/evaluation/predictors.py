@@ -150,7 +150,7 @@ class TelemetryPredictor:
         if not records or records[0].get("schema") != SCHEMA:
             raise DatasetError(f"{path} is no telemetry: its first line is no header of schema {SCHEMA}")
         asked = records[0].get("options")
-        if isinstance(asked, dict) and ("start_s" in asked or "every" in asked):
+        if isinstance(asked, dict) and (asked.get("start_s") or asked.get("every")):
             raise DatasetError(f"{path} counts the frames of a part of a recording; track all of it")
         self.camera: Camera | None = _camera(path, records[0])
         self._source = Path(str(records[0].get("source", "")))

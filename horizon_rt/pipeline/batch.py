@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from horizon_rt.errors import HorizonError
+from horizon_rt.models.weights import find_model
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.inputs import BatchItem, find_inputs
 from horizon_rt.pipeline.run import camera_for, expected_frames, run
@@ -78,6 +79,8 @@ def _is_whole(job: BatchItem, options: RunOptions) -> bool:
 
 def _is_same_run(head: Mapping[str, Any], job: BatchItem, options: RunOptions) -> bool:
     if head["options"] != options.header_fields or not header_matches(head, job.source):
+        return False
+    if head["model"] != find_model(name=options.engine.model).name:
         return False
     with open_source(job.source, part=options.part) as source:
         return bool(head["camera"] == camera_fields(camera_for(options, source.info).model))

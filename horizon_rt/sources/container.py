@@ -30,7 +30,7 @@ _DEFAULT_RATE_HZ = 25.0
 # A file that ends earlier than declared by more than this many frames is reported.
 _SHORT_FRAMES = 2.5
 # How much earlier than the first frame that is wanted a seek goes, one after the other.
-_SEEK_LEADS_S = (0.0, 10.0, 60.0)
+_SEEK_LEADS_S = (1.0, 10.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +94,22 @@ class ContainerSource(Source):
         self._first = self._decoded()
 
     def _pass_over(self, stream: VideoStream) -> None:
-        """Seek to a frame not later than `from_s`; a container may land later than it was asked to."""
-        from_s = self._options.from_s
-        starts_s = [from_s - lead_s for lead_s in _SEEK_LEADS_S if from_s > lead_s] if self._first else []
-        for start_s in [*starts_s, 0.0] if starts_s and self._options.kind == "file" else []:
-            with suppress(FFmpegError):
+        """Seek to a frame not later than `from_s`; a container may land later than it was asked to.
+
+        The last try is before the start, as some seek by decoding times, which begin before the first frame.
+        """
+        from_s, first = self._options.from_s, self._first
+        leads_s = [lead_s for lead_s in _SEEK_LEADS_S if lead_s < from_s]
+        if first is None or not leads_s or self._options.kind != "file" or _start_s(stream) is None:
+            return
+        for start_s in (*(from_s - lead_s for lead_s in leads_s), -_SEEK_LEADS_S[-1]):
+            with suppress(FFmpegError, OverflowError):
                 self._container.seek(_timestamp(start_s, stream), stream=stream)
                 self._begin(stream)
-            if self._first is not None and self._first.time_s <= from_s:
+            if self._first is not None and self._first.time_s <= from_s and not self._clock.repaired:
                 return
+        if self._first is None or self._first.time_s > first.time_s:
+            raise DecodeError(f"{self._options.name}: it cannot be read from a time on; leave --start out")
 
     def _describe(self, stream: VideoStream) -> SourceInfo:
         if self._first is None:
@@ -179,7 +186,7 @@ class ContainerSource(Source):
             self.warn(
                 f"{name}: {repaired} of {self._count} timestamps unusable, {self._clock.period_s:g} s assumed"
             )
-        if not self._options.key_only:
+        if not (self._options.key_only or self._options.from_s):
             self._report_shortfall()
 
     def _report_shortfall(self) -> None:

@@ -15,9 +15,16 @@ __all__ = ["part_of"]
 def part_of(source: Source, part: Part) -> Source:
     """The frames of a source that belong to the part, or the source itself if that is the whole.
 
-    They keep their times and are counted anew. Raises SourceError where there is none.
+    They keep their times and are counted anew. Raises SourceError where there is none, and
+    for a live source.
     """
-    return source if part.is_whole else _PartOf(source, part)
+    if part.is_whole:
+        return source
+    try:
+        return _PartOf(source, part)
+    except BaseException:
+        source.close()
+        raise
 
 
 class _PartOf(WrappedSource):
@@ -25,11 +32,11 @@ class _PartOf(WrappedSource):
         super().__init__(source)
         self._part, self._seen, self._given = part, 0, 0
         whole, self.info = source.info, _info(source.info, part)
-        is_after = whole.duration_s is not None and (part.start_s or 0.0) >= whole.duration_s
-        self._first = None if is_after else self._next()
+        if whole.live:
+            raise SourceError(f"{whole.name} is live; --start, --end and --every are for recordings")
+        self._first = self._next()
         if self._first is None:
-            self.close()
-            length = "" if whole.duration_s is None else f", which is {whole.duration_s:.2f} s long"
+            length = "" if whole.duration_s is None else f"; it is {whole.duration_s:.2f} s long"
             raise SourceError(f"{whole.name}: no frame between --start and --end{length}")
 
     def _next_frame(self) -> Frame | None:

@@ -57,7 +57,8 @@ def open_source(
     else:
         known = isinstance(spec, Path) or os.path.exists(text)
         open_it = _open_path if known and text != "-" else _open_named
-        source = part_of(open_it(text, threads, decoder, part), part)
+        source = open_it(text, threads, decoder, part)
+    source = part_of(source, part)
     if text != "-":
         source.reopener = partial(
             open_source, spec, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads,
