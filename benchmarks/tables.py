@@ -60,7 +60,31 @@ def frame_table(result: dict[str, Any]) -> str:
     return table(["set", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "refused"], rows)
 
 
-def accuracy(result: dict[str, Any], small: dict[str, Any], nano: dict[str, Any]) -> str:
+def hidden_table(*results: dict[str, Any]) -> str:
+    rows = [
+        [
+            result["model"],
+            name,
+            f"{row['found']} of {row['frames']}",
+            f"{row['auc']:.1f}",
+            triple(row["dy_px"], 1),
+            triple(row["dphi_deg"], 2),
+            " / ".join(percent(share) for share in row["within_2_sigma"]),
+        ]
+        for result in results
+        for name, row in result["groups"].items()
+    ]
+    head = ["model", "pictures", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "±2σ, roll / pitch"]
+    return table(head, rows)
+
+
+def accuracy(
+    result: dict[str, Any],
+    small: dict[str, Any],
+    nano: dict[str, Any],
+    hidden: dict[str, Any],
+    hidden_small: dict[str, Any],
+) -> str:
     clips, gains, sigma = [], [], [sigma_row(name, result[name]) for name in SETS]
     for motion in ("flight", "aerobatics"):
         parts = dict(result[f"panorama clips, {motion}"])
@@ -90,6 +114,7 @@ def accuracy(result: dict[str, Any], small: dict[str, Any], nano: dict[str, Any]
         nano=frame_table(nano),
         small_clips=table(["motion", "availability", "roll 50/95 °", "pitch 50/95 °"], small_clips),
         small_sigma=table(SIGMA_HEAD, [sigma_row(name, small[name]) for name in SETS]),
+        hidden=hidden_table(hidden, hidden_small),
         clips=table(CLIP_HEAD, clips),
         gains=table(GAIN_HEAD, gains),
         sigma=table(SIGMA_HEAD, sigma),
@@ -244,7 +269,7 @@ def performance(
     report, fast = (Report.from_json(HERE / "results" / f"{name}.json") for name in ("bench", "bench60"))
     parts = {part.title.lower(): part.markdown() for part in make_tables(report.results)}
     parts["latency"] = make_tables((*report.results, *fast.results))[1].markdown()
-    default = next(r for r in report.results if r.key == ("1920x1080", "small", "torchscript-cpu"))
+    default = next(r for r in report.results if r.key == ("1920x1080", "lite0", "torchscript-cpu"))
     stages = [
         [name, f"{budget:g}", triple(list(default.stages[name]), 2)] for name, budget in BUDGET_MS.items()
     ]
@@ -349,7 +374,7 @@ def template(name: str) -> str:
 
 
 PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
-    "accuracy.md": (accuracy, ("accuracy", "accuracy-small", "accuracy-nano")),
+    "accuracy.md": (accuracy, ("accuracy", "accuracy-small", "accuracy-nano", "hidden", "hidden-small")),
     "zoo.md": (comparisons, ("nets", "zoo", "losses", "samplers")),
     "tracking.md": (
         tracking,
