@@ -29,9 +29,14 @@ from horizon_rt.tracking import (
     answer_for,
 )
 
-__all__ = ["HorizonTracker"]
+__all__ = ["HorizonTracker", "model_name"]
 
 _NOTHING_SEEN = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
+
+
+def model_name(engine: Engine) -> str:
+    """The model that a tracker of these choices runs; raises WeightsError."""
+    return find_model(name=engine.model).name
 
 
 class _Beside(NamedTuple):

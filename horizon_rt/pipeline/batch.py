@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from horizon_rt.errors import HorizonError
-from horizon_rt.models.weights import find_model
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.inputs import BatchItem, find_inputs
 from horizon_rt.pipeline.run import camera_for, expected_frames, run
@@ -20,6 +19,7 @@ from horizon_rt.sinks.records import camera_fields, header_matches, read_header,
 from horizon_rt.sources import open_source
 from horizon_rt.system.messages import error_line, printable
 from horizon_rt.system.progress import NO_PROGRESS, Progress
+from horizon_rt.tracker import model_name
 
 __all__ = ["BatchItem", "Result", "find_inputs", "result_line", "run_batch", "summary_table"]
 
@@ -80,7 +80,7 @@ def _is_whole(job: BatchItem, options: RunOptions) -> bool:
 def _is_same_run(head: Mapping[str, Any], job: BatchItem, options: RunOptions) -> bool:
     if head["options"] != options.header_fields or not header_matches(head, job.source):
         return False
-    if head["model"] != find_model(name=options.engine.model).name:
+    if head["model"] != model_name(options.engine):
         return False
     with open_source(job.source, part=options.part) as source:
         return bool(head["camera"] == camera_fields(camera_for(options, source.info).model))
