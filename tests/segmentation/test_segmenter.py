@@ -74,7 +74,7 @@ import gc, pathlib, numpy
 from horizon_rt.segmentation.torchscript import TorchScript
 from horizon_rt.models.weights import find_model, load_net
 for _ in range(10):
-    TorchScript(load_net(find_model()))(numpy.zeros((1, 3, 64, 96), numpy.float32))
+    TorchScript(load_net(find_model(name="small")))(numpy.zeros((1, 3, 64, 96), numpy.float32))
     gc.collect()
     print(int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20)
 """

@@ -265,7 +265,7 @@ def test_a_read_only_install_without_a_home_tracks_a_clip(
         "HOME": str(read_only_install / "nobody"),
         "TMPDIR": str(temporary),
     }
-    command = [sys.executable, "-m", "horizon_rt", "track", str(clip), "--telemetry", "-"]
+    command = [sys.executable, "-m", "horizon_rt", "track", str(clip), "--telemetry", "-", "--model", "nano"]
     for start in range(2):
         done = subprocess.run(
             [*_unprivileged(), *command], capture_output=True, text=True, env=environment, cwd=tmp_path

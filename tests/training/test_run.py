@@ -65,7 +65,7 @@ def _train(*more: str | Path) -> list[str | Path]:
 def test_a_shipped_model_is_fine_tuned_and_can_be_used(
     own: Path, tmp_path: Path, clip: Path, cli: RunCli
 ) -> None:
-    out, model = tmp_path / "out", find_model()
+    out, model = tmp_path / "out", find_model(name="small")
     words = ("--data", own, "--init", model.name, "--out", out, "--name", "mine", "--seed", "1")
     done = cli(*_train(*words, "--samples", "32", "--batch", "8", "--evaluate-every", "2"))
     assert done.code == 0, done.err
