@@ -55,9 +55,13 @@ def frame_table(result: dict[str, Any]) -> str:
         row = result[name]
         refused = f"{row['refused']} of {row['without_horizon']}" if "refused" in row else "–"
         found = f"{row['found']} of {row['frames']}"
-        dy, dphi = triple(row["dy_px"], 2), triple(row["dphi_deg"], 3)
-        rows.append([name, found, f"{row['auc']:.1f}", dy, dphi, refused])
+        rows.append([name, found, *error_cells(row, 2, 3), refused])
     return table(["set", "found", "AUC", "dY 25/50/95 px", "dphi 25/50/95 °", "refused"], rows)
+
+
+def error_cells(row: dict[str, Any], dy_digits: int, dphi_digits: int) -> list[str]:
+    """AUC, and the quantiles of both errors."""
+    return [f"{row['auc']:.1f}", triple(row["dy_px"], dy_digits), triple(row["dphi_deg"], dphi_digits)]
 
 
 def hidden_table(*results: dict[str, Any]) -> str:
@@ -66,9 +70,7 @@ def hidden_table(*results: dict[str, Any]) -> str:
             result["model"],
             name,
             f"{row['found']} of {row['frames']}",
-            f"{row['auc']:.1f}",
-            triple(row["dy_px"], 1),
-            triple(row["dphi_deg"], 2),
+            *error_cells(row, 1, 2),
             " / ".join(percent(share) for share in row["within_2_sigma"]),
         ]
         for result in results
@@ -281,9 +283,7 @@ def performance(
         [
             name,
             finder,
-            f"{row['auc']:.1f}",
-            triple(row["dy_px"], 1),
-            triple(row["dphi_deg"], 2),
+            *error_cells(row, 1, 2),
             triple(row["ms"], 2),
         ]
         for name, found in peers["sets"].items()

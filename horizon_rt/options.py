@@ -16,6 +16,7 @@ from horizon_rt.errors import OptionsError
 __all__ = [
     "BATCH",
     "DEFAULT_HFOV_DEG",
+    "WHOLE",
     "BackendChoice",
     "BackendName",
     "DecoderChoice",
@@ -162,13 +163,18 @@ class Part:
         for name, time_s in (("--start", self.start_s), ("--end", self.end_s)):
             if time_s is not None and not 0 <= time_s <= _LAST_S:
                 raise OptionsError(f"{name} is a time in seconds from 0 to {_LAST_S:g}, got {time_s}")
-        if self.end_s is not None and self.end_s <= (self.start_s or 0.0):
+        if self.end_s is not None and self.end_s <= self.from_s:
             raise OptionsError("--end must be later than --start")
+
+    @property
+    def from_s(self) -> float:
+        """The time of the recording at which the part begins, in seconds."""
+        return self.start_s or 0.0
 
     @property
     def is_whole(self) -> bool:
         """Whether no frame is left out."""
-        return not self.start_s and self.end_s is None and not self.key_only and self.stride == 1
+        return not self.from_s and self.end_s is None and not self.key_only and self.stride == 1
 
     @property
     def key_only(self) -> bool:
@@ -179,6 +185,10 @@ class Part:
     def stride(self) -> int:
         """Frames from one that is taken to the next, of those that are decoded."""
         return 1 if self.every is None or self.key_only else int(self.every)
+
+
+WHOLE = Part()
+"""All of a recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
+from dataclasses import fields
 from functools import wraps
 from inspect import Parameter
 from typing import Annotated, Any, get_args, get_type_hints
@@ -16,7 +17,7 @@ from horizon_rt.options import Help, Part, from_flat, help_of, option_fields
 __all__ = ["PART", "net_input_size", "option_of", "parse_size", "repeatable", "takes"]
 
 Command = Callable[..., None]
-PART = tuple(item.name for item, _ in option_fields(Part))
+PART = tuple(item.name for item in fields(Part))
 """The options of a command that can take a part of a recording; the others omit them."""
 
 

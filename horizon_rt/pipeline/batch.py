@@ -78,11 +78,10 @@ def _is_whole(job: BatchItem, options: RunOptions) -> bool:
 
 
 def _is_same_run(head: Mapping[str, Any], job: BatchItem, options: RunOptions) -> bool:
-    if head["options"] != options.header_fields or not header_matches(head, job.source):
+    same_way = head["options"] == options.header_fields and head["model"] == model_name(options.engine)
+    if not (same_way and header_matches(head, job.source)):
         return False
-    if head["model"] != model_name(options.engine):
-        return False
-    with open_source(job.source, part=options.part) as source:
+    with open_source(job.source) as source:
         return bool(head["camera"] == camera_fields(camera_for(options, source.info).model))
 
 

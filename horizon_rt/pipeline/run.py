@@ -147,7 +147,8 @@ def run(
         tracker = make_tracker(options, source.info, profile, real_time=newest)
         context = _context(source.info, profile, tracker, options)
         _log_choices(source, tracker, profile, options)
-        sinks = _open_sinks(outputs, context, source.info, opened, with_sound=options.part.is_whole)
+        has_sound = source.info.kind == "file" and options.part.is_whole
+        sinks = _open_sinks(outputs, context, opened, sound_from=source.info.name if has_sound else None)
         if offline:
             return run_offline(
                 source,
@@ -198,7 +199,7 @@ def _context(
         height=info.height,
         camera=profile.model,
         frame_rate=info.frame_rate,
-        starts_s=options.part.start_s or 0.0,
+        starts_s=options.part.from_s,
         model=tracker.model,
         backend=tracker.backend,
         options=options.header_fields,
@@ -238,7 +239,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _open_sinks(
-    outputs: Outputs, context: SinkContext, info: SourceInfo, opened: ExitStack, *, with_sound: bool
+    outputs: Outputs, context: SinkContext, opened: ExitStack, *, sound_from: str | None
 ) -> list[Sink]:
     """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
 
@@ -251,16 +252,13 @@ def _open_sinks(
 
     overlay, pictures = Overlay(context.camera), []
     if outputs.overlay is not None:
-        pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, info, with_sound=with_sound)))
+        pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, sound_from)))
     if outputs.window:
         pictures.append(kept(WindowSink(context, overlay)))
     return [*(kept(TelemetrySink(target, context)) for target in outputs.telemetry), *pictures]
 
 
-def _overlay_sink(
-    target: Path, context: SinkContext, overlay: Overlay, info: SourceInfo, *, with_sound: bool
-) -> Sink:
-    if info.is_image_set:
+def _overlay_sink(target: Path, context: SinkContext, overlay: Overlay, sound_from: str | None) -> Sink:
+    if context.is_image_set:
         return ImageSink(target, context, overlay)
-    sound = info.name if with_sound and info.kind == "file" else None
-    return VideoSink(target, context, overlay, audio_from=sound)
+    return VideoSink(target, context, overlay, audio_from=sound_from)

@@ -15,7 +15,7 @@ from av.error import FFmpegError
 
 from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
 from horizon_rt.imaging.opening import open_failure, open_input
-from horizon_rt.options import DecoderChoice, Part
+from horizon_rt.options import WHOLE, DecoderChoice, Part
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.sources.gpu import accelerator_for
 from horizon_rt.system.host import PIPES_CAN_BE_AWAITED
@@ -25,11 +25,10 @@ __all__ = ["open_file", "open_stdin"]
 # FFmpeg plays plain text as a terminal recording.
 _NOT_VIDEO = {"tty"}
 _POLL_S = 0.1
-_WHOLE = Part()
 
 
 def open_file(
-    path: str | Path, *, threads: int = 0, decoder: DecoderChoice = "cpu", part: Part = _WHOLE
+    path: str | Path, *, threads: int = 0, decoder: DecoderChoice = "cpu", part: Part = WHOLE
 ) -> ContainerSource:
     """Open a video file; what the GPU does not decode is decoded on the CPU.
 
@@ -62,9 +61,7 @@ def _opened(
         raise DecodeError(f"{name}: plain text, not a video")
     return ContainerSource(
         container,
-        ContainerOptions(
-            name=name, kind="file", threads=threads, from_s=part.start_s or 0.0, key_only=part.key_only
-        ),
+        ContainerOptions(name=name, kind="file", threads=threads, from_s=part.from_s, key_only=part.key_only),
     )
 
 
@@ -86,7 +83,7 @@ def open_stdin(
     *,
     threads: int = 0,
     decoder: DecoderChoice = "cpu",
-    part: Part = _WHOLE,
+    part: Part = WHOLE,
 ) -> ContainerSource:
     """Read a video from a pipe, standard input by default.
 

@@ -30,7 +30,7 @@ def part_of(source: Source, part: Part) -> Source:
 class _PartOf(WrappedSource):
     def __init__(self, source: Source, part: Part) -> None:
         super().__init__(source)
-        self._part, self._seen, self._given = part, 0, 0
+        self._part, self._seen = part, 0
         whole, self.info = source.info, _info(source.info, part)
         if whole.live:
             raise SourceError(f"{whole.name} is live; --start, --end and --every are for recordings")
@@ -47,17 +47,17 @@ class _PartOf(WrappedSource):
         while (frame := self._source.read()) is not None:
             if self._part.end_s is not None and frame.time_s >= self._part.end_s:
                 return None
-            if frame.time_s < (self._part.start_s or 0.0):
+            if frame.time_s < self._part.from_s:
                 continue
+            index, beyond = divmod(self._seen, self._part.stride)
             self._seen += 1
-            if (self._seen - 1) % self._part.stride == 0:
-                self._given += 1
-                return replace(frame, index=self._given - 1)
+            if beyond == 0:
+                return replace(frame, index=index)
         return None
 
 
 def _info(info: SourceInfo, part: Part) -> SourceInfo:
     rate = None if part.key_only or info.frame_rate is None else info.frame_rate / part.stride
     ends = [end_s for end_s in (part.end_s, info.duration_s) if end_s is not None]
-    length = max(min(ends) - (part.start_s or 0.0), 0.0) if ends else None
+    length = max(min(ends) - part.from_s, 0.0) if ends else None
     return replace(info, frame_rate=rate, frame_count=None, duration_s=length)

@@ -10,14 +10,13 @@ from typing import get_args
 
 from horizon_rt.errors import SourceError
 from horizon_rt.imaging.suffixes import is_still
-from horizon_rt.options import DecoderChoice, Part
+from horizon_rt.options import WHOLE, DecoderChoice, Part
 from horizon_rt.sources.base import Source
 from horizon_rt.sources.part import part_of
 
 __all__ = ["open_source"]
 
 _NETWORK = re.compile(r"(rtsps?|udp|tcp|rtp|https?|srt|rtmps?|hls)://", re.IGNORECASE)
-_WHOLE = Part()
 _DEVICE = re.compile(r"\d+|/dev/video\d+")
 
 
@@ -29,7 +28,7 @@ def open_source(
     pixel_format: str | None = None,
     threads: int = 0,
     decoder: DecoderChoice = "cpu",
-    part: Part = _WHOLE,
+    part: Part = WHOLE,
 ) -> Source:
     """Open whatever `spec` names and decode its first frame.
 
@@ -56,8 +55,7 @@ def open_source(
         )
     else:
         known = isinstance(spec, Path) or os.path.exists(text)
-        open_it = _open_path if known and text != "-" else _open_named
-        source = open_it(text, threads, decoder, part)
+        source = (_open_path if known and text != "-" else _open_named)(text, threads, decoder, part)
     source = part_of(source, part)
     if text != "-":
         source.reopener = partial(

@@ -300,14 +300,12 @@ def test_no_gpu_is_one_line(net: torch.nn.Module) -> None:
     assert HorizonTracker(backend="torchscript").backend == "torchscript-cpu"
 
 
-def assert_measured_alike(
-    tracker: HorizonTracker, data_root: Path, count: int, model: str | None = None
-) -> None:
+def assert_measured_alike(tracker: HorizonTracker, data_root: Path, count: int) -> None:
     """At most 0.05° from the CPU on frames of recordings, from the air and at sea, by day and infrared."""
     folders = (data_root / name / "images" for name in ("flight", "sea", "thermal-sea"))
     pictures = sorted(path for folder in folders for path in folder.glob("*.[jp][pn]g"))
     assert len(pictures) > count
-    plain = HorizonTracker(model=model, device="cpu", backend="torchscript", smooth="none")
+    plain = HorizonTracker(model=tracker.model, device="cpu", backend="torchscript", smooth="none")
     compared = 0
     for path in pictures[:: len(pictures) // count]:
         with open_source(path) as source:
@@ -325,8 +323,7 @@ def test_half_precision_measures_real_frames_alike(data_root: Path, queue: LateQ
     card = find_model(name="small")
     net = DeviceNet(load_net(card), "cpu", "float16")
     segmenter = GpuSegmenter(net, input_area_px=card.input_area_px, queue=queue)
-    tracker = HorizonTracker(model="small", smooth="none", segmenter=segmenter)
-    assert_measured_alike(tracker, data_root, 40, model="small")
+    assert_measured_alike(HorizonTracker(model="small", smooth="none", segmenter=segmenter), data_root, 40)
 
 
 class Types(TorchDispatchMode):

@@ -97,7 +97,7 @@ def test_a_codec_that_ffmpeg_does_not_know_is_left_out(
     ]
 
 
-def test_the_overlay_of_a_part_starts_at_zero_and_has_no_sound(cli: RunCli, tmp_path: Path) -> None:
+def test_the_overlay_of_a_part_counts_from_its_start_without_sound(cli: RunCli, tmp_path: Path) -> None:
     recording, out = source(tmp_path / "r.mkv", "aac"), tmp_path / "part.mp4"
     done = cli("track", recording, "--overlay", out, "--telemetry", tmp_path / "part.jsonl", "--start", "0.3")
     assert done.code == 0, done.errors

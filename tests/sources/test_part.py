@@ -16,12 +16,11 @@ from horizon_rt.frame import Frame
 from horizon_rt.options import Part
 from horizon_rt.sources import open_source
 
-FRAMES, RATE_HZ = 60, 25
-CONTAINERS = ("mp4", "mkv", "ts", "avi", "h264")
+FRAMES = 60
 OPEN_GOP = {"g": "12", "bf": "3", "x264-params": "open-gop=1:keyint=12:bframes=3:b-adapt=0", "threads": "1"}
 
 
-@pytest.fixture(scope="module", params=[*CONTAINERS, "open.ts", "open.mp4"])
+@pytest.fixture(scope="module", params=["mp4", "mkv", "ts", "avi", "h264", "open.ts", "open.mp4"])
 def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("part") / f"clip.{request.param}"
     if request.param.startswith("open"):
@@ -43,7 +42,7 @@ def check_same(frames: list[Frame], wanted: list[Frame]) -> None:
         assert np.array_equal(frame.luma, other.luma)
 
 
-@given(start=st.floats(0, 3) | st.floats(0, 2.4), length=st.floats(0.001, 3), every=st.integers(1, 20))
+@given(start=st.floats(0, 3), length=st.floats(0.001, 3), every=st.integers(1, 20))
 @settings(max_examples=25, deadline=None)
 def test_a_part_has_those_frames_of_the_whole(clip: Path, start: float, length: float, every: int) -> None:
     part = Part(start_s=start, end_s=start + length, every=str(every))
@@ -67,9 +66,9 @@ def test_key_frames_are_those_that_are_coded_whole(clip: Path) -> None:
 
 def test_the_info_is_that_of_the_part(tmp_path: Path) -> None:
     clip = h264_clip(tmp_path / "clip.mp4", FRAMES)
-    with open_source(clip, part=Part(start_s=1.0, every="5")) as source:
-        assert source.info.frame_rate == pytest.approx(open_source(clip).info.frame_rate / 5)
-        assert source.info.duration_s == pytest.approx(open_source(clip).info.duration_s - 1.0)
+    with open_source(clip) as whole, open_source(clip, part=Part(start_s=1.0, every="5")) as source:
+        assert source.info.frame_rate == pytest.approx(whole.info.frame_rate / 5)
+        assert source.info.duration_s == pytest.approx(whole.info.duration_s - 1.0)
         assert source.info.frame_count is None
         first = source.read()
         again = source.reopen().read()
@@ -78,7 +77,7 @@ def test_the_info_is_that_of_the_part(tmp_path: Path) -> None:
     assert first.time_s == again.time_s >= 1.0
 
 
-def test_pictures_and_scenes_have_parts_too() -> None:
+def test_rendered_scenes_have_parts_too() -> None:
     frames = list(open_source("synth:sea?size=320x192&seconds=1&fps=10", part=Part(start_s=0.35, every="2")))
     assert [frame.time_s for frame in frames] == pytest.approx([0.4, 0.6, 0.8])
 
