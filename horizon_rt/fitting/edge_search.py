@@ -1,9 +1,8 @@
 """Which edge near the mask's plane is the horizon: a coarse-to-fine maximum a posteriori search.
 
-The covariance of the mask's plane is the prior, the features of luma profiles across the horizon the evidence
-(a conditional logit, McFadden 1974, of `benchmarks/fit_evidence.py`). Where the best plane and its neighbours
-are probable enough, the planes around it compete at a finer step, as what looks like one edge in coarse rows
-may be several.
+The covariance of the mask's plane is the prior, what a small net makes of the luma profiles across the
+horizon the evidence (`strip_net`). Where the best plane and its neighbours are probable enough, the planes
+around it compete at a finer step, as what looks like one edge in coarse rows may be several.
 """
 
 from __future__ import annotations
@@ -14,39 +13,43 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.fitting.evidence import FEATURES, collect_features, most_probable_plane
+from horizon_rt.fitting.evidence import Moments, most_probable_plane
 from horizon_rt.fitting.profiles import sample_strip
 from horizon_rt.fitting.stations import STATIONS, Stations, Strip
+from horizon_rt.fitting.strip_net import NET_ROWS, StripNet
 from horizon_rt.frame import DevicePlane, Plane
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
 
-__all__ = ["FINE_PX", "ROWS", "Edge", "EdgeSearch", "precision_of"]
+__all__ = ["FINE_PX", "ROWS", "Edge", "EdgeSearch"]
 
 Array = NDArray[np.float64]
 
-ROWS = 2 * 24 + 1
+ROWS = NET_ROWS
 """Rows of a profile, the horizon's in the middle."""
 FINE_PX = 0.5
 """Between the rows of the finest profiles."""
 _LARGEST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _REFINE_FACTOR = 3.0  # between the steps of the search
-_MIN_POSTERIOR = 0.25
-_WEIGHTS = np.array([5.61, 9.72, -3.54, -3.35, 0.66, 0.88])  # of `evidence.FEATURES`, and of the prior
+_MIN_POSTERIOR, _MIN_TRUST = 0.1, 0.1  # the second: the mean over the stations
+_ROUNDED = 0.5  # rows, that a plane of the search is off by
+_LEFT_ROWS = 8.0  # standard deviation of the prior that a coarser step leaves
 
 
 class Edge(NamedTuple):
     """An edge that may be the horizon: its plane, the strip along it, the sign of its luma gradient towards
-    the sky, the step of the search, and the second moments (2, 2) of other planes that may be it, as
-    elevations at both ends of the first strip, rad².
+    the sky, the step of the search; covariances (2, 2) of the elevations at both ends, rad²: of its place,
+    and of all other planes that may be it; and the probabilities (n,) that the stations show it.
     """
 
     up: UpVector
     strip: Strip
     sign: float
     step_px: float
+    place: Array
     others: Array
+    trust: Array
 
 
 class _Plane(NamedTuple):
@@ -56,7 +59,19 @@ class _Plane(NamedTuple):
     last: float
     sign: float
     posterior: float
-    moments: tuple[float, float, float]
+    none: float
+    beside: Moments
+    others: Moments
+    trust: Array
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether it is probable, and by what is seen, not by the prior alone."""
+        return self.posterior >= _MIN_POSTERIOR and float(self.trust.mean()) >= _MIN_TRUST
+
+    def doubt(self, prior: Array) -> Array:
+        """Covariance (2, 2) of what other planes, or none of these, would change; none leaves the prior."""
+        return _matrix(self.others) + self.none * prior
 
 
 class EdgeSearch:
@@ -64,8 +79,8 @@ class EdgeSearch:
 
     def __init__(self, stations: Stations) -> None:
         self._stations = stations
-        self._rows, self._features = np.empty((ROWS, STATIONS)), np.empty((ROWS, STATIONS, FEATURES))
-        self._log_posteriors = np.empty((ROWS, ROWS))
+        self._net = StripNet()
+        self._rows, self._log_posteriors = np.empty((ROWS, STATIONS)), np.empty((ROWS, ROWS))
 
     def find(
         self, luma: Plane | DevicePlane, measured: Measurement, strip: Strip, gain: float
@@ -73,10 +88,10 @@ class EdgeSearch:
         """The most probable edge near a measurement, whose strip this is; None where none is probable."""
         prior = strip.prior(measured)
         step = self.first_step_px(strip, prior)
-        plane = None if step is None else self._search(luma, strip, step, prior, np.zeros(2), gain)
-        if step is None or plane is None or not plane.posterior >= _MIN_POSTERIOR:
+        plane = None if step is None else self._search(luma, strip, step, prior, gain)
+        if step is None or plane is None or not plane.is_believed:
             return None
-        return self._refined(luma, measured, strip, plane, step, gain)
+        return self._refined(luma, measured, strip, plane, step, prior, gain)
 
     def _refined(
         self,
@@ -85,38 +100,36 @@ class EdgeSearch:
         strip: Strip,
         plane: _Plane,
         step: float,
+        prior: Array,
         gain: float,
     ) -> Edge | None:
         """The edge at the finest step at which it is probable; None where it leaves the picture."""
-        sign, up = plane.sign, strip.moved(measured.up, plane.first, plane.last)
+        doubt = plane.doubt(prior)
+        best, up = plane, strip.moved(measured.up, plane.first, plane.last)
         near = self._stations.strip(up)
         while step > _REFINE_FACTOR * FINE_PX and near is not None:
             finer = max(step / _REFINE_FACTOR, FINE_PX)
-            middle = near.elevations(up, measured.up)
-            better = self._search(luma, near, finer, near.prior(measured), middle, gain)
-            if better is None or not better.posterior >= _MIN_POSTERIOR:
+            left = (_LEFT_ROWS * finer / near.mean_scale) ** 2 * np.eye(2)
+            better = self._search(luma, near, finer, left, gain)
+            if better is None or not better.is_believed:
                 break
-            step, sign = finer, better.sign
-            up = near.moved(up, better.first, better.last)
+            step, best, up = finer, better, near.moved(up, better.first, better.last)
+            doubt = doubt + better.doubt(left)
             near = self._stations.strip(up)
-        aa, ab, bb = plane.moments
-        return None if near is None else Edge(up, near, sign, step, np.array([[aa, ab], [ab, bb]]))
+        if near is None:
+            return None
+        place = _matrix(best.beside) + (_ROUNDED * step / near.mean_scale) ** 2 * np.eye(2)
+        return Edge(up, near, best.sign, step, place, doubt, best.trust)
 
     def first_step_px(self, strip: Strip, prior: Array) -> float | None:
         """Between rows that reach as far as the elevations at both ends may be off; `prior` (2, 2) is their
         covariance. None where it is none.
         """
         sd_px = math.sqrt(max(prior[0, 0], prior[1, 1], 0.0)) * strip.mean_scale
-        if not math.isfinite(sd_px) or precision_of(prior) is None:
+        if not math.isfinite(sd_px) or _precision(prior) is None:
             return None
         reach_px = min(_REACH_SD * sd_px, _LARGEST_REACH * self._stations.camera.height)
         return max(reach_px / (ROWS // 2), FINE_PX)
-
-    def features(self, luma: Plane | DevicePlane, strip: Strip, step_px: float, gain: float) -> Array:
-        """Features (rows, stations, FEATURES) of profiles; the buffer of the next call."""
-        sample_strip(luma, strip, step_px, gain, self._rows)
-        collect_features(self._rows, self._features)
-        return self._features
 
     def _search(
         self,
@@ -124,22 +137,33 @@ class EdgeSearch:
         strip: Strip,
         step_px: float,
         prior: Array,
-        middle: Array,
         gain: float,
     ) -> _Plane | None:
         """The most probable plane; None for a covariance that is none."""
-        precision = precision_of(prior)
+        precision = _precision(prior)
         if precision is None:
             return None
-        features = self.features(luma, strip, step_px, gain)
-        scales = strip.scales / step_px
+        sample_strip(luma, strip, step_px, gain, self._rows)
+        self._net(self._rows)
+        trust, evidence = np.empty(STATIONS), (self._net.evidence, self._net.floors, self._net.none)
         found = most_probable_plane(
-            features, scales, strip.shares, middle, precision, _WEIGHTS, self._log_posteriors
+            self._rows,
+            *evidence,
+            strip.scales / step_px,
+            strip.shares,
+            precision,
+            self._log_posteriors,
+            trust,
         )
-        return _Plane(*found)
+        return _Plane(*found, trust)
 
 
-def precision_of(prior: Array) -> Array | None:
+def _matrix(moments: Moments) -> Array:
+    aa, ab, bb = moments
+    return np.array([[aa, ab], [ab, bb]])
+
+
+def _precision(prior: Array) -> Array | None:
     """Inverse (2, 2) of a covariance; None for what is none."""
     determinant = prior[0, 0] * prior[1, 1] - prior[0, 1] * prior[1, 0]
     if not (np.isfinite(prior).all() and determinant > 1e-12 * prior[0, 0] * prior[1, 1] > 0):

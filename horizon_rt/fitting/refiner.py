@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from horizon_rt.camera import Camera
 from horizon_rt.fitting.edge_search import FINE_PX, ROWS, Edge, EdgeSearch
@@ -22,7 +23,10 @@ from horizon_rt.horizon import Attitude, Measurement
 
 __all__ = ["HorizonRefiner"]
 
+Array = NDArray[np.float64]
+
 _KEPT_SHARE, _GROWTH = 0.5, 4.0  # of the last key frame's stations and covariance
+_NO_MASK = np.zeros((2, 2))
 _WINDOW_STEPS, _MIN_WINDOW_PX = 1.5, 2.0  # in which a station's maximum belongs to the edge
 
 
@@ -69,24 +73,23 @@ class HorizonRefiner:
             return None
         proposal = self.uncertainty.of_prediction(predicted, strip)
         edge = self._search.find(luma, proposal, strip, gain)
-        fitted = None if edge is None or edge.sign != key.edge_sign else self._fit(luma, edge, 0.0, gain)
+        fitted = None if edge is None or edge.sign != key.edge_sign else self._fit(luma, edge, _NO_MASK, gain)
         if fitted is None or fitted.inliers < _KEPT_SHARE * key.inliers:
             return None
         aligned = self.uncertainty.at_least_as_correlated(fitted, key)
         return aligned if np.trace(aligned.covariance) < _GROWTH * np.trace(key.covariance) else None
 
-    def _fit(
-        self, luma: Plane | DevicePlane, edge: Edge, mask_share: float, gain: float
-    ) -> Measurement | None:
-        """The plane through the sub-pixel maxima near an edge; None where they are not consistent."""
+    def _fit(self, luma: Plane | DevicePlane, edge: Edge, mask_share: Array, gain: float) -> Measurement:
+        """The plane through the sub-pixel maxima near an edge; where they are not consistent, the edge's."""
         strip = edge.strip
         sample_strip(luma, strip, FINE_PX, gain, self._rows)
         window = max(_MIN_WINDOW_PX, _WINDOW_STEPS * edge.step_px) / FINE_PX
         on, first, last, formal = fit_subpixel(
-            self._rows, strip.scales / FINE_PX, strip.shares, edge.sign, window
+            self._rows, strip.scales / FINE_PX, strip.shares, edge.sign, window, edge.trust
         )
+        others = edge.others + mask_share
         if on == 0:
-            return None
+            on, others = int((edge.trust > 0.5).sum()), others + edge.place
         up = strip.moved(edge.up, first, last)
-        fitted = self.uncertainty.of_edge(up, strip, formal, edge.others + mask_share, on)
+        fitted = self.uncertainty.of_edge(up, strip, formal, others, on)
         return replace(fitted, edge_sign=edge.sign)

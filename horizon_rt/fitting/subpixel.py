@@ -13,53 +13,57 @@ from horizon_rt.system.kernels import Array, kernel
 __all__ = ["fit_subpixel"]
 
 _STEPS = 6
-_MIN_SHARE = 0.4  # of the stations that have their maximum on the line
+_MIN_SHARE = 0.4  # of the stations that are trusted, which have their maximum on the line
+_MIN_TRUSTED = 0.15  # of all stations, that this is a share of at least
+_LEAST_TRUST = 0.1
 _SIGNIFICANT = 4.0  # standard errors of the mean gradient on the plane
 _FALL = 0.6  # of its peak, to which the mean gradient falls at the sides of an edge
 
 
 @kernel(fastmath=True)
 def fit_subpixel(
-    rows: Array, scales: Array, shares: Array, sign: float, window: float
+    rows: Array, scales: Array, shares: Array, sign: float, window: float, trust: Array
 ) -> tuple[int, float, float, Array]:
     """Robust plane through the largest gradients of the stations, no more than `window` rows away.
 
-    Returns how many stations lie on it (0: none that is consistent), its elevations at both ends, and their
-    covariance (2, 2), rad², for stations that err independently.
+    Stations count by their `trust` (n,), the probability that they show the edge. Returns how many lie on it
+    (0: none that is consistent), its elevations at both ends, and their covariance (2, 2), rad², for stations
+    that err independently.
     """
     covariance = np.zeros((2, 2))
     n = rows.shape[1]
     half = rows.shape[0] // 2
-    width = _edge_width(rows, sign, window)
+    width = _edge_width(rows, sign, window, trust)
     smooth = _smoothed(rows, max(1.4, 0.25 * width))
     window = max(3.0, min(window, width))
     a, b, spread, on = 0.0, 0.0, window, 0
     peaks, sizes, order = np.empty(n), np.empty(n), np.empty(n)
+    trusted = max(trust.sum(), _MIN_TRUSTED * n)
     for _ in range(_STEPS):
-        seen = 0
+        seen, shown = 0, 0.0
         for k in range(n):
             middle = half + scales[k] * (a * shares[k, 0] + b * shares[k, 1])
             peaks[k], sizes[k] = _maximum(smooth, k, sign, middle, window)
-            if sizes[k] > 0.0:
+            if sizes[k] > 0.0 and trust[k] > _LEAST_TRUST:
                 order[seen] = sizes[k]
-                seen += 1
-        if seen < _MIN_SHARE * n:
+                seen, shown = seen + 1, shown + trust[k]
+        if shown < _MIN_SHARE * trusted:
             return 0, 0.0, 0.0, covariance
         cut = max(TUKEY * spread, 1.0)
         typical = order_statistic(order, seen, seen // 2)
         m00, m01, m11, v0, v1, squares, weights = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        on = 0
+        on, shown = 0, 0.0
         for k in range(n):
             r = peaks[k] - half - scales[k] * (a * shares[k, 0] + b * shares[k, 1])
-            if sizes[k] <= 0.0 or abs(r) >= cut:
+            if sizes[k] <= 0.0 or abs(r) >= cut or trust[k] <= _LEAST_TRUST:
                 continue
-            w = (1.0 - (r / cut) ** 2) ** 2 * min(1.0, sizes[k] / typical)
+            w = (1.0 - (r / cut) ** 2) ** 2 * min(1.0, sizes[k] / typical) * trust[k]
             p, q = scales[k] * shares[k, 0], scales[k] * shares[k, 1]
             m00, m01, m11 = m00 + w * p * p, m01 + w * p * q, m11 + w * q * q
             v0, v1 = v0 + w * p * r, v1 + w * q * r
-            squares, weights, on = squares + w * r * r, weights + w, on + 1
+            squares, weights, on, shown = squares + w * r * r, weights + w, on + 1, shown + trust[k]
         determinant = m00 * m11 - m01 * m01
-        if on < _MIN_SHARE * n or determinant <= 1e-9 * m00 * m11:
+        if shown < _MIN_SHARE * trusted or determinant <= 1e-9 * m00 * m11:
             return 0, 0.0, 0.0, covariance
         a += (m11 * v0 - m01 * v1) / determinant
         b += (m00 * v1 - m01 * v0) / determinant
@@ -70,7 +74,7 @@ def fit_subpixel(
     total = power = 0.0
     for k in range(n):
         place = int(half + scales[k] * (a * shares[k, 0] + b * shares[k, 1]) + 0.5)
-        size = sign * smooth[min(max(place, 0), rows.shape[0] - 1), k]
+        size = trust[k] * sign * smooth[min(max(place, 0), rows.shape[0] - 1), k]
         total, power = total + size, power + size * size
     if not total > _SIGNIFICANT * math.sqrt(max(power - total * total / n, 0.0)):
         return 0, 0.0, 0.0, covariance
@@ -78,14 +82,14 @@ def fit_subpixel(
 
 
 @kernel(fastmath=True)
-def _edge_width(rows: Array, sign: float, window: float) -> float:
+def _edge_width(rows: Array, sign: float, window: float, trust: Array) -> float:
     """Rows over which the mean profile has its gradient above `_FALL` of the largest near the middle."""
     count, n = rows.shape
     half, reach = count // 2, int(window + 0.5)
     mean = np.zeros(count)
     for i in range(1, count - 1):
         for k in range(n):
-            mean[i] += sign * (rows[i + 1, k] - rows[i - 1, k])
+            mean[i] += trust[k] * sign * (rows[i + 1, k] - rows[i - 1, k])
     top = half
     for i in range(max(half - reach, 1), min(half + reach + 1, count - 1)):
         if mean[i] > mean[top]:

@@ -19,6 +19,7 @@ from horizon_rt.models.manifest import SigmaCalibration
 __all__ = ["DEFAULT_UNCERTAINTY", "Uncertainty"]
 
 Array = NDArray[np.float64]
+_TILT = np.array([[1.0, -1.0], [-1.0, 1.0]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +27,16 @@ class Uncertainty:
     """The settings of the covariance model (`benchmarks/fit_sigma.py`), and the model.
 
     `white_share` of the sigma from the width of the mask's boundary is new in each frame; the rest is
-    correlated over time. `mask_share` of the mask's sigma stays in an edge's plane as a whole, as an edge may
-    not be that of the horizon; `floor_px` is the least sigma of an edge. A plane of the mask that no edge
-    supports has `unsupported_factor` times its sigma. `correlation_factor` is how far stations may err alike
-    before a plane on the edge is less certain than that of the mask. Where an edge is searched from a
-    prediction, that has `prediction_factor` times its sigma, and `prediction_px` more.
+    correlated over time. `mask_share` of the mask's sigma of height and `tilt_share` of that of tilt stay in
+    an edge's plane, as an edge may not be that of the horizon; `floor_px` is the least sigma of an edge. A
+    plane of the mask that no edge supports has `unsupported_factor` times its sigma. `correlation_factor` is
+    how far stations may err alike before a plane on the edge is less certain than that of the mask. Where an
+    edge is searched from a prediction, that has `prediction_factor` times its sigma, and `prediction_px` more.
     """
 
     white_share: float = 0.25
-    mask_share: float = 0.5
+    mask_share: float = 0.6
+    tilt_share: float = 0.3
     floor_px: float = 0.15
     unsupported_factor: float = 2.0
     correlation_factor: float = 3.0
@@ -79,9 +81,10 @@ class Uncertainty:
             white=dual.T @ formal @ dual,
         )
 
-    def of_mask_share(self, prior: Array) -> float:
-        """What stays of the mask's covariance (2, 2), rad², at both ends alike."""
-        return float(self.mask_share**2 * 0.25 * prior.sum())
+    def of_mask_share(self, prior: Array) -> Array:
+        """What stays of the mask's covariance (2, 2), rad²: of its height and of its tilt."""
+        lift, tilt = 0.25 * prior.sum(), 0.25 * float(prior[0, 0] - 2 * prior[0, 1] + prior[1, 1])
+        return np.asarray(self.mask_share**2 * lift + self.tilt_share**2 * tilt * _TILT)
 
     def unsupported(self, measured: Measurement) -> Measurement:
         """The plane of a mask that no edge supports, less certain by as much."""

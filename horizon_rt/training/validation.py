@@ -17,7 +17,7 @@ from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.horizon import Observation
-from horizon_rt.metrics import LineError, line_error, summarise
+from horizon_rt.metrics import LineError, MaskCounts, line_error, summarise
 from horizon_rt.models.sizes import INPUT_AREA_PX, OUTPUT_STRIDE
 from horizon_rt.models.weights import SigmaCalibration
 from horizon_rt.segmentation import Segmentation
@@ -30,6 +30,8 @@ from horizon_rt.training.samples.pictures import Picture, load
 __all__ = ["Prediction", "Validation"]
 
 _BATCH = 16
+# What is told of the sky side of masks, and its name in `MaskCounts.summary`.
+_OVERLAP = {"dice": "dice", "iou": "iou", "miou": "miou", "accuracy": "pixel_accuracy_percent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,10 @@ class _Case:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a net made of a picture; `error` is None without a true line, `seen` as in `Loaded`."""
+    """What a net made of a picture.
+
+    `error` is None without a true line, `overlap` without a true mask; `seen` as in `Loaded`.
+    """
 
     picture: Picture
     truth: HorizonLine | None
@@ -60,7 +65,12 @@ class Prediction:
     observation: Observation
     line: HorizonLine | None
     error: LineError | None
-    dice: float | None
+    overlap: dict[str, float] | None
+
+    @property
+    def dice(self) -> float | None:
+        """Of the sky side, 1 where there is none and none was found; None without a true mask."""
+        return None if self.overlap is None else self.overlap["dice"]
 
     @property
     def severity(self) -> float:
@@ -91,7 +101,8 @@ class Validation:
         return len(self._cases)
 
     def __call__(self, net: nn.Module) -> dict[str, float]:
-        """The loss; by dataset Dice, IoU, AUC, the median tilt error, finds and refusals in percent.
+        """The loss; by dataset Dice, IoU, mean IoU, pixel accuracy, AUC, the median tilt error, finds and
+        refusals, all rates in percent.
 
         Nothing where there are no pictures.
         """
@@ -166,30 +177,30 @@ def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:
     found = observation.measurement
     line = None if found is None else camera.line(found.up)
     error = None if case.truth is None else line_error(line, case.truth, *case.size)
-    dice = None if case.cover is None else _dice(case, case.cover, mask)
-    return Prediction(case.source, case.truth, case.seen, observation, line, error, dice)
+    overlap = None if case.cover is None else _overlap(case, case.cover, mask)
+    return Prediction(case.source, case.truth, case.seen, observation, line, error, overlap)
 
 
-def _dice(case: _Case, cover: NDArray[np.float32], mask: Tensor) -> float:
-    inside = case.inside > 0.5
-    sky, truth = (mask.numpy() > 0)[inside], (cover > 0.5)[inside]
-    total = int(sky.sum()) + int(truth.sum())
-    return 2 * int((sky & truth).sum()) / total if total else 1.0
+def _overlap(case: _Case, cover: NDArray[np.float32], mask: Tensor) -> dict[str, float]:
+    counts = MaskCounts()
+    counts.update(mask.numpy(), cover > 0.5, case.inside > 0.5)
+    found = counts.summary()
+    # A side that is neither there nor found has no ratio.
+    return {name: 1.0 if found[key] is None else float(found[key] or 0.0) for name, key in _OVERLAP.items()}
 
 
 def _metrics(predictions: Iterable[Prediction]) -> dict[str, float]:
-    errors, refused, dices = [], [], []
+    errors, refused, overlaps = [], [], []
     for prediction in predictions:
-        if prediction.dice is not None:
-            dices.append(prediction.dice)
+        if prediction.overlap is not None:
+            overlaps.append(prediction.overlap)
         if prediction.error is not None:
             errors.append(prediction.error)
         elif prediction.seen is False:
             refused.append(prediction.line is None)
     found: dict[str, float] = {}
-    if dices:
-        shares = np.array(dices)
-        found |= {"dice": float(shares.mean()), "iou": float((shares / (2 - shares)).mean())}
+    if overlaps:
+        found |= {name: float(np.mean([overlap[name] for overlap in overlaps])) for name in _OVERLAP}
     if errors:
         summary = summarise(errors)
         found["auc"] = float(summary["auc"])  # type: ignore[arg-type]

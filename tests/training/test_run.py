@@ -257,7 +257,10 @@ def test_masks_are_judged_by_dice_and_what_is_unknown_is_not(tmp_path: Path) -> 
         build_net("nano").eval(),
     )
     found, predictions = validation.report(net)
-    assert found.keys() == {"loss", "own/dice", "own/iou", "own/refused"}
+    assert found.keys() == {
+        "loss",
+        *(f"own/{name}" for name in ("dice", "iou", "miou", "accuracy", "refused")),
+    }
     by_label = {id(p.picture): p for p in predictions}
     assert by_label[id(shown)].dice == pytest.approx(found["own/dice"])
     assert found["own/refused"] == 100.0 * (by_label[id(hidden)].line is None)

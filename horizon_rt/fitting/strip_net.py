@@ -1,0 +1,327 @@
+"""A small convolutional net over the luma profiles of a strip: at which rows its stations show the horizon.
+
+It was trained on strips along disturbed horizons of known truth (`benchmarks/strips`), so that of all planes
+the true one is the most probable. What hides the horizon is left out by itself, as the evidence of a station
+has a floor. Its shape is that of a U-Net (Ronneberger et al. 2015) of three levels.
+
+Planes of numbers lie one after the other, each with a border of zeros: a convolution is then a sum of shifted
+planes, three at a time, which compilers turn into vector instructions. Convolutions of stride 2 read planes
+that were split by odd and even rows and columns.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.errors import WeightsError
+from horizon_rt.system.kernels import Array, kernel
+from horizon_rt.system.paths import shipped_folder
+
+__all__ = ["NET_ROWS", "NET_STATIONS", "StripNet", "load_weights"]
+
+NET_ROWS, NET_STATIONS = 49, 48
+_FILE = "strip.safetensors"
+_BORDER = 3  # one more than the farthest tap, so that no index falls before the planes
+_WIDTHS = (8, 16, 32)
+_LEVELS = ((NET_ROWS, NET_STATIONS), (25, 24), (13, 12))  # rows and columns
+_LEAST_DEVIATION = np.float32(1.0)  # grey levels, so that noise alone is not made large
+_SHAPES = {
+    "fine": (8, 1, 3, 3), "middle": (16, 8, 3, 3), "coarse": (32, 16, 3, 3), "wide": (32, 32, 3, 3),
+    "wider": (32, 32, 3, 3), "up_middle": (16, 32, 1, 1), "join_middle": (16, 16, 3, 3),
+    "up_fine": (8, 16, 1, 1), "join_fine": (8, 8, 3, 1), "evidence": (1, 8, 1, 1), "context": (32, 32),
+    "floor": (1, 32), "none": (1, 32),
+}  # fmt: skip
+
+Weights = dict[str, NDArray[np.float32]]
+
+
+class Layer(NamedTuple):
+    """A convolution: weights (out, in, taps), biases (out,), the plane of each tap among those of an input
+    channel, and its shift in the plane; taps are a multiple of 3.
+    """
+
+    weights: Array
+    bias: Array
+    plane: Array
+    shift: Array
+
+
+class Space(NamedTuple):
+    """The planes of all layers."""
+
+    picture: Array
+    fine: Array
+    joined_fine: Array
+    fine_parts: Array
+    middle: Array
+    joined_middle: Array
+    middle_parts: Array
+    coarse: Array
+    wide: Array
+    up_middle: Array
+    up_fine: Array
+    evidence: Array
+
+
+class StripNet:
+    """The net and its buffers; each thread needs its own.
+
+    After a call `evidence` (NET_ROWS, NET_STATIONS) and `floors` (NET_STATIONS,) hold log likelihoods, and
+    `none` that of the case that no plane of the strip is the horizon.
+    """
+
+    def __init__(self, weights: Weights | None = None) -> None:
+        found = load_weights() if weights is None else weights
+        full, half, quarter = (columns + 2 * _BORDER for _, columns in _LEVELS)
+        self._layers = (
+            _layer(found, "fine", full), _halving(found, "middle", half), _halving(found, "coarse", quarter),
+            _layer(found, "wide", quarter), _layer(found, "wider", quarter, spread=2),
+            _layer(found, "up_middle", quarter), _layer(found, "join_middle", half),
+            _layer(found, "up_fine", half), _layer(found, "join_fine", full), _layer(found, "evidence", full),
+        )  # fmt: skip
+        names = ("context", "floor", "none")
+        self._dense = tuple(
+            np.ascontiguousarray(found[f"{name}.{part}"]) for name in names for part in ("weight", "bias")
+        )
+        a, b, c = _WIDTHS
+        counts = (
+            (1, 0),
+            (a, 0),
+            (a, 0),
+            (4 * a, 1),
+            (b, 1),
+            (b, 1),
+            (4 * b, 2),
+            (c, 2),
+            (c, 2),
+            (b, 2),
+            (a, 1),
+            (1, 0),
+        )
+        self._space = Space(*(np.zeros((count, _area(level)), np.float32) for count, level in counts))
+        self.evidence = np.empty((NET_ROWS, NET_STATIONS), np.float32)
+        self.floors = np.empty(NET_STATIONS, np.float32)
+        self.none = 0.0
+
+    def __call__(self, rows: Array) -> None:
+        """Look at profiles (NET_ROWS, 2 · NET_STATIONS), the sky's row last."""
+        self.none = run_net(rows, self._layers, self._dense, self._space, self.evidence, self.floors)
+
+
+@cache
+def load_weights() -> Weights:
+    """The shipped weights; raises WeightsError where they are damaged."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = shipped_folder("weights") / _FILE
+    try:
+        found = load_file(path)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path} is damaged: {error}; install horizon-rt anew") from error
+    for name, shape in _SHAPES.items():
+        sizes = [found[key].shape if key in found else None for key in (f"{name}.weight", f"{name}.bias")]
+        if sizes != [shape, shape[:1]]:
+            raise WeightsError(f"{path} does not hold the net of this version; install horizon-rt anew")
+    return {name: np.asarray(value, np.float32) for name, value in found.items()}
+
+
+def _area(level: int) -> int:
+    rows, columns = _LEVELS[level]
+    return (rows + 2 * _BORDER) * (columns + 2 * _BORDER)
+
+
+def _layer(weights: Weights, name: str, width: int, spread: int = 1) -> Layer:
+    """A convolution of stride 1 over planes `width` wide."""
+    kernel_, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    high, wide = kernel_.shape[2:]
+    y, x = np.mgrid[:high, :wide]
+    shift = spread * ((y - high // 2) * width + x - wide // 2).ravel()
+    return _padded(kernel_.reshape(*kernel_.shape[:2], -1), bias, np.zeros_like(shift), shift)
+
+
+def _halving(weights: Weights, name: str, width: int) -> Layer:
+    """A 3×3 convolution of stride 2 over parts of planes; `width` is that of the parts."""
+    kernel_, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    y, x = (part.ravel() - 1 for part in np.mgrid[:3, :3])
+    plane = 2 * (y % 2) + x % 2
+    shift = (y // 2) * width + x // 2
+    return _padded(kernel_.reshape(*kernel_.shape[:2], -1), bias, plane, shift)
+
+
+def _padded(kernel_: Array, bias: Array, plane: Array, shift: Array) -> Layer:
+    """With taps of no weight, so that they are a multiple of 3."""
+    more = -len(shift) % 3
+    taps = np.pad(kernel_, ((0, 0), (0, 0), (0, more))).astype(np.float32)
+    plane, shift = (np.pad(part, (0, more)).astype(np.int64) for part in (plane, shift))
+    return Layer(np.ascontiguousarray(taps), np.ascontiguousarray(bias, np.float32), plane, shift)
+
+
+@kernel(fastmath=True, error_model="numpy")
+def run_net(rows: Array, layers: Any, dense: Any, space: Any, evidence: Array, floors: Array) -> float:
+    """Fill `evidence` and `floors` from profiles, see `StripNet`; returns the logit of none."""
+    _take_in(rows, space.picture[0])
+    _convolve(layers[0], 1, space.picture, space.fine, NET_ROWS, NET_STATIONS)
+    _rectify(space.fine, NET_ROWS, NET_STATIONS)
+    _split(space.fine, space.fine_parts, NET_STATIONS, 25, 24)
+    _convolve(layers[1], 4, space.fine_parts, space.middle, 25, 24)
+    _rectify(space.middle, 25, 24)
+    _split(space.middle, space.middle_parts, 24, 13, 12)
+    _convolve(layers[2], 4, space.middle_parts, space.coarse, 13, 12)
+    _rectify(space.coarse, 13, 12)
+    _convolve(layers[3], 1, space.coarse, space.wide, 13, 12)
+    _rectify(space.wide, 13, 12)
+    _add_context(dense[0], dense[1], space.wide, 13, 12)
+    _convolve(layers[4], 1, space.wide, space.coarse, 13, 12)
+    _rectify(space.coarse, 13, 12)
+    _convolve(layers[5], 1, space.coarse, space.up_middle, 13, 12)
+    _add_twice(space.up_middle, space.middle, 12, 25, 24)
+    _convolve(layers[6], 1, space.middle, space.joined_middle, 25, 24)
+    _rectify(space.joined_middle, 25, 24)
+    _convolve(layers[7], 1, space.joined_middle, space.up_fine, 25, 24)
+    _add_twice(space.up_fine, space.fine, 24, NET_ROWS, NET_STATIONS)
+    _convolve(layers[8], 1, space.fine, space.joined_fine, NET_ROWS, NET_STATIONS)
+    _rectify(space.joined_fine, NET_ROWS, NET_STATIONS)
+    _convolve(layers[9], 1, space.joined_fine, space.evidence, NET_ROWS, NET_STATIONS)
+    width = NET_STATIONS + 2 * _BORDER
+    for i in range(NET_ROWS):
+        for k in range(NET_STATIONS):
+            evidence[i, k] = space.evidence[0, (i + _BORDER) * width + k + _BORDER]
+    _floors(dense[2], dense[3], space.joined_middle, floors)
+    return _none(dense[4], dense[5], space.coarse)
+
+
+@kernel(fastmath=True, error_model="numpy")
+def _take_in(rows: Array, plane: Array) -> None:
+    """Means of pairs of stations, less their mean, over their deviation."""
+    width, total, squares = NET_STATIONS + 2 * _BORDER, 0.0, 0.0
+    for i in range(NET_ROWS):
+        for k in range(NET_STATIONS):
+            value = 0.5 * (rows[i, 2 * k] + rows[i, 2 * k + 1])
+            total, squares = total + value, squares + value * value
+            plane[(i + _BORDER) * width + k + _BORDER] = value
+    count = NET_ROWS * NET_STATIONS
+    mean = total / count
+    gain = np.float32(1.0 / (math.sqrt(max(squares / count - mean * mean, 0.0)) + _LEAST_DEVIATION))
+    for i in range(NET_ROWS):
+        for k in range(NET_STATIONS):
+            place = (i + _BORDER) * width + k + _BORDER
+            plane[place] = gain * (plane[place] - np.float32(mean))
+
+
+@kernel(fastmath=True, error_model="numpy")
+def _convolve(layer: Any, parts: int, source: Array, out: Array, rows: int, columns: int) -> None:
+    """Fill planes `out` from planes `source`, `parts` of them for each input channel; borders are not."""
+    width = columns + 2 * _BORDER
+    start, length = _BORDER * width, rows * width
+    flat, area = source.ravel(), source.shape[1]
+    for o in range(out.shape[0]):
+        target = out[o, start : start + length]
+        target[:] = layer.bias[o]
+        for c in range(layer.weights.shape[1]):
+            for t in range(0, layer.weights.shape[2], 3):
+                u, v, w = layer.weights[o, c, t], layer.weights[o, c, t + 1], layer.weights[o, c, t + 2]
+                i = (c * parts + layer.plane[t]) * area + start + layer.shift[t]
+                j = (c * parts + layer.plane[t + 1]) * area + start + layer.shift[t + 1]
+                k = (c * parts + layer.plane[t + 2]) * area + start + layer.shift[t + 2]
+                one, two, three = flat[i : i + length], flat[j : j + length], flat[k : k + length]
+                for p in range(length):
+                    target[p] += u * one[p] + v * two[p] + w * three[p]
+
+
+@kernel(fastmath=True)
+def _rectify(planes: Array, rows: int, columns: int) -> None:
+    """No values below 0, and zeros in the borders."""
+    width = columns + 2 * _BORDER
+    for c in range(planes.shape[0]):
+        for i in range(rows):
+            start = (i + _BORDER) * width
+            planes[c, start : start + _BORDER] = 0.0
+            planes[c, start + columns + _BORDER : start + width] = 0.0
+            for k in range(start + _BORDER, start + _BORDER + columns):
+                planes[c, k] = max(planes[c, k], np.float32(0.0))
+
+
+@kernel(fastmath=True)
+def _split(planes: Array, parts: Array, columns: int, rows: int, half: int) -> None:
+    """Fill four planes for each: of even and odd rows, and of even and odd columns."""
+    width, narrow, height = (
+        columns + 2 * _BORDER,
+        half + 2 * _BORDER,
+        planes.shape[1] // (columns + 2 * _BORDER),
+    )
+    for c in range(planes.shape[0]):
+        for part in range(4):
+            for i in range(rows):
+                row = 2 * i + part // 2 + _BORDER
+                if row >= height:
+                    break
+                source, target = row * width + part % 2 + _BORDER, (i + _BORDER) * narrow + _BORDER
+                for k in range(half):
+                    parts[4 * c + part, target + k] = planes[c, source + 2 * k]
+
+
+@kernel(fastmath=True)
+def _add_twice(small: Array, planes: Array, half: int, rows: int, columns: int) -> None:
+    """Add planes of half the size, each of their values to four places."""
+    narrow, width = half + 2 * _BORDER, columns + 2 * _BORDER
+    for c in range(planes.shape[0]):
+        for i in range(rows):
+            source, target = (i // 2 + _BORDER) * narrow + _BORDER, (i + _BORDER) * width + _BORDER
+            for k in range(columns):
+                planes[c, target + k] += small[c, source + k // 2]
+
+
+@kernel(fastmath=True, error_model="numpy")
+def _means(planes: Array, rows: int, columns: int) -> Array:
+    width, means = columns + 2 * _BORDER, np.zeros(planes.shape[0], np.float32)
+    for c in range(planes.shape[0]):
+        for i in range(rows):
+            start = (i + _BORDER) * width + _BORDER
+            for k in range(start, start + columns):
+                means[c] += planes[c, k]
+        means[c] /= rows * columns
+    return means
+
+
+@kernel(fastmath=True)
+def _add_context(weights: Array, bias: Array, planes: Array, rows: int, columns: int) -> None:
+    """Add to each plane what a linear layer makes of the means of all."""
+    width, means = columns + 2 * _BORDER, _means(planes, rows, columns)
+    for c in range(planes.shape[0]):
+        value = bias[c]
+        for j in range(planes.shape[0]):
+            value += weights[c, j] * means[j]
+        for i in range(rows):
+            start = (i + _BORDER) * width + _BORDER
+            for k in range(start, start + columns):
+                planes[c, k] += value
+
+
+@kernel(fastmath=True, error_model="numpy")
+def _floors(weights: Array, bias: Array, planes: Array, floors: Array) -> None:
+    """By mean and largest value of every column of the middle level, which two stations share."""
+    rows, columns = 25, 24
+    width, count = columns + 2 * _BORDER, planes.shape[0]
+    for k in range(columns):
+        value = bias[0]
+        for c in range(count):
+            total, top = np.float32(0.0), np.float32(0.0)
+            for i in range(rows):
+                seen = planes[c, (i + _BORDER) * width + _BORDER + k]
+                total, top = total + seen, max(top, seen)
+            value += weights[0, c] * total / rows + weights[0, count + c] * top
+        floors[2 * k] = floors[2 * k + 1] = value
+
+
+@kernel(fastmath=True)
+def _none(weights: Array, bias: Array, planes: Array) -> float:
+    means, value = _means(planes, 13, 12), bias[0]
+    for c in range(planes.shape[0]):
+        value += weights[0, c] * means[c]
+    return float(value)
