@@ -31,7 +31,7 @@ class Uncertainty:
     an edge's plane, as an edge may not be that of the horizon; `floor_px` is the least sigma of an edge. A
     plane of the mask that no edge supports has `unsupported_factor` times its sigma. `correlation_factor` is
     how far stations may err alike before a plane on the edge is less certain than that of the mask. Where an
-    edge is searched from a prediction, that has `prediction_factor` times its sigma, and `prediction_px` more.
+    edge is searched from a prediction, that has `prediction_factor` times its sigma and `prediction_px` more.
     """
 
     white_share: float = 0.25
