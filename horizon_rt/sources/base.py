@@ -22,7 +22,7 @@ __all__ = ["Source", "SourceInfo", "SourceKind", "WrappedSource", "as_live"]
 _log = logging.getLogger(__name__)
 
 
-SourceKind = Literal["file", "images", "device", "stdin", "synthetic"]
+SourceKind = Literal["file", "images", "device", "stdin", "synthetic", "network"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,8 @@ class ContainerOptions:
 
     `threads` is the number of decoder threads, 0 for one per core. A `live` source starts its time at its
     first frame and is decoded without the delay of frame threads. `paced` frames are held back until they
-    are due, for graphs that produce them as fast as they are read. Frames of a file before `from_s` may be
+    are due, for graphs that produce them as fast as they are read. Frames are timed `by_arrival` where their
+    stamps are made up. Frames of a file before `from_s` may be
     passed over; with `key_only` those that are not coded whole are.
     """
 
@@ -48,6 +49,7 @@ class ContainerOptions:
     threads: int = 0
     live: bool = False
     paced: bool = False
+    by_arrival: bool = False
     from_s: float = 0.0
     key_only: bool = False
 
@@ -165,7 +167,7 @@ class ContainerSource(Source):
 
     def _timestamp(self, picture: VideoFrame) -> float | None:
         # One clock per source: a device without timestamps is timed by arrival from its first frame on.
-        stamped = picture.pts is not None
+        stamped = picture.pts is not None and not self._options.by_arrival
         if self._stamped is None:
             self._stamped = stamped or not self._options.live
         if not self._stamped:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from av.container import InputContainer
 from av.error import BlockingIOError as NotReadyError
 from av.error import EOFError as StreamEndError
-from av.error import FFmpegError
+from av.error import ExitError, FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -71,6 +71,9 @@ class PacketDecoder:
                     yield packet
             except NotReadyError:
                 self._wait()
+            except ExitError:  # the time limit of a network stream
+                self.gave_up = True
+                self.last_error = "no data came"
             except FFmpegError as error:
                 self.note_error(error)
             else:

@@ -11,12 +11,12 @@ from typing import get_args
 from horizon_rt.errors import SourceError
 from horizon_rt.imaging.suffixes import is_still
 from horizon_rt.options import WHOLE, DecoderChoice, Part
+from horizon_rt.sources.address import is_address
 from horizon_rt.sources.base import Source
 from horizon_rt.sources.part import part_of
 
 __all__ = ["open_source"]
 
-_NETWORK = re.compile(r"(rtsps?|udp|tcp|rtp|https?|srt|rtmps?|hls)://", re.IGNORECASE)
 _DEVICE = re.compile(r"\d+|/dev/video\d+")
 
 
@@ -32,10 +32,10 @@ def open_source(
 ) -> Source:
     """Open whatever `spec` names and decode its first frame.
 
-    `spec` is a camera index or /dev/videoN, a video file, a folder, glob pattern or file of pictures, `-`
-    for standard input, `lavfi:GRAPH` for an FFmpeg test graph in real time, or `synth:NAME` for a rendered
-    scene. A Path is a file or folder whatever its name, and so is the name of one that exists. `size`
-    (width, height) in px, `frame_rate` in Hz and `pixel_format` are requests to a camera and ignored
+    `spec` is a camera index or /dev/videoN, the address of a stream (rtsp, http, tcp, udp, rtp, rtmp), a
+    video file, a folder, glob pattern or file of pictures, `-` for standard input, `lavfi:GRAPH` for an
+    FFmpeg test graph in real time, or `synth:NAME` for a rendered scene. A Path is a file or folder whatever its name,
+    and so is the name of one that exists. `size` (width, height) in px, `frame_rate` in Hz and `pixel_format` are requests to a camera and ignored
     elsewhere; `threads` is the number of decoder threads, 0 for one per core. `decoder` 'cuda' decodes
     video on a GPU and leaves it there, as does 'auto' where that is possible; where it is not, 'cuda' says
     why in `warnings`. Of a recording only the frames of `part` are read.
@@ -72,8 +72,10 @@ def _open_named(text: str, threads: int, decoder: DecoderChoice, part: Part) -> 
         from horizon_rt.sources.file import open_stdin
 
         return open_stdin(threads=threads, decoder=decoder, part=part)
-    if _NETWORK.match(text):
-        return _open_network(text)
+    if is_address(text):
+        from horizon_rt.sources.network import open_network
+
+        return open_network(text, threads=threads)
     scheme, _, rest = text.partition(":")
     if scheme == "lavfi":
         from horizon_rt.sources.device import open_graph
@@ -90,13 +92,6 @@ def _refusal() -> str:
     from horizon_rt.sources.gpu import gpu_refusal
 
     return gpu_refusal() or "its pictures do not stay on the GPU"
-
-
-def _open_network(url: str) -> Source:
-    raise SourceError(
-        f"{url}: network streams are not supported yet; pipe it in: "
-        "ffmpeg -i URL -map 0:v -c copy -f mpegts - | horizon-rt track -"
-    )
 
 
 def _open_path(text: str, threads: int, decoder: DecoderChoice, part: Part) -> Source:

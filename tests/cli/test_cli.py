@@ -225,7 +225,7 @@ BAD: dict[str, tuple[Callable[[Path], str | Path], str]] = {
     "device": (lambda d: "/dev/video77", "no camera"),
     "folder": (lambda d: d, "no pictures in this folder"),
     "pattern": (lambda d: d / "*.png", "no file matches"),
-    "network": (lambda d: "rtsp://nowhere/1", "not supported yet"),
+    "network": (lambda d: "rtsp://127.0.0.1:1/x", "nothing listens there"),
     "graph": (lambda d: "lavfi:nonsense", "not a filter graph"),
     "scene": (lambda d: "synth:moon", "unknown scene"),
     "nothing": (lambda d: "", "source is empty"),

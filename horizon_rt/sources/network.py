@@ -1,0 +1,231 @@
+"""Streams from the network: the newest picture always, and a connection that comes back by itself.
+
+A thread of its own reads the stream and keeps the newest frame, so that no reader makes it lag. Where no
+frame comes for two frame intervals and a second the stream has stalled. Then, and where the connection ends,
+it is opened anew: at first at once, then after pauses that double up to half a second, each longer or
+shorter by chance.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import av
+from av.container import InputContainer
+from av.error import (
+    ConnectionRefusedError,
+    ExitError,
+    FFmpegError,
+    HTTPClientError,
+    HTTPForbiddenError,
+    HTTPNotFoundError,
+    HTTPUnauthorizedError,
+    InvalidDataError,
+    ProtocolNotFoundError,
+    TimeoutError,
+)
+
+from horizon_rt.errors import DecodeError, HorizonError, SourceError, SourceNotFound
+from horizon_rt.frame import Frame
+from horizon_rt.imaging.opening import describe
+from horizon_rt.sources.address import shown
+from horizon_rt.sources.base import Source, SourceInfo
+from horizon_rt.sources.container import ContainerOptions, ContainerSource
+
+__all__ = ["Health", "NetworkSource", "open_network"]
+
+_log = logging.getLogger(__name__)
+
+_OPEN_TIMEOUT_S = 5.0
+_STALL_S, _PLAYLIST_STALL_S = 1.0, 15.0  # beside two frame intervals; a playlist is read in pieces
+_LONGEST_PAUSE_S = 0.5
+_SHORTEST_PAUSE_S = 0.1
+_TOLD_EVERY_S = 10.0
+_DRIFT_S = 1.0  # between a stream's own clock and that of this machine, beyond which it has jumped
+_LEAST_INTERVAL_S = 1e-3
+_MORE_S = 0.1  # until a stream that has stalled is opened anew
+_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt,rtmp,rtmps,hls"
+_UNSTAMPED = frozenset({"mpjpeg", "mjpeg"})  # formats whose pictures carry no time of their own
+
+Receiving = Literal["receiving", "stalled", "reconnecting", "ended"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How a live source fares: `age_s` of its newest frame, how often it was opened anew, and why last."""
+
+    state: Receiving
+    age_s: float
+    reconnects: int = 0
+    reason: str = ""
+
+
+def open_network(url: str, *, transport: Literal["tcp", "udp"] = "tcp", threads: int = 0) -> Source:
+    """Open a stream by its address; RTSP comes over `transport`.
+
+    What has a length, such as a file on a web server, is a recording and is read as one. Raises
+    SourceNotFound where nothing answers, SourceError where it may not be read and DecodeError where it holds
+    no video.
+    """
+
+    patience_s = _PLAYLIST_STALL_S if ".m3u8" in url.lower() else _STALL_S
+    connect = partial(_connect, url, transport, threads, patience_s)
+    first = connect()
+    return NetworkSource(first, connect, patience_s) if first.info.live else first
+
+
+class NetworkSource(Source):
+    """A stream that `connect` opens anew where it breaks off; `first` is open. It has stalled after
+    `patience_s` and two frame intervals without a frame.
+    """
+
+    def __init__(
+        self, first: ContainerSource, connect: Callable[[], ContainerSource], patience_s: float
+    ) -> None:
+        super().__init__()
+        self._patience_s = patience_s
+        self.info: SourceInfo = first.info
+        self._connect, self._current = connect, first
+        self._changed = threading.Condition()
+        self._newest: Frame | None = None
+        self._state: Receiving = "receiving"
+        self._reason, self._reconnects, self._count = "", 0, 0
+        self._started_s = self._arrived_s = time.monotonic()
+        self._last_s, self._offset_s = -_LEAST_INTERVAL_S, 0.0
+        self._thread = threading.Thread(target=self._receive, name="network", daemon=True)
+        self._thread.start()
+
+    @property
+    def health(self) -> Health:
+        """How the stream fares now."""
+        age_s = time.monotonic() - self._arrived_s
+        state = self._state
+        if state == "receiving" and age_s > self._stall_s:
+            state = "stalled"
+        return Health(state=state, age_s=age_s, reconnects=self._reconnects, reason=self._reason)
+
+    @property
+    def _stall_s(self) -> float:
+        return self._patience_s + 2 / (self.info.frame_rate or 25.0)
+
+    def _next_frame(self) -> Frame | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None or self._closing.is_set())
+            frame, self._newest = self._newest, None
+            return None if self._closing.is_set() else frame
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._closing.set()
+        with self._changed:
+            self._changed.notify_all()
+        super().close()
+
+    def _release(self) -> None:
+        self._current.close()
+
+    def _receive(self) -> None:
+        """Keep the newest frame, from one connection after the other, until the source is closed."""
+        while not self._closing.is_set():
+            with suppress(HorizonError):
+                for frame in self._current:
+                    self._keep(frame)
+                    if self._closing.is_set():
+                        break
+            reason = self._current.warnings[-1] if self._current.warnings else "the stream ended"
+            self._current.close()
+            if not self._closing.is_set():
+                self._come_back(reason.removeprefix(f"{self.info.name}: "))
+        self._state = "ended"
+
+    def _come_back(self, reason: str) -> None:
+        """Open the stream anew, as often as it takes."""
+        self._state, self._reason = "reconnecting", reason
+        since_s, told_s, pause_s = time.monotonic(), -_TOLD_EVERY_S, 0.0
+        while not self._closing.wait(pause_s * random.uniform(0.7, 1.3)):
+            try:
+                self._current = self._connect()
+            except HorizonError as error:
+                self._reason = str(error)
+                if time.monotonic() - told_s > _TOLD_EVERY_S:
+                    told_s = time.monotonic()
+                    _log.warning("%s; trying again", error)
+                pause_s = min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, 2 * pause_s))
+                continue
+            self._reconnects += 1
+            self._state = "receiving"
+            lost_s = time.monotonic() - since_s
+            self.warn(f"{self.info.name}: opened anew after {lost_s:.1f} s ({reason})")
+            return
+
+    def _keep(self, frame: Frame) -> None:
+        now_s = time.monotonic()
+        self._arrived_s = now_s
+        timed = replace(frame, index=self._count, time_s=self._time(frame.time_s, now_s - self._started_s))
+        self._count += 1
+        with self._changed:
+            self._newest = timed
+            self._changed.notify_all()
+
+    def _time(self, stamp_s: float, elapsed_s: float) -> float:
+        """Seconds since the start, by the stream's own clock as long as that goes with this machine's."""
+        if abs(stamp_s + self._offset_s - elapsed_s) > _DRIFT_S or stamp_s == 0.0:
+            self._offset_s = elapsed_s - stamp_s
+        self._last_s = max(stamp_s + self._offset_s, self._last_s + _LEAST_INTERVAL_S)
+        return self._last_s
+
+
+def _connect(url: str, transport: str, threads: int, patience_s: float) -> ContainerSource:
+    """One connection, with its first picture decoded."""
+    name = shown(url)
+    try:
+        container = _open(url, transport, patience_s)
+    except (FFmpegError, ValueError, UnicodeError) as error:
+        raise _failure(name, error) from None  # its text holds the address as it is
+    # A live playlist has no length; a file on a server has one.
+    live = not container.duration or container.duration <= 0
+    unstamped = container.format.name in _UNSTAMPED
+    options = ContainerOptions(name=name, kind="network", threads=threads, live=live, by_arrival=unstamped)
+    try:
+        return ContainerSource(container, options)
+    except DecodeError as error:
+        raise DecodeError(str(error).replace(url, name)) from None
+
+
+def _open(url: str, transport: str, patience_s: float) -> InputContainer:
+    options = {
+        "protocol_whitelist": _PROTOCOLS,
+        "fflags": "nobuffer",
+        "analyzeduration": "200000",
+        "rtsp_transport": transport,
+        "overrun_nonfatal": "1",
+        "fifo_size": "50000",
+    }
+    return av.open(url, "r", options=options, timeout=(_OPEN_TIMEOUT_S, patience_s + _MORE_S))
+
+
+def _failure(name: str, error: Exception) -> SourceError:
+    if isinstance(error, HTTPUnauthorizedError | HTTPForbiddenError):
+        return SourceError(f"{name}: wrong user or password, or none; write rtsp://USER:PASSWORD@HOST/…")
+    if isinstance(error, ConnectionRefusedError):
+        return SourceNotFound(f"{name}: nothing listens there; check host and port")
+    if isinstance(error, HTTPNotFoundError):
+        return SourceNotFound(f"{name}: the server knows no such stream; check the path")
+    if isinstance(error, ExitError | TimeoutError):
+        return SourceNotFound(f"{name}: no answer within {_OPEN_TIMEOUT_S:g} s; check the address")
+    if isinstance(error, ProtocolNotFoundError):
+        return SourceError(
+            f"{name}: PyAV was built without it; pipe it in: "
+            "ffmpeg -i URL -map 0:v -c copy -f mpegts - | horizon-rt live -"
+        )
+    if isinstance(error, InvalidDataError | HTTPClientError):
+        return DecodeError(f"{name}: it gives no video ({describe(error)})")
+    return SourceError(f"{name}: it cannot be opened ({describe(error)})")

@@ -1,0 +1,213 @@
+"""Streams from real servers: opened, read at the newest picture, lost and found again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support.sources import needs_ffmpeg
+from support.streams import RtspServer, free_port, needs_rtsp_server, sender
+
+from horizon_rt.errors import DecodeError, HorizonError, SourceError, SourceNotFound
+from horizon_rt.frame import Frame
+from horizon_rt.sources import open_source
+from horizon_rt.sources.address import shown
+from horizon_rt.sources.network import NetworkSource
+
+H264 = ("-c:v", "libx264", "-tune", "zerolatency", "-g", "15")
+
+
+@pytest.fixture
+def server() -> Iterator[RtspServer]:
+    server = RtspServer()
+    yield server
+    server.kill()
+
+
+def opened(url: str, tries: int = 50) -> NetworkSource:
+    """A stream whose sender needs a moment to begin."""
+    for _ in range(tries):
+        try:
+            source = open_source(url)
+        except SourceError:
+            time.sleep(0.1)
+            continue
+        assert isinstance(source, NetworkSource)
+        return source
+    raise AssertionError(f"{url} does not begin")
+
+
+def take(source: NetworkSource, count: int) -> list[Frame]:
+    return [frame for _, frame in zip(range(count), source, strict=False)]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> float:
+    """How long it took in s; fails after `seconds`."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds
+        time.sleep(0.01)
+    return time.monotonic() - start
+
+
+def check_frames(source: NetworkSource) -> None:
+    frames = take(source, 20)
+    assert [(frame.width, frame.height, frame.live) for frame in frames] == [(320, 240, True)] * 20
+    times = [frame.time_s for frame in frames]
+    assert all(b > a for a, b in pairwise(times))
+    assert times[-1] - times[0] == pytest.approx(19 / 30, abs=0.4)
+    assert source.health.state == "receiving"
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("kind", ["tcp", "udp", "mjpeg"])
+def test_a_stream_that_ffmpeg_sends(kind: str) -> None:
+    port = free_port()
+    ways = {
+        "tcp": (f"tcp://127.0.0.1:{port}", (*H264, "-f", "mpegts", f"tcp://127.0.0.1:{port}?listen=1")),
+        "udp": (f"udp://127.0.0.1:{port}", (*H264, "-f", "mpegts", f"udp://127.0.0.1:{port}?pkt_size=1316")),
+        "mjpeg": (
+            f"http://127.0.0.1:{port}/x",
+            ("-c:v", "mjpeg", "-f", "mpjpeg", "-listen", "1", f"http://127.0.0.1:{port}/x"),
+        ),
+    }
+    url, arguments = ways[kind]
+    with sender(*arguments), opened(url) as source:
+        check_frames(source)
+
+
+@needs_rtsp_server
+def test_rtsp_with_and_without_a_password(server: RtspServer) -> None:
+    with opened(server.plain) as source:
+        check_frames(source)
+        assert (source.info.name, source.info.frame_rate) == (server.plain, 30.0)
+    with opened(f"rtsp://me:{quote('p@ss/1', safe='')}@{server.secret}") as source:
+        assert source.info.name == f"rtsp://{server.secret}"
+        check_frames(source)
+
+
+@needs_rtsp_server
+def test_what_cannot_be_opened_is_told_at_once_in_one_line(server: RtspServer) -> None:
+    cases: list[tuple[str, type[HorizonError], str]] = [
+        (f"rtsp://127.0.0.1:{free_port()}/x", SourceNotFound, "nothing listens there"),
+        (f"rtsp://me:swordfish@{server.secret}", SourceError, "wrong user or password"),
+        (f"rtsp://{server.secret}", SourceError, "wrong user or password"),
+        (f"{server.plain}r", SourceNotFound, "knows no such stream"),
+        (server.sound, DecodeError, "no video"),
+    ]
+    for url, kind, words in cases:
+        start = time.monotonic()
+        with pytest.raises(kind, match=words) as caught:
+            open_source(url)
+        assert time.monotonic() - start < 3
+        assert "\n" not in str(caught.value)
+        assert "swordfish" not in f"{caught.value!r}{caught.value.__cause__!r}"
+
+
+@needs_rtsp_server
+def test_a_slow_reader_gets_the_newest_picture(server: RtspServer) -> None:
+    with opened(server.plain) as source:
+        frames, ages = [], []
+        for _ in range(12):
+            time.sleep(0.1)
+            frame = source.read()
+            assert frame is not None
+            frames.append(frame)
+            assert frame.decoded_at_s is not None
+            ages.append(time.perf_counter() - frame.decoded_at_s)
+        assert max(ages) < 0.1
+        assert frames[-1].index - frames[0].index > 20  # what came between is passed over
+
+
+@needs_rtsp_server
+def test_a_stream_comes_back_after_its_server_did(server: RtspServer) -> None:
+    frames: list[Frame] = []
+    with opened(server.plain) as source:
+        reader = threading.Thread(target=lambda: frames.extend(source), daemon=True)
+        reader.start()
+        for round_ in range(3):
+            time.sleep(0.5)
+            server.kill()
+            wait_for(lambda: source.health.state == "reconnecting", 5)
+            time.sleep(0.7)
+            server.start()
+            assert wait_for(lambda: source.health.state == "receiving", 10) < 4
+            assert source.health.reconnects == round_ + 1
+        before = source.health.age_s
+        assert before < 2
+    reader.join(5)
+    assert not reader.is_alive()
+    times = [frame.time_s for frame in frames]
+    assert all(b > a for a, b in pairwise(times))
+    gaps = [b - a for a, b in pairwise(times) if b - a > 0.5]
+    assert len(gaps) == 3
+    assert all(0.7 < gap < 5 for gap in gaps)
+    assert [line for line in source.warnings if "opened anew" in line]
+
+
+@needs_rtsp_server
+def test_a_silent_server_is_noticed_within_a_second_or_so(server: RtspServer) -> None:
+    with opened(server.plain) as source:
+        take(source, 5)
+        os.kill(server.process.pid, signal.SIGSTOP)
+        assert wait_for(lambda: source.health.state != "receiving", 3) < 1.5
+        os.kill(server.process.pid, signal.SIGCONT)
+        wait_for(lambda: source.health.state == "receiving", 10)
+        assert take(source, 5)
+
+
+@needs_rtsp_server
+def test_closing_does_not_wait_for_the_stream(server: RtspServer) -> None:
+    source = opened(server.plain)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    start = time.monotonic()
+    source.close()
+    assert time.monotonic() - start < 0.5
+    assert source.read() is None
+    os.kill(server.process.pid, signal.SIGCONT)
+    wait_for(lambda: source.released, 5)
+
+
+SECRET = st.text(st.characters(codec="ascii", min_codepoint=33), min_size=6, max_size=20)
+
+
+@given(
+    scheme=st.sampled_from(["rtsp", "http", "srt", "tcp", "RTSPS"]),
+    user=SECRET,
+    password=SECRET,
+    port=st.integers(1, 65535),
+    encoded=st.booleans(),
+)
+@example(scheme="rtsp", user="me@home", password="pass/w:rd@?#", port=554, encoded=False)
+def test_no_secret_is_shown(scheme: str, user: str, password: str, port: int, encoded: bool) -> None:
+    name, word = (quote(text, safe="") if encoded else text for text in (f"USER{user}", f"WORD{password}"))
+    for url in (
+        f"{scheme}://{name}:{word}@camera.local:{port}/live",
+        f"{scheme}://camera.local:{port}/live?user={name}&password={word}",
+        f"{scheme}://camera.local/live#{word}",
+    ):
+        text = shown(url)
+        assert "USER" not in text
+        assert "WORD" not in text
+        assert text.startswith(f"{scheme.lower()}://")
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("rtsp://me:word@10.0.0.7:554/stream1", "rtsp://10.0.0.7:554/stream1"),
+        ("rtsp://[fe80::1]:8554/a/b", "rtsp://[fe80::1]:8554/a/b"),
+        ("HTTPS://host/clip.mp4?token=1", "https://host/clip.mp4"),
+        ("rtsp://[broken", "rtsp://…"),
+    ],
+)
+def test_what_is_shown_of_an_address(url: str, text: str) -> None:
+    assert shown(url) == text
