@@ -34,11 +34,12 @@ def open_source(
 
     `spec` is a camera index or /dev/videoN, the address of a stream (rtsp, http, tcp, udp, rtp, rtmp), a
     video file, a folder, glob pattern or file of pictures, `-` for standard input, `lavfi:GRAPH` for an
-    FFmpeg test graph in real time, or `synth:NAME` for a rendered scene. A Path is a file or folder whatever its name,
-    and so is the name of one that exists. `size` (width, height) in px, `frame_rate` in Hz and `pixel_format` are requests to a camera and ignored
-    elsewhere; `threads` is the number of decoder threads, 0 for one per core. `decoder` 'cuda' decodes
-    video on a GPU and leaves it there, as does 'auto' where that is possible; where it is not, 'cuda' says
-    why in `warnings`. Of a recording only the frames of `part` are read.
+    FFmpeg test graph in real time, or `synth:NAME` for a rendered scene. A Path is a file or folder whatever
+    its name, and so is the name of one that exists. `size` (width, height) in px, `frame_rate` in Hz and
+    `pixel_format` are requests to a camera and ignored elsewhere; `threads` is the number of decoder threads,
+    0 for one per core. `decoder` 'cuda' decodes video on a GPU and leaves it there, as does 'auto' where that
+    is possible; where it is not, 'cuda' says why in `warnings`. Of a recording only the frames of `part` are
+    read.
 
     Raises SourceNotFound, DecodeError or SourceError, each with one line that says what to do.
     """
