@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from horizon_rt.cli.style import current_style, write_record
 from horizon_rt.reports.table import Table
+from horizon_rt.sources.address import is_address, shown
 from horizon_rt.system.messages import printable
+from horizon_rt.system.process import hide_argument
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Sanitised",
+    "hide_secrets",
     "lens_rows",
     "print_advice",
     "print_first_use",
@@ -53,6 +56,18 @@ def print_warning(console: Console, line: str, *, kind: str = "warning") -> None
     quiet, console.quiet = console.quiet, False
     print_line(console, line)
     console.quiet = quiet
+
+
+def hide_secrets(source: str, console: Console) -> None:
+    """Keep the secrets of a stream's address out of the list of processes, or say that they stand there."""
+    if not is_address(source) or (instead := shown(source)) == source:
+        return
+    if not hide_argument(source, instead):
+        print_warning(
+            console,
+            "others on this machine can read the address in the list of processes; "
+            'pip install "horizon-rt[live]" hides it',
+        )
 
 
 class Sanitised:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from horizon_rt.cli.console import (
+    hide_secrets,
     print_advice,
     print_first_use,
     print_lens,
@@ -26,7 +27,10 @@ __all__ = ["live"]
 @takes(options=LiveOptions, omit=PART)
 def live(
     source: Annotated[
-        str, typer.Argument(help="Camera index, /dev/video0, file, lavfi:…, synth:SCENE, or - for a pipe.")
+        str,
+        typer.Argument(
+            help="Camera index, /dev/video0, rtsp://… or another address, file, synth:SCENE, or - for a pipe."
+        ),
     ],
     telemetry: Annotated[
         list[str] | None,
@@ -39,10 +43,11 @@ def live(
     *,
     options: LiveOptions,
 ) -> None:
-    """Show the horizon of a camera live; q or Esc ends it, s saves a picture.
+    """Show the horizon of a camera or stream live; q or Esc ends it, s saves a picture.
 
-    A slow machine drops frames rather than fall behind. Ctrl-C ends it too, with all files whole. A recording
-    plays at its own speed; to get all of its frames use `track`.
+    A slow machine drops frames rather than fall behind. A stream that breaks off is opened anew until it is
+    back. Ctrl-C ends it too, with all files whole. A recording plays at its own speed; to get all of its
+    frames use `track`.
     """
     from horizon_rt.pipeline.run import Outputs, open_in_background, run
     from horizon_rt.sinks import display_available
@@ -50,6 +55,7 @@ def live(
 
     requested = None if size is None else parse_size(size)
     console = make_console()
+    hide_secrets(source, console)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
         opened = open_in_background(
             lambda: open_source(source, size=requested, frame_rate=fps, decoder=options.source_decoder)
@@ -63,7 +69,7 @@ def live(
             print_warning(console, "--size and --fps are for cameras; this source has its own")
         outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=record, window=window)
         print_first_use(console)
-        with status_line(console, quiet=window) as on_frame:
+        with status_line(console, opened, quiet=window) as on_frame:
             summary = run(opened, options, outputs, real_time=True, on_frame=on_frame)
         print_summary(summary, outputs.paths, console)
         print_lens(options, outputs, console)

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+    from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
     from horizon_rt.pipeline.stages import OnFrame
-    from horizon_rt.sources import SourceInfo
+    from horizon_rt.sources import Source, SourceInfo
 
 __all__ = ["bars", "count_progress", "progress", "status_line", "training_progress"]
 
@@ -150,16 +151,36 @@ def training_progress(console: Console) -> Iterator[Callable[[str, int, int, flo
 
 
 @contextmanager
-def status_line(console: Console, *, quiet: bool = False) -> Iterator[OnFrame | None]:
-    """Roll and pitch of the newest frame in one line of the terminal; nothing elsewhere."""
+def status_line(console: Console, source: Source, *, quiet: bool = False) -> Iterator[OnFrame | None]:
+    """Roll and pitch of the newest frame in one line of the terminal, or that its source has fallen silent;
+    nothing elsewhere.
+    """
     if current_style().progress == "jsonl":
         with _Records().start("live", None) as task:
             yield lambda _frame, horizon: task.advance(state=horizon.state)
     elif quiet or not console.is_terminal:
         yield None
     else:
-        with console.status("waiting for the first frame") as status:
-            yield lambda _frame, horizon: status.update(_one_line(horizon))
+        line = _LiveLine(source)
+        with console.status(line):
+            yield line.update
+
+
+class _LiveLine:
+    """What is told of a live source now, each time that it is drawn."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._horizon: Horizon | None = None
+
+    def update(self, _frame: Frame, horizon: Horizon) -> None:
+        self._horizon = horizon
+
+    def __rich__(self) -> str:
+        health = self._source.health
+        if health is not None and health.state != "receiving":
+            return f"{health.state}, no picture for {health.age_s:.0f} s"
+        return "waiting for the first frame" if self._horizon is None else _one_line(self._horizon)
 
 
 def _one_line(horizon: Horizon) -> str:

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from horizon_rt.pipeline.run import Outputs
     from horizon_rt.sources import Source, SourceInfo
 
-from horizon_rt.cli.console import print_advice, print_first_use, print_lens, print_line, print_summary
+from horizon_rt.cli.console import (
+    hide_secrets,
+    print_advice,
+    print_first_use,
+    print_lens,
+    print_line,
+    print_summary,
+)
 from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import progress
 from horizon_rt.cli.style import make_console
@@ -45,6 +52,7 @@ def track(
     from horizon_rt.pipeline.run import Outputs, open_in_background, run
 
     console = make_console()
+    hide_secrets(source[0], console)
     opened = open_in_background(lambda: _open(source, options))
     asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
     outputs = _outputs(out, asked, opened.info)

@@ -17,12 +17,25 @@ from horizon_rt.errors import SourceError
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
 
-__all__ = ["Source", "SourceInfo", "SourceKind", "WrappedSource", "as_live"]
+__all__ = ["Health", "Receiving", "Source", "SourceInfo", "SourceKind", "WrappedSource", "as_live"]
 
 _log = logging.getLogger(__name__)
 
 
 SourceKind = Literal["file", "images", "device", "stdin", "synthetic", "network"]
+
+
+Receiving = Literal["receiving", "stalled", "reconnecting", "ended"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How a live source fares: `age_s` of its newest frame, how often it was opened anew, and why last."""
+
+    state: Receiving
+    age_s: float
+    reconnects: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +102,11 @@ class Source(ABC):
             return as_live(frame) if frame is not None and self.info.live else frame
         finally:
             self._release_if_closing()
+
+    @property
+    def health(self) -> Health | None:
+        """How a source fares that may fall silent and come back; None of others."""
+        return None
 
     def reopen(self) -> Source:
         """Open the same once more, from its start; this source may be closed by then.

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -37,10 +37,10 @@ from horizon_rt.errors import DecodeError, HorizonError, SourceError, SourceNotF
 from horizon_rt.frame import Frame
 from horizon_rt.imaging.opening import describe
 from horizon_rt.sources.address import shown
-from horizon_rt.sources.base import Source, SourceInfo
+from horizon_rt.sources.base import Health, Receiving, Source, SourceInfo
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 
-__all__ = ["Health", "NetworkSource", "open_network"]
+__all__ = ["NetworkSource", "open_network"]
 
 _log = logging.getLogger(__name__)
 
@@ -54,18 +54,6 @@ _LEAST_INTERVAL_S = 1e-3
 _MORE_S = 0.1  # until a stream that has stalled is opened anew
 _PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt,rtmp,rtmps,hls"
 _UNSTAMPED = frozenset({"mpjpeg", "mjpeg"})  # formats whose pictures carry no time of their own
-
-Receiving = Literal["receiving", "stalled", "reconnecting", "ended"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """How a live source fares: `age_s` of its newest frame, how often it was opened anew, and why last."""
-
-    state: Receiving
-    age_s: float
-    reconnects: int = 0
-    reason: str = ""
 
 
 def open_network(url: str, *, transport: Literal["tcp", "udp"] = "tcp", threads: int = 0) -> Source:

@@ -9,6 +9,7 @@ from horizon_rt.errors import MissingExtra
 __all__ = ["EXTRAS", "is_installed", "require"]
 
 EXTRAS = {
+    "live": ("setproctitle",),
     "label": ("starlette", "uvicorn"),
     "onnx": ("onnxruntime", "onnx", "onnxscript"),
     "openvino": ("openvino", "onnx", "onnxscript"),
