@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from horizon_rt.sources.address import is_address, shown
+from horizon_rt.system.address import is_address, shown
 from horizon_rt.system.messages import printable
 
 __all__ = ["HELP_NAMES", "Command", "Group"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from horizon_rt.cli.style import current_style, write_record
 from horizon_rt.reports.table import Table
-from horizon_rt.sources.address import is_address, shown
+from horizon_rt.system.address import is_address, shown
 from horizon_rt.system.messages import printable
 from horizon_rt.system.process import hide_argument
 

@@ -36,9 +36,9 @@ from av.error import (
 from horizon_rt.errors import DecodeError, HorizonError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame
 from horizon_rt.imaging.opening import describe
-from horizon_rt.sources.address import shown
 from horizon_rt.sources.base import Health, Receiving, Source, SourceInfo
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
+from horizon_rt.system.address import shown
 
 __all__ = ["NetworkSource", "open_network"]
 

@@ -11,9 +11,9 @@ from typing import get_args
 from horizon_rt.errors import SourceError
 from horizon_rt.imaging.suffixes import is_still
 from horizon_rt.options import WHOLE, DecoderChoice, Part
-from horizon_rt.sources.address import is_address
 from horizon_rt.sources.base import Source
 from horizon_rt.sources.part import part_of
+from horizon_rt.system.address import is_address
 
 __all__ = ["open_source"]
 

@@ -250,8 +250,8 @@ def test_frames_of_a_live_source_know_it(clip: Path) -> None:
 
 
 def test_one_pipe_is_recommended_everywhere(cli: RunCli) -> None:
-    assert f"{FFMPEG_COPY} | horizon-rt track -" in cli("track", "rtsp://camera/1").err
-    assert f"{FFMPEG_COPY} | horizon-rt track -" in (ROOT / "README.md").read_text()
+    assert f"{FFMPEG_COPY} | horizon-rt live -" in cli("live", "srt://127.0.0.1:1").err
+    assert f"{FFMPEG_COPY} | horizon-rt live -" in (ROOT / "README.md").read_text()
 
 
 @needs_ffmpeg

@@ -19,8 +19,8 @@ from support.streams import RtspServer, free_port, needs_rtsp_server, sender
 from horizon_rt.errors import DecodeError, HorizonError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame
 from horizon_rt.sources import open_source
-from horizon_rt.sources.address import shown
 from horizon_rt.sources.network import NetworkSource
+from horizon_rt.system.address import shown
 
 H264 = ("-c:v", "libx264", "-tune", "zerolatency", "-g", "15")
 
