@@ -37,6 +37,13 @@ def live(
         typer.Option(metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Record the overlay to this video.")] = None,
+    link: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Send telemetry: mavlink://, nmea://, json:// or mqtt://HOST…; repeatable.",
+        ),
+    ] = None,
     window: Annotated[bool, typer.Option(help="Show a window where there is a display.")] = True,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Picture size to ask a camera for.")] = None,
     fps: Annotated[float | None, typer.Option(min=1, help="Frame rate to ask a camera for.")] = None,
@@ -55,19 +62,22 @@ def live(
 
     requested = None if size is None else parse_size(size)
     console = make_console()
-    hide_secrets(source, console)
+    for address in (source, *(link or ())):
+        hide_secrets(address, console)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
         opened = open_in_background(
             lambda: open_source(source, size=requested, frame_rate=fps, decoder=options.source_decoder)
         )
         if window and not display_available():
-            idle = not (telemetry or record)
+            idle = not (telemetry or record or link)
             hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
             print_warning(console, f"no display: going on without a window{hint}")
             window = False
         if (size or fps) and opened.info.kind != "device":
             print_warning(console, "--size and --fps are for cameras; this source has its own")
-        outputs = Outputs(telemetry=tuple(telemetry or ()), overlay=record, window=window)
+        outputs = Outputs(
+            telemetry=tuple(telemetry or ()), overlay=record, window=window, links=tuple(link or ())
+        )
         print_first_use(console)
         with status_line(console, opened, quiet=window) as on_frame:
             summary = run(opened, options, outputs, real_time=True, on_frame=on_frame)

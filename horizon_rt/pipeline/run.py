@@ -15,6 +15,7 @@ from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import OutputError, SourceError
+from horizon_rt.links import open_link
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
@@ -40,11 +41,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a window."""
+    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a window; and
+    the addresses of links.
+    """
 
     telemetry: tuple[str, ...] = ()
     overlay: Path | None = None
     window: bool = False
+    links: tuple[str, ...] = ()
 
     @property
     def shows_pictures(self) -> bool:
@@ -255,7 +259,8 @@ def _open_sinks(
         pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, sound_from)))
     if outputs.window:
         pictures.append(kept(WindowSink(context, overlay)))
-    return [*(kept(TelemetrySink(target, context)) for target in outputs.telemetry), *pictures]
+    telemetry = [kept(TelemetrySink(target, context)) for target in outputs.telemetry]
+    return [*telemetry, *(kept(open_link(address)) for address in outputs.links), *pictures]
 
 
 def _overlay_sink(target: Path, context: SinkContext, overlay: Overlay, sound_from: str | None) -> Sink:

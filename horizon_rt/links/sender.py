@@ -1,0 +1,124 @@
+"""A link as a sink: the newest horizon at a chosen rate, from a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from horizon_rt.frame import Frame
+from horizon_rt.horizon import Horizon
+from horizon_rt.sinks.base import Sink
+
+__all__ = ["Channel", "Counts", "LinkSink"]
+
+_log = logging.getLogger(__name__)
+
+_BEAT_S = 1.0
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 2.0
+_JOIN_S = 3.0
+
+
+class Channel(Protocol):
+    """An open link; every call may raise OSError, after which it is opened anew."""
+
+    def send(self, horizon: Horizon) -> None:
+        """Send the messages of a horizon."""
+
+    def beat(self) -> None:
+        """Called once a second, whether or not there are frames."""
+
+    def close(self) -> None:
+        """Give it back, with a word of farewell if the other side expects one."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a link did: horizons `sent`, `dropped` because the next one was there or nobody listened, and
+    `failures` of the connection.
+    """
+
+    sent: int = 0
+    dropped: int = 0
+    failures: int = 0
+
+
+class LinkSink(Sink):
+    """Sends the newest horizon, at most `rate_hz` times a second, to what `connect` opens.
+
+    It never raises and never waits: where the other side is slow or gone, horizons are dropped and counted,
+    and the link is opened anew with pauses of up to two seconds.
+    """
+
+    def __init__(self, name: str, connect: Callable[[], Channel], rate_hz: float) -> None:
+        self.name, self.counts = name, Counts()
+        self._connect, self._interval_s = connect, 1 / rate_hz
+        self._newest: Horizon | None = None
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
+        self._thread.start()
+
+    def _write(self, frame: Frame, horizon: Horizon) -> None:
+        with self._changed:
+            self.counts.dropped += self._newest is not None
+            self._newest = horizon
+            self._changed.notify_all()
+
+    def _finish(self) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(_JOIN_S)
+        _log.info("%s: %d sent, %d dropped", self.name, self.counts.sent, self.counts.dropped)
+
+    def _run(self) -> None:
+        pause_s = 0.0
+        while not self._wait(pause_s):
+            try:
+                channel = self._connect()
+            except OSError as error:
+                self._told(error, first=pause_s == 0.0)
+                pause_s = min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, 2 * pause_s))
+                continue
+            try:
+                self._serve(channel)
+            except OSError as error:
+                self._told(error, first=True)
+            pause_s = _SHORTEST_PAUSE_S
+            with suppress(OSError):
+                channel.close()
+
+    def _told(self, error: OSError, *, first: bool) -> None:
+        self.counts.failures += 1
+        if first:
+            _log.warning("%s: %s; trying again", self.name, error.strerror or type(error).__name__)
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for the end of the link at most so long; whether it has come."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closing, seconds)
+
+    def _serve(self, channel: Channel) -> None:
+        """Send until the sink is closed; raises OSError."""
+        send_s = time.monotonic()
+        beat_s = send_s + _BEAT_S
+        channel.beat()
+        while not self._closing:
+            with self._changed:
+                due_s = beat_s if self._newest is None else min(send_s, beat_s)
+                if not self._closing:
+                    self._changed.wait(max(0.0, due_s - time.monotonic()))
+            if self._newest is not None and time.monotonic() >= send_s:
+                with self._changed:
+                    horizon, self._newest = self._newest, None
+                channel.send(horizon)
+                self.counts.sent += 1
+                send_s = max(send_s, time.monotonic() - self._interval_s) + self._interval_s
+            if time.monotonic() >= beat_s:
+                channel.beat()
+                beat_s += _BEAT_S
