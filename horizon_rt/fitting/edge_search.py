@@ -32,7 +32,7 @@ FINE_PX = 0.5
 _LARGEST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _REFINE_FACTOR = 3.0  # between the steps of the search
-_MIN_POSTERIOR, _MIN_TRUST = 0.1, 0.1  # the second: the mean over the stations
+_MIN_POSTERIOR, _MIN_SUPPORT = 0.1, 1.0  # the second in nats
 _ROUNDED = 0.5  # rows, that a plane of the search is off by
 _LEFT_ROWS = 8.0  # standard deviation of the prior that a coarser step leaves
 
@@ -60,6 +60,7 @@ class _Plane(NamedTuple):
     sign: float
     posterior: float
     none: float
+    support: float
     beside: Moments
     others: Moments
     trust: Array
@@ -67,7 +68,7 @@ class _Plane(NamedTuple):
     @property
     def is_believed(self) -> bool:
         """Whether it is probable, and by what is seen, not by the prior alone."""
-        return self.posterior >= _MIN_POSTERIOR and float(self.trust.mean()) >= _MIN_TRUST
+        return self.posterior >= _MIN_POSTERIOR and self.support >= _MIN_SUPPORT
 
     def doubt(self, prior: Array) -> Array:
         """Covariance (2, 2) of what other planes, or none of these, would change; none leaves the prior."""

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from horizon_rt.fitting.order_statistics import order_statistic
 from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["Moments", "log_prior", "most_probable_plane"]
@@ -33,9 +34,9 @@ def most_probable_plane(
     precision: Array,
     log_posteriors: Array,
     trust: Array,
-) -> tuple[float, float, float, float, float, Moments, Moments]:
+) -> tuple[float, float, float, float, float, float, Moments, Moments]:
     """The maximum a posteriori plane: elevations at both ends, sign of its gradient, posterior probability;
-    and the probability of none.
+    the probability of none; and what the stations say for the plane, in nats.
 
     Each station has the likelihood of `evidence` (r, n/2) where a plane passes it, and that of its floor, as
     it may be hidden; `log_prior` is that of the squared distance from the middle by `precision` (2, 2). The
@@ -83,10 +84,11 @@ def most_probable_plane(
             value = _log_posterior(gains, first, last, precision, i, j, scale)
             if value > best:
                 best, bi, bj = value, i, j
-    sign = _trust(rows, gains, first, last, bi - half, bj - half, trust)
+    sign, support = _trust(rows, gains, first, last, bi - half, bj - half, trust)
     beside = naa / near, nab / near, nbb / near
     others = aa / seen, ab / seen, bb / seen
-    return (bi - half) / scale, (bj - half) / scale, sign, near / seen, 1 - total / seen, beside, others
+    a, b = (bi - half) / scale, (bj - half) / scale
+    return a, b, sign, near / seen, 1 - total / seen, support, beside, others
 
 
 @kernel(inline="always")
@@ -115,16 +117,29 @@ def _log_posterior(
 
 
 @kernel(fastmath=True)
-def _trust(rows: Array, gains: Array, first: Array, last: Array, a: float, b: float, trust: Array) -> float:
-    """Fill `trust` for a plane by its rows at both ends; returns the sign of its gradient."""
+def _trust(
+    rows: Array, gains: Array, first: Array, last: Array, a: float, b: float, trust: Array
+) -> tuple[float, float]:
+    """Fill `trust` for a plane by its rows at both ends; returns the sign of its gradient, and its support.
+
+    A station's support is the log likelihood of the plane's row over that of any row; trust is 1 where it is
+    that of the upper quartile of the stations, or more, and 0 where it is none. The plane's is the sum.
+    """
     count, pairs = gains.shape
-    gradient = 0.0
+    support, order = np.zeros(pairs), np.empty(pairs)
     for k in range(pairs):
         place = int(count // 2 + 0.5 + a * first[k] + b * last[k])
         if 0 < place < count - 1:
-            trust[2 * k] = trust[2 * k + 1] = 1.0 - math.exp(-gains[place, k])
-            for n in (2 * k, 2 * k + 1):
-                gradient += trust[n] * (rows[place + 1, n] - rows[place - 1, n])
-        else:
-            trust[2 * k] = trust[2 * k + 1] = 0.0
-    return 1.0 if gradient > 0.0 else -1.0
+            anywhere = 0.0
+            for i in range(count):
+                anywhere += math.exp(gains[i, k] - gains[place, k]) / count
+            support[k] = max(-math.log(anywhere), 0.0)
+        order[k] = support[k]
+    top = max(order_statistic(order, pairs, (3 * pairs) // 4), 1e-6)
+    gradient = 0.0
+    for k in range(pairs):
+        trust[2 * k] = trust[2 * k + 1] = min(support[k] / top, 1.0)
+        place = min(max(int(count // 2 + 0.5 + a * first[k] + b * last[k]), 1), count - 2)
+        for n in (2 * k, 2 * k + 1):
+            gradient += trust[n] * (rows[place + 1, n] - rows[place - 1, n])
+    return 1.0 if gradient > 0.0 else -1.0, support.sum()

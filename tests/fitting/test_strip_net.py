@@ -96,10 +96,9 @@ def test_the_most_probable_plane_is_that_of_a_search_by_hand(seed: int) -> None:
     assert search(evidence, floors, a, b, scale, precision) == pytest.approx(max(every)[0])
     assert found[2] == -1.0  # darker towards the sky
     assert found[3] > 0.9
-    assert (trust[shown > 0].mean(), trust[shown == 0].mean()) == (
-        pytest.approx(1, abs=0.05),
-        pytest.approx(0.5, abs=0.1),
-    )
+    assert found[5] > 20  # nats
+    assert trust[shown > 0].mean() > 0.9
+    assert trust[shown == 0].mean() < 0.4
 
 
 def test_where_none_is_more_probable_no_plane_is() -> None:
