@@ -33,14 +33,15 @@ _LARGEST_REACH = 0.15  # of the height
 _REACH_SD = 3.0
 _REFINE_FACTOR = 3.0  # between the steps of the search
 _MIN_POSTERIOR, _MIN_SUPPORT = 0.1, 1.0  # the second in nats
-_ROUNDED = 0.5  # rows, that a plane of the search is off by
+_ROUNDED = 12**-0.5  # rows: the standard deviation of what is rounded to whole ones
 _LEFT_ROWS = 8.0  # standard deviation of the prior that a coarser step leaves
 
 
 class Edge(NamedTuple):
     """An edge that may be the horizon: its plane, the strip along it, the sign of its luma gradient towards
-    the sky, the step of the search; covariances (2, 2) of the elevations at both ends, rad²: of its place,
-    and of all other planes that may be it; and the probabilities (n,) that the stations show it.
+    the sky, the step of the search; covariances (2, 2) of the elevations at both ends, rad²: of its place, of
+    all other planes that may be it, and of the rounding of its place, which is new in each frame; and how far
+    the stations show it (n,), 0 to 1.
     """
 
     up: UpVector
@@ -49,6 +50,7 @@ class Edge(NamedTuple):
     step_px: float
     place: Array
     others: Array
+    rounding: Array
     trust: Array
 
 
@@ -119,8 +121,8 @@ class EdgeSearch:
             near = self._stations.strip(up)
         if near is None:
             return None
-        place = _matrix(best.beside) + (_ROUNDED * step / near.mean_scale) ** 2 * np.eye(2)
-        return Edge(up, near, best.sign, step, place, doubt, best.trust)
+        rounding = (_ROUNDED * step / near.mean_scale) ** 2 * np.eye(2)
+        return Edge(up, near, best.sign, step, _matrix(best.beside), doubt, rounding, best.trust)
 
     def first_step_px(self, strip: Strip, prior: Array) -> float | None:
         """Between rows that reach as far as the elevations at both ends may be off; `prior` (2, 2) is their

@@ -20,6 +20,7 @@ Moments = tuple[float, float, float]
 _FREEDOM = 3.0  # degrees of freedom of the prior
 _NEAR = 3  # rows within which planes count as the same
 _STRIDE = 2  # of rows in the first search
+_FEW = 0.5  # of the largest support, which has full trust at least
 _TRAINED_STRIDE = 3  # that of the planes among which the logit of none was trained
 
 
@@ -42,8 +43,8 @@ def most_probable_plane(
     it may be hidden; `log_prior` is that of the squared distance from the middle by `precision` (2, 2). The
     probability is that of the plane and its neighbours, among all planes and none; then follow the second
     moments (aa, ab, bb) about it: of these neighbours, and what all others add. `log_posteriors` (r, r) is
-    filled, for the planes by their rows at both ends, and `trust` (n,) with the probabilities that stations
-    show the plane. `rows` (r, n) are the profiles.
+    filled, for the planes by their rows at both ends, and `trust` (n,), 0 to 1, with how far stations show
+    the plane. `rows` (r, n) are the profiles.
     """
     count, pairs = evidence.shape
     half, scale, floor = count // 2, 0.0, 0.0
@@ -107,9 +108,9 @@ def _log_posterior(
     a, b = float(i - half), float(j - half)
     value = 0.0
     for k in range(pairs):
-        place = int(half + 0.5 + a * first[k] + b * last[k])
-        if 0 <= place < count:
-            value += gains[place, k]
+        place = half + 0.5 + a * first[k] + b * last[k]
+        if 0.0 <= place < count:
+            value += gains[int(place), k]
     a, b = a / scale, b / scale
     return value + log_prior(
         precision[0, 0] * a * a + 2.0 * precision[0, 1] * a * b + precision[1, 1] * b * b
@@ -122,23 +123,24 @@ def _trust(
 ) -> tuple[float, float]:
     """Fill `trust` for a plane by its rows at both ends; returns the sign of its gradient, and its support.
 
-    A station's support is the log likelihood of the plane's row over that of any row; trust is 1 where it is
-    that of the upper quartile of the stations, or more, and 0 where it is none. The plane's is the sum.
+    A station's support is the log likelihood of the plane's row over that of any row, and the plane's is
+    their sum. Trust goes from 0, without support, to 1, at that of the upper quartile of the stations, or at
+    half the largest where few show the plane.
     """
     count, pairs = gains.shape
-    support, order = np.zeros(pairs), np.empty(pairs)
+    support, order, largest = np.zeros(pairs), np.empty(pairs), 0.0
     for k in range(pairs):
-        place = int(count // 2 + 0.5 + a * first[k] + b * last[k])
-        if 0 < place < count - 1:
+        place = count // 2 + 0.5 + a * first[k] + b * last[k]
+        if 1.0 <= place < count - 1:
             anywhere = 0.0
             for i in range(count):
-                anywhere += math.exp(gains[i, k] - gains[place, k]) / count
-            support[k] = max(-math.log(anywhere), 0.0)
-        order[k] = support[k]
-    top = max(order_statistic(order, pairs, (3 * pairs) // 4), 1e-6)
+                anywhere += math.exp(gains[i, k] - gains[int(place), k]) / count
+            support[k] = -math.log(anywhere)
+        order[k], largest = support[k], max(largest, support[k])
+    top = max(order_statistic(order, pairs, (3 * pairs) // 4), _FEW * largest, 1e-6)
     gradient = 0.0
     for k in range(pairs):
-        trust[2 * k] = trust[2 * k + 1] = min(support[k] / top, 1.0)
+        trust[2 * k] = trust[2 * k + 1] = min(max(support[k] / top, 0.0), 1.0)
         place = min(max(int(count // 2 + 0.5 + a * first[k] + b * last[k]), 1), count - 2)
         for n in (2 * k, 2 * k + 1):
             gradient += trust[n] * (rows[place + 1, n] - rows[place - 1, n])

@@ -26,6 +26,7 @@ __all__ = ["HorizonRefiner"]
 Array = NDArray[np.float64]
 
 _KEPT_SHARE, _GROWTH = 0.5, 4.0  # of the last key frame's stations and covariance
+_SHOWN = 0.5  # trust from which a station counts as one on the edge
 _NO_MASK = np.zeros((2, 2))
 _WINDOW_STEPS, _MIN_WINDOW_PX = 1.5, 2.0  # in which a station's maximum belongs to the edge
 
@@ -89,7 +90,7 @@ class HorizonRefiner:
         )
         others = edge.others + mask_share
         if on == 0:
-            on, others = int((edge.trust > 0.5).sum()), others + edge.place
+            on, formal, others = int((edge.trust > _SHOWN).sum()), edge.rounding, others + edge.place
         up = strip.moved(edge.up, first, last)
         fitted = self.uncertainty.of_edge(up, strip, formal, others, on)
         return replace(fitted, edge_sign=edge.sign)

@@ -26,7 +26,7 @@ def fit_subpixel(
 ) -> tuple[int, float, float, Array]:
     """Robust plane through the largest gradients of the stations, no more than `window` rows away.
 
-    Stations count by their `trust` (n,), the probability that they show the edge. Returns how many lie on it
+    Stations count by their `trust` (n,), 0 to 1. Returns how many lie on it
     (0: none that is consistent), its elevations at both ends, and their covariance (2, 2), rad², for stations
     that err independently.
     """

@@ -1,5 +1,6 @@
 """The strip net against PyTorch's convolutions, and the most probable plane against a search by hand."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def search(evidence: Array, floors: Array, first: int, last: int, scale: float, 
     shares = np.linspace(0, 1, NET_STATIONS)
     total = 0.0
     for k, share in enumerate(shares):
-        row = int(NET_ROWS // 2 + 0.5 + first * (1 - share) + last * share)
+        row = math.floor(NET_ROWS // 2 + 0.5 + first * (1 - share) + last * share)
         total += np.logaddexp(floors[k], evidence[row, k] if 0 <= row < NET_ROWS else -np.inf)
     ends = np.array([first, last]) / scale
     return float(total + log_prior(float(ends @ precision @ ends)))
