@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from horizon_rt.system.address import is_address, shown
+from horizon_rt.system.address import is_address, without_secrets
 from horizon_rt.system.messages import printable
 
 __all__ = ["HELP_NAMES", "Command", "Group"]
@@ -48,7 +48,7 @@ class Group(TyperGroup):
         """As the base says; a usage error that names `track` or `live` for a source without a command."""
         if ctx.parent is None and self.get_command(ctx, args[0]) is None and _is_source(args[0]):
             verb = "live" if _is_camera(args[0]) or is_address(args[0]) else "track"
-            named = [shown(word) if is_address(word) else word for word in args]
+            named = [without_secrets(word) for word in args]
             ctx.fail(f"'{named[0]}' is no command; did you mean: horizon-rt {shlex.join([verb, *named])}")
         return super().resolve_command(ctx, args)
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from horizon_rt.cli.style import current_style, write_record
 from horizon_rt.reports.table import Table
-from horizon_rt.system.address import is_address, shown
 from horizon_rt.system.messages import printable
-from horizon_rt.system.process import hide_argument
+from horizon_rt.system.process import arguments_tell, hide_arguments
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -58,14 +57,12 @@ def print_warning(console: Console, line: str, *, kind: str = "warning") -> None
     console.quiet = quiet
 
 
-def hide_secrets(source: str, console: Console) -> None:
-    """Keep the secrets of a stream's address out of the list of processes, or say that they stand there."""
-    if not is_address(source) or (instead := shown(source)) == source:
-        return
-    if not hide_argument(source, instead):
+def hide_secrets(console: Console) -> None:
+    """Keep the secrets of addresses out of the list of processes, or say that they stand there."""
+    if arguments_tell() and not hide_arguments():
         print_warning(
             console,
-            "others on this machine can read the address in the list of processes; "
+            "others on this machine can read the password in the list of processes; "
             'pip install "horizon-rt[live]" hides it',
         )
 

@@ -62,8 +62,7 @@ def live(
 
     requested = None if size is None else parse_size(size)
     console = make_console()
-    for address in (source, *(link or ())):
-        hide_secrets(address, console)
+    hide_secrets(console)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
         opened = open_in_background(
             lambda: open_source(source, size=requested, frame_rate=fps, decoder=options.source_decoder)

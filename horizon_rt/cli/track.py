@@ -24,6 +24,7 @@ from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import progress
 from horizon_rt.cli.style import make_console
 from horizon_rt.options import RunOptions
+from horizon_rt.system.address import without_secrets
 
 __all__ = ["track"]
 
@@ -52,7 +53,7 @@ def track(
     from horizon_rt.pipeline.run import Outputs, open_in_background, run
 
     console = make_console()
-    hide_secrets(source[0], console)
+    hide_secrets(console)
     opened = open_in_background(lambda: _open(source, options))
     asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
     outputs = _outputs(out, asked, opened.info)
@@ -83,7 +84,7 @@ def _open(sources: list[str], options: RunOptions) -> Source:
 
     suffixes = {Path(name).suffix.lower() for name in sources}
     if suffixes & VIDEO_SUFFIXES or not suffixes & IMAGE_SUFFIXES:
-        named = shlex.join(sources[:3]) + (" …" if len(sources) > 3 else "")
+        named = shlex.join(map(without_secrets, sources[:3])) + (" …" if len(sources) > 3 else "")
         raise typer.BadParameter(
             "several files are taken together if they are pictures; "
             f"for recordings use: horizon-rt batch {named} --out results"

@@ -17,6 +17,7 @@ from horizon_rt.label.session import Session
 from horizon_rt.options import RunOptions
 from horizon_rt.pipeline.run import camera_for, make_tracker, open_in_background
 from horizon_rt.sources import Source, open_source
+from horizon_rt.system.address import without_secrets
 from horizon_rt.system.extras import require
 from horizon_rt.system.interrupts import interrupts_call
 from horizon_rt.tracker import HorizonTracker
@@ -43,14 +44,14 @@ def open_labelling(
     require("label", "label")
     from horizon_rt.label.server import LabelServer
 
-    name = source if ":" in source or source == "-" else Path(source).resolve().name
+    name = without_secrets(source) if ":" in source or source == "-" else Path(source).resolve().name
     if Session.is_complete(folder):
         return LabelServer(Session(folder, source=name, every=1), lambda _: None, port=port)
     opened = open_in_background(lambda: open_source(source))
     with ExitStack() as undo:
         undo.callback(opened.close)
         if opened.info.live:
-            raise SourceError(f"{source} is live; record it first (horizon-rt live --record FILE)")
+            raise SourceError(f"{opened.info.name} is live; record it first (horizon-rt live --record FILE)")
         profile = camera_for(options, opened.info)
         run_length = spacing(opened.info, every=every, count=count)
         session = Session(folder, source=name, every=run_length)

@@ -52,4 +52,4 @@ class Nmea:
 
 
 def _degrees(value: float) -> str:
-    return f"{value + 0.0:.1f}" if math.isfinite(value) else ""
+    return f"{round(value, 1) + 0.0:.1f}" if math.isfinite(value) else ""  # −0.0 becomes 0.0

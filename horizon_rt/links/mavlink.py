@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 from horizon_rt.horizon import Horizon, State
 from horizon_rt.links.address import LinkAddress
@@ -54,7 +55,7 @@ class Mavlink:
         """See `formats.Encoder`."""
         status = _ACTIVE if self._state in ("tracking", "coasting") else _STANDBY
         heartbeat = self._mavlink.heartbeat_encode(_ONBOARD_COMPUTER, _NO_AUTOPILOT, 0, 0, status)
-        return bytes(heartbeat.pack(self._mavlink))
+        return self._pack(heartbeat)
 
     def _state_text(self, horizon: Horizon) -> bytes:
         before, self._state = self._state, horizon.state
@@ -64,7 +65,13 @@ class Mavlink:
             self._resets = (self._resets + 1) % 256
         severity = _INFO if self._state == "tracking" else _NOTICE
         text = self._mavlink.statustext_encode(severity, f"horizon {self._state}".encode())
-        return bytes(text.pack(self._mavlink))
+        return self._pack(text)
+
+    def _pack(self, message: Any) -> bytes:
+        """The bytes of a message, numbered as the one after the last."""
+        packed = bytes(message.pack(self._mavlink))
+        self._mavlink.seq = (self._mavlink.seq + 1) % 256
+        return packed
 
     def _ms(self) -> int:
         return int(1e3 * (time.monotonic() - self._boot_s)) % 2**32
@@ -72,7 +79,7 @@ class Mavlink:
     def _attitude(self, horizon: Horizon) -> bytes:
         roll, pitch, roll_rate, pitch_rate = _radians(horizon)
         message = self._mavlink.attitude_encode(self._ms(), roll, pitch, 0.0, roll_rate, pitch_rate, 0.0)
-        return bytes(message.pack(self._mavlink))
+        return self._pack(message)
 
     def _odometry(self, horizon: Horizon) -> bytes:
         roll, pitch, roll_rate, pitch_rate = _radians(horizon)
@@ -98,7 +105,7 @@ class Mavlink:
             estimator_type=_VISION,
             quality=max(1, round(100 * horizon.observation.confidence)),
         )
-        return bytes(message.pack(self._mavlink))
+        return self._pack(message)
 
 
 def _radians(horizon: Horizon) -> tuple[float, float, float, float]:

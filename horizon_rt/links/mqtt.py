@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 
 from horizon_rt._version import __version__
 from horizon_rt.horizon import Horizon
@@ -43,26 +44,31 @@ class MqttChannel:
         if address.user is not None:
             self._client.username_pw_set(address.user, address.password)
         self._client.will_set(f"{self._topic}/status", "offline", retain=True)
-        self._refusal = ""
+        self._refusal, self._announced = "", False
+        self._answer = threading.Event()
         self._client.on_connect = self._answered
         self._client.connect(address.host, address.port, _KEEP_ALIVE_S)
         self._client.loop_start()
-        self._announced = False
+        if not self._answer.wait(_TIMEOUT_S) or self._refusal:
+            self._client.loop_stop()
+            raise PermissionError(0, f"the broker refuses: {self._refusal or 'no answer'}")
 
     def _answered(
         self, client: object, data: object, flags: object, reason: object, properties: object
     ) -> None:
+        self._announced = False
         if getattr(reason, "is_failure", False):
             self._refusal = str(reason)
+        self._answer.set()
 
     def send(self, horizon: Horizon) -> None:
-        """See `sender.Channel`."""
+        """See `sender.Channel`; raises OSError while there is no connection."""
+        if not self._client.is_connected():
+            raise ConnectionError(0, "the broker is gone")
         self._publish("state", json.dumps(horizon.to_dict(), separators=(",", ":"), allow_nan=False))
 
     def beat(self) -> None:
         """See `sender.Channel`."""
-        if self._refusal:
-            raise PermissionError(0, f"the broker refuses: {self._refusal}")
         if not self._announced and self._client.is_connected():
             self._announced = True
             self._publish("status", "online", retain=True)

@@ -9,7 +9,7 @@ from horizon_rt.horizon import Horizon
 from horizon_rt.links.address import LinkAddress, parse_link
 from horizon_rt.links.formats import Encoder, JsonLines, Nmea
 from horizon_rt.links.sender import LinkSink
-from horizon_rt.links.transport import open_transport
+from horizon_rt.links.transport import open_way
 from horizon_rt.system.extras import require
 
 __all__ = ["open_link"]
@@ -19,18 +19,18 @@ class _Bytes:
     """A format over a way for bytes; see `sender.Channel`."""
 
     def __init__(self, address: LinkAddress, encoder: Encoder) -> None:
-        self._transport, self._encoder = open_transport(address), encoder
+        self._way, self._encoder = open_way(address), encoder
 
     def send(self, horizon: Horizon) -> None:
         if data := self._encoder.encode(horizon):
-            self._transport.send(data)
+            self._way.send(data)
 
     def beat(self) -> None:
         if data := self._encoder.idle():
-            self._transport.send(data)
+            self._way.send(data)
 
     def close(self) -> None:
-        self._transport.close()
+        self._way.close()
 
 
 def open_link(text: str) -> LinkSink:

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 _BEAT_S = 1.0
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 2.0
-_JOIN_S = 3.0
+_JOIN_S, _TOLD_EVERY_S = 3.0, 10.0
 
 
 class Channel(Protocol):
@@ -59,7 +59,7 @@ class LinkSink(Sink):
         self._connect, self._interval_s = connect, 1 / rate_hz
         self._newest: Horizon | None = None
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing, self._told_s = False, -_TOLD_EVERY_S
         self._thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
         self._thread.start()
 
@@ -79,24 +79,26 @@ class LinkSink(Sink):
     def _run(self) -> None:
         pause_s = 0.0
         while not self._wait(pause_s):
+            sent = self.counts.sent
             try:
                 channel = self._connect()
-            except OSError as error:
-                self._told(error, first=pause_s == 0.0)
-                pause_s = min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, 2 * pause_s))
-                continue
-            try:
-                self._serve(channel)
-            except OSError as error:
-                self._told(error, first=True)
-            pause_s = _SHORTEST_PAUSE_S
-            with suppress(OSError):
-                channel.close()
+                try:
+                    self._serve(channel)
+                finally:
+                    with suppress(OSError):
+                        channel.close()
+            except Exception as error:  # whatever a library raises: nobody else would learn of it
+                self._told(error)
+            worked = self.counts.sent > sent
+            pause_s = _SHORTEST_PAUSE_S if worked or not pause_s else min(_LONGEST_PAUSE_S, 2 * pause_s)
 
-    def _told(self, error: OSError, *, first: bool) -> None:
+    def _told(self, error: Exception) -> None:
         self.counts.failures += 1
-        if first:
-            _log.warning("%s: %s; trying again", self.name, error.strerror or type(error).__name__)
+        now_s = time.monotonic()
+        if now_s - self._told_s > _TOLD_EVERY_S:
+            self._told_s = now_s
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            _log.warning("%s: %s; trying again", self.name, reason)
 
     def _wait(self, seconds: float) -> bool:
         """Wait for the end of the link at most so long; whether it has come."""
@@ -104,21 +106,24 @@ class LinkSink(Sink):
             return self._changed.wait_for(lambda: self._closing, seconds)
 
     def _serve(self, channel: Channel) -> None:
-        """Send until the sink is closed; raises OSError."""
+        """Send until the sink is closed, and then what still waits; raises OSError."""
         send_s = time.monotonic()
         beat_s = send_s + _BEAT_S
         channel.beat()
-        while not self._closing:
+        while True:
             with self._changed:
                 due_s = beat_s if self._newest is None else min(send_s, beat_s)
                 if not self._closing:
                     self._changed.wait(max(0.0, due_s - time.monotonic()))
-            if self._newest is not None and time.monotonic() >= send_s:
-                with self._changed:
+                closing, horizon = self._closing, None
+                if self._newest is not None and (closing or time.monotonic() >= send_s):
                     horizon, self._newest = self._newest, None
+            if horizon is not None:
                 channel.send(horizon)
                 self.counts.sent += 1
                 send_s = max(send_s, time.monotonic() - self._interval_s) + self._interval_s
+            if closing:
+                return
             if time.monotonic() >= beat_s:
                 channel.beat()
                 beat_s += _BEAT_S

@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 from horizon_rt.links.address import LinkAddress
 
-__all__ = ["Transport", "open_transport"]
+__all__ = ["Way", "open_way"]
 
 _TIMEOUT_S = 2.0
 _BAUD = 57600
 
 
-class Transport(Protocol):
+class Way(Protocol):
     """An open way for bytes."""
 
     def send(self, data: bytes) -> None:
@@ -67,7 +67,7 @@ class _Serial:
         self._port.close()
 
 
-def open_transport(address: LinkAddress) -> Transport:
+def open_way(address: LinkAddress) -> Way:
     """Open the way that an address names; raises OSError."""
     if address.transport == "serial":
         return _Serial(address)

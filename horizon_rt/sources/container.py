@@ -178,7 +178,9 @@ class ContainerSource(Source):
         if self._count == 0 or self._closing.is_set() or self.released:
             return
         name, decoder, repaired = self._options.name, self._decoder, self._clock.repaired
-        if decoder.gave_up:
+        if decoder.gave_up and not decoder.errors:
+            self.warn(f"{name}: {decoder.last_error}")
+        elif decoder.gave_up:
             self.warn(f"{name}: stopped after {decoder.errors} errors ({decoder.last_error})")
         elif decoder.errors:
             self.warn(f"{name}: {decoder.errors} damaged packets skipped ({decoder.last_error})")

@@ -13,10 +13,8 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Literal
 
 import av
 from av.container import InputContainer
@@ -39,6 +37,7 @@ from horizon_rt.imaging.opening import describe
 from horizon_rt.sources.base import Health, Receiving, Source, SourceInfo
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.system.address import shown
+from horizon_rt.system.messages import error_line
 
 __all__ = ["NetworkSource", "open_network"]
 
@@ -46,18 +45,26 @@ _log = logging.getLogger(__name__)
 
 _OPEN_TIMEOUT_S = 5.0
 _STALL_S, _PLAYLIST_STALL_S = 1.0, 15.0  # beside two frame intervals; a playlist is read in pieces
+_RECORDING_PATIENCE_S = 30.0
+_LIVE_OPTIONS = {
+    "fflags": "nobuffer",
+    "analyzeduration": "200000",
+    "rtsp_transport": "tcp",
+    "overrun_nonfatal": "1",
+    "fifo_size": "50000",
+}
 _LONGEST_PAUSE_S = 0.5
 _SHORTEST_PAUSE_S = 0.1
 _TOLD_EVERY_S = 10.0
 _DRIFT_S = 1.0  # between a stream's own clock and that of this machine, beyond which it has jumped
 _LEAST_INTERVAL_S = 1e-3
-_MORE_S = 0.1  # until a stream that has stalled is opened anew
+_LOOK_S = 0.1
 _PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt,rtmp,rtmps,hls"
 _UNSTAMPED = frozenset({"mpjpeg", "mjpeg"})  # formats whose pictures carry no time of their own
 
 
-def open_network(url: str, *, transport: Literal["tcp", "udp"] = "tcp", threads: int = 0) -> Source:
-    """Open a stream by its address; RTSP comes over `transport`.
+def open_network(url: str, *, threads: int = 0) -> Source:
+    """Open a stream by its address; RTSP comes over TCP.
 
     What has a length, such as a file on a web server, is a recording and is read as one. Raises
     SourceNotFound where nothing answers, SourceError where it may not be read and DecodeError where it holds
@@ -65,7 +72,7 @@ def open_network(url: str, *, transport: Literal["tcp", "udp"] = "tcp", threads:
     """
 
     patience_s = _PLAYLIST_STALL_S if ".m3u8" in url.lower() else _STALL_S
-    connect = partial(_connect, url, transport, threads, patience_s)
+    connect = partial(_connect, url, threads, patience_s)
     first = connect()
     return NetworkSource(first, connect, patience_s) if first.info.live else first
 
@@ -75,15 +82,14 @@ class NetworkSource(Source):
     `patience_s` and two frame intervals without a frame.
     """
 
-    def __init__(
-        self, first: ContainerSource, connect: Callable[[], ContainerSource], patience_s: float
-    ) -> None:
+    def __init__(self, first: Source, connect: Callable[[], Source], patience_s: float) -> None:
         super().__init__()
         self._patience_s = patience_s
         self.info: SourceInfo = first.info
         self._connect, self._current = connect, first
         self._changed = threading.Condition()
         self._newest: Frame | None = None
+        self._failure: Exception | None = None
         self._state: Receiving = "receiving"
         self._reason, self._reconnects, self._count = "", 0, 0
         self._started_s = self._arrived_s = time.monotonic()
@@ -106,9 +112,15 @@ class NetworkSource(Source):
 
     def _next_frame(self) -> Frame | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._newest is not None or self._closing.is_set())
+            self._changed.wait_for(
+                lambda: self._newest is not None or self._closing.is_set() or self._failure is not None
+            )
             frame, self._newest = self._newest, None
-            return None if self._closing.is_set() else frame
+        if self._closing.is_set():
+            return None
+        if frame is None and self._failure is not None:
+            raise SourceError(f"{self.info.name}: {error_line(self._failure)}")
+        return frame
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -121,18 +133,46 @@ class NetworkSource(Source):
         self._current.close()
 
     def _receive(self) -> None:
-        """Keep the newest frame, from one connection after the other, until the source is closed."""
-        while not self._closing.is_set():
-            with suppress(HorizonError):
-                for frame in self._current:
-                    self._keep(frame)
-                    if self._closing.is_set():
-                        break
-            reason = self._current.warnings[-1] if self._current.warnings else "the stream ended"
+        """Read one connection after the other, until the source is closed."""
+        try:
+            while not self._closing.is_set():
+                reason = self._wait_for_end()
+                self._current.close()  # a reader that waits for data sees it when FFmpeg's own limit is over
+                if not self._closing.is_set():
+                    self._come_back(reason)
+        except Exception as error:  # nobody else would learn of it
+            self._fail(error)
+        finally:
+            self._state = "ended"
             self._current.close()
-            if not self._closing.is_set():
-                self._come_back(reason.removeprefix(f"{self.info.name}: "))
-        self._state = "ended"
+
+    def _wait_for_end(self) -> str:
+        """Have the connection read, until it ends or stalls; why it ended."""
+        ended = threading.Event()
+        self._arrived_s = time.monotonic()
+        threading.Thread(
+            target=self._read_out, args=(self._current, ended), name="stream", daemon=True
+        ).start()
+        while not self._closing.is_set() and time.monotonic() - self._arrived_s < self._stall_s:
+            if ended.wait(_LOOK_S):
+                return "it ended"
+        return "it fell silent"
+
+    def _read_out(self, current: Source, ended: threading.Event) -> None:
+        try:
+            for frame in current:
+                self._keep(current, frame)
+        except HorizonError as error:
+            _log.warning("%s", error)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            ended.set()
+
+    def _fail(self, error: Exception) -> None:
+        with self._changed:
+            self._failure = error
+            self._changed.notify_all()
 
     def _come_back(self, reason: str) -> None:
         """Open the stream anew, as often as it takes."""
@@ -140,7 +180,7 @@ class NetworkSource(Source):
         since_s, told_s, pause_s = time.monotonic(), -_TOLD_EVERY_S, 0.0
         while not self._closing.wait(pause_s * random.uniform(0.7, 1.3)):
             try:
-                self._current = self._connect()
+                current = self._connect()
             except HorizonError as error:
                 self._reason = str(error)
                 if time.monotonic() - told_s > _TOLD_EVERY_S:
@@ -148,13 +188,18 @@ class NetworkSource(Source):
                     _log.warning("%s; trying again", error)
                 pause_s = min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, 2 * pause_s))
                 continue
+            self._current = current
+            if self._closing.is_set():
+                return
             self._reconnects += 1
             self._state = "receiving"
             lost_s = time.monotonic() - since_s
-            self.warn(f"{self.info.name}: opened anew after {lost_s:.1f} s ({reason})")
+            _log.warning("%s: opened anew after %.1f s: %s", self.info.name, lost_s, reason)
             return
 
-    def _keep(self, frame: Frame) -> None:
+    def _keep(self, current: Source, frame: Frame) -> None:
+        if current is not self._current:
+            return
         now_s = time.monotonic()
         self._arrived_s = now_s
         timed = replace(frame, index=self._count, time_s=self._time(frame.time_s, now_s - self._started_s))
@@ -171,15 +216,18 @@ class NetworkSource(Source):
         return self._last_s
 
 
-def _connect(url: str, transport: str, threads: int, patience_s: float) -> ContainerSource:
+def _connect(url: str, threads: int, patience_s: float) -> ContainerSource:
     """One connection, with its first picture decoded."""
     name = shown(url)
     try:
-        container = _open(url, transport, patience_s)
+        container = _open(url, _LIVE_OPTIONS, patience_s)
+        # A live playlist has no length; a file on a server has one, of which no packet may be left out.
+        live = not container.duration or container.duration <= 0
+        if not live:
+            container.close()
+            container = _open(url, {}, _RECORDING_PATIENCE_S)
     except (FFmpegError, ValueError, UnicodeError) as error:
         raise _failure(name, error) from None  # its text holds the address as it is
-    # A live playlist has no length; a file on a server has one.
-    live = not container.duration or container.duration <= 0
     unstamped = container.format.name in _UNSTAMPED
     options = ContainerOptions(name=name, kind="network", threads=threads, live=live, by_arrival=unstamped)
     try:
@@ -188,16 +236,9 @@ def _connect(url: str, transport: str, threads: int, patience_s: float) -> Conta
         raise DecodeError(str(error).replace(url, name)) from None
 
 
-def _open(url: str, transport: str, patience_s: float) -> InputContainer:
-    options = {
-        "protocol_whitelist": _PROTOCOLS,
-        "fflags": "nobuffer",
-        "analyzeduration": "200000",
-        "rtsp_transport": transport,
-        "overrun_nonfatal": "1",
-        "fifo_size": "50000",
-    }
-    return av.open(url, "r", options=options, timeout=(_OPEN_TIMEOUT_S, patience_s + _MORE_S))
+def _open(url: str, options: dict[str, str], patience_s: float) -> InputContainer:
+    limits = (_OPEN_TIMEOUT_S, max(_OPEN_TIMEOUT_S, patience_s))
+    return av.open(url, "r", options={"protocol_whitelist": _PROTOCOLS} | options, timeout=limits)
 
 
 def _failure(name: str, error: Exception) -> SourceError:

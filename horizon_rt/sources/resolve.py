@@ -63,8 +63,8 @@ def open_source(
             open_source, spec, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads,
             decoder=decoder if source.on_gpu else "cpu", part=part,
         )  # fmt: skip
-    if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin"):
-        source.warn(f"{text}: decoded on the CPU: {_refusal()}")
+    if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin", "network"):
+        source.warn(f"{source.info.name}: decoded on the CPU: {_refusal()}")
     return source
 
 

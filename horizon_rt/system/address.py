@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["is_address", "shown"]
+__all__ = ["is_address", "shown", "without_secrets"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _KNOWN = frozenset({"rtsp", "rtsps", "rtp", "udp", "tcp", "http", "https", "srt", "rtmp", "rtmps"})
@@ -17,10 +17,15 @@ def is_address(text: str) -> bool:
     return found is not None and found[1].lower() in _KNOWN
 
 
+def without_secrets(text: str) -> str:
+    """What a user typed, as it may be told: an address of any kind as `shown`, all else as it is."""
+    return shown(text) if "://" in text else text
+
+
 def shown(url: str) -> str:
     """An address without what may be secret: user, password, query and fragment.
 
-    Of one that cannot be taken apart only the scheme is left.
+    Of one that cannot be taken apart for sure, as its password holds a / or ?, only the scheme is left.
     """
     scheme = url.partition("://")[0].lower()
     try:
@@ -28,10 +33,8 @@ def shown(url: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return f"{scheme}://…"
+    user, _, _ = parts.netloc.rpartition("@")
+    if "@" in f"{user}{parts.path}{parts.query}{parts.fragment}":
+        return f"{scheme}://…"
     host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}{'' if port is None else f':{port}'}{_path(parts.path)}"
-
-
-def _path(path: str) -> str:
-    """A password with a slash or a question mark in it ends up in what looks like the path."""
-    return "/…" if "@" in path or ":" in path else path
+    return f"{scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ def test_mavlink_over_udp_says_what_the_horizon_does() -> None:
     port = free_port()
     receiver = mavutil.mavlink_connection(f"udpin:127.0.0.1:{port}", source_system=250, dialect="common")
     seen: dict[str, list[Any]] = {}
+    every: list[Any] = []
     with open_link(f"mavlink://127.0.0.1:{port}?system=7") as sink:
         sink.write(frame(0), LOST)
         time.sleep(0.1)
@@ -61,7 +62,10 @@ def test_mavlink_over_udp_says_what_the_horizon_does() -> None:
         while (message := receiver.recv_match(blocking=True, timeout=0.3)) is not None:
             assert (message.get_srcSystem(), message.get_srcComponent()) == (7, 197)
             seen.setdefault(message.get_type(), []).append(message)
+            every.append(message)
     receiver.close()
+    numbers = [message.get_seq() for message in every]
+    assert numbers == [(numbers[0] + i) % 256 for i in range(len(numbers))]
     assert seen.keys() == {"HEARTBEAT", "ATTITUDE", "ODOMETRY", "STATUSTEXT"}
     attitude, odometry = seen["ATTITUDE"][-1], seen["ODOMETRY"][-1]
     assert math.degrees(attitude.roll) == pytest.approx(-35.0, abs=1e-4)
@@ -184,6 +188,33 @@ def test_a_receiver_that_does_not_read_holds_nobody_up() -> None:
         sink.abort()
 
 
+def test_the_last_horizon_is_sent_at_the_end() -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(3)
+        with open_link(f"json://127.0.0.1:{receiver.getsockname()[1]}?rate=1") as sink:
+            feed(sink, 5)
+        rows = [json.loads(receiver.recv(2000)) for _ in range(sink.counts.sent)]
+    assert rows[-1]["frame"] == 4
+    assert sink.counts.sent + sink.counts.dropped == 5
+
+
+def test_a_link_that_cannot_be_opened_is_told_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def beat(self) -> None:
+            raise RuntimeError("of a library")
+
+        def send(self, horizon: Horizon) -> None:
+            raise AssertionError("never reached")
+
+        def close(self) -> None:
+            pass
+
+    with LinkSink("broken", Broken, 10.0) as sink:
+        wait_for(lambda: sink.counts.failures > 2)
+    assert len(caplog.records) == 1
+
+
 def test_a_link_keeps_to_its_rate() -> None:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as receiver:
         receiver.bind(("127.0.0.1", 0))
@@ -266,6 +297,68 @@ def test_mqtt_with_discovery(broker: int) -> None:
     client.loop_stop()
 
 
+class Proxy:
+    """Passes bytes to a port of this machine, until it is cut."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                here, _ = self._socket.accept()
+            except OSError:
+                return
+            there = socket.create_connection(("127.0.0.1", self._to))
+            self._open += [here, there]
+            for one, other in ((here, there), (there, here)):
+                threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        try:
+            with one:
+                while data := one.recv(4096):
+                    other.sendall(data)
+        except OSError:
+            pass
+
+    def cut(self) -> None:
+        for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._open.clear()
+
+    def close(self) -> None:
+        self._socket.close()
+        self.cut()
+
+
+def test_mqtt_is_online_again_after_a_cut(broker: int) -> None:
+    messages: dict[str, list[bytes]] = {}
+    client, proxy = subscriber(broker, messages), Proxy(broker)
+    with open_link(f"mqtt://127.0.0.1:{proxy.port}/boat?rate=20") as sink:
+        statuses: list[bytes] = []
+        for round_ in range(2):
+            for _ in range(60):
+                feed(sink, 5)
+                statuses = messages.get("boat/status", [])
+                if statuses.count(b"online") > round_:
+                    break
+            assert statuses.count(b"online") == round_ + 1
+            if round_ == 0:
+                proxy.cut()
+                wait_for(lambda: messages["boat/status"][-1] == b"offline")
+        before = len(messages["boat/state"])
+        feed(sink, 10)
+        wait_for(lambda: len(messages["boat/state"]) > before)
+    proxy.close()
+    client.loop_stop()
+
+
 def test_mqtt_with_a_password_right_and_wrong(broker: int, caplog: pytest.LogCaptureFixture) -> None:
     with open_link(f"mqtt://me:p%40ss@127.0.0.1:{broker + 1}/x?rate=20") as sink:
         for _ in range(30):
@@ -304,6 +397,11 @@ def test_a_link_to_nobody_ends_at_once() -> None:
         ("json://host:1?rate=0", "rate is a number"),
         ("json://host:1?rate=nan", "rate is a number"),
         ("mavlink://host?system=900", "system and component"),
+        ("mavlink://host?sistem=1", "no option 'sistem'; there are: component, rate, system"),
+        ("json+tcp://host?baud=9600", "no option 'baud'"),
+        ("nmea+serial:///dev/ttyUSB0?baud=fast", "baud is a number"),
+        ("nmea+serial://", "names no device"),
+        ("mqtt://host/boat/+", "holds no"),
     ],
 )
 def test_what_names_no_link_is_told_in_one_line(text: str, words: str) -> None:

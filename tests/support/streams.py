@@ -68,9 +68,9 @@ class RtspServer:
 
 
 @contextmanager
-def sender(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """FFmpeg sending 320×240 test pictures at 30 frames/s in real time."""
-    pictures = ("-re", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=30")
+def sender(*arguments: str, rate: int = 30) -> Iterator[subprocess.Popen[bytes]]:
+    """FFmpeg sending 320×240 test pictures in real time."""
+    pictures = ("-re", "-f", "lavfi", "-i", f"testsrc2=size=320x240:rate={rate}")
     command = ["ffmpeg", "-v", "quiet", *pictures, *arguments]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
