@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,10 @@ def live(
             help="Send telemetry: mavlink://, nmea://, json:// or mqtt://HOST…; repeatable.",
         ),
     ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve a live page, such as 127.0.0.1:8700 or 0.0.0.0:8700."),
+    ] = None,
     window: Annotated[bool, typer.Option(help="Show a window where there is a display.")] = True,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Picture size to ask a camera for.")] = None,
     fps: Annotated[float | None, typer.Option(min=1, help="Frame rate to ask a camera for.")] = None,
@@ -68,18 +73,19 @@ def live(
             lambda: open_source(source, size=requested, frame_rate=fps, decoder=options.source_decoder)
         )
         if window and not display_available():
-            idle = not (telemetry or record or link)
+            idle = not (telemetry or record or link or web)
             hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
             print_warning(console, f"no display: going on without a window{hint}")
             window = False
         if (size or fps) and opened.info.kind != "device":
             print_warning(console, "--size and --fps are for cameras; this source has its own")
         outputs = Outputs(
-            telemetry=tuple(telemetry or ()), overlay=record, window=window, links=tuple(link or ())
+            telemetry=tuple(telemetry or ()), overlay=record, window=window, links=tuple(link or ()), web=web
         )
         print_first_use(console)
         with status_line(console, opened, quiet=window) as on_frame:
-            summary = run(opened, options, outputs, real_time=True, on_frame=on_frame)
+            told = partial(print_warning, console)
+            summary = run(opened, options, outputs, real_time=True, on_frame=on_frame, on_page=told)
         print_summary(summary, outputs.paths, console)
         print_lens(options, outputs, console)
         print_advice(summary, options, console)

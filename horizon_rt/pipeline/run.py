@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from horizon_rt._version import __version__
@@ -22,6 +23,7 @@ from horizon_rt.pipeline.two_pass import run_offline
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
 from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import Source, SourceInfo
+from horizon_rt.system.extras import require
 from horizon_rt.tracker import HorizonTracker
 
 __all__ = [
@@ -37,23 +39,26 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+OnPage = Callable[[str], object]
+MakePage = Callable[[str], Sink]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a window; and
-    the addresses of links.
+    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a window; the
+    addresses of links; and where its page is served.
     """
 
     telemetry: tuple[str, ...] = ()
     overlay: Path | None = None
     window: bool = False
     links: tuple[str, ...] = ()
+    web: str | None = None
 
     @property
     def shows_pictures(self) -> bool:
         """Whether anything but telemetry is asked for."""
-        return self.overlay is not None or self.window
+        return self.overlay is not None or self.window or self.web is not None
 
     @property
     def paths(self) -> list[Path]:
@@ -136,9 +141,11 @@ def run(
     keep_interrupted: bool = True,
     on_frame: OnFrame | None = None,
     on_first_pass: OnFrame | None = None,
+    on_page: OnPage = _log.info,
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
+    `on_page` is told where the page is, and its token, once it is served.
     With `smooth='offline'` it is as `run_offline` says, whose `on_first_pass` this is.
     """
     with source, ExitStack() as opened:
@@ -152,7 +159,9 @@ def run(
         context = _context(source.info, profile, tracker, options)
         _log_choices(source, tracker, profile, options)
         has_sound = source.info.kind == "file" and options.part.is_whole
-        sinks = _open_sinks(outputs, context, opened, sound_from=source.info.name if has_sound else None)
+        page = partial(_web_sink, context=context, source=source, on_page=on_page)
+        sound_from = source.info.name if has_sound else None
+        sinks = _open_sinks(outputs, context, opened, page, sound_from=sound_from)
         if offline:
             return run_offline(
                 source,
@@ -243,7 +252,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _open_sinks(
-    outputs: Outputs, context: SinkContext, opened: ExitStack, *, sound_from: str | None
+    outputs: Outputs, context: SinkContext, opened: ExitStack, page: MakePage, *, sound_from: str | None
 ) -> list[Sink]:
     """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
 
@@ -259,8 +268,21 @@ def _open_sinks(
         pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, sound_from)))
     if outputs.window:
         pictures.append(kept(WindowSink(context, overlay)))
+    if outputs.web is not None:
+        pictures.append(kept(page(outputs.web)))
     telemetry = [kept(TelemetrySink(target, context)) for target in outputs.telemetry]
     return [*telemetry, *(kept(open_link(address)) for address in outputs.links), *pictures]
+
+
+def _web_sink(place: str, *, context: SinkContext, source: Source, on_page: OnPage) -> Sink:
+    """The page draws in threads of its own, so that it has an overlay of its own."""
+    require("web", "--web")
+    from horizon_rt.web.sink import WebSink
+
+    sink = WebSink(place, context, Overlay(context.camera), health=lambda: source.health)
+    token = "" if sink.token is None else f", its token is {sink.token}"
+    on_page(f"the page is at {sink.url}{token}")
+    return sink
 
 
 def _overlay_sink(target: Path, context: SinkContext, overlay: Overlay, sound_from: str | None) -> Sink:

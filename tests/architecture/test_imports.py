@@ -33,8 +33,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracking": VALUES | {"camera"},
     "tracker": VALUES | {"camera", "fitting", "models", "segmentation", "tracking"},
     "sinks": VALUES | {"camera", "imaging"},
+    "web": VALUES | {"sinks", "sources"},
     "links": VALUES | {"_version", "sinks"},
-    "pipeline": VALUES | {"camera", "imaging", "links", "reports", "sinks", "sources", "tracker", "tracking"},
+    "pipeline": VALUES
+    | {"camera", "imaging", "links", "reports", "sinks", "sources", "tracker", "tracking", "web"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
     "metrics": {"geometry"},
     "reports": VALUES | {"camera", "imaging", "sinks"},

@@ -46,13 +46,14 @@ def rtsp_server() -> Iterator[RtspServer]:
 
 
 @pytest.fixture(params=KINDS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     if request.param == "network":
         if not HAS_RTSP_SERVER:
             pytest.skip(NO_RTSP_SERVER)
         url = request.getfixturevalue("rtsp_server").plain
-        request.addfinalizer(_wait_for_streams)
-        return lambda: open_source(url)
+        yield lambda: open_source(url)
+        _wait_for_streams()
+        return
     if request.param == "device" and not Path("/dev/video0").exists():
         pytest.skip("no camera here")
     if request.param == "images":
@@ -68,7 +69,7 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
         "device": lambda: open_source(0),
         "synthetic": lambda: open_source("synth:sea?size=320x192&seconds=0.16&fps=25"),
     }
-    return openers[request.param]
+    yield openers[request.param]
 
 
 def _wait_for_streams() -> None:

@@ -23,6 +23,7 @@ USES = {
     "openvino": ("export", "nano", "{out}/net.xml"),
     "pretrained": ("train", "--net", "lite0", "--out", "{out}", "--recipe", "{recipe}"),
     "report": ("eval", "{data}", "--out", "{out}"),
+    "web": ("live", "synth:sea", "--no-window", "--web", "0"),
     "tensorboard": ("train", "--tensorboard", "--samples", "8", "--out", "{out}"),
 }
 REPORTS = (

@@ -1,0 +1,71 @@
+"""The newest frame with its horizon, for any number of readers of which none can hold up the writer."""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+from horizon_rt.frame import Frame
+from horizon_rt.horizon import Horizon
+from horizon_rt.sinks.overlay import Overlay
+
+__all__ = ["Newest", "Shown"]
+
+_QUALITY, _LARGEST_PX = 75, 1280
+
+
+class Shown(NamedTuple):
+    """A frame, its horizon, and a number that rises with each."""
+
+    number: int
+    frame: Frame
+    horizon: Horizon
+
+
+class Newest:
+    """Keeps the newest frame; its picture is drawn and compressed once, when a reader asks for it."""
+
+    def __init__(self, overlay: Overlay) -> None:
+        self._overlay = overlay
+        self._changed = threading.Condition()
+        self._drawing = threading.Lock()
+        self._shown: Shown | None = None
+        self._picture: tuple[int, bytes] = (-1, b"")
+        self.ended = False
+
+    def put(self, frame: Frame, horizon: Horizon) -> None:
+        """Take the next frame."""
+        with self._changed:
+            number = 0 if self._shown is None else self._shown.number + 1
+            self._shown = Shown(number, frame, horizon)
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """No more frames come."""
+        with self._changed:
+            self.ended = True
+            self._changed.notify_all()
+
+    def get(self, after: int, wait_s: float) -> Shown | None:
+        """The newest frame, once its number is larger than `after`; None after `wait_s` and at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.ended or self._number > after, wait_s)
+            return self._shown if self._number > after else None
+
+    @property
+    def _number(self) -> int:
+        return -1 if self._shown is None else self._shown.number
+
+    def jpeg(self, shown: Shown) -> bytes:
+        """The picture of a frame with its overlay; of the newest that is drawn where others came first."""
+        import cv2
+
+        with self._drawing:
+            if self._picture[0] < shown.number:
+                image = self._overlay.render(shown.frame, shown.horizon).to_bgr()
+                scale = min(1.0, _LARGEST_PX / max(image.shape[:2]))
+                if scale < 1:
+                    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+                self._picture = (shown.number, encoded.tobytes())
+            return self._picture[1]
