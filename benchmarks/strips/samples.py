@@ -167,7 +167,8 @@ class Maker:
         if rng.random() < ENLARGED:
             factor = rng.uniform(1.2, 3.0)
             camera = camera.resized(round(factor * camera.width), round(factor * camera.height))
-            rgb, least = cv2.resize(rgb, (camera.width, camera.height)), max(FINE_PX, least)
+            rgb = cv2.resize(rgb, (camera.width, camera.height))
+            least *= factor if least > FINE_PX else 1.0  # the error of a line drawn by hand grows along
         luma = cv2.transform(rgb.astype(np.float32), np.array([[0.2126, 0.7152, 0.0722]], np.float32))
         return Scene(np.clip(luma + 0.5, 0, 255).astype(np.uint8), camera, up, least)
 

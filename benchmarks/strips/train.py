@@ -18,7 +18,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-ROWS, STATIONS, STRIDE, FREEDOM = 49, 48, 3, 3.0
+from horizon_rt.fitting.strip_net import NET_ROWS as ROWS
+from horizon_rt.fitting.strip_net import NET_STATIONS as STATIONS
+
+STRIDE, FREEDOM = 3, 3.0  # as `evidence` takes the logit of none, and the prior
 
 
 class StripNet(nn.Module):

@@ -12,6 +12,7 @@ that were split by odd and even rows and columns.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -28,7 +29,8 @@ NET_ROWS, NET_STATIONS = 49, 48
 _FILE = "strip.safetensors"
 _BORDER = 3  # one more than the farthest tap, so that no index falls before the planes
 _WIDTHS = (8, 16, 32)
-_LEVELS = ((NET_ROWS, NET_STATIONS), (25, 24), (13, 12))  # rows and columns
+# Rows and columns of the three levels.
+_FULL, _HALF, _QUARTER = (NET_ROWS, NET_STATIONS), (25, 24), (13, 12)
 _LEAST_DEVIATION = np.float32(1.0)  # grey levels, so that noise alone is not made large
 _SHAPES = {
     "fine": (8, 1, 3, 3), "middle": (16, 8, 3, 3), "coarse": (32, 16, 3, 3), "wide": (32, 32, 3, 3),
@@ -38,6 +40,7 @@ _SHAPES = {
 }  # fmt: skip
 
 Weights = dict[str, NDArray[np.float32]]
+Size = tuple[int, int]
 
 
 class Layer(NamedTuple):
@@ -75,9 +78,9 @@ class StripNet:
     `none` that of the case that no plane of the strip is the horizon.
     """
 
-    def __init__(self, weights: Weights | None = None) -> None:
-        found = load_weights() if weights is None else weights
-        full, half, quarter = (columns + 2 * _BORDER for _, columns in _LEVELS)
+    def __init__(self) -> None:
+        found = load_weights()
+        full, half, quarter = (_width(size) for size in (_FULL, _HALF, _QUARTER))
         self._layers = (
             _layer(found, "fine", full), _halving(found, "middle", half), _halving(found, "coarse", quarter),
             _layer(found, "wide", quarter), _layer(found, "wider", quarter, spread=2),
@@ -89,21 +92,11 @@ class StripNet:
             np.ascontiguousarray(found[f"{name}.{part}"]) for name in names for part in ("weight", "bias")
         )
         a, b, c = _WIDTHS
-        counts = (
-            (1, 0),
-            (a, 0),
-            (a, 0),
-            (4 * a, 1),
-            (b, 1),
-            (b, 1),
-            (4 * b, 2),
-            (c, 2),
-            (c, 2),
-            (b, 2),
-            (a, 1),
-            (1, 0),
-        )
-        self._space = Space(*(np.zeros((count, _area(level)), np.float32) for count, level in counts))
+        fine, middle, coarse = (_planes(size) for size in (_FULL, _HALF, _QUARTER))
+        self._space = Space(
+            fine(1), fine(a), fine(a), middle(4 * a), middle(b), middle(b), coarse(4 * b), coarse(c),
+            coarse(c), coarse(b), middle(a), fine(1),
+        )  # fmt: skip
         self.evidence = np.empty((NET_ROWS, NET_STATIONS), np.float32)
         self.floors = np.empty(NET_STATIONS, np.float32)
         self.none = 0.0
@@ -131,9 +124,14 @@ def load_weights() -> Weights:
     return {name: np.asarray(value, np.float32) for name, value in found.items()}
 
 
-def _area(level: int) -> int:
-    rows, columns = _LEVELS[level]
-    return (rows + 2 * _BORDER) * (columns + 2 * _BORDER)
+def _width(size: tuple[int, int]) -> int:
+    return size[1] + 2 * _BORDER
+
+
+def _planes(size: tuple[int, int]) -> Callable[[int], NDArray[np.float32]]:
+    """Makes a number of planes of zeros of this size."""
+    area = (size[0] + 2 * _BORDER) * _width(size)
+    return lambda count: np.zeros((count, area), np.float32)
 
 
 def _layer(weights: Weights, name: str, width: int, spread: int = 1) -> Layer:
@@ -166,28 +164,28 @@ def _padded(kernel_: Array, bias: Array, plane: Array, shift: Array) -> Layer:
 def run_net(rows: Array, layers: Any, dense: Any, space: Any, evidence: Array, floors: Array) -> float:
     """Fill `evidence` and `floors` from profiles, see `StripNet`; returns the logit of none."""
     _take_in(rows, space.picture[0])
-    _convolve(layers[0], 1, space.picture, space.fine, NET_ROWS, NET_STATIONS)
-    _rectify(space.fine, NET_ROWS, NET_STATIONS)
-    _split(space.fine, space.fine_parts, NET_STATIONS, 25, 24)
-    _convolve(layers[1], 4, space.fine_parts, space.middle, 25, 24)
-    _rectify(space.middle, 25, 24)
-    _split(space.middle, space.middle_parts, 24, 13, 12)
-    _convolve(layers[2], 4, space.middle_parts, space.coarse, 13, 12)
-    _rectify(space.coarse, 13, 12)
-    _convolve(layers[3], 1, space.coarse, space.wide, 13, 12)
-    _rectify(space.wide, 13, 12)
-    _add_context(dense[0], dense[1], space.wide, 13, 12)
-    _convolve(layers[4], 1, space.wide, space.coarse, 13, 12)
-    _rectify(space.coarse, 13, 12)
-    _convolve(layers[5], 1, space.coarse, space.up_middle, 13, 12)
-    _add_twice(space.up_middle, space.middle, 12, 25, 24)
-    _convolve(layers[6], 1, space.middle, space.joined_middle, 25, 24)
-    _rectify(space.joined_middle, 25, 24)
-    _convolve(layers[7], 1, space.joined_middle, space.up_fine, 25, 24)
-    _add_twice(space.up_fine, space.fine, 24, NET_ROWS, NET_STATIONS)
-    _convolve(layers[8], 1, space.fine, space.joined_fine, NET_ROWS, NET_STATIONS)
-    _rectify(space.joined_fine, NET_ROWS, NET_STATIONS)
-    _convolve(layers[9], 1, space.joined_fine, space.evidence, NET_ROWS, NET_STATIONS)
+    _convolve(layers[0], 1, space.picture, space.fine, _FULL)
+    _rectify(space.fine, _FULL)
+    _split(space.fine, space.fine_parts, _FULL, _HALF)
+    _convolve(layers[1], 4, space.fine_parts, space.middle, _HALF)
+    _rectify(space.middle, _HALF)
+    _split(space.middle, space.middle_parts, _HALF, _QUARTER)
+    _convolve(layers[2], 4, space.middle_parts, space.coarse, _QUARTER)
+    _rectify(space.coarse, _QUARTER)
+    _convolve(layers[3], 1, space.coarse, space.wide, _QUARTER)
+    _rectify(space.wide, _QUARTER)
+    _add_context(dense[0], dense[1], space.wide, _QUARTER)
+    _convolve(layers[4], 1, space.wide, space.coarse, _QUARTER)
+    _rectify(space.coarse, _QUARTER)
+    _convolve(layers[5], 1, space.coarse, space.up_middle, _QUARTER)
+    _add_twice(space.up_middle, space.middle, _QUARTER, _HALF)
+    _convolve(layers[6], 1, space.middle, space.joined_middle, _HALF)
+    _rectify(space.joined_middle, _HALF)
+    _convolve(layers[7], 1, space.joined_middle, space.up_fine, _HALF)
+    _add_twice(space.up_fine, space.fine, _HALF, _FULL)
+    _convolve(layers[8], 1, space.fine, space.joined_fine, _FULL)
+    _rectify(space.joined_fine, _FULL)
+    _convolve(layers[9], 1, space.joined_fine, space.evidence, _FULL)
     width = NET_STATIONS + 2 * _BORDER
     for i in range(NET_ROWS):
         for k in range(NET_STATIONS):
@@ -215,10 +213,10 @@ def _take_in(rows: Array, plane: Array) -> None:
 
 
 @kernel(fastmath=True, error_model="numpy")
-def _convolve(layer: Any, parts: int, source: Array, out: Array, rows: int, columns: int) -> None:
+def _convolve(layer: Any, parts: int, source: Array, out: Array, size: Size) -> None:
     """Fill planes `out` from planes `source`, `parts` of them for each input channel; borders are not."""
-    width = columns + 2 * _BORDER
-    start, length = _BORDER * width, rows * width
+    width = size[1] + 2 * _BORDER
+    start, length = _BORDER * width, size[0] * width
     flat, area = source.ravel(), source.shape[1]
     for o in range(out.shape[0]):
         target = out[o, start : start + length]
@@ -235,8 +233,9 @@ def _convolve(layer: Any, parts: int, source: Array, out: Array, rows: int, colu
 
 
 @kernel(fastmath=True)
-def _rectify(planes: Array, rows: int, columns: int) -> None:
+def _rectify(planes: Array, size: Size) -> None:
     """No values below 0, and zeros in the borders."""
+    rows, columns = size
     width = columns + 2 * _BORDER
     for c in range(planes.shape[0]):
         for i in range(rows):
@@ -248,28 +247,26 @@ def _rectify(planes: Array, rows: int, columns: int) -> None:
 
 
 @kernel(fastmath=True)
-def _split(planes: Array, parts: Array, columns: int, rows: int, half: int) -> None:
+def _split(planes: Array, parts: Array, size: Size, half: Size) -> None:
     """Fill four planes for each: of even and odd rows, and of even and odd columns."""
-    width, narrow, height = (
-        columns + 2 * _BORDER,
-        half + 2 * _BORDER,
-        planes.shape[1] // (columns + 2 * _BORDER),
-    )
+    (height, columns), (rows, short) = size, half
+    width, narrow = columns + 2 * _BORDER, short + 2 * _BORDER
     for c in range(planes.shape[0]):
         for part in range(4):
             for i in range(rows):
                 row = 2 * i + part // 2 + _BORDER
-                if row >= height:
+                if row >= height + 2 * _BORDER:
                     break
                 source, target = row * width + part % 2 + _BORDER, (i + _BORDER) * narrow + _BORDER
-                for k in range(half):
+                for k in range(short):
                     parts[4 * c + part, target + k] = planes[c, source + 2 * k]
 
 
 @kernel(fastmath=True)
-def _add_twice(small: Array, planes: Array, half: int, rows: int, columns: int) -> None:
+def _add_twice(small: Array, planes: Array, half: Size, size: Size) -> None:
     """Add planes of half the size, each of their values to four places."""
-    narrow, width = half + 2 * _BORDER, columns + 2 * _BORDER
+    rows, columns = size
+    narrow, width = half[1] + 2 * _BORDER, columns + 2 * _BORDER
     for c in range(planes.shape[0]):
         for i in range(rows):
             source, target = (i // 2 + _BORDER) * narrow + _BORDER, (i + _BORDER) * width + _BORDER
@@ -278,7 +275,8 @@ def _add_twice(small: Array, planes: Array, half: int, rows: int, columns: int) 
 
 
 @kernel(fastmath=True, error_model="numpy")
-def _means(planes: Array, rows: int, columns: int) -> Array:
+def _means(planes: Array, size: Size) -> Array:
+    rows, columns = size
     width, means = columns + 2 * _BORDER, np.zeros(planes.shape[0], np.float32)
     for c in range(planes.shape[0]):
         for i in range(rows):
@@ -290,9 +288,10 @@ def _means(planes: Array, rows: int, columns: int) -> Array:
 
 
 @kernel(fastmath=True)
-def _add_context(weights: Array, bias: Array, planes: Array, rows: int, columns: int) -> None:
+def _add_context(weights: Array, bias: Array, planes: Array, size: Size) -> None:
     """Add to each plane what a linear layer makes of the means of all."""
-    width, means = columns + 2 * _BORDER, _means(planes, rows, columns)
+    rows, columns = size
+    width, means = columns + 2 * _BORDER, _means(planes, size)
     for c in range(planes.shape[0]):
         value = bias[c]
         for j in range(planes.shape[0]):
@@ -306,7 +305,7 @@ def _add_context(weights: Array, bias: Array, planes: Array, rows: int, columns:
 @kernel(fastmath=True, error_model="numpy")
 def _floors(weights: Array, bias: Array, planes: Array, floors: Array) -> None:
     """By mean and largest value of every column of the middle level, which two stations share."""
-    rows, columns = 25, 24
+    rows, columns = _HALF
     width, count = columns + 2 * _BORDER, planes.shape[0]
     for k in range(columns):
         value = bias[0]
@@ -321,7 +320,7 @@ def _floors(weights: Array, bias: Array, planes: Array, floors: Array) -> None:
 
 @kernel(fastmath=True)
 def _none(weights: Array, bias: Array, planes: Array) -> float:
-    means, value = _means(planes, 13, 12), bias[0]
+    means, value = _means(planes, _QUARTER), bias[0]
     for c in range(planes.shape[0]):
         value += weights[0, c] * means[c]
     return float(value)
