@@ -11,6 +11,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point of `horizon-rt`; exits with 0 done, 1 failed, 2 usage, 130 interrupted."""
     from horizon_rt.cli.style import take_style, use_style
     from horizon_rt.system.interrupts import interrupts_raise
+    from horizon_rt.system.process import hide_arguments
 
     try:
         style, others = take_style(sys.argv[1:] if arguments is None else arguments)
@@ -18,6 +19,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     use_style(style)
+    if arguments is None:
+        hide_arguments()  # before all imports, which take a second
     try:
         with interrupts_raise():
             from horizon_rt.cli.app import app

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from horizon_rt.cli.style import current_style, write_record
 from horizon_rt.reports.table import Table
 from horizon_rt.system.messages import printable
-from horizon_rt.system.process import arguments_tell, hide_arguments
+from horizon_rt.system.process import hide_arguments
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -59,7 +59,7 @@ def print_warning(console: Console, line: str, *, kind: str = "warning") -> None
 
 def hide_secrets(console: Console) -> None:
     """Keep the secrets of addresses out of the list of processes, or say that they stand there."""
-    if arguments_tell() and not hide_arguments():
+    if not hide_arguments():
         print_warning(
             console,
             "others on this machine can read the password in the list of processes; "

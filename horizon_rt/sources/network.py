@@ -45,13 +45,15 @@ _log = logging.getLogger(__name__)
 
 _OPEN_TIMEOUT_S = 5.0
 _STALL_S, _PLAYLIST_STALL_S = 1.0, 15.0  # beside two frame intervals; a playlist is read in pieces
-_RECORDING_PATIENCE_S = 30.0
+# On one read, after which a connection is given up: that of a live stream was left behind long before.
+_LIVE_LIMIT_S, _RECORDING_PATIENCE_S = 5.0, 30.0
 _LIVE_OPTIONS = {
     "fflags": "nobuffer",
     "analyzeduration": "200000",
     "rtsp_transport": "tcp",
     "overrun_nonfatal": "1",
     "fifo_size": "50000",
+    "reuse": "1",  # of a UDP port, which the connection that fell silent still holds
 }
 _LONGEST_PAUSE_S = 0.5
 _SHORTEST_PAUSE_S = 0.1
@@ -137,7 +139,7 @@ class NetworkSource(Source):
         try:
             while not self._closing.is_set():
                 reason = self._wait_for_end()
-                self._current.close()  # a reader that waits for data sees it when FFmpeg's own limit is over
+                self._current.close()
                 if not self._closing.is_set():
                     self._come_back(reason)
         except Exception as error:  # nobody else would learn of it
@@ -220,7 +222,7 @@ def _connect(url: str, threads: int, patience_s: float) -> ContainerSource:
     """One connection, with its first picture decoded."""
     name = shown(url)
     try:
-        container = _open(url, _LIVE_OPTIONS, patience_s)
+        container = _open(url, _LIVE_OPTIONS, max(_LIVE_LIMIT_S, patience_s))
         # A live playlist has no length; a file on a server has one, of which no packet may be left out.
         live = not container.duration or container.duration <= 0
         if not live:
@@ -236,14 +238,19 @@ def _connect(url: str, threads: int, patience_s: float) -> ContainerSource:
         raise DecodeError(str(error).replace(url, name)) from None
 
 
-def _open(url: str, options: dict[str, str], patience_s: float) -> InputContainer:
-    limits = (_OPEN_TIMEOUT_S, max(_OPEN_TIMEOUT_S, patience_s))
-    return av.open(url, "r", options={"protocol_whitelist": _PROTOCOLS} | options, timeout=limits)
+def _open(url: str, options: dict[str, str], limit_s: float) -> InputContainer:
+    scheme, _, rest = url.partition("://")
+    return av.open(
+        f"{scheme.lower()}://{rest}",
+        "r",
+        options={"protocol_whitelist": _PROTOCOLS} | options,
+        timeout=(_OPEN_TIMEOUT_S, limit_s),
+    )
 
 
 def _failure(name: str, error: Exception) -> SourceError:
     if isinstance(error, HTTPUnauthorizedError | HTTPForbiddenError):
-        return SourceError(f"{name}: wrong user or password, or none; write rtsp://USER:PASSWORD@HOST/…")
+        return SourceError(f"{name}: wrong user or password, or none; write USER:PASSWORD@ before the host")
     if isinstance(error, ConnectionRefusedError):
         return SourceNotFound(f"{name}: nothing listens there; check host and port")
     if isinstance(error, HTTPNotFoundError):
@@ -257,4 +264,7 @@ def _failure(name: str, error: Exception) -> SourceError:
         )
     if isinstance(error, InvalidDataError | HTTPClientError):
         return DecodeError(f"{name}: it gives no video ({describe(error)})")
-    return SourceError(f"{name}: it cannot be opened ({describe(error)})")
+    return SourceError(
+        f"{name}: it cannot be opened ({describe(error)}); check the name of the host, and write @ / : of a "
+        "password as %40 %2F %3A"
+    )

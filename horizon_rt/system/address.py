@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["is_address", "shown", "without_secrets"]
+__all__ = ["hide_passwords", "is_address", "shown", "without_secrets"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_PASSWORD = re.compile(r"[^\s/'\"]+:[^\s'\"]*@")
 _KNOWN = frozenset({"rtsp", "rtsps", "rtp", "udp", "tcp", "http", "https", "srt", "rtmp", "rtmps"})
 
 
@@ -15,6 +16,11 @@ def is_address(text: str) -> bool:
     """Whether this names a stream on the network."""
     found = _SCHEME.match(text)
     return found is not None and found[1].lower() in _KNOWN
+
+
+def hide_passwords(text: str) -> str:
+    """A message without what looks like a user and password before a host."""
+    return _PASSWORD.sub("…@", text)
 
 
 def without_secrets(text: str) -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = [
+    "ARGUMENTS_CAN_BE_HIDDEN",
     "CUDA_VIDEO_LIBRARY",
     "FOLDERS_CAN_BE_LOCKED",
     "OPEN_FILES_CAN_BE_RENAMED",
@@ -37,6 +38,8 @@ CUDA_VIDEO_LIBRARY = "nvcuvid.dll" if sys.platform == "win32" else "libnvcuvid.s
 """The part of the CUDA driver that decodes video."""
 PIPES_CAN_BE_AWAITED = sys.platform != "win32"
 """Whether `select` takes pipes."""
+ARGUMENTS_CAN_BE_HIDDEN = sys.platform != "win32"
+"""Whether a process can change what the list of processes shows of it."""
 FOLDERS_CAN_BE_LOCKED = sys.platform != "win32"
 OPEN_FILES_CAN_BE_RENAMED = sys.platform != "win32"
 _CAMERA_FORMATS = {"darwin": "avfoundation", "win32": "dshow"}  # of FFmpeg

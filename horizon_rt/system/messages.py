@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from horizon_rt.errors import HorizonError
+from horizon_rt.system.address import hide_passwords
 
 __all__ = ["error_line", "file_cell", "printable"]
 
@@ -16,8 +17,10 @@ def printable(text: str) -> str:
     r"""The text with what a terminal would obey, or cannot show, as escapes (\x1b).
 
     That is all that `str.isprintable` denies, but for spaces: control and format characters such as the
-    right-to-left override, line ends, and bytes of a file name that are no UTF-8.
+    right-to-left override, line ends, and bytes of a file name that are no UTF-8. What looks like a user and
+    password before a host is left out.
     """
+    text = hide_passwords(text)
     if text.isprintable():
         return text
     return "".join(c if _is_visible(c) else c.encode("unicode_escape").decode() for c in text)

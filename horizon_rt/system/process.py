@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 
 from horizon_rt.system.address import without_secrets
+from horizon_rt.system.host import ARGUMENTS_CAN_BE_HIDDEN
 
-__all__ = ["arguments_tell", "hide_arguments"]
-
-
-def arguments_tell() -> bool:
-    """Whether an argument of this process is an address with a secret."""
-    return any(_hidden(word) != word for word in sys.argv[1:])
+__all__ = ["hide_arguments"]
 
 
 def hide_arguments() -> bool:
-    """Have the list of processes show the arguments without secrets; whether that could be done."""
-    if sys.platform == "win32":
+    """Have the list of processes show the arguments without secrets, if they hold any; whether it shows none
+    then.
+    """
+    if all(_hidden(word) == word for word in sys.argv[1:]):
+        return True
+    if not ARGUMENTS_CAN_BE_HIDDEN:
         return False
     try:
         from setproctitle import setproctitle

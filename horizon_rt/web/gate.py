@@ -82,6 +82,9 @@ class Gate:
             return Response(self._style, media_type="text/css")
         if scope["path"] == _LOGIN and request.method == "POST":
             return await self._login(request)
+        kind, _, bearer = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and hmac.compare_digest(bearer.encode(), self._token.encode()):
+            return None
         given = request.cookies.get(_COOKIE, "")
         if hmac.compare_digest(given.encode(), self._proof.encode()):
             return self._same_origin(headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import threading
@@ -19,8 +20,10 @@ from horizon_rt.sources import Health
 from horizon_rt.web.app import make_app
 from horizon_rt.web.newest import Newest
 
-__all__ = ["WebSink", "parse_place"]
+__all__ = ["TOKEN", "WebSink", "parse_place"]
 
+TOKEN = "HORIZON_RT_WEB_TOKEN"
+"""The environment variable that holds the token; without one each run makes its own."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PORT = 8700
 _START_S = 20.0
@@ -55,7 +58,7 @@ class WebSink(Sink):
         host, port = parse_place(place)
         self._socket = _bind(host, port)
         real_port = self._socket.getsockname()[1]
-        self.token = None if host in _LOOPBACK else secrets.token_urlsafe(12)
+        self.token = None if host in _LOOPBACK else os.environ.get(TOKEN) or secrets.token_urlsafe(12)
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{real_port}/"
         self._newest = Newest(overlay)
         app = make_app(self._newest, name=context.source, health=health, token=self.token, port=real_port)

@@ -157,6 +157,15 @@ def test_elsewhere_nothing_but_the_login_is_answered_without_the_token(guarded: 
     cookie = headers["set-cookie"].partition(";")[0]
     assert guarded.ask("/health", Cookie=cookie)[0] == 200
     assert guarded.ask("/health", Cookie=f"{cookie[:-1]}x")[0] == 401
+    assert guarded.ask("/health", Authorization=f"Bearer {guarded.sink.token}")[0] == 200
+    assert guarded.ask("/health", Authorization="Bearer wrong")[0] == 401
+
+
+def test_the_token_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(web.TOKEN, "a chosen one")
+    run = Run("0.0.0.0:0")
+    assert run.sink.token == "a chosen one"
+    run.close()
 
 
 @pytest.mark.parametrize(
