@@ -33,7 +33,9 @@ __all__ = ["track"]
 def track(
     source: Annotated[
         list[str],
-        typer.Argument(help="Video file, pictures (folder, glob or files), synth:SCENE, or - for a pipe."),
+        typer.Argument(
+            help="Video file, pictures (folder, glob or files), address, synth:SCENE, or - for a pipe."
+        ),
     ],
     out: Annotated[
         Path | None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from horizon_rt.sources.base import SourceInfo
 
@@ -13,7 +14,11 @@ __all__ = ["output_name"]
 
 def output_name(info: SourceInfo) -> str:
     """A file name without extension for the outputs of a source; a pattern is named by its folder."""
-    name = _name_of_path(info.name) if info.kind in ("file", "images") else info.name
+    name = info.name
+    if info.kind in ("file", "images"):
+        name = _name_of_path(name)
+    elif info.kind == "network" and not info.live:
+        name = PurePosixPath(urlsplit(name).path).stem or name
     return re.sub(r"[^\w.+-]+", "_", name).strip("._") or "horizon"
 
 

@@ -582,6 +582,19 @@ def test_output_names(
     assert output_name(info) == expected
 
 
+@pytest.mark.parametrize(
+    ("address", "live", "expected"),
+    [
+        ("http://host:81/a/flight.mp4", False, "flight"),
+        ("http://host:81/", False, "http_host_81"),
+        ("rtsp://host:554/live", True, "rtsp_host_554_live"),
+    ],
+)
+def test_output_names_of_streams(address: str, live: bool, expected: str) -> None:
+    info = SourceInfo(name=address, kind="network", width=32, height=24, live=live)
+    assert output_name(info) == expected
+
+
 def test_a_picture_by_name(cli: RunCli, pictures: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "one.png"), horizon_luma(33, 21))
     assert cli("track", tmp_path / "one.png", "--out", tmp_path / "out").code == 0
