@@ -19,10 +19,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
-# The table of all nets in docs/zoo.md: sizes and speeds, and each trained alike. Takes an hour on a CPU.
+# The table of all nets in docs/zoo.md: sizes and speeds, and each trained alike. Takes three hours on a CPU.
 zoo: $(STAMP)
 	$(BIN)/python benchmarks/nets.py --json benchmarks/results/nets.json
-	$(BIN)/python benchmarks/training.py nets --json benchmarks/results/zoo.json
+	$(BIN)/python benchmarks/zoo.py --json benchmarks/results/zoo.json
 	$(BIN)/python benchmarks/tables.py
 
 # In dist/: wheel and sdist, built twice alike; what the wheel brings along (SBOM), from a bare environment in which

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
 from horizon_rt.bench.results import Report
 from horizon_rt.bench.tables import make_tables
 
@@ -327,26 +330,65 @@ def performance(
 def comparisons(
     nets: dict[str, Any], zoo: dict[str, Any], losses: dict[str, Any], samplers: dict[str, Any]
 ) -> str:
-    trained = {row["name"]: row["figures"] for row in zoo["runs"]}
     rows = []
     for net in nets["nets"]:
-        found = trained.get(net["name"], {})
-        scores = [
-            number(found.get(f"thermal-sea/{key}"), digits)
-            for key, digits in (("dice", 4), ("iou", 4), ("dphi", 2), ("auc", 1))
-        ]
         gpu = "not measured" if "cuda_ms" not in net else f"{net['cuda_ms'][0][1]:.2f}"
         field = "whole" if net.get("field_px", "–") is None else str(net.get("field_px", "–"))
         cpu = [f"{q[1]:.1f}" for q in net["cpu_ms"]] if "cpu_ms" in net else ["not measured"] * 2
         size = [f"{net['parameters'] / 1e6:.2f}", f"{net['flops'] / 1e9:.2f}", field]
-        rows.append([net["name"], *size, *cpu, gpu, *scores])
+        rows.append([net["name"], *size, *cpu, gpu])
     head = ["net", "parameters, M", "GFLOPs", "field, px", "CPU 256×128, ms", "CPU 320×192, ms", "GPU, ms"]
     return template("zoo.md").format(
         cpu=nets["machine"]["cpu"],
-        nets=table([*head, "Dice", "IoU", "dphi, °", "AUC"], rows),
+        nets=table(head, rows),
+        trained=trained_table(zoo["runs"]),
+        tried=", ".join(f"{rate:g}" for rate in sorted({row["rate"] for row in zoo["tried"]})),
         losses=table(["loss", *SCORES], [score_row(run) for run in losses["runs"]]),
         samplers=table(["without", *SCORES], [score_row(run) for run in samplers["runs"]]),
     )
+
+
+TRAINED = {
+    "Dice": ("dice", 4),
+    "mIoU": ("miou", 4),
+    "accuracy, %": ("accuracy", 2),
+    "dphi, °": ("dphi", 2),
+    "AUC": ("auc", 1),
+}
+
+
+def trained_table(runs: list[dict[str, Any]]) -> str:
+    """The mean over the seeds of each net, and in parentheses the largest less the smallest."""
+    rows = []
+    for net in dict.fromkeys(row["net"] for row in runs):
+        own = [row for row in runs if row["net"] == net]
+        first = own[0]
+        cells = [net, f"{first['rate']:g}", first["precision"], str(first["windows"]), str(len(own))]
+        cells.append(f"{sum(row['cpu_s'] for row in own) / len(own):.0f}")
+        for key, digits in TRAINED.values():
+            values = [row["curves"][f"thermal-sea/{key}"][1][-1] for row in own]
+            spread = f" ({max(values) - min(values):.{digits}f})" if len(own) > 1 else ""
+            cells.append(f"{sum(values) / len(values):.{digits}f}{spread}")
+        rows.append(cells)
+    head = ["net", "rate", "numbers", "windows", "seeds", "CPU s", *TRAINED]
+    return table(head, rows)
+
+
+def zoo_curves(zoo: dict[str, Any], path: Path) -> None:
+    """Loss in training and on the frames held out, of the first seed of each net, by windows."""
+    figure = Figure(figsize=(9.2, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for row, colour in zip(
+        (row for row in zoo["runs"] if row["seed"] == 0), colormaps["tab20"].colors, strict=False
+    ):
+        for axes, name in ((left, "training/loss"), (right, "loss")):
+            steps, values = row["curves"][name]
+            windows = [step * row["windows"] / max(steps) for step in steps]
+            axes.plot(windows, values, label=row["net"], color=colour, marker="." if axes is right else "")
+    left.set(title="in training", ylabel="loss", yscale="log", xlabel="windows")
+    right.set(title="held out", xlabel="windows")
+    right.legend(fontsize="small", ncols=2)
+    figure.savefig(path, dpi=110)
 
 
 SCORES = {
@@ -392,6 +434,7 @@ def main() -> None:
             print(f"{page} is left as it is: no {', '.join(missing)}")
             continue
         (DOCS / page).write_text(write(*(json.loads(path.read_text()) for path in paths)))
+    zoo_curves(json.loads((HERE / "results" / "zoo.json").read_text()), DOCS / "zoo.png")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""Short training runs that compare one thing at a time: nets, losses, or samplers.
+"""Short training runs that compare one thing at a time: losses, or samplers.
 
-    python benchmarks/training.py nets --json benchmarks/results/zoo.json
     python benchmarks/training.py losses --json benchmarks/results/losses.json
     python benchmarks/training.py samplers --json benchmarks/results/samplers.json
 
@@ -23,9 +22,8 @@ import torch
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.models.nets import build_net
-from horizon_rt.models.sizes import NETS
 from horizon_rt.system.files import write_atomic
-from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
+from horizon_rt.training.batches import Batches, CachedBatches
 from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe, read_recipe
@@ -34,8 +32,6 @@ from horizon_rt.training.samples.pictures import held_out
 from horizon_rt.training.validation import Validation
 
 RECIPE = read_recipe(Path(__file__).parents[1] / "weights" / "recipe.toml")
-# What the heaviest net can afford: few and small samples, of the one set that the literature has figures for.
-ZOO_SIZE, ZOO_SAMPLES, ZOO_BATCH = (64, 128), 320, 4
 # What twenty runs of the smallest net can afford.
 SIZE, SAMPLES, CACHED = (96, 160), 5_000, 10_000
 LOSSES = (
@@ -71,16 +67,6 @@ def train(run: Run, judge: Validation) -> dict[str, Any]:
         seconds = time.process_time() - start
         figures = judge(trainer.averaged())
     return {"name": run.name, "cpu_s": round(seconds, 1), "figures": figures}
-
-
-def nets() -> list[Run]:
-    recipe = replace(
-        RECIPE, data={"thermal-sea": 1.0}, shares={}, real_sky=0.0, beside=0.0, covered=0.0, collage=0.0,
-        samples=ZOO_SAMPLES, batch=ZOO_BATCH, rate=1e-3, warm_up=0.1, average=0.95, loss="bce",
-    )  # fmt: skip
-    batches = LiveBatches(recipe, {ZOO_SIZE: 1.0})
-    area = ZOO_SIZE[0] * ZOO_SIZE[1]
-    return [Run(name, replace(recipe, net=name), batches, area) for name in NETS]
 
 
 def small_recipe() -> Recipe:
@@ -148,12 +134,11 @@ def carry_out(runs: list[Run], target: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("comparison", choices=["nets", "losses", "samplers"])
+    parser.add_argument("comparison", choices=["losses", "samplers"])
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("runs/small-cache"))
     options = parser.parse_args()
     made: dict[str, Callable[[], list[Run]]] = {
-        "nets": nets,
         "losses": lambda: losses(options.cache),
         "samplers": lambda: samplers(options.cache),
     }
