@@ -179,6 +179,7 @@ class NetworkSource(Source):
     def _come_back(self, reason: str) -> None:
         """Open the stream anew, as often as it takes."""
         self._state, self._reason = "reconnecting", reason
+        _log.warning("%s: %s; it is opened anew until it is back", self.info.name, reason)
         since_s, told_s, pause_s = time.monotonic(), -_TOLD_EVERY_S, 0.0
         while not self._closing.wait(pause_s * random.uniform(0.7, 1.3)):
             try:
@@ -196,7 +197,7 @@ class NetworkSource(Source):
             self._reconnects += 1
             self._state = "receiving"
             lost_s = time.monotonic() - since_s
-            _log.warning("%s: opened anew after %.1f s: %s", self.info.name, lost_s, reason)
+            _log.warning("%s: back after %.1f s", self.info.name, lost_s)
             return
 
     def _keep(self, current: Source, frame: Frame) -> None:

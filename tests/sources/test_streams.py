@@ -158,7 +158,9 @@ def test_a_stream_comes_back_after_its_server_did(server: RtspServer) -> None:
 
 
 @needs_rtsp_server
-def test_a_silent_server_is_noticed_within_a_second_or_so(server: RtspServer) -> None:
+def test_a_silent_server_is_noticed_within_a_second_or_so(
+    server: RtspServer, caplog: pytest.LogCaptureFixture
+) -> None:
     with opened(server.plain) as source:
         take(source, 5)
         os.kill(server.process.pid, signal.SIGSTOP)
@@ -166,6 +168,8 @@ def test_a_silent_server_is_noticed_within_a_second_or_so(server: RtspServer) ->
         os.kill(server.process.pid, signal.SIGCONT)
         wait_for(lambda: source.health.state == "receiving", 10)
         assert take(source, 5)
+    assert "fell silent; it is opened anew" in caplog.text
+    assert "back after" in caplog.text
 
 
 def test_a_file_on_a_web_server_is_a_recording_with_all_its_frames(tmp_path: Path) -> None:
