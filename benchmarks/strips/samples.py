@@ -27,6 +27,7 @@ from horizon_rt.synth.occluders import random_occluders
 from horizon_rt.synth.panorama import Panorama, load_panoramas, panorama_view
 from horizon_rt.synth.random_scene import random_scene, with_more_before
 from horizon_rt.synth.render import camera_rays, render
+from horizon_rt.synth.scene import Scene as Procedural
 from horizon_rt.synth.sensor import Image, random_sensor
 from horizon_rt.system.paths import data_root
 from horizon_rt.training.samples import samplers as making
@@ -93,23 +94,24 @@ class Maker:
         return SIZES[int(self.rng.choice(len(SIZES), p=CHANCES))]
 
     def water(self) -> Scene:
-        rng, (h, w) = self.rng, self.size()
+        rng, size = self.rng, self.size()
         scene = random_scene(rng, ("sea", "storm", "coast")[int(rng.choice(3, p=(0.45, 0.15, 0.4)))])  # type: ignore[arg-type]
         if rng.random() < 0.5:
             scene = with_more_before(scene, rng)
-        camera = Camera.from_hfov(w, h, rng.uniform(25, 100))
-        up = making.random_attitude(rng, camera.hfov_deg, tame=True)
-        image = render(scene, camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
-        return self.finish(image, camera, up, FINE_PX, hide=0.25)
+        return self.rendered(scene, size, tame=True, hide=0.25)
 
     def land(self) -> Scene:
-        rng, (h, w) = self.rng, self.size()
+        rng, size = self.rng, self.size()
         kinds = ("fields", "fields", "town", "desert", "snow", "mountains")
         scene = random_scene(rng, kinds[int(rng.integers(len(kinds)))])  # type: ignore[arg-type]
+        return self.rendered(scene, size, tame=False, hide=0.15)
+
+    def rendered(self, scene: Procedural, size: tuple[int, int], *, tame: bool, hide: float) -> Scene:
+        rng, (h, w) = self.rng, size
         camera = Camera.from_hfov(w, h, rng.uniform(25, 100))
-        up = making.random_attitude(rng, camera.hfov_deg, tame=False)
+        up = making.random_attitude(rng, camera.hfov_deg, tame=tame)
         image = render(scene, camera_rays(camera), up, heading_deg=rng.uniform(0, 360))
-        return self.finish(image, camera, up, FINE_PX, hide=0.15)
+        return self.finish(image, camera, up, FINE_PX, hide=hide)
 
     def panorama(self) -> Scene:
         rng, (h, w) = self.rng, self.size()

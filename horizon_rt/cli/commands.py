@@ -57,7 +57,7 @@ def _clean(error: Any) -> None:
     """Escape control characters in a usage error: the pattern of a shell puts names of files into it."""
     text = getattr(error, "message", None)
     if isinstance(text, str):
-        error.message = "\n".join(printable(line) for line in text.split("\n"))
+        error.message = "\n".join(map(printable, text.split("\n")))
 
 
 def _untyped(parameters: list[Any]) -> list[Any]:

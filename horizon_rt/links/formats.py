@@ -8,7 +8,7 @@ from typing import Protocol
 
 from horizon_rt.horizon import Horizon
 
-__all__ = ["Encoder", "JsonLines", "Nmea"]
+__all__ = ["Encoder", "JsonLines", "Nmea", "row_json"]
 
 
 class Encoder(Protocol):
@@ -21,12 +21,17 @@ class Encoder(Protocol):
         """What is sent once a second whether or not there is a frame."""
 
 
+def row_json(horizon: Horizon) -> bytes:
+    """The row of telemetry (schema horizon-rt/1)."""
+    return json.dumps(horizon.to_dict(), separators=(",", ":"), allow_nan=False).encode()
+
+
 class JsonLines:
     """The row of telemetry (schema horizon-rt/1), a line each."""
 
     def encode(self, horizon: Horizon) -> bytes:
         """See `Encoder`."""
-        return json.dumps(horizon.to_dict(), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return row_json(horizon) + b"\n"
 
     def idle(self) -> bytes:
         """See `Encoder`."""

@@ -13,6 +13,7 @@ import threading
 from horizon_rt._version import __version__
 from horizon_rt.horizon import Horizon
 from horizon_rt.links.address import LinkAddress
+from horizon_rt.links.formats import row_json
 from horizon_rt.system.extras import require
 
 __all__ = ["MqttChannel"]
@@ -65,7 +66,7 @@ class MqttChannel:
         """See `sender.Channel`; raises OSError while there is no connection."""
         if not self._client.is_connected():
             raise ConnectionError(0, "the broker is gone")
-        self._publish("state", json.dumps(horizon.to_dict(), separators=(",", ":"), allow_nan=False))
+        self._publish("state", row_json(horizon))
 
     def beat(self) -> None:
         """See `sender.Channel`."""
@@ -81,7 +82,7 @@ class MqttChannel:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _publish(self, topic: str, text: str, *, retain: bool = False) -> None:
+    def _publish(self, topic: str, text: str | bytes, *, retain: bool = False) -> None:
         self._client.publish(f"{self._topic}/{topic}", text, retain=retain)
 
     def _announce(self) -> None:
