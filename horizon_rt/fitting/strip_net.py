@@ -68,7 +68,6 @@ class Space(NamedTuple):
     wide: Array
     up_middle: Array
     up_fine: Array
-    evidence: Array
 
 
 class StripNet:
@@ -85,17 +84,15 @@ class StripNet:
             _layer(found, "fine", full), _halving(found, "middle", half), _halving(found, "coarse", quarter),
             _layer(found, "wide", quarter), _layer(found, "wider", quarter, spread=2),
             _layer(found, "up_middle", quarter), _layer(found, "join_middle", half),
-            _layer(found, "up_fine", half), _layer(found, "join_fine", full), _layer(found, "evidence", full),
+            _layer(found, "up_fine", half), _layer(found, "join_fine", full),
         )  # fmt: skip
-        names = ("context", "floor", "none")
-        self._dense = tuple(
-            np.ascontiguousarray(found[f"{name}.{part}"]) for name in names for part in ("weight", "bias")
-        )
+        names = ("context", "floor", "none", "evidence")
+        self._dense = tuple(part for name in names for part in _matrix(found, name))
         a, b, c = _WIDTHS
         fine, middle, coarse = (_planes(size) for size in (_FULL, _HALF, _QUARTER))
         self._space = Space(
             fine(1), fine(a), fine(a), middle(4 * a), middle(b), middle(b), coarse(4 * b), coarse(c),
-            coarse(c), coarse(b), middle(a), fine(1),
+            coarse(c), coarse(b), middle(a),
         )  # fmt: skip
         self.evidence = np.empty((NET_ROWS, NET_STATIONS), np.float32)
         self.floors = np.empty(NET_STATIONS, np.float32)
@@ -132,6 +129,12 @@ def _planes(size: tuple[int, int]) -> Callable[[int], NDArray[np.float32]]:
     """Makes a number of planes of zeros of this size."""
     area = (size[0] + 2 * _BORDER) * _width(size)
     return lambda count: np.zeros((count, area), np.float32)
+
+
+def _matrix(weights: Weights, name: str) -> tuple[Array, Array]:
+    """Weights (out, in) and biases of a linear layer, or of a convolution with one tap."""
+    kernel_ = weights[f"{name}.weight"]
+    return np.ascontiguousarray(kernel_.reshape(kernel_.shape[:2])), weights[f"{name}.bias"]
 
 
 def _layer(weights: Weights, name: str, width: int, spread: int = 1) -> Layer:
@@ -185,11 +188,7 @@ def run_net(rows: Array, layers: Any, dense: Any, space: Any, evidence: Array, f
     _add_twice(space.up_fine, space.fine, _HALF, _FULL)
     _convolve(layers[8], 1, space.fine, space.joined_fine, _FULL)
     _rectify(space.joined_fine, _FULL)
-    _convolve(layers[9], 1, space.joined_fine, space.evidence, _FULL)
-    width = NET_STATIONS + 2 * _BORDER
-    for i in range(NET_ROWS):
-        for k in range(NET_STATIONS):
-            evidence[i, k] = space.evidence[0, (i + _BORDER) * width + k + _BORDER]
+    _mixed(dense[6], dense[7], space.joined_fine, evidence)
     _floors(dense[2], dense[3], space.joined_middle, floors)
     return _none(dense[4], dense[5], space.coarse)
 
@@ -214,22 +213,34 @@ def _take_in(rows: Array, plane: Array) -> None:
 
 @kernel(fastmath=True, error_model="numpy")
 def _convolve(layer: Any, parts: int, source: Array, out: Array, size: Size) -> None:
-    """Fill planes `out` from planes `source`, `parts` of them for each input channel; borders are not."""
+    """Fill planes `out` from planes `source`, `parts` of them for each input channel; borders are not.
+
+    Four output channels at a time, as what is read of the source then serves twelve multiplications.
+    """
     width = size[1] + 2 * _BORDER
     start, length = _BORDER * width, size[0] * width
-    flat, area = source.ravel(), source.shape[1]
-    for o in range(out.shape[0]):
-        target = out[o, start : start + length]
-        target[:] = layer.bias[o]
-        for c in range(layer.weights.shape[1]):
-            for t in range(0, layer.weights.shape[2], 3):
-                u, v, w = layer.weights[o, c, t], layer.weights[o, c, t + 1], layer.weights[o, c, t + 2]
-                i = (c * parts + layer.plane[t]) * area + start + layer.shift[t]
-                j = (c * parts + layer.plane[t + 1]) * area + start + layer.shift[t + 1]
-                k = (c * parts + layer.plane[t + 2]) * area + start + layer.shift[t + 2]
+    flat, area, weights = source.ravel(), source.shape[1], layer.weights
+    for o in range(0, out.shape[0], 4):
+        a, b = out[o, start : start + length], out[o + 1, start : start + length]
+        c, d = out[o + 2, start : start + length], out[o + 3, start : start + length]
+        a[:], b[:], c[:], d[:] = layer.bias[o], layer.bias[o + 1], layer.bias[o + 2], layer.bias[o + 3]
+        for n in range(weights.shape[1]):
+            for t in range(0, weights.shape[2], 3):
+                i = (n * parts + layer.plane[t]) * area + start + layer.shift[t]
+                j = (n * parts + layer.plane[t + 1]) * area + start + layer.shift[t + 1]
+                k = (n * parts + layer.plane[t + 2]) * area + start + layer.shift[t + 2]
                 one, two, three = flat[i : i + length], flat[j : j + length], flat[k : k + length]
+                w = weights[o : o + 4, n, t : t + 3]
+                a0, a1, a2 = w[0, 0], w[0, 1], w[0, 2]
+                b0, b1, b2 = w[1, 0], w[1, 1], w[1, 2]
+                c0, c1, c2 = w[2, 0], w[2, 1], w[2, 2]
+                d0, d1, d2 = w[3, 0], w[3, 1], w[3, 2]
                 for p in range(length):
-                    target[p] += u * one[p] + v * two[p] + w * three[p]
+                    x, y, z = one[p], two[p], three[p]
+                    a[p] += a0 * x + a1 * y + a2 * z
+                    b[p] += b0 * x + b1 * y + b2 * z
+                    c[p] += c0 * x + c1 * y + c2 * z
+                    d[p] += d0 * x + d1 * y + d2 * z
 
 
 @kernel(fastmath=True)
@@ -272,6 +283,18 @@ def _add_twice(small: Array, planes: Array, half: Size, size: Size) -> None:
             source, target = (i // 2 + _BORDER) * narrow + _BORDER, (i + _BORDER) * width + _BORDER
             for k in range(columns):
                 planes[c, target + k] += small[c, source + k // 2]
+
+
+@kernel(fastmath=True)
+def _mixed(weights: Array, bias: Array, planes: Array, out: Array) -> None:
+    """Fill `out` (rows, stations) with a weighted sum of the planes of the fine level."""
+    width = NET_STATIONS + 2 * _BORDER
+    for i in range(NET_ROWS):
+        start = (i + _BORDER) * width + _BORDER
+        out[i] = bias[0]
+        for c in range(planes.shape[0]):
+            for k in range(NET_STATIONS):
+                out[i, k] += weights[0, c] * planes[c, start + k]
 
 
 @kernel(fastmath=True, error_model="numpy")
