@@ -26,6 +26,7 @@ from horizon_rt.training.log import append_entry, trim_log
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.schedules import make_optimiser, make_schedule
+from horizon_rt.training.teacher import Targets, shrunk, taught
 
 __all__ = ["LOG_EVERY", "Evaluate", "OnLog", "Precision", "Settings", "Trainer", "normalise"]
 
@@ -67,12 +68,16 @@ class Settings:
 
 @dataclass
 class Trainer:
-    """Trains a net on batches; `average` (a state dict) holds the mean of its weights that is the result."""
+    """Trains a net on batches; `average` (a state dict) holds the mean of its weights that is the result.
+
+    `teacher` is what the recipe's one was loaded as.
+    """
 
     net: nn.Module
     recipe: Recipe
     settings: Settings
     on_log: OnLog | None = None
+    teacher: nn.Module | None = None
     step: int = 0
     best: float = float("inf")
     since_best: int = 0
@@ -92,6 +97,8 @@ class Trainer:
             keep_first_stages(pretrained_encoder(self.net))
         torch.set_num_threads(self.settings.threads)
         self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.teacher is not None:
+            self.teacher.to(device).eval()
         self._loss = make_loss(recipe.loss)
         self._optimiser = make_optimiser(
             self.net, recipe.optimiser, rate=recipe.rate, weight_decay=recipe.weight_decay
@@ -162,12 +169,12 @@ class Trainer:
         device, precision = self.settings.device, self.settings.precision
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # a run that goes on drops out the same
         self._train_mode()
-        images, covers = augment(batch, self._generator)
-        picture = normalise(images.to(device)).contiguous(memory_format=torch.channels_last)
+        images, targets = self._lesson(batch)
+        picture = normalise(images).contiguous(memory_format=torch.channels_last)
         low = torch.bfloat16 if precision == "bfloat16" else torch.float16
         with torch.autocast(device, dtype=low, enabled=precision != "float32"):
             mask, presence = self.net(picture)
-        loss = self._loss_of(mask.float(), presence.float(), covers.to(device), batch)
+        loss = self._loss_of(mask.float(), presence.float(), targets)
         self._optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.unscale_(self._optimiser)
@@ -181,6 +188,18 @@ class Trainer:
             raise TrainingError(f"the loss is no number at step {self.step}; try a lower --rate")
         return value
 
+    def _lesson(self, batch: Batch) -> tuple[Tensor, Targets]:
+        """Pictures as the net gets them, on its device, and what it is to answer."""
+        device, recipe = self.settings.device, self.recipe
+        images, covers = augment(batch, self._generator)
+        images = images.to(device)
+        targets = Targets(*(part.to(device) for part in (covers, batch.presences, batch.weights)))
+        if self.teacher is None:
+            return images, targets
+        targets = taught(targets, self.teacher, normalise(images), recipe.teacher_share)
+        drawn = torch.randint(len(recipe.student_areas), (), generator=self._generator)
+        return shrunk(images, targets, recipe.student_areas[int(drawn)])
+
     def _train_mode(self) -> None:
         self.net.train()
         if self.recipe.frozen_norm:
@@ -188,12 +207,11 @@ class Trainer:
         elif self.recipe.pretrained:
             _keep_statistics(pretrained_encoder(self.net))
 
-    def _loss_of(self, mask: Tensor, presence: Tensor, covers: Tensor, batch: Batch) -> Tensor:
-        weight = batch.weights.to(mask.device)[:, None, None, None]
-        truth = batch.presences.to(mask.device)
-        asked = (truth >= 0).float()
-        seen = F.binary_cross_entropy_with_logits(presence, truth.clamp(0, 1), reduction="none")
-        return self._loss(mask, covers, weight) + self.recipe.presence_weight * (seen * asked).mean()
+    def _loss_of(self, mask: Tensor, presence: Tensor, targets: Targets) -> Tensor:
+        asked = (targets.presences >= 0).float()
+        seen = F.binary_cross_entropy_with_logits(presence, targets.presences.clamp(0, 1), reduction="none")
+        of_mask = self._loss(mask, targets.covers, targets.weights[:, None, None, None])
+        return of_mask + self.recipe.presence_weight * (seen * asked).mean()
 
     @torch.no_grad()
     def _follow(self) -> None:

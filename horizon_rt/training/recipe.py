@@ -28,7 +28,7 @@ PRESENCE_WEIGHT = 0.15
 """Of the loss of presence beside that of the mask, in training and in validation."""
 _LARGEST = 1e12
 _LEAST_AREA, _MOST_AREA = 0.25, 4.0
-_MOST = {"warm_up": 1.0, "average": 1.0, "batch": 65536}
+_MOST = {"warm_up": 1.0, "average": 1.0, "batch": 65536, "teacher_share": 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,9 @@ class Recipe:
     net lite0 from ImageNet, unless the run starts from a model, and keeps its statistics and first stages.
     `input_areas` are the sizes of the pictures, each as likely, as multiples of the area that a net usually
     gets; a batch of larger pictures has fewer of them.
+    `teacher` is a model, by name or path, whose answers make up `teacher_share` of what the net learns, and
+    all of it where a sample has no truth; `student_areas` are the sizes in which the net gets a sample, each
+    as likely, as multiples of that in which the teacher gets it.
     """
 
     net: str = "small"
@@ -70,6 +73,9 @@ class Recipe:
     beside: float = 0.0
     split: Path | None = None
     input_areas: tuple[float, ...] = (1.0,)
+    teacher: str = ""
+    teacher_share: float = 0.5
+    student_areas: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         """Raises DatasetError for a value that is of another type or out of range."""
@@ -80,8 +86,10 @@ class Recipe:
         parts = [*self.shares.values(), *self.data.values(), *self._made_of_data().values()]
         if sum(parts) <= 0:
             raise DatasetError("the parts of a recipe are all 0; give shares or data")
-        if not self.input_areas or not all(_LEAST_AREA <= a <= _MOST_AREA for a in self.input_areas):
-            raise DatasetError(f"input_areas lie between {_LEAST_AREA:g} and {_MOST_AREA:g}")
+        for name in ("input_areas", "student_areas"):
+            areas = getattr(self, name)
+            if not areas or not all(_LEAST_AREA <= a <= _MOST_AREA for a in areas):
+                raise DatasetError(f"{name} lie between {_LEAST_AREA:g} and {_MOST_AREA:g}")
         if self.samples < 1 or self.batch < 1:
             raise DatasetError(f"samples and batch are 1 or more, got {self.samples} and {self.batch}")
 
@@ -134,8 +142,8 @@ def read_recipe(path: Path) -> Recipe:
     """A recipe from a TOML file whose keys are the fields of `Recipe`; raises DatasetError."""
     table = read_toml(path)
     try:
-        if isinstance(table.get("input_areas"), list):
-            table["input_areas"] = tuple(table["input_areas"])
+        lists = {name: tuple(value) for name, value in table.items() if isinstance(value, list)}
+        table |= lists
         if "split" in table:
             table["split"] = path.parent / table["split"]
         return Recipe(**table)

@@ -1,0 +1,50 @@
+"""Knowledge distillation: a trained net answers the samples that another one learns from.
+
+Hinton, Vinyals, Dean 2015, "Distilling the knowledge in a neural network", with the share of the truth kept.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from horizon_rt.models.sizes import INPUT_STRIDE, OUTPUT_STRIDE
+
+__all__ = ["Targets", "shrunk", "taught"]
+
+
+class Targets(NamedTuple):
+    """What is to be learned of n pictures: covers (n, 1, h/4, w/4) in 0..1, presences and weights (n,).
+
+    A presence below 0 is unknown, and so is a cover of weight 0.
+    """
+
+    covers: Tensor
+    presences: Tensor
+    weights: Tensor
+
+
+@torch.no_grad()
+def taught(truth: Targets, teacher: nn.Module, picture: Tensor, share: float) -> Targets:
+    """Targets with `share` of the answers of the teacher to a net input (n, 3, h, w); 1 without truth."""
+    mask, presence = (answer.float().sigmoid() for answer in teacher(picture))
+    known = (truth.weights > 0).float()
+    kept = ((1 - share) * known)[:, None, None, None]
+    seen = (1 - share) * (truth.presences >= 0).float()
+    return Targets(
+        torch.lerp(mask, truth.covers, kept),
+        torch.lerp(presence, truth.presences, seen),
+        torch.where(truth.weights > 0, truth.weights, share),
+    )
+
+
+def shrunk(images: Tensor, targets: Targets, area: float) -> tuple[Tensor, Targets]:
+    """Pictures and covers at about this multiple of their area; the sides are those of a net's input."""
+    if area == 1:
+        return images, targets
+    h, w = (max(2, round(s * area**0.5 / INPUT_STRIDE)) * INPUT_STRIDE for s in images.shape[2:])
+    covers = F.interpolate(targets.covers, size=(h // OUTPUT_STRIDE, w // OUTPUT_STRIDE), mode="area")
+    return F.interpolate(images, size=(h, w), mode="area"), targets._replace(covers=covers)
