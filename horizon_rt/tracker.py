@@ -165,6 +165,8 @@ class HorizonTracker:
         observation = between or self._look(frame, fitter, segmentation)
         observation = replace(observation, change=change)
         track = self._filter.update(frame.time_s, observation)
+        if self._beside is not None and self._key_frames.last is None:
+            track = replace(track, state="acquiring")  # nobody has said yet what there is
         if observation.is_key:
             self._key_frames.look(frame.time_s, observation, track)
         else:

@@ -324,7 +324,7 @@ class _Slow(_Oracle):
 def test_in_real_time_no_answer_waits_for_the_net_and_what_it_saw_is_taken_in_later() -> None:
     oracle = _Slow(speed=20.0)
     tracker = _tracker(oracle, real_time=True)
-    assert [tracker.update(_frame(k)).state for k in range(3)] == ["lost"] * 3
+    assert [tracker.update(_frame(k)).state for k in range(3)] == ["acquiring"] * 3
     for k in range(3, 90):
         if k % 3 == 0:
             oracle.go.release()

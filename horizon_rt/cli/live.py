@@ -88,4 +88,8 @@ def live(
             summary = run(opened, options, outputs, real_time=True, on_frame=on_frame, on_page=told)
         print_summary(summary, outputs.paths, console)
         print_lens(options, outputs, console)
+        if opened.info.kind == "stdin" and summary.dropped > summary.frames:
+            print_warning(
+                console, "the pipe brought more than was shown: `track -` takes every frame of a recording"
+            )
         print_advice(summary, options, console)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 __all__ = ["DEPTH", "Channel", "pump"]
@@ -58,15 +58,21 @@ class Channel(Generic[T]):
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[T]:
+        return (item for item in self.read(lambda: None) if item is not None)
+
+    def read(self, pause_s: Callable[[], float | None]) -> Iterator[T | None]:
+        """The items, and None whenever none has come for as long as `pause_s` says."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._items or self._ended or self._cut)
-                if self._cut or not self._items:
+                ready = self._changed.wait_for(
+                    lambda: bool(self._items) or self._ended or self._cut, pause_s()
+                )
+                if ready and (self._cut or not self._items):
                     complete = self._ended and not self._items and self._error is None
                     self.cut_short = self._cut and not complete
                     self._items.clear()
                     break
-                item = self._items.popleft()
+                item = self._items.popleft() if ready else None
                 self._changed.notify_all()
             yield item
             del item  # or it would live on while the next one is awaited

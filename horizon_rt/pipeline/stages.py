@@ -4,8 +4,9 @@
 
 Recordings go through bounded channels, so that no frame is lost and memory stays flat: at most
 2 · `channel.DEPTH` + 4 frames exist, and on a GPU two batches of them. In real time each stage takes the
-newest frame of the one before; what it cannot keep up with is dropped and counted, never queued. An exception
-of any stage ends the run and surfaces once.
+newest frame of the one before; what it cannot keep up with is dropped and counted, never queued. While a
+live source gives no frame, damaged ones stand in (`silence`). An exception of any stage ends the run and
+surfaces once.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Protocol
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, State
 from horizon_rt.pipeline.channel import Channel, pump
+from horizon_rt.pipeline.silence import with_silence
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import Source
 from horizon_rt.sources.base import as_live
@@ -90,8 +92,9 @@ class _Stages:
         read: Iterable[Frame] = _when_due(source, self._closing) if held_back else source
         self.frames: Channel[Frame] = Channel(newest=newest)
         self.results: Channel[tuple[Frame, Horizon]] = Channel(newest=newest)
+        frames = with_silence(self.frames, source.patience_s) if newest and not held_back else self.frames
         may_wait = info.kind == "file" and not newest
-        analysed = tracker.update_all(self.frames) if may_wait else Analysis.update_all(tracker, self.frames)
+        analysed = tracker.update_all(frames) if may_wait else Analysis.update_all(tracker, frames)
         self._threads = [
             pump("reader", map(as_live, read) if newest else read, self.frames),
             pump("analysis", analysed, self.results),

@@ -21,6 +21,7 @@ __all__ = ["Health", "Receiving", "Source", "SourceInfo", "SourceKind", "Wrapped
 
 _log = logging.getLogger(__name__)
 
+_STALL_S, _USUAL_RATE_HZ = 1.0, 25.0
 
 SourceKind = Literal["file", "images", "device", "stdin", "synthetic", "network"]
 
@@ -107,6 +108,11 @@ class Source(ABC):
     def health(self) -> Health | None:
         """How a source fares that may fall silent and come back; None of others."""
         return None
+
+    @property
+    def patience_s(self) -> float:
+        """How long a live source may give no frame until it has stalled: a second and two intervals."""
+        return _STALL_S + 2 / (self.info.frame_rate or _USUAL_RATE_HZ)
 
     def reopen(self) -> Source:
         """Open the same once more, from its start; this source may be closed by then.

@@ -9,10 +9,12 @@ shorter by chance.
 from __future__ import annotations
 
 import logging
+import math
 import random
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -44,7 +46,7 @@ __all__ = ["NetworkSource", "open_network"]
 _log = logging.getLogger(__name__)
 
 _OPEN_TIMEOUT_S = 5.0
-_STALL_S, _PLAYLIST_STALL_S = 1.0, 15.0  # beside two frame intervals; a playlist is read in pieces
+_PIECE_S = 14.0  # of a playlist, which is read piece by piece, beside the usual patience
 # On one read, after which a connection is given up: that of a live stream was left behind long before.
 _LIVE_LIMIT_S, _RECORDING_PATIENCE_S = 5.0, 30.0
 _LIVE_OPTIONS = {
@@ -62,6 +64,8 @@ _DRIFT_S = 1.0  # between a stream's own clock and that of this machine, beyond 
 _LEAST_INTERVAL_S = 1e-3
 _LOOK_S = 0.1
 _PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt,rtmp,rtmps,hls"
+# Addresses at which this side listens.
+_LISTENING, _LISTEN_OPTION = ("udp://", "rtp://"), re.compile(r"[?&](listen=1|mode=listener)(&|$)")
 _UNSTAMPED = frozenset({"mpjpeg", "mjpeg"})  # formats whose pictures carry no time of their own
 
 
@@ -73,20 +77,35 @@ def open_network(url: str, *, threads: int = 0) -> Source:
     no video.
     """
 
-    patience_s = _PLAYLIST_STALL_S if ".m3u8" in url.lower() else _STALL_S
-    connect = partial(_connect, url, threads, patience_s)
-    first = connect()
-    return NetworkSource(first, connect, patience_s) if first.info.live else first
+    in_pieces = ".m3u8" in url.lower()
+    connect = partial(_connect, url, threads, _PIECE_S if in_pieces else _LIVE_LIMIT_S)
+    first = _first(url, connect)
+    return NetworkSource(first, connect, in_pieces=in_pieces) if first.info.live else first
+
+
+def _first(url: str, connect: Callable[[], ContainerSource]) -> ContainerSource:
+    """The first connection, for as long as it takes where the address is one to listen at."""
+    listens = url.lower().startswith(_LISTENING) or _LISTEN_OPTION.search(url) is not None
+    told = False
+    while True:
+        try:
+            return connect()
+        except SourceNotFound:
+            if not listens:
+                raise
+        if not told:
+            _log.warning("%s: waiting for what is to be sent there", shown(url))
+            told = True
 
 
 class NetworkSource(Source):
-    """A stream that `connect` opens anew where it breaks off; `first` is open. It has stalled after
-    `patience_s` and two frame intervals without a frame.
+    """A stream that `connect` opens anew where it breaks off; `first` is open. What comes `in_pieces` of some
+    seconds is shown at its own pace.
     """
 
-    def __init__(self, first: Source, connect: Callable[[], Source], patience_s: float) -> None:
+    def __init__(self, first: Source, connect: Callable[[], Source], *, in_pieces: bool = False) -> None:
         super().__init__()
-        self._patience_s = patience_s
+        self._in_pieces = in_pieces
         self.info: SourceInfo = first.info
         self._connect, self._current = connect, first
         self._changed = threading.Condition()
@@ -104,13 +123,14 @@ class NetworkSource(Source):
         """How the stream fares now."""
         age_s = time.monotonic() - self._arrived_s
         state = self._state
-        if state == "receiving" and age_s > self._stall_s:
+        if state == "receiving" and age_s > self.patience_s:
             state = "stalled"
         return Health(state=state, age_s=age_s, reconnects=self._reconnects, reason=self._reason)
 
     @property
-    def _stall_s(self) -> float:
-        return self._patience_s + 2 / (self.info.frame_rate or 25.0)
+    def patience_s(self) -> float:
+        """See `Source`; more for what comes in pieces."""
+        return super().patience_s + (_PIECE_S if self._in_pieces else 0.0)
 
     def _next_frame(self) -> Frame | None:
         with self._changed:
@@ -155,14 +175,14 @@ class NetworkSource(Source):
         threading.Thread(
             target=self._read_out, args=(self._current, ended), name="stream", daemon=True
         ).start()
-        while not self._closing.is_set() and time.monotonic() - self._arrived_s < self._stall_s:
+        while not self._closing.is_set() and time.monotonic() - self._arrived_s < self.patience_s:
             if ended.wait(_LOOK_S):
                 return "it ended"
         return "it fell silent"
 
     def _read_out(self, current: Source, ended: threading.Event) -> None:
         try:
-            for frame in current:
+            for frame in self._at_its_pace(current) if self._in_pieces else current:
                 self._keep(current, frame)
         except HorizonError as error:
             _log.warning("%s", error)
@@ -170,6 +190,16 @@ class NetworkSource(Source):
             self._fail(error)
         finally:
             ended.set()
+
+    def _at_its_pace(self, current: Source) -> Iterator[Frame]:
+        """The frames by their own times, later where one comes late."""
+        start_s = -math.inf
+        for frame in current:
+            now_s = time.monotonic()
+            start_s = max(start_s, now_s - frame.time_s)
+            if self._closing.wait(start_s + frame.time_s - now_s):
+                return
+            yield frame
 
     def _fail(self, error: Exception) -> None:
         with self._changed:
@@ -219,11 +249,11 @@ class NetworkSource(Source):
         return self._last_s
 
 
-def _connect(url: str, threads: int, patience_s: float) -> ContainerSource:
+def _connect(url: str, threads: int, limit_s: float) -> ContainerSource:
     """One connection, with its first picture decoded."""
     name = shown(url)
     try:
-        container = _open(url, _LIVE_OPTIONS, max(_LIVE_LIMIT_S, patience_s))
+        container = _open(url, _LIVE_OPTIONS, limit_s)
         # A live playlist has no length; a file on a server has one, of which no packet may be left out.
         live = not container.duration or container.duration <= 0
         if not live:

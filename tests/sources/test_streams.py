@@ -164,7 +164,7 @@ def test_a_silent_server_is_noticed_within_a_second_or_so(
     with opened(server.plain) as source:
         take(source, 5)
         os.kill(server.process.pid, signal.SIGSTOP)
-        assert wait_for(lambda: source.health.state != "receiving", 5) < 2.5
+        assert wait_for(lambda: source.health.state == "reconnecting", 5) < 2.5
         os.kill(server.process.pid, signal.SIGCONT)
         wait_for(lambda: source.health.state == "receiving", 10)
         assert take(source, 5)
@@ -184,6 +184,42 @@ def test_a_file_on_a_web_server_is_a_recording_with_all_its_frames(tmp_path: Pat
         files.shutdown()
     with open_source(tmp_path / "clip.mkv") as source:
         assert all(np.array_equal(frame.luma, luma) for frame, luma in zip(source, lumas, strict=True))
+
+
+@needs_ffmpeg
+def test_an_address_to_listen_at_waits_for_its_sender(caplog: pytest.LogCaptureFixture) -> None:
+    """Longer than one try takes; 5 s."""
+    port = free_port()
+    found: list[Source] = []
+    url = f"udp://127.0.0.1:{port}"
+    waiting = threading.Thread(target=lambda: found.append(open_source(url)))
+    waiting.start()
+    waiting.join(5.5)
+    assert not found
+    with sender(*H264, "-f", "mpegts", f"{url}?pkt_size=1316"):
+        waiting.join(15)
+        with found[0] as source:
+            assert source.read() is not None
+    assert caplog.text.count("waiting for what is to be sent there") == 1
+
+
+@needs_ffmpeg
+def test_a_playlist_plays_at_its_own_pace(tmp_path: Path) -> None:
+    """Its pictures come by the second, and are shown one after the other all the same."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    hls = ("-f", "hls", "-hls_time", "1", "-hls_list_size", "4", "-hls_flags", "delete_segments")
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), handler) as files,
+        sender(*H264, "-g", "30", *hls, str(tmp_path / "live.m3u8")),
+    ):
+        threading.Thread(target=files.serve_forever, daemon=True).start()
+        wait_for(lambda: len(list(tmp_path.glob("*.ts"))) > 3, 20)
+        with opened(f"http://127.0.0.1:{files.server_port}/live.m3u8") as source:
+            frames = take(source, 60)
+        files.shutdown()
+    arrived = np.diff([frame.decoded_at_s for frame in frames])
+    assert np.median(arrived) == pytest.approx(1 / 30, abs=0.015)
+    assert (np.diff([frame.time_s for frame in frames]) > 0).all()
 
 
 @needs_ffmpeg
@@ -208,7 +244,7 @@ def test_what_nobody_foresaw_reaches_the_reader() -> None:
             raise ZeroDivisionError("division by zero")
 
     with (
-        NetworkSource(Broken(), Broken, 1.0) as source,
+        NetworkSource(Broken(), Broken) as source,
         pytest.raises(SourceError, match="division by zero"),
     ):
         source.read()
@@ -225,7 +261,7 @@ def test_a_connection_that_comes_after_the_end_is_closed() -> None:
         go_on.wait(5)
         return late
 
-    source = NetworkSource(first, connect, 1.0)
+    source = NetworkSource(first, connect)
     first.close()
     assert connecting.wait(5)
     source.close()

@@ -1,0 +1,121 @@
+"""A live source that falls silent: the track coasts, is lost, and comes back with the picture."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from horizon_rt.frame import Frame
+from horizon_rt.horizon import Horizon
+from horizon_rt.pipeline.channel import Channel
+from horizon_rt.pipeline.silence import with_silence
+from horizon_rt.pipeline.stages import run_pipeline
+from horizon_rt.sinks import Sink
+from horizon_rt.sources import Source, SourceInfo, open_source
+from horizon_rt.tracker import HorizonTracker
+
+PATIENCE_S = 0.15
+
+
+def _frame(index: int, time_s: float) -> Frame:
+    return Frame((np.full((8, 8), 60, np.uint8),), index, time_s, decoded_at_s=time.perf_counter())
+
+
+def _given(pauses_s: list[float]) -> list[Frame]:
+    """What comes of frames 0.02 s apart with a pause before each."""
+    frames: Channel[Frame] = Channel(newest=False)
+
+    def give() -> None:
+        for index, pause_s in enumerate(pauses_s):
+            time.sleep(pause_s)
+            frames.put(_frame(index, 0.02 * index))
+        frames.end()
+
+    threading.Thread(target=give).start()
+    return list(with_silence(frames, PATIENCE_S))
+
+
+def test_without_silence_the_frames_are_as_they_were() -> None:
+    found = _given([0.0] * 20)
+    assert [(f.index, f.time_s, f.damaged) for f in found] == [(i, 0.02 * i, False) for i in range(20)]
+
+
+def test_damaged_frames_stand_in_while_nothing_comes() -> None:
+    found = _given([0.0, 0.0, 0.6, 0.0])
+    silent = [frame for frame in found if frame.damaged]
+    assert len(silent) == pytest.approx(1 + (0.6 - PATIENCE_S) / 0.1, abs=2)
+    assert [frame.damaged for frame in found] == [False] * 2 + [True] * len(silent) + [False] * 2
+    assert [frame.index for frame in found] == list(range(len(found)))
+    times = [frame.time_s for frame in found]
+    assert all(b > a for a, b in pairwise(times))
+    assert silent[0].time_s == pytest.approx(0.02 + PATIENCE_S, abs=0.1)
+    assert silent[-1].time_s == pytest.approx(0.02 + 0.6, abs=0.15)
+
+
+def test_nothing_stands_in_before_the_first_frame() -> None:
+    assert [frame.damaged for frame in _given([0.5, 0.0])] == [False, False]
+
+
+class Stutter(Source):
+    """Frames of a rendered sea, as a camera gives them, that pause for a while after the first second."""
+
+    def __init__(self, pause_s: float) -> None:
+        super().__init__()
+        self._inner = open_source("synth:sea?size=320x180&seconds=2&fps=20&motion=rest")
+        self.info = SourceInfo(
+            name="stutter", kind="device", width=320, height=180, frame_rate=20.0, live=True
+        )
+        self._pause_s, self._late_s, self._start_s = pause_s, 0.0, 0.0
+
+    def _next_frame(self) -> Frame | None:
+        frame = self._inner.read()
+        if frame is None:
+            return None
+        if frame.index == 0:
+            self._start_s = time.perf_counter()
+        self._late_s = self._pause_s if frame.time_s >= 1 else 0.0
+        due_s = self._start_s + frame.time_s + self._late_s
+        if self._closing.wait(max(0.0, due_s - time.perf_counter())):
+            return None
+        return Frame(
+            frame.planes, frame.index, frame.time_s + self._late_s, sampling=frame.sampling,
+            decoded_at_s=time.perf_counter(),
+        )  # fmt: skip
+
+    def _release(self) -> None:
+        self._inner.close()
+
+
+class Kept(Sink):
+    def __init__(self) -> None:
+        self.said: list[Horizon] = []
+
+    def _write(self, frame: Frame, horizon: Horizon) -> None:
+        self.said.append(horizon)
+
+    def _finish(self) -> None:
+        pass
+
+
+def test_the_track_coasts_is_lost_and_comes_back() -> None:
+    sink, source = Kept(), Stutter(4.0)
+    tracker = HorizonTracker(hfov=70, model="small", real_time=True)
+    tracker.update(source.read())  # type: ignore[arg-type]  # the net is made ready
+    tracker.reset()
+    summary = run_pipeline(source, tracker, [sink])
+    states = [h.state for h in sink.said]
+    runs = [states[0], *(b for a, b in pairwise(states) if a != b)]
+    assert runs[0] == "acquiring"  # nobody has looked yet
+    silent = [h for h in sink.said if h.view == "unknown" and h.time_s > 1.2]
+    assert silent[0].time_s < 3
+    assert {h.state for h in silent} >= {"lost"}
+    assert silent[-1].state == "lost"
+    assert silent[-1].attitude is None
+    assert states[-1] == "tracking"
+    assert "coasting" in runs
+    assert all(b.time_s > a.time_s and b.frame > a.frame for a, b in pairwise(sink.said))
+    assert summary.frames == len(sink.said)
