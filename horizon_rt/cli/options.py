@@ -65,6 +65,7 @@ def _option(name: str, text: Help) -> Any:
     return typer.Option(
         *(() if text.flag is None else (text.flag,)),
         help=text.text,
+        metavar=text.metavar,
         min=text.minimum,
         max=text.maximum,
         autocompletion=_COMPLETIONS.get(name),
