@@ -28,6 +28,7 @@ __all__ = [
     "Lens",
     "LiveOptions",
     "Motion",
+    "Named",
     "Part",
     "Precision",
     "PrecisionChoice",
@@ -51,6 +52,8 @@ BackendName = Literal["torchscript", "onnx", "openvino"]
 BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
+Named = Literal["file", "name", "source"]
+"""What a text names: a file ('-' is none), a name or else a file, or a source, which may be a file."""
 SceneKind = Literal["sea", "storm", "coast", "fields", "town", "desert", "snow", "mountains"]
 Motion = Literal["flight", "aerobatics", "boat", "rest"]
 T = TypeVar("T")
@@ -63,6 +66,7 @@ _LAST_S = 1e9
 class Help:
     """What the command line says of a field; without it a field is no option there. `flag` is its name, if
     it is not that of the field; `metavar` stands for its value; `minimum` and `maximum` bound a number.
+    `named` is what a text names, if it may be a path.
     """
 
     text: str
@@ -70,6 +74,7 @@ class Help:
     metavar: str | None = None
     minimum: float | None = None
     maximum: float | None = None
+    named: Named | None = None
 
 
 class EngineFields(TypedDict, total=False):
@@ -88,7 +93,7 @@ class Engine:
 
     model: Annotated[
         str | None,
-        Help(text="A shipped model, or the folder of a trained one: PATH or PATH:NAME."),
+        Help(text="A shipped model, or the folder of a trained one: PATH or PATH:NAME.", named="name"),
     ] = None
     device: Annotated[
         DeviceChoice, Help(text="Where the net runs; cuda is a GPU of NVIDIA, others are not used.")
@@ -124,7 +129,7 @@ class Lens:
     """
 
     camera_profile: Annotated[
-        str | None, Help(text="Lens: a profile file, or a name of `horizon-rt cameras list`.")
+        str | None, Help(text="Lens: a profile file, or a name of `horizon-rt cameras list`.", named="name")
     ] = None
     hfov_deg: Annotated[
         float | None,
