@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from horizon_rt.camera import BrownConrady, Camera, load_profile
     from horizon_rt.errors import HorizonError
     from horizon_rt.frame import Frame
-    from horizon_rt.geometry import HorizonLine, UpVector
+    from horizon_rt.geometry import HorizonLine, Mount, UpVector
     from horizon_rt.horizon import Attitude, Horizon, Measurement, Observation
     from horizon_rt.options import Engine
     from horizon_rt.sources import Source, open_source
@@ -33,6 +33,7 @@ _HOMES = {
     "HorizonLine": "geometry",
     "HorizonTracker": "tracker",
     "Measurement": "horizon",
+    "Mount": "geometry",
     "Observation": "horizon",
     "Source": "sources",
     "UpVector": "geometry",
@@ -55,6 +56,7 @@ __all__ = [
     "HorizonLine",
     "HorizonTracker",
     "Measurement",
+    "Mount",
     "Observation",
     "Source",
     "UpVector",

@@ -6,6 +6,7 @@ scripts pass them on. A new option is a field here and a line in the module that
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
@@ -27,6 +28,7 @@ __all__ = [
     "Lens",
     "LiveOptions",
     "Motion",
+    "Named",
     "Part",
     "Precision",
     "PrecisionChoice",
@@ -35,6 +37,7 @@ __all__ = [
     "Smoothing",
     "from_flat",
     "help_of",
+    "mount_angles",
     "option_fields",
 ]
 
@@ -49,9 +52,12 @@ BackendName = Literal["torchscript", "onnx", "openvino"]
 BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
+Named = Literal["file", "name", "source"]
+"""What a text names: a file ('-' is none), a name or else a file, or a source, which may be a file."""
 SceneKind = Literal["sea", "storm", "coast", "fields", "town", "desert", "snow", "mountains"]
 Motion = Literal["flight", "aerobatics", "boat", "rest"]
 T = TypeVar("T")
+_MOUNT_LIMITS_DEG = (180.0, 90.0, 180.0)
 _EVERY = re.compile("key|[1-9][0-9]{0,8}")
 _LAST_S = 1e9
 
@@ -59,13 +65,16 @@ _LAST_S = 1e9
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Help:
     """What the command line says of a field; without it a field is no option there. `flag` is its name, if
-    it is not that of the field; `minimum` and `maximum` bound a number.
+    it is not that of the field; `metavar` stands for its value; `minimum` and `maximum` bound a number.
+    `named` is what a text names, if it may be a path.
     """
 
     text: str
     flag: str | None = None
+    metavar: str | None = None
     minimum: float | None = None
     maximum: float | None = None
+    named: Named | None = None
 
 
 class EngineFields(TypedDict, total=False):
@@ -83,7 +92,8 @@ class Engine:
     """Which net runs, where and how. Raises OptionsError for an unknown choice."""
 
     model: Annotated[
-        str | None, Help(text="A shipped model, or the folder of a trained one: PATH or PATH:NAME.")
+        str | None,
+        Help(text="A shipped model, or the folder of a trained one: PATH or PATH:NAME.", named="name"),
     ] = None
     device: Annotated[
         DeviceChoice, Help(text="Where the net runs; cuda is a GPU of NVIDIA, others are not used.")
@@ -112,13 +122,14 @@ class Engine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lens:
-    """The lens: a profile (a shipped name or a file), or a field of view, else one of 70° is assumed.
+    """The lens: a profile (a shipped name or a file), or a field of view, else one of 70° is assumed; and how
+    the camera is mounted on its vehicle: as `mount` says, or the profile.
 
-    Raises OptionsError where both are given.
+    Raises OptionsError where both descriptions of the lens are given, and for a mount that is none.
     """
 
     camera_profile: Annotated[
-        str | None, Help(text="Lens: a profile file, or a name of `horizon-rt cameras list`.")
+        str | None, Help(text="Lens: a profile file, or a name of `horizon-rt cameras list`.", named="name")
     ] = None
     hfov_deg: Annotated[
         float | None,
@@ -130,9 +141,20 @@ class Lens:
         ),
     ] = None
 
+    mount: Annotated[
+        str | None,
+        Help(
+            text="Rotation of the camera against its vehicle in degrees, to get the vehicle's attitude; "
+            "else that of the camera profile.",
+            metavar="ROLL,PITCH[,YAW]",
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
         if self.camera_profile is not None and self.hfov_deg is not None:
             raise OptionsError("--camera-profile and --hfov both describe the lens; give one")
+        if self.mount is not None:
+            mount_angles(self.mount)
 
     @property
     def is_assumed(self) -> bool:
@@ -235,6 +257,21 @@ class LiveOptions(RunOptions):
     smooth: Annotated[Literal["causal", "none"], Help(text="Filter over time, or each frame on its own.")] = (
         "causal"
     )
+
+
+def mount_angles(text: str) -> tuple[float, float, float]:
+    """Roll, pitch and yaw in degrees of ROLL,PITCH[,YAW]; raises OptionsError."""
+    try:
+        angles = [float(part) for part in str(text).split(",")]
+    except ValueError:
+        angles = []
+    roll, pitch, yaw = (*angles, 0.0)[:3] if len(angles) in (2, 3) else (math.nan,) * 3
+    if not all(abs(a) <= most for a, most in zip((roll, pitch, yaw), _MOUNT_LIMITS_DEG, strict=True)):
+        raise OptionsError(
+            "--mount is ROLL,PITCH or ROLL,PITCH,YAW in degrees, such as 0,-12.5, with a roll and yaw within "
+            f"±180° and a pitch within ±90°, got {text!r}"
+        )
+    return roll, pitch, yaw
 
 
 def option_fields(kind: type[Any]) -> Iterator[tuple[Field[Any], Any]]:

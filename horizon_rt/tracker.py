@@ -12,6 +12,7 @@ from horizon_rt.camera import Camera
 from horizon_rt.errors import OptionsError
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
+from horizon_rt.geometry import Mount
 from horizon_rt.horizon import Change, Horizon, Measurement, Observation
 from horizon_rt.models.weights import SigmaCalibration, find_model
 from horizon_rt.options import DEFAULT_HFOV_DEG, Engine, EngineFields, Smoothing
@@ -52,7 +53,8 @@ class HorizonTracker:
 
     `camera` is the lens for the frames' size; without one it is a centred pinhole with a horizontal field of
     view of `hfov` degrees, 70 where that is not given either, from the first frame on. A frame of another
-    size starts the track again, with `Camera.for_size`. `smooth='none'` treats each frame on its own.
+    size starts the track again, with `Camera.for_size`. With a `mount` the angles of its answers are those of
+    the vehicle that the camera is fixed to. `smooth='none'` treats each frame on its own.
     `engine` says which net runs, where and how; its fields may be given by name: `model`, `device`,
     `backend`, `precision`, `batch` (`options.Engine`). `segmenter` takes the place of preprocessing and net.
     Without `refine` the horizon is that of the mask alone. Without `key_frames` the net looks at every frame,
@@ -71,6 +73,7 @@ class HorizonTracker:
         camera: Camera | None = None,
         *,
         hfov: float | None = None,
+        mount: Mount | None = None,
         smooth: Smoothing = "causal",
         refine: bool = True,
         key_frames: bool = True,
@@ -90,11 +93,13 @@ class HorizonTracker:
         Camera.from_hfov(1, 1, self._hfov_deg)  # refuses a bad one now, not at the first frame
         if unknown := choices.keys() - EngineFields.__annotations__.keys():
             known = ", ".join(EngineFields.__annotations__)
-            raise OptionsError(f"no option '{sorted(unknown)[0]}'; there are camera, hfov, smooth, {known}")
+            raise OptionsError(
+                f"no option '{sorted(unknown)[0]}'; there are camera, hfov, mount, smooth, {known}"
+            )
         engine = replace(engine or Engine(), **choices)
         card = find_model(name=engine.model)
         self.model = card.name
-        self._camera = camera
+        self._camera, self._mount = camera, mount
         self._sigma: SigmaCalibration = card.sigma
         self._smooth = smooth
         self._segmenter = segmenter or make_segmenter(card, engine)
@@ -171,7 +176,7 @@ class HorizonTracker:
             self._key_frames.look(frame.time_s, observation, track)
         else:
             self._key_frames.follow()
-        self._last = answer_for(frame, observation, track, fitter.camera)
+        self._last = answer_for(frame, observation, track, fitter.camera, self._mount)
         self._on_stage("track")
         return self._last
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from horizon_rt.errors import CameraModelError
+from horizon_rt.geometry import Mount
 
-__all__ = ["image_size", "number", "shown", "table"]
+__all__ = ["MOUNT_ANGLES", "image_size", "mount", "number", "shown", "table"]
 
+MOUNT_ANGLES = ("roll_deg", "pitch_deg", "yaw_deg")
+"""The keys of a mount."""
 _LARGEST_SIDE = 65536
 
 
@@ -45,3 +48,16 @@ def image_size(values: Mapping[str, Any], width: str, height: str) -> tuple[int,
     if not all(1 <= side <= _LARGEST_SIDE and side == int(side) for side in size):
         raise CameraModelError(f"the image size must be whole pixels, 1..{_LARGEST_SIDE}, got {size}")
     return int(size[0]), int(size[1])
+
+
+def mount(values: Mapping[str, Any]) -> Mount:
+    """The mount of roll_deg, pitch_deg and yaw_deg (0 if missing); raises CameraModelError."""
+    if unknown := sorted(set(values) - set(MOUNT_ANGLES)):
+        raise CameraModelError(
+            f"unknown key {shown(unknown[0])} of a mount; known are {', '.join(MOUNT_ANGLES)}"
+        )
+    roll, pitch = number(values, "roll_deg"), number(values, "pitch_deg")
+    try:
+        return Mount(roll_deg=roll, pitch_deg=pitch, yaw_deg=number(values, "yaw_deg", 0.0))
+    except ValueError as error:
+        raise CameraModelError(str(error)) from error

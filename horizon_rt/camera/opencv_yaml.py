@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from itertools import accumulate
 from typing import Any
 
@@ -17,6 +18,7 @@ from horizon_rt.camera.camera import Camera
 from horizon_rt.camera.distortion import NO_DISTORTION, Distortion, NoDistortion
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.errors import CameraModelError
+from horizon_rt.geometry import Mount
 
 __all__ = ["looks_like", "parse", "render"]
 
@@ -45,6 +47,7 @@ def parse(text: str, *, name: str) -> CameraProfile:
         rms_px=None if rms is None else fields.number({"rms": rms}, "rms"),
         source=_line(values.get("source"), "OpenCV calibration file"),
         assumed=_is_set(values, "assumed"),
+        mount=_mount(values),
     )
 
 
@@ -57,6 +60,7 @@ def render(profile: CameraProfile) -> str:
     lines += [f"assumed: {int(profile.assumed)}"]
     lines += _matrix("camera_matrix", 3, camera)
     lines += _matrix("distortion_coefficients", 1, _coefficients(model.distortion))
+    lines += [] if profile.mount is None else _matrix("mount_deg", 1, astuple(profile.mount))
     lines += [] if profile.rms_px is None else [f"avg_reprojection_error: {float(profile.rms_px)!r}"]
     return "\n".join([*lines, ""])
 
@@ -142,6 +146,16 @@ def _distortion(values: Mapping[str, Any]) -> Distortion:
         return NO_DISTORTION
     k1, k2, p1, p2, k3 = (*terms, 0.0)[:5]
     return BrownConrady(k1=k1, k2=k2, p1=p1, p2=p2, k3=k3)
+
+
+def _mount(values: Mapping[str, Any]) -> Mount | None:
+    """Roll, pitch and yaw, which this program alone writes."""
+    if "mount_deg" not in values:
+        return None
+    angles = _numbers(values, "mount_deg")
+    if len(angles) != len(fields.MOUNT_ANGLES):
+        raise CameraModelError(f"'mount_deg' must have {len(fields.MOUNT_ANGLES)} numbers, got {len(angles)}")
+    return fields.mount(dict(zip(fields.MOUNT_ANGLES, angles, strict=True)))
 
 
 def _numbers(values: Mapping[str, Any], key: str) -> list[float]:

@@ -8,6 +8,7 @@ from typing import Self
 
 from horizon_rt.camera.camera import Camera
 from horizon_rt.errors import CameraModelError
+from horizon_rt.geometry import Mount
 
 __all__ = ["CameraProfile"]
 
@@ -20,7 +21,8 @@ class CameraProfile:
     """A lens model for one picture size, with its origin.
 
     `rms_px` is the reprojection error of the calibration, None where there was none. `source` says in one
-    line where the numbers come from. `assumed` is True for a guess such as a field of view.
+    line where the numbers come from. `assumed` is True for a guess such as a field of view. `mount` is how
+    the camera is fixed to its vehicle, None where nobody has said.
     """
 
     name: str
@@ -28,6 +30,7 @@ class CameraProfile:
     rms_px: float | None = None
     source: str = ""
     assumed: bool = False
+    mount: Mount | None = None
 
     def __post_init__(self) -> None:
         text = self.name + self.source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from horizon_rt.camera import fields
@@ -18,7 +19,10 @@ __all__ = ["FORMAT", "parse", "render"]
 FORMAT = "horizon-rt-camera/1"
 _LARGEST_TEXT, _LONGEST_LINE = 32768, 2048
 _MATRIX = ("fx", "fy", "cx", "cy")
-_KEYS = {"": {"format", "name", "source", "assumed", "rms_px", "image", "lens"}, "image": {"width", "height"}}
+_KEYS = {
+    "": {"format", "name", "source", "assumed", "rms_px", "image", "lens", "mount"},
+    "image": {"width", "height"},
+}
 
 
 def parse(text: str, *, name: str) -> CameraProfile:
@@ -30,6 +34,7 @@ def parse(text: str, *, name: str) -> CameraProfile:
         rms_px=fields.number(values, "rms_px") if "rms_px" in values else None,
         source=_text(values, "source", ""),
         assumed=_flag(values, "assumed"),
+        mount=fields.mount(fields.table(values, "mount")) if "mount" in values else None,
     )
 
 
@@ -42,7 +47,13 @@ def render(profile: CameraProfile) -> str:
     lines += ["", "[image]", f"width = {model.width}", f"height = {model.height}", "", "[lens]"]
     lines += [f'model = "{model.distortion.name}"']
     numbers = dict(zip(_MATRIX, model.intrinsics, strict=True)) | coefficients_of(model.distortion)
-    return "\n".join([*lines, *(f"{key} = {float(value)!r}" for key, value in numbers.items()), ""])
+    lines += _numbers(numbers)
+    lines += [] if profile.mount is None else ["", "[mount]", *_numbers(asdict(profile.mount))]
+    return "\n".join([*lines, ""])
+
+
+def _numbers(values: Mapping[str, float]) -> list[str]:
+    return [f"{key} = {float(value)!r}" for key, value in values.items()]
 
 
 def _tables(text: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from horizon_rt.cli.export import export
 from horizon_rt.cli.inspect import inspect
 from horizon_rt.cli.label import label
 from horizon_rt.cli.live import live
+from horizon_rt.cli.mount import app as mount
 from horizon_rt.cli.style import ProgressStyle
 from horizon_rt.cli.synth import synth
 from horizon_rt.cli.track import track
@@ -37,6 +38,7 @@ for verb in (live, track, batch, demo, label, train, inspect, export, synth, ben
     app.command(cls=Command, epilog=_STYLE)(verb)
 app.command("eval", cls=Command, epilog=_STYLE)(evaluate)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")
+app.add_typer(mount, name="mount", help="Find how a camera is fixed to its vehicle.")
 
 
 def _version(wanted: bool) -> None:

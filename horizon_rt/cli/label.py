@@ -24,7 +24,7 @@ _Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine
 _Name = Annotated[str | None, typer.Option(help="Name of the dataset; default: the folder's.")]
 
 
-@takes(options=RunOptions, omit=("smooth", "device", "backend", "precision", "decoder", *PART))
+@takes(options=RunOptions, omit=("mount", "smooth", "device", "backend", "precision", "decoder", *PART))
 def label(
     source: Annotated[str, typer.Argument(help="Video file, or folder or glob of pictures.")],
     out: Annotated[Path, typer.Option(help="Dataset folder; one that was begun is continued.")],

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from horizon_rt.cli.config import configured
 from horizon_rt.cli.console import (
     hide_secrets,
     print_advice,
@@ -25,6 +26,7 @@ from horizon_rt.options import LiveOptions
 __all__ = ["live"]
 
 
+@configured
 @takes(options=LiveOptions, omit=PART)
 def live(
     source: Annotated[
@@ -32,10 +34,12 @@ def live(
         typer.Argument(
             help="Camera index, /dev/video0, rtsp://… or another address, file, synth:SCENE, or - for a pipe."
         ),
+        "source",
     ],
     telemetry: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
+        "file",
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Record the overlay to this video.")] = None,
     link: Annotated[

@@ -14,7 +14,7 @@ import typer
 from horizon_rt.errors import OptionsError
 from horizon_rt.options import Help, Part, from_flat, help_of, option_fields
 
-__all__ = ["PART", "net_input_size", "option_of", "parse_size", "repeatable", "takes"]
+__all__ = ["PART", "Command", "net_input_size", "option_of", "parse_size", "repeatable", "takes"]
 
 Command = Callable[..., None]
 PART = tuple(item.name for item in fields(Part))
@@ -56,7 +56,7 @@ def _parameters(kind: type[Any], omit: Collection[str]) -> list[Parameter]:
     for item, hint in option_fields(kind):
         value, text = help_of(hint)
         if text is not None and item.name not in omit:
-            note: Any = Annotated[value, _option(item.name, text)]
+            note: Any = Annotated[value, _option(item.name, text), text.named]
             found.append(Parameter(item.name, Parameter.KEYWORD_ONLY, default=item.default, annotation=note))
     return found
 
@@ -65,6 +65,7 @@ def _option(name: str, text: Help) -> Any:
     return typer.Option(
         *(() if text.flag is None else (text.flag,)),
         help=text.text,
+        metavar=text.metavar,
         min=text.minimum,
         max=text.maximum,
         autocompletion=_COMPLETIONS.get(name),

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera import Camera
-from horizon_rt.camera.fields import table
+from horizon_rt.camera import Camera, fields
 from horizon_rt.datasets import LabelledFrame
 from horizon_rt.datasets.text import LARGEST_ANGLES, finite
 from horizon_rt.errors import CameraModelError, DatasetError
-from horizon_rt.geometry import HorizonLine, UpVector
+from horizon_rt.geometry import HorizonLine, Mount, UpVector
 from horizon_rt.horizon import Horizon, View
 from horizon_rt.sinks.records import SCHEMA
 from horizon_rt.system.json import parse_object
@@ -34,7 +33,7 @@ _LEAST_SD_DEG = 1e-9  # its square and that of an error over it are numbers stil
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What was said of a frame; `up` and the rest are None where there was no estimate.
+    """What was said of a frame; `up` (camera axes) and the rest are None where there was no estimate.
 
     `logits` of 'above the horizon' (height, width) are there where the net ran just now.
     """
@@ -48,10 +47,14 @@ class Estimate:
 
 
 class Predictor(Protocol):
-    """Something that says where the horizon is; `camera` is its lens, None to take that of the dataset."""
+    """Something that says where the horizon is; `camera` is its lens, None to take that of the dataset.
+
+    With a `mount` its sigmas are those of the roll and pitch of the vehicle that the camera is fixed to.
+    """
 
     name: str
     camera: Camera | None
+    mount: Mount | None
 
     def covers(self, labelled: LabelledFrame) -> bool:
         """Whether it says anything of this recording."""
@@ -76,6 +79,7 @@ class TrackerPredictor:
     def __init__(self, tracker: HorizonTracker, name: str | None = None) -> None:
         self.name = name or tracker.model
         self.camera: Camera | None = None
+        self.mount: Mount | None = None
         self._tracker = tracker
         self._known: dict[int, Horizon] = {}
 
@@ -137,7 +141,7 @@ class TrackerPredictor:
 
 
 class TelemetryPredictor:
-    """JSON lines of a finished run (schema horizon-rt/1), with the lens of their header.
+    """JSON lines of a finished run (schema horizon-rt/1), with the lens and the mount of their header.
 
     Pictures are found by their file name, frames of a video by their index; where the source of the run is
     still there, only those of that source. Pictures that the run lacks are not evaluated; such frames of its
@@ -153,6 +157,7 @@ class TelemetryPredictor:
         if isinstance(asked, dict) and (asked.get("start_s") or asked.get("every")):
             raise DatasetError(f"{path} counts the frames of a part of a recording; track all of it")
         self.camera: Camera | None = _camera(path, records[0])
+        self.mount = _mount(path, records[0])
         self._source = Path(str(records[0].get("source", "")))
         self._files = {str(r["file"]): r for r in records[1:] if "file" in r}
         self._frames = {r.get("frame"): r for r in records[1:] if "file" not in r}
@@ -179,7 +184,7 @@ class TelemetryPredictor:
         if record is None:
             return Estimate(view="unknown")
         try:
-            return _estimate(record, filtered=filtered)
+            return _estimate(record, self.mount, filtered=filtered)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DatasetError(
                 f"{self._path}, frame {frame.index}: {type(error).__name__}: {error}"
@@ -207,12 +212,19 @@ def _read_records(path: Path) -> list[dict[str, Any]]:
 
 def _camera(path: Path, header: dict[str, Any]) -> Camera:
     try:
-        return Camera.from_dict(table(header, "camera"))
+        return Camera.from_dict(fields.table(header, "camera"))
     except (KeyError, TypeError, CameraModelError) as error:
         raise DatasetError(f"{path}: its header has no lens that is known here: {error}") from error
 
 
-def _estimate(record: dict[str, Any], *, filtered: bool) -> Estimate:
+def _mount(path: Path, header: dict[str, Any]) -> Mount | None:
+    try:
+        return fields.mount(fields.table(header, "mount")) if "mount" in header else None
+    except CameraModelError as error:
+        raise DatasetError(f"{path}: its header has no mount that is one: {error}") from error
+
+
+def _estimate(record: dict[str, Any], mount: Mount | None, *, filtered: bool) -> Estimate:
     view = record["view"]
     if view not in get_args(View):
         raise ValueError(f"unknown view {view!r}")
@@ -223,10 +235,11 @@ def _estimate(record: dict[str, Any], *, filtered: bool) -> Estimate:
     roll_sd, pitch_sd = (finite(values[name]) for name in ("roll_sd_deg", "pitch_sd_deg"))
     if min(roll_sd, pitch_sd) < _LEAST_SD_DEG:
         raise ValueError(f"a sigma is at least {_LEAST_SD_DEG:g}°, got {roll_sd:g} and {pitch_sd:g}")
+    up = UpVector.from_roll_pitch(roll, pitch)
     line = values["angle_deg"], values["offset_px"]
     return Estimate(
         view=view,
-        up=UpVector.from_roll_pitch(roll, pitch),
+        up=up if mount is None else mount.camera_up(up),
         line=None if None in line else HorizonLine(finite(line[0]), finite(line[1])),
         roll_sd_deg=roll_sd,
         pitch_sd_deg=pitch_sd,

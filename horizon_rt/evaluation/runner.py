@@ -14,7 +14,7 @@ from horizon_rt.datasets.base import Keep
 from horizon_rt.datasets.truth import Truth, above, resolve
 from horizon_rt.evaluation.predictors import Estimate, Predictor, TrackerPredictor
 from horizon_rt.evaluation.results import Evaluation, FrameRow, Masks
-from horizon_rt.geometry import wrap_degrees
+from horizon_rt.geometry import Mount, UpVector, wrap_degrees
 from horizon_rt.metrics.lines import line_error
 from horizon_rt.metrics.masks import MaskCounts
 from horizon_rt.metrics.sequences import AttitudeError
@@ -127,7 +127,8 @@ class _Evaluator:
 
     def _row(self, labelled: LabelledFrame, truth: Truth, estimate: Estimate, iou: float | None) -> FrameRow:
         frame = labelled.frame
-        error = None
+        error, mount = None, self._predictor.mount
+        up = truth.up if truth.up is None or mount is None else mount.vehicle_up(truth.up)
         if truth.in_view and truth.line is not None:
             error = line_error(estimate.line, truth.line, frame.width, frame.height)
         return FrameRow(
@@ -140,8 +141,8 @@ class _Evaluator:
             in_view=truth.in_view,
             reported=estimate.view == "horizon" if truth.in_view is False else estimate.up is not None,
             error=error,
-            roll_pitch_deg=None if truth.up is None else (truth.up.roll_deg, truth.up.pitch_deg),
-            attitude=_attitude_error(truth, estimate),
+            roll_pitch_deg=None if up is None else (up.roll_deg, up.pitch_deg),
+            attitude=_attitude_error(up, estimate, mount),
             iou=iou,
         )
 
@@ -178,12 +179,14 @@ class _Evaluator:
         self._worst.add(HardestFrame(score=score, name=name, note=note, jpeg=picture))
 
 
-def _attitude_error(truth: Truth, estimate: Estimate) -> AttitudeError | None:
+def _attitude_error(truth: UpVector | None, estimate: Estimate, mount: Mount | None) -> AttitudeError | None:
+    """The error of roll and pitch: those of the vehicle with a mount, as its sigmas and this truth are."""
     up, roll_sd, pitch_sd = estimate.up, estimate.roll_sd_deg, estimate.pitch_sd_deg
-    if up is None or truth.up is None or roll_sd is None or pitch_sd is None:
+    if up is None or truth is None or roll_sd is None or pitch_sd is None:
         return None
+    up = up if mount is None else mount.vehicle_up(up)
     return AttitudeError(
-        wrap_degrees(up.roll_deg - truth.up.roll_deg), up.pitch_deg - truth.up.pitch_deg, roll_sd, pitch_sd
+        wrap_degrees(up.roll_deg - truth.roll_deg), up.pitch_deg - truth.pitch_deg, roll_sd, pitch_sd
     )
 
 

@@ -1,5 +1,6 @@
-"""Attitude on the sphere and lines on the image."""
+"""Attitude on the sphere, lines on the image, and how a camera is mounted."""
 
+from horizon_rt.geometry.mount import Mount
 from horizon_rt.geometry.up_vector import HorizonLine, UpVector, wrap_degrees
 
-__all__ = ["HorizonLine", "UpVector", "wrap_degrees"]
+__all__ = ["HorizonLine", "Mount", "UpVector", "wrap_degrees"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from horizon_rt.geometry import HorizonLine, UpVector
+from horizon_rt.geometry import HorizonLine, Mount, UpVector
 from horizon_rt.horizon import row
 from horizon_rt.horizon.attitude import Attitude
 from horizon_rt.horizon.observation import Observation, View
@@ -20,9 +20,10 @@ State = Literal["acquiring", "tracking", "coasting", "lost"]
 class Horizon:
     """The tracker's answer for one frame.
 
-    `attitude` is None where there is no estimate, and so are all angles, sigmas and rates. `line` is the
-    horizon on an image without distortion (None straight up or down). Without a filter (`--smooth none`) the
-    attitude is that of `observation` and the rates are None. `width` and `height` are those of the image in
+    `attitude` is the camera's, None where there is no estimate, and so are all angles, sigmas and rates:
+    those are the vehicle's where a `mount` is given, else the camera's. `line` is the horizon on an image
+    without distortion (None straight up or down). Without a filter (`--smooth none`) the attitude is that of
+    `observation` and the rates are None. `width` and `height` are those of the image in
     px. `latency_ms` and `time_utc`, the system's clock when the frame came, are those of live frames and None
     for recordings.
     """
@@ -39,6 +40,7 @@ class Horizon:
     width: int | None = None
     height: int | None = None
     time_utc: datetime | None = None
+    mount: Mount | None = None
 
     def __repr__(self) -> str:
         angles = (("roll", self.roll_deg, self.roll_sd_deg), ("pitch", self.pitch_deg, self.pitch_sd_deg))
@@ -51,7 +53,8 @@ class Horizon:
 
         Pictures that stand alone have `file`, their size and the ends of the line, too.
         """
-        measurement, attitude = self.observation.measurement, self.attitude
+        measurement, attitude = self.observation.measurement, self.vehicle
+        roll, pitch = (None, None) if attitude is None else (attitude.up.roll_deg, attitude.up.pitch_deg)
         roll_sd, pitch_sd = (None, None) if attitude is None else attitude.sd_deg
         roll_rate, pitch_rate = (attitude.rates_dps if attitude else None) or (None, None)
         values: dict[str, object] = {
@@ -60,16 +63,17 @@ class Horizon:
             "state": self.state,
             "view": self.view,
             "confidence": row.number(self.confidence),
-            "roll_deg": row.number(self.roll_deg),
-            "pitch_deg": row.number(self.pitch_deg),
+            "roll_deg": row.number(roll),
+            "pitch_deg": row.number(pitch),
             "roll_sd_deg": row.number(roll_sd),
             "pitch_sd_deg": row.number(pitch_sd),
             "roll_rate_dps": row.number(roll_rate),
             "pitch_rate_dps": row.number(pitch_rate),
             **row.line_fields(self.line),
-            "measured": None
-            if measurement is None
-            else row.measured_fields(measurement, self.measured_line, self.observation.sky_fraction),
+            "measured": measurement
+            and row.measured_fields(
+                measurement, self.measured_line, self.observation.sky_fraction, self.mount
+            ),
             "latency_ms": row.number(self.latency_ms),
         }
         if self.time_utc is not None:
@@ -80,39 +84,44 @@ class Horizon:
 
     @property
     def up(self) -> UpVector | None:
-        """The up vector."""
+        """The up vector in the camera's axes."""
         return None if self.attitude is None else self.attitude.up
 
     @property
+    def vehicle(self) -> Attitude | None:
+        """The attitude of the vehicle; the camera's where no mount is given."""
+        return None if self.attitude is None else self.attitude.of_vehicle(self.mount)
+
+    @property
     def roll_deg(self) -> float | None:
-        """Roll in degrees, positive with the right wing down."""
-        return None if self.attitude is None else self.attitude.up.roll_deg
+        """Roll of the vehicle in degrees, positive with the right wing down."""
+        return None if self.vehicle is None else self.vehicle.up.roll_deg
 
     @property
     def pitch_deg(self) -> float | None:
-        """Pitch in degrees, positive nose up."""
-        return None if self.attitude is None else self.attitude.up.pitch_deg
+        """Pitch of the vehicle in degrees, positive nose up."""
+        return None if self.vehicle is None else self.vehicle.up.pitch_deg
 
     @property
     def roll_sd_deg(self) -> float | None:
         """One standard deviation of roll in degrees."""
-        return None if self.attitude is None else self.attitude.sd_deg[0]
+        return None if self.vehicle is None else self.vehicle.sd_deg[0]
 
     @property
     def pitch_sd_deg(self) -> float | None:
         """One standard deviation of pitch in degrees."""
-        return None if self.attitude is None else self.attitude.sd_deg[1]
+        return None if self.vehicle is None else self.vehicle.sd_deg[1]
 
     @property
     def roll_rate_dps(self) -> float | None:
         """Rate of roll in degrees per second; None without a filter."""
-        rates = None if self.attitude is None else self.attitude.rates_dps
+        rates = None if self.vehicle is None else self.vehicle.rates_dps
         return None if rates is None else rates[0]
 
     @property
     def pitch_rate_dps(self) -> float | None:
         """Rate of pitch in degrees per second; None without a filter."""
-        rates = None if self.attitude is None else self.attitude.rates_dps
+        rates = None if self.vehicle is None else self.vehicle.rates_dps
         return None if rates is None else rates[1]
 
     @property

@@ -1,4 +1,4 @@
-"""Where a camera points, with its covariance."""
+"""Where a camera or its vehicle points, with its covariance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.geometry import UpVector
+from horizon_rt.geometry import Mount, UpVector
 
 __all__ = ["Attitude", "roll_pitch_sd_deg"]
 
@@ -40,6 +40,17 @@ class Attitude:
     def sd_deg(self) -> tuple[float, float]:
         """Standard deviations of roll and pitch in degrees."""
         return roll_pitch_sd_deg(self.up, self.covariance)
+
+    def of_vehicle(self, mount: Mount | None) -> Attitude:
+        """The attitude of the vehicle whose camera this is; itself without a mount."""
+        if mount is None:
+            return self
+        return Attitude(
+            up=mount.vehicle_up(self.up),
+            covariance=mount.vehicle_covariance(self.covariance),
+            rate=None if self.rate is None else mount.vehicle_vector(self.rate),
+            correlated=None if self.correlated is None else mount.vehicle_covariance(self.correlated),
+        )
 
     @property
     def rates_dps(self) -> tuple[float, float] | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from horizon_rt.geometry import HorizonLine
+from horizon_rt.geometry import HorizonLine, Mount
+from horizon_rt.horizon.attitude import Attitude
 from horizon_rt.horizon.observation import Measurement
 
 __all__ = [
@@ -78,13 +79,14 @@ def line_fields(line: HorizonLine | None) -> dict[str, object]:
 
 
 def measured_fields(
-    measurement: Measurement, line: HorizonLine | None, sky_fraction: float
+    measurement: Measurement, line: HorizonLine | None, sky_fraction: float, mount: Mount | None
 ) -> dict[str, object]:
-    """What a frame shows by itself."""
-    roll_sd, pitch_sd = measurement.sd_deg
+    """What a frame shows by itself; the angles are those of the vehicle where a mount is given."""
+    attitude = Attitude(up=measurement.up, covariance=measurement.covariance).of_vehicle(mount)
+    roll_sd, pitch_sd = attitude.sd_deg
     return {
-        "roll_deg": number(measurement.up.roll_deg),
-        "pitch_deg": number(measurement.up.pitch_deg),
+        "roll_deg": number(attitude.up.roll_deg),
+        "pitch_deg": number(attitude.up.pitch_deg),
         "roll_sd_deg": number(roll_sd),
         "pitch_sd_deg": number(pitch_sd),
         **line_fields(line),

@@ -15,7 +15,7 @@ from horizon_rt.pipeline.run import camera_for, expected_frames, run
 from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.reports.table import Table
 from horizon_rt.sinks.images import overlay_path
-from horizon_rt.sinks.records import camera_fields, header_matches, read_header, read_records
+from horizon_rt.sinks.records import camera_fields, header_matches, mount_fields, read_header, read_records
 from horizon_rt.sources import open_source
 from horizon_rt.system.messages import error_line, printable
 from horizon_rt.system.progress import NO_PROGRESS, Progress
@@ -82,7 +82,9 @@ def _is_same_run(head: Mapping[str, Any], job: BatchItem, options: RunOptions) -
     if not (same_way and header_matches(head, job.source)):
         return False
     with open_source(job.source) as source:
-        return bool(head["camera"] == camera_fields(camera_for(options, source.info).model))
+        profile = camera_for(options, source.info)
+    same_mount = head.get("mount") == mount_fields(profile.mount)
+    return same_mount and bool(head["camera"] == camera_fields(profile.model))
 
 
 def _is_whole_overlay(overlay: Path | None, records: Sequence[tuple[int, str | None]]) -> bool:

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import OutputError, SourceError
+from horizon_rt.geometry import Mount
 from horizon_rt.links import open_link
-from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
+from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
@@ -90,10 +91,16 @@ def expected_frames(info: SourceInfo) -> int | None:
 
 
 def camera_for(options: RunOptions, info: SourceInfo) -> CameraProfile:
-    """The lens that the options give for this source; raises CameraModelError."""
-    if options.lens.camera_profile is not None:
-        return load_profile(options.lens.camera_profile).fit_to(info.width, info.height)
-    return CameraProfile.from_hfov(info.width, info.height, options.lens.hfov_deg or DEFAULT_HFOV_DEG)
+    """The lens that the options give for this source, and its mount; raises CameraModelError."""
+    lens = options.lens
+    if lens.camera_profile is not None:
+        profile = load_profile(lens.camera_profile).fit_to(info.width, info.height)
+    else:
+        profile = CameraProfile.from_hfov(info.width, info.height, lens.hfov_deg or DEFAULT_HFOV_DEG)
+    if lens.mount is None:
+        return profile
+    roll, pitch, yaw = mount_angles(lens.mount)
+    return replace(profile, mount=Mount(roll_deg=roll, pitch_deg=pitch, yaw_deg=yaw))
 
 
 def make_tracker(
@@ -104,8 +111,10 @@ def make_tracker(
     real_time: bool = False,
 ) -> HorizonTracker:
     """A tracker for this source and its lens; pictures that stand alone are not filtered."""
+    profile = profile or camera_for(options, info)
     return HorizonTracker(
-        (profile or camera_for(options, info)).model,
+        profile.model,
+        mount=profile.mount,
         smooth="causal" if options.smooth == "causal" and not info.is_image_set else "none",
         engine=options.engine,
         key_frames=options.key_frames,
@@ -191,6 +200,8 @@ def _log_choices(
     _log.info("net: %s, run by %s", tracker.model, tracker.backend)
     assumed = ", assumed" if options.lens.is_assumed else ""
     _log.info("lens: horizontal field of view %.4g°%s", profile.model.hfov_deg, assumed)
+    if profile.mount is not None:
+        _log.info("mount: roll %g°, pitch %g°, yaw %g°", *astuple(profile.mount))
 
 
 def _check_repeatable(outputs: Outputs, source: Source, *, real_time: bool) -> None:
@@ -220,6 +231,7 @@ def _context(
         assumed=(f"hfov {profile.model.hfov_deg:.4g}°",) if profile.assumed else (),
         is_image_set=info.is_image_set,
         pictures=info.pictures,
+        mount=profile.mount,
     )
 
 

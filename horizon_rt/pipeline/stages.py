@@ -143,10 +143,10 @@ def run_pipeline(
 ) -> RunSummary:
     """Track a whole source into sinks; closes both. Call it from the main thread.
 
-    Returns after the source ended, a sink wanted to stop, or Ctrl-C or SIGTERM (`interrupted`), which take
-    effect between two frames. The sinks are then whole, but for an interrupted run that wrote no frame or
-    came without `keep_interrupted`: there, and after what a stage raised, which is raised here, the sinks
-    let go of their outputs under partial names. A second signal, later, raises KeyboardInterrupt.
+    Returns after the source ended, a sink wanted to stop, or Ctrl-C, SIGTERM or SIGHUP (`interrupted`),
+    which take effect between two frames. The sinks are then whole, but for an interrupted run that wrote no
+    frame or came without `keep_interrupted`: there, and after what a stage raised, which is raised here, the
+    sinks let go of their outputs under partial names. A second signal, later, raises KeyboardInterrupt.
 
     `real_time` treats a recording as a camera: each frame comes when it is due, and late ones are dropped.
     """

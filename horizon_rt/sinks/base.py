@@ -15,6 +15,7 @@ from horizon_rt.errors import OutputError
 if TYPE_CHECKING:
     from horizon_rt.camera import Camera
     from horizon_rt.frame import Frame
+    from horizon_rt.geometry import Mount
     from horizon_rt.horizon import Horizon
 
 __all__ = ["Sink", "SinkContext"]
@@ -27,7 +28,7 @@ class SinkContext:
     `width` and `height` are those of the source in px; `frame_rate` is nominal, None where it is unknown and
     for pictures. `assumed` names what was guessed, such as 'hfov 70°'. `is_image_set` is true for folders of
     pictures, and `pictures` are their files. `backend` ran the net, `options` are those that were asked for.
-    The times of a video are those of the frames less `starts_s`.
+    The times of a video are those of the frames less `starts_s`. With a `mount` the angles are the vehicle's.
     """
 
     source: str
@@ -43,6 +44,7 @@ class SinkContext:
     pictures: tuple[Path, ...] = ()
     backend: str = ""
     options: Mapping[str, str | float] = field(default_factory=dict)
+    mount: Mount | None = None
 
 
 class Sink(ABC):

@@ -14,7 +14,7 @@ from horizon_rt.frame.colour import Colour
 
 if TYPE_CHECKING:
     from horizon_rt.camera import Camera
-    from horizon_rt.geometry import UpVector
+    from horizon_rt.geometry import Mount, UpVector
     from horizon_rt.horizon import Horizon
     from horizon_rt.imaging.canvas import Canvas
 
@@ -69,9 +69,9 @@ class Instrument:
             self._stroke_line(canvas, run, colour, 1.6)
         if self._style.ticks:
             self._ticks(canvas, sky, colour)
-        if self._style.roll_scale:
-            self._roll_scale(canvas, up, colour)
-        self._reference(canvas)
+        if self._style.roll_scale and horizon.vehicle is not None:
+            self._roll_scale(canvas, horizon.vehicle.up, colour)
+        self._reference(canvas, horizon.mount)
         hidden = not any(self._on_picture(run).any() for run in runs)
         if not hidden and horizon.view not in ("sky", "ground"):
             return None
@@ -155,7 +155,7 @@ class Instrument:
         )
 
     def _roll_scale(self, canvas: Canvas, up: UpVector, colour: Colour) -> None:
-        """A fixed arc above the centre and a pointer on the sky's side of the picture."""
+        """A fixed arc above the centre and a pointer to the sky, for the roll that is told."""
         radius = 0.40 * self._unit
         arc = np.radians(np.linspace(-60, 60, 49))
         self._stroke_line(canvas, self._polar(arc, radius), WHITE, 0.7)
@@ -171,15 +171,20 @@ class Instrument:
         radii = np.array([radius - 0.003 * self._unit, *[radius - 0.003 * self._unit - 1.5 * size] * 2])
         self._solid(canvas, self._polar(angles, radii), colour)
 
-    def _reference(self, canvas: Canvas) -> None:
-        """The camera's own mark: where the optical axis meets the picture."""
-        x, y = self._axis
+    def _reference(self, canvas: Canvas, mount: Mount | None) -> None:
+        """Where the optical axis meets the picture, or of a mounted camera the direction of the vehicle."""
+        axes = np.eye(3) if mount is None else mount.rotation
+        centre = self._axis if mount is None else self._camera.project(axes[:, 2][None])[0]
+        if not np.isfinite(centre).all() or not self._on_picture(np.array([centre])).any():
+            return
+        right = axes[:2, 0] / max(1e-9, float(np.hypot(*axes[:2, 0])))
+        turn = np.array([right, (-right[1], right[0])])  # x along the vehicle's wings, y down from them
         a, b, drop = (k * self._unit for k in (0.02, 0.05, 0.012))
         for side in (-1, 1):
-            wing = np.array([(x + side * b, y), (x + side * a, y), (x + side * a, y + drop)])
-            self._stroke_line(canvas, wing, WHITE)
-        canvas.circle((x, y), 1.8 * self._stroke, _BLACK)
-        canvas.circle((x, y), 1.1 * self._stroke, WHITE)
+            wing = np.array([(side * b, 0.0), (side * a, 0.0), (side * a, drop)])
+            self._stroke_line(canvas, wing @ turn + centre, WHITE)
+        canvas.circle(tuple(centre), 1.8 * self._stroke, _BLACK)
+        canvas.circle(tuple(centre), 1.1 * self._stroke, WHITE)
 
     def _sky_pointer(self, canvas: Canvas, up: UpVector, colour: Colour, away: float) -> None:
         """An arrow from the centre to where the horizon lies, `away` degrees below the optical axis."""

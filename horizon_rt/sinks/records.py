@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,19 @@ from horizon_rt.system.json import parse_object
 
 if TYPE_CHECKING:
     from horizon_rt.camera import Camera
+    from horizon_rt.geometry import Mount
     from horizon_rt.sinks.base import SinkContext
 
-__all__ = ["SCHEMA", "camera_fields", "flatten", "header", "header_matches", "read_header", "read_records"]
+__all__ = [
+    "SCHEMA",
+    "camera_fields",
+    "flatten",
+    "header",
+    "header_matches",
+    "mount_fields",
+    "read_header",
+    "read_records",
+]
 
 SCHEMA = "horizon-rt/1"
 _LONGEST_LINE = 1 << 20
@@ -35,6 +46,8 @@ def header(context: SinkContext) -> dict[str, Any]:
         values["frame_rate"] = number(context.frame_rate)
     if context.backend:
         values |= {"backend": context.backend, "options": dict(context.options)}
+    if context.mount is not None:
+        values["mount"] = mount_fields(context.mount)
     return {**values, "assumed": list(context.assumed)} if context.assumed else values
 
 
@@ -70,6 +83,11 @@ def camera_fields(camera: Camera) -> dict[str, Any]:
     """What a header says of a lens."""
     plain: dict[str, Any] = _plain(camera.to_dict())
     return plain
+
+
+def mount_fields(mount: Mount | None) -> dict[str, float | None] | None:
+    """What a header says of a mount; without one it says nothing."""
+    return None if mount is None else {name: number(value) for name, value in asdict(mount).items()}
 
 
 def _plain(value: Any) -> Any:

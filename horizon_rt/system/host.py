@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import socket
 import stat
 import sys
@@ -17,6 +18,7 @@ __all__ = [
     "FOLDERS_CAN_BE_LOCKED",
     "OPEN_FILES_CAN_BE_RENAMED",
     "PIPES_CAN_BE_AWAITED",
+    "STOP_SIGNALS",
     "find_cameras",
     "has_cuda_driver",
     "has_library",
@@ -42,6 +44,10 @@ ARGUMENTS_CAN_BE_HIDDEN = sys.platform != "win32"
 """Whether a process can change what the list of processes shows of it."""
 FOLDERS_CAN_BE_LOCKED = sys.platform != "win32"
 OPEN_FILES_CAN_BE_RENAMED = sys.platform != "win32"
+STOP_SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+"""What asks a program to end: Ctrl-C, a service manager, and (SIGHUP) a terminal that closes."""
+if sys.platform != "win32":
+    STOP_SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
 _CAMERA_FORMATS = {"darwin": "avfoundation", "win32": "dshow"}  # of FFmpeg
 
 
@@ -182,7 +188,7 @@ if sys.platform == "win32":
 else:
     import fcntl
     from multiprocessing.resource_tracker import ensure_running
-    from signal import SIG_BLOCK, SIG_SETMASK, SIGINT, SIGTERM, pthread_sigmask
+    from signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask
 
     def lock_file(descriptor: int) -> None:
         """Lock an open file or folder for this process; raises OSError where another one has it."""
@@ -190,9 +196,9 @@ else:
 
     @contextmanager
     def interrupts_blocked() -> Iterator[None]:
-        """SIGINT and SIGTERM wait until the block has ended; processes started in it never get them."""
+        """`STOP_SIGNALS` wait until the block has ended; processes started in it never get them."""
         ensure_running()  # starting it later would let both through
-        mask = pthread_sigmask(SIG_BLOCK, {SIGINT, SIGTERM})
+        mask = pthread_sigmask(SIG_BLOCK, STOP_SIGNALS)
         try:
             yield
         finally:

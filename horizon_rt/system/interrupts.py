@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to stop, instead of an exception in the middle of a write."""
+"""Ctrl-C, SIGTERM and SIGHUP as a request to stop, instead of an exception in the middle of a write."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import active_children
 from multiprocessing.process import BaseProcess
-from signal import SIG_DFL, SIGINT, SIGTERM, getsignal, signal
+from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, getsignal, signal
 
-from horizon_rt.system.host import interrupts_blocked
+from horizon_rt.system.host import STOP_SIGNALS, interrupts_blocked
 
 __all__ = ["interrupts_call", "interrupts_raise", "interrupts_wait", "undisturbed_children"]
 
@@ -21,7 +21,7 @@ _ONE_REQUEST_S = 1.0
 
 @contextmanager
 def interrupts_call(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT or SIGTERM; one that comes later raises KeyboardInterrupt.
+    """Call `stop` at the first of `STOP_SIGNALS`; one that comes later raises KeyboardInterrupt.
 
     Signals reach the main thread only; in another one this does nothing.
     """
@@ -41,7 +41,7 @@ def interrupts_call(stop: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def interrupts_raise() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt as Ctrl-C does; what comes close after one is part of it."""
+    """`STOP_SIGNALS` raise KeyboardInterrupt as Ctrl-C does; what comes close after one is part of it."""
     last_s = -math.inf
 
     def handle(*_: object) -> None:
@@ -56,7 +56,7 @@ def interrupts_raise() -> Iterator[None]:
 
 @contextmanager
 def interrupts_wait() -> Iterator[None]:
-    """A SIGINT or SIGTERM is handled when the block has ended, so that this is done or not.
+    """One of `STOP_SIGNALS` is handled when the block has ended, so that this is done or not.
 
     Where nothing else handles it, it raises KeyboardInterrupt.
     """
@@ -77,7 +77,7 @@ def interrupts_wait() -> Iterator[None]:
 
 @contextmanager
 def undisturbed_children() -> Iterator[list[BaseProcess]]:
-    """Processes that multiprocessing spawns in the block never hear of SIGINT and SIGTERM (but on Windows).
+    """Processes that multiprocessing spawns in the block never hear of `STOP_SIGNALS` (but on Windows).
 
     Terminals and service managers send these to all processes; the one that spawned the others has to end
     them. After the block the list holds them. A signal that came meanwhile raises KeyboardInterrupt then.
@@ -98,7 +98,9 @@ def _handled(handler: Callable[..., object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal(number, handler) for number in (SIGINT, SIGTERM)}
+    # `nohup` has a program go on without its terminal: what it ignores stays ignored.
+    heard = [n for n in STOP_SIGNALS if n in (SIGINT, SIGTERM) or getsignal(n) != SIG_IGN]
+    before = {number: signal(number, handler) for number in heard}
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
-from horizon_rt.geometry import HorizonLine
+from horizon_rt.geometry import HorizonLine, Mount
 from horizon_rt.horizon import Attitude, Horizon, Observation
 from horizon_rt.tracking.filter import Track
 from horizon_rt.tracking.smoother import smooth_tracks
@@ -17,8 +17,10 @@ from horizon_rt.tracking.smoother import smooth_tracks
 __all__ = ["answer_at", "answer_for", "smooth_horizons"]
 
 
-def answer_for(frame: Frame, observation: Observation, track: Track, camera: Camera) -> Horizon:
-    """A frame's observation and track with their image lines."""
+def answer_for(
+    frame: Frame, observation: Observation, track: Track, camera: Camera, mount: Mount | None = None
+) -> Horizon:
+    """A frame's observation and track with their image lines; `mount` is that of the camera."""
     measured = observation.measurement
     age_s = time.perf_counter() - frame.decoded_at_s if frame.live else None
     return Horizon(
@@ -34,6 +36,7 @@ def answer_for(frame: Frame, observation: Observation, track: Track, camera: Cam
         width=frame.width,
         height=frame.height,
         time_utc=None if age_s is None else datetime.now(UTC) - timedelta(seconds=age_s),
+        mount=mount,
     )
 
 

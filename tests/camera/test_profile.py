@@ -27,6 +27,7 @@ from horizon_rt.camera import (
 )
 from horizon_rt.cli.cameras import app
 from horizon_rt.errors import CameraModelError
+from horizon_rt.geometry import Mount
 
 MATRIX = np.array([[1234.5678901234567, 0, 963.25], [0, 1230.25, 531.125], [0, 0, 1]])
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -56,6 +57,10 @@ profiles = st.builds(
     rms_px=st.none() | st.floats(0, 100),
     source=line,
     assumed=st.booleans(),
+    mount=st.none()
+    | st.builds(
+        Mount, roll_deg=st.floats(-180, 180), pitch_deg=st.floats(-90, 90), yaw_deg=st.floats(-180, 180)
+    ),
 )
 
 

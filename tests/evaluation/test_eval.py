@@ -105,7 +105,7 @@ def runs(rendered: Path, tracker: HorizonTracker, tmp_path_factory: pytest.TempP
 class _Oracle:
     """Knows the labels, and shifts what it knows by some degrees of roll."""
 
-    name, camera = "oracle", None
+    name, camera, mount = "oracle", None, None
 
     def __init__(self, dataset: Dataset, off_deg: float = 0.0) -> None:
         self._labels = {f.frame.index: f.label for f in dataset.frames()}

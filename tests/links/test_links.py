@@ -27,6 +27,7 @@ from support.sinks import frame, horizon
 from support.streams import free_port
 
 from horizon_rt.errors import OptionsError
+from horizon_rt.geometry import Mount
 from horizon_rt.horizon import Horizon
 from horizon_rt.links import LinkSink, open_link
 from horizon_rt.links.address import parse_link
@@ -90,6 +91,23 @@ def _euler(q: list[float]) -> tuple[float, float, float]:
     from pymavlink.quaternion import Quaternion
 
     return tuple(math.degrees(angle) for angle in Quaternion(list(q)).euler)  # type: ignore[return-value]
+
+
+def test_of_a_mounted_camera_the_vehicles_attitude_is_sent() -> None:
+    """A camera that looks to the right: its roll is the vehicle's pitch, and so are their sigmas."""
+    port = free_port()
+    receiver = mavutil.mavlink_connection(f"udpin:127.0.0.1:{port}", source_system=250, dialect="common")
+    with open_link(f"mavlink://127.0.0.1:{port}") as sink:
+        sink.write(frame(0), LOST)
+        time.sleep(0.1)
+        feed(sink, 5, roll=15.0, pitch=0.0, sd=(0.4, 0.3), mount=Mount(roll_deg=0, pitch_deg=0, yaw_deg=90))
+    attitude = receiver.recv_match(type="ATTITUDE", blocking=True, timeout=5)
+    odometry = receiver.recv_match(type="ODOMETRY", blocking=True, timeout=5)
+    receiver.close()
+    assert (math.degrees(attitude.roll), math.degrees(attitude.pitch)) == pytest.approx((0.0, 15.0), abs=1e-4)
+    assert _euler(odometry.q) == pytest.approx((0.0, 15.0, 0.0), abs=1e-3)
+    pitch_variance = odometry.pose_covariance[18]
+    assert math.degrees(math.sqrt(pitch_variance)) == pytest.approx(0.4, rel=1e-3)
 
 
 def test_the_reset_counter_rises_when_the_track_starts_anew() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from support.sinks import frame, horizon, pixels_near
 
 from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
-from horizon_rt.geometry import UpVector
+from horizon_rt.geometry import Mount, UpVector
 from horizon_rt.horizon import State
 from horizon_rt.sinks import Canvas, Overlay
 from horizon_rt.sinks.overlay import STATE_COLOURS, Style
@@ -186,3 +187,24 @@ def test_dip_lowers_the_horizon() -> None:
     level, dipped = (Overlay(CAMERA, dip_deg=d).curve(UpVector.from_roll_pitch(0, 0))[0] for d in (0.0, 2.0))
     shift = np.interp(319.5, *dipped.T) - np.interp(319.5, *level.T)
     assert shift == pytest.approx(CAMERA.focal_px * math.tan(math.radians(2)), abs=0.05)
+
+
+def test_a_mount_changes_the_numbers_and_leaves_the_line_where_it_is() -> None:
+    mount = Mount(roll_deg=8.0, pitch_deg=-5.0, yaw_deg=20.0)
+    without, with_it = (
+        drawn(CAMERA, 12.0, -4.0, mount=chosen, style=replace(BARE, band=True)) for chosen in (None, mount)
+    )
+    ahead = CAMERA.project(mount.rotation[:, 2][None])[0]
+    rows, columns = np.mgrid[: CAMERA.height, : CAMERA.width]
+    marks = ((319.5, 179.5), ahead)
+    near = np.min([np.hypot(columns - x, rows - y) for x, y in marks], axis=0) < 0.08 * CAMERA.height
+    assert (without[~near] == with_it[~near]).all()
+    x, y = np.round(ahead).astype(int)
+    assert with_it[y, x].min() > 200  # where the vehicle heads
+    assert abs(int(with_it[180, 320].max()) - int(without[180, 320].max())) > 100
+
+
+def test_a_vehicle_that_heads_out_of_the_picture_has_no_mark() -> None:
+    sideways = Mount(roll_deg=0.0, pitch_deg=0.0, yaw_deg=90.0)
+    image = drawn(CAMERA, 0.0, -12.0, mount=sideways)
+    assert image[172:188, 290:350].max() < 100

@@ -13,7 +13,7 @@ from support import ROOT
 
 from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame, Sampling
-from horizon_rt.geometry import UpVector
+from horizon_rt.geometry import Mount, UpVector
 from horizon_rt.horizon import Attitude, Horizon, Measurement, Observation, State, View
 from horizon_rt.sinks import SinkContext
 
@@ -59,6 +59,7 @@ def horizon(
     view: View = "horizon",
     sd: tuple[float, float] | None = (0.4, 0.3),
     file: str | None = None,
+    mount: Mount | None = None,
 ) -> Horizon:
     focal = (camera or Camera.from_hfov(96, 64, 70)).focal_px
     up = None if roll is None else UpVector.from_roll_pitch(roll, pitch)
@@ -75,6 +76,7 @@ def horizon(
         measured_line=line,
         latency_ms=5.25,
         file=file,
+        mount=mount,
     )
 
 

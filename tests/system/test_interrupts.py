@@ -13,7 +13,7 @@ import pytest
 from horizon_rt.system import interrupts
 from horizon_rt.system.interrupts import interrupts_raise, interrupts_wait, undisturbed_children
 
-WISHES = (signal.SIGINT, signal.SIGTERM)
+WISHES = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(autouse=True)
