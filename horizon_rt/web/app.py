@@ -17,13 +17,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from horizon_rt.serving.pages import page_routes
 from horizon_rt.sources import Health
 from horizon_rt.web.gate import Gate
 from horizon_rt.web.newest import Newest
 
 __all__ = ["make_app"]
 
-_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _WAIT_S = 1.0  # for the next frame, then the state is told without one
 _SLOW_S = 5.0  # until a reader that takes nothing is dropped
 _ROWS_HZ = 20.0
@@ -37,8 +37,7 @@ def make_app(
     """The application of one run, behind its `Gate`; `health` tells of its source."""
     live = _Live(newest, name, health)
     routes = [
-        Route("/", _page("index.html")),
-        *(Route(f"/{file}", _page(file)) for file in _files()),
+        *page_routes(__package__),
         Route("/telemetry", live.telemetry),
         Route("/picture.mjpg", live.pictures),
         Route("/picture.jpg", live.picture),
@@ -55,7 +54,7 @@ class _Stream:
         self._type, self._parts = media_type, parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", self._type.encode()), (b"cache-control", b"no-store")]
+        headers = [(b"content-type", self._type.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         gone = asyncio.ensure_future(_left(receive))
         try:
@@ -110,7 +109,7 @@ class _Live:
         if shown is None:
             return Response("no picture yet", 404, media_type="text/plain")
         data = await run_in_threadpool(self._newest.jpeg, shown)
-        return Response(data, media_type="image/jpeg", headers={"cache-control": "no-store"})
+        return Response(data, media_type="image/jpeg")
 
     async def health(self, _: Request) -> Response:
         """How the run fares; status 503 where no picture comes."""
@@ -147,17 +146,3 @@ class _Live:
                 number = shown.number
                 data = await run_in_threadpool(self._newest.jpeg, shown)
                 yield _BOUNDARY % len(data) + data + b"\r\n"
-
-
-def _files() -> list[str]:
-    return [entry.name for entry in resources.files(__package__).joinpath("page").iterdir()]
-
-
-def _page(name: str) -> Any:
-    data = resources.files(__package__).joinpath("page", name).read_bytes()
-    media_type = _TYPES[name[name.rindex(".") :]]
-
-    def answer(_: Request) -> Response:
-        return Response(data, media_type=media_type, headers={"cache-control": "no-cache"})
-
-    return answer

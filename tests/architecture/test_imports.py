@@ -33,7 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracking": VALUES | {"camera"},
     "tracker": VALUES | {"camera", "fitting", "models", "segmentation", "tracking"},
     "sinks": VALUES | {"camera", "imaging"},
-    "web": VALUES | {"sinks", "sources"},
+    "serving": VALUES,
+    "web": VALUES | {"serving", "sinks", "sources"},
     "links": VALUES | {"_version", "sinks"},
     "pipeline": VALUES
     | {"camera", "imaging", "links", "reports", "sinks", "sources", "tracker", "tracking", "web"},
@@ -46,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"camera", "datasets", "fitting", "imaging", "metrics", "models", "reports", "segmentation", "synth"},
     "inspection": VALUES
     | {"camera", "fitting", "imaging", "models", "reports", "segmentation", "sources", "tracker"},
-    "label": VALUES | {"camera", "datasets", "imaging", "pipeline", "sources", "tracker"},
+    "label": VALUES | {"camera", "datasets", "imaging", "pipeline", "serving", "sources", "tracker"},
     "bench": VALUES
     | {"camera", "imaging", "models", "pipeline", "reports", "segmentation", "sinks", "sources", "tracker"},
     "api": VALUES | {"camera", "pipeline", "sinks", "sources", "tracker"},
