@@ -14,6 +14,7 @@ from horizon_rt.cli.console import (
     print_advice,
     print_first_use,
     print_lens,
+    print_line,
     print_summary,
     print_warning,
 )
@@ -35,7 +36,9 @@ def live(
     ],
     telemetry: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
+        typer.Option(
+            metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."
+        ),
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Record the overlay to this video.")] = None,
     link: Annotated[
@@ -80,12 +83,23 @@ def live(
         if (size or fps) and opened.info.kind != "device":
             print_warning(console, "--size and --fps are for cameras; this source has its own")
         outputs = Outputs(
-            telemetry=tuple(telemetry or ()), overlay=record, window=window, links=tuple(link or ()), web=web
+            telemetry=tuple(telemetry or ()),
+            overlay=record,
+            window=window,
+            links=tuple(link or ()),
+            web=web,
         )
         print_first_use(console)
         with status_line(console, opened, quiet=window) as on_frame:
-            told = partial(print_warning, console)
-            summary = run(opened, options, outputs, real_time=True, on_frame=on_frame, on_page=told)
+            summary = run(
+                opened,
+                options,
+                outputs,
+                real_time=True,
+                on_frame=on_frame,
+                on_page=partial(print_warning, console),
+                on_link=partial(print_line, console),
+            )
         print_summary(summary, outputs.paths, console)
         print_lens(options, outputs, console)
         print_advice(summary, options, console)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import resources
 from typing import Any
 
@@ -17,12 +17,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from horizon_rt.links import LinkSink
 from horizon_rt.serving.pages import page_routes
 from horizon_rt.sources import Health
 from horizon_rt.web.gate import Gate
+from horizon_rt.web.metrics import Metrics
 from horizon_rt.web.newest import Newest
 
-__all__ = ["make_app"]
+__all__ = ["Live", "make_app"]
 
 _WAIT_S = 1.0  # for the next frame, then the state is told without one
 _SLOW_S = 5.0  # until a reader that takes nothing is dropped
@@ -31,17 +33,15 @@ _MOST_STREAMS = 32
 _BOUNDARY = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
 
 
-def make_app(
-    newest: Newest, *, name: str, health: Callable[[], Health | None], token: str | None, port: int
-) -> Starlette:
-    """The application of one run, behind its `Gate`; `health` tells of its source."""
-    live = _Live(newest, name, health)
+def make_app(live: Live, *, token: str | None, port: int) -> Starlette:
+    """The application of one run, behind its `Gate`."""
     routes = [
         *page_routes(__package__),
         Route("/telemetry", live.telemetry),
         Route("/picture.mjpg", live.pictures),
         Route("/picture.jpg", live.picture),
         Route("/health", live.health),
+        Route("/metrics", live.exposition),
     ]
     style = resources.files(__package__).joinpath("page", "page.css").read_bytes()
     return Starlette(routes=routes, middleware=[Middleware(Gate, token=token, port=port, style=style)])
@@ -75,12 +75,20 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-class _Live:
-    """The endpoints; what waits or takes time runs in the thread pool."""
+class Live:
+    """The endpoints; what waits or takes time runs in the thread pool. `health` tells of the source."""
 
-    def __init__(self, newest: Newest, name: str, health: Callable[[], Health | None]) -> None:
+    def __init__(
+        self,
+        newest: Newest,
+        *,
+        name: str,
+        health: Callable[[], Health | None],
+        links: Sequence[LinkSink],
+    ) -> None:
         self._newest, self._name, self._health = newest, name, health
         self._streams = 0
+        self.metrics = Metrics(health=health, links=links, streams=lambda: self._streams)
 
     def _counted(self, media_type: str, parts: AsyncIterator[bytes]) -> Any:
         if self._streams >= _MOST_STREAMS:
@@ -115,6 +123,11 @@ class _Live:
         """How the run fares; status 503 where no picture comes."""
         state = self._state()
         return JSONResponse(state, 200 if state["source_state"] == "receiving" else 503)
+
+    async def exposition(self, request: Request) -> Response:
+        """What Prometheus scrapes."""
+        data, media_type = self.metrics.exposition(request.headers.get("accept", ""))
+        return Response(data, headers={"content-type": media_type})
 
     def _state(self) -> dict[str, Any]:
         health = self._health()

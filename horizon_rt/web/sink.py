@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from horizon_rt.errors import OptionsError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
+from horizon_rt.links import LinkSink
 from horizon_rt.serving.server import LOOPBACK, Server
 from horizon_rt.sinks.base import Sink, SinkContext
 from horizon_rt.sinks.overlay import Overlay
 from horizon_rt.sources import Health
-from horizon_rt.web.app import make_app
+from horizon_rt.web.app import Live, make_app
 from horizon_rt.web.newest import Newest
 
 __all__ = ["TOKEN", "WebSink", "parse_place"]
@@ -38,7 +39,8 @@ class WebSink(Sink):
     """Serves the page while it is open; `url` is its address.
 
     `token` has to be entered to see it; on an address of this machine alone it is None, and nobody is asked.
-    Raises OptionsError for a place that is none and OutputError where the port is taken.
+    `health` tells of the source, and `links` are those whose counts are told (`/metrics`). Raises
+    OptionsError for a place that is none and OutputError where the port is taken.
     """
 
     def __init__(
@@ -48,15 +50,16 @@ class WebSink(Sink):
         overlay: Overlay,
         *,
         health: Callable[[], Health | None] = lambda: None,
+        links: Sequence[LinkSink] = (),
     ) -> None:
         host, port = parse_place(place)
         self._server = Server(host, port, option="--web")
         self.token = None if host in LOOPBACK else os.environ.get(TOKEN) or secrets.token_urlsafe(12)
         self.url = self._server.url
         self._newest = Newest(overlay)
-        app = make_app(
-            self._newest, name=context.source, health=health, token=self.token, port=self._server.port
-        )
+        live = Live(self._newest, name=context.source, health=health, links=links)
+        self._metrics = live.metrics
+        app = make_app(live, token=self.token, port=self._server.port)
         self._server.start(
             app,
             timeout_keep_alive=15,
@@ -65,6 +68,7 @@ class WebSink(Sink):
         )
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
+        self._metrics.count(frame, horizon)
         self._newest.put(frame, horizon)
 
     def _finish(self) -> None:

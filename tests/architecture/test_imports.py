@@ -33,9 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracking": VALUES | {"camera"},
     "tracker": VALUES | {"camera", "fitting", "models", "segmentation", "tracking"},
     "sinks": VALUES | {"camera", "imaging"},
-    "serving": VALUES,
-    "web": VALUES | {"serving", "sinks", "sources"},
     "links": VALUES | {"_version", "sinks"},
+    "serving": VALUES,
+    "web": VALUES | {"links", "serving", "sinks", "sources"},
     "pipeline": VALUES
     | {"camera", "imaging", "links", "reports", "sinks", "sources", "tracker", "tracking", "web"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
