@@ -37,7 +37,7 @@ def live(
     telemetry: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."
+            metavar="FILE", help="Telemetry to write: .jsonl, .csv or .mcap, or - for stdout; repeatable."
         ),
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Record the overlay to this video.")] = None,

@@ -46,7 +46,9 @@ def track(
     ] = None,
     telemetry: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
+        typer.Option(
+            metavar="FILE", help="Telemetry to write: .jsonl, .csv or .mcap, or - for stdout; repeatable."
+        ),
     ] = None,
     *,
     options: RunOptions,

@@ -1,5 +1,5 @@
 """Attitude on the sphere and lines on the image."""
 
-from horizon_rt.geometry.up_vector import HorizonLine, UpVector, wrap_degrees
+from horizon_rt.geometry.up_vector import HorizonLine, UpVector, roll_pitch_quaternion, wrap_degrees
 
-__all__ = ["HorizonLine", "UpVector", "wrap_degrees"]
+__all__ = ["HorizonLine", "UpVector", "roll_pitch_quaternion", "wrap_degrees"]

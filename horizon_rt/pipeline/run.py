@@ -21,7 +21,7 @@ from horizon_rt.links import LinkSink, open_link
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
-from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
+from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
 from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.system.extras import require
@@ -282,7 +282,7 @@ def _open_sinks(
         pictures.append(kept(WindowSink(context, overlay)))
     if outputs.web is not None:
         pictures.append(kept(page(outputs.web, links)))
-    telemetry = [kept(TelemetrySink(target, context)) for target in outputs.telemetry]
+    telemetry = [kept(open_telemetry(target, context)) for target in outputs.telemetry]
     return [*telemetry, *links, *pictures]
 
 
