@@ -41,6 +41,9 @@ def live(
         ),
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Record the overlay to this video.")] = None,
+    rerun: Annotated[
+        Path | None, typer.Option(metavar="FILE.rrd", help="Recording for the Rerun viewer to write.")
+    ] = None,
     link: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,7 +79,7 @@ def live(
             lambda: open_source(source, size=requested, frame_rate=fps, decoder=options.source_decoder)
         )
         if window and not display_available():
-            idle = not (telemetry or record or link or web)
+            idle = not (telemetry or record or rerun or link or web)
             hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
             print_warning(console, f"no display: going on without a window{hint}")
             window = False
@@ -85,6 +88,7 @@ def live(
         outputs = Outputs(
             telemetry=tuple(telemetry or ()),
             overlay=record,
+            rerun=rerun,
             window=window,
             links=tuple(link or ()),
             web=web,

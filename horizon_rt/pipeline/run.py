@@ -47,12 +47,13 @@ MakePage = Callable[[str, Sequence[LinkSink]], Sink]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a window; the
-    addresses of links; and where its page is served.
+    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a Rerun
+    recording, a window; the addresses of links; and where its page is served.
     """
 
     telemetry: tuple[str, ...] = ()
     overlay: Path | None = None
+    rerun: Path | None = None
     window: bool = False
     links: tuple[str, ...] = ()
     web: str | None = None
@@ -60,13 +61,13 @@ class Outputs:
     @property
     def shows_pictures(self) -> bool:
         """Whether anything but telemetry is asked for."""
-        return self.window or any(place is not None for place in (self.overlay, self.web))
+        return self.window or any(place is not None for place in (self.overlay, self.rerun, self.web))
 
     @property
     def paths(self) -> list[Path]:
         """The files and folders that will exist after a whole run."""
         files = [Path(target) for target in self.telemetry if target != "-"]
-        return files if self.overlay is None else [*files, self.overlay]
+        return [*files, *(path for path in (self.overlay, self.rerun) if path is not None)]
 
 
 def default_outputs(folder: Path, name: str, *, is_image_set: bool) -> Outputs:
@@ -278,6 +279,8 @@ def _open_sinks(
     overlay, pictures = Overlay(context.camera), list[Sink]()
     if outputs.overlay is not None:
         pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, sound_from)))
+    if outputs.rerun is not None:
+        pictures.append(kept(_rerun_sink(outputs.rerun, context)))
     if outputs.window:
         pictures.append(kept(WindowSink(context, overlay)))
     if outputs.web is not None:
@@ -297,6 +300,13 @@ def _web_sink(
     token = "" if sink.token is None else f", its token is {sink.token}"
     on_page(f"the page is at {sink.url}{token}")
     return sink
+
+
+def _rerun_sink(target: Path, context: SinkContext) -> Sink:
+    require("rerun", "--rerun")
+    from horizon_rt.sinks.rerun import RerunSink
+
+    return RerunSink(target, context)
 
 
 def _overlay_sink(target: Path, context: SinkContext, overlay: Overlay, sound_from: str | None) -> Sink:

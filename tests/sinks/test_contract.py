@@ -50,6 +50,21 @@ def messages(path: Path) -> int:
         return len(list(reader.make_reader(file).iter_messages(topics=["/horizon/diagnostics"])))
 
 
+def rerun(path: Path) -> Sink:
+    pytest.importorskip("rerun", reason="needs the extra 'rerun'")
+    from horizon_rt.sinks.rerun import RerunSink
+
+    return RerunSink(path, CONTEXT)
+
+
+def logged_rolls(path: Path) -> int:
+    from rerun.chunk import RrdReader
+
+    chunks = RrdReader(path).stream().to_chunks()
+    return sum(chunk.num_rows for chunk in chunks if (chunk.entity_path, chunk.is_static) == ROLL)
+
+
+ROLL = ("/attitude/roll", False)
 CASES = [
     Case("out.jsonl", lambda path: TelemetrySink(path, CONTEXT), json_lines),
     Case("out.csv", lambda path: TelemetrySink(path, CONTEXT), csv_rows),
@@ -57,6 +72,7 @@ CASES = [
     Case("out.mov", video, lambda path: len(frame_times(path))),
     Case("out.mkv", video, lambda path: len(frame_times(path))),
     Case("out.mcap", lambda path: open_telemetry(path, CONTEXT), messages),
+    Case("out.rrd", rerun, logged_rolls),
     Case("pictures", lambda path: ImageSink(path, CONTEXT, Overlay(CONTEXT.camera)), pictures, atomic=False),
 ]
 ATOMIC = [case for case in CASES if case.atomic]
@@ -176,7 +192,7 @@ def test_pictures_never_replace_their_source(tmp_path: Path) -> None:
 
 
 def test_import_loads_no_heavy_library() -> None:
-    heavy = "{'cv2', 'av', 'torch', 'numba', 'mcap'}"
+    heavy = "{'cv2', 'av', 'torch', 'numba', 'mcap', 'rerun'}"
     done = run_python(f"import horizon_rt.sinks; print({heavy} & set(sys.modules))")
     assert done.stdout.strip() == "set()", done.stderr
     done = run_python(f"import horizon_rt.sinks.telemetry; print({heavy} & set(sys.modules))")
