@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support.sinks import context, frame, horizon
+from support.sinks import context, frame, horizon, run_python
 
 from horizon_rt.errors import OutputError
 from horizon_rt.sinks import Overlay, Sink
@@ -104,6 +104,24 @@ def test_the_command_line_finds_it_whole(recording: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("RERUN_ANALYTICS", "0")
     done = subprocess.run([str(COMMAND), "rrd", "verify", str(recording)], capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:RRD file has no footer")
+def test_a_killed_run_leaves_what_was_written(tmp_path: Path) -> None:
+    code = """
+import os, time
+from pathlib import Path
+from support.sinks import context, frame, horizon
+from horizon_rt.sinks.rerun import RerunSink
+sink = RerunSink(Path(sys.argv[1]), context())
+for index in range(30):
+    sink.write(frame(index), horizon(index))
+time.sleep(1)
+os.kill(os.getpid(), 9)
+"""
+    assert run_python(code, tmp_path / "t.rrd").returncode == -9
+    found = columns(tmp_path / "t.rrd.partial", "/attitude/roll")
+    assert found["frame"] == list(range(30))
 
 
 def test_another_ending_is_refused(tmp_path: Path) -> None:
