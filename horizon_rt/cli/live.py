@@ -15,6 +15,7 @@ from horizon_rt.cli.console import (
     print_advice,
     print_first_use,
     print_lens,
+    print_line,
     print_summary,
     print_warning,
 )
@@ -38,10 +39,15 @@ def live(
     ],
     telemetry: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
+        typer.Option(
+            metavar="FILE", help="Telemetry to write: .jsonl, .csv or .mcap, or - for stdout; repeatable."
+        ),
         "file",
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Record the overlay to this video.")] = None,
+    rerun: Annotated[
+        Path | None, typer.Option(metavar="FILE.rrd", help="Recording for the Rerun viewer to write.")
+    ] = None,
     link: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,19 +83,31 @@ def live(
             lambda: open_source(source, size=requested, frame_rate=fps, decoder=options.source_decoder)
         )
         if window and not display_available():
-            idle = not (telemetry or record or link or web)
+            idle = not (telemetry or record or rerun or link or web)
             hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
             print_warning(console, f"no display: going on without a window{hint}")
             window = False
         if (size or fps) and opened.info.kind != "device":
             print_warning(console, "--size and --fps are for cameras; this source has its own")
         outputs = Outputs(
-            telemetry=tuple(telemetry or ()), overlay=record, window=window, links=tuple(link or ()), web=web
+            telemetry=tuple(telemetry or ()),
+            overlay=record,
+            rerun=rerun,
+            window=window,
+            links=tuple(link or ()),
+            web=web,
         )
         print_first_use(console)
         with status_line(console, opened, quiet=window) as on_frame:
-            told = partial(print_warning, console)
-            summary = run(opened, options, outputs, real_time=True, on_frame=on_frame, on_page=told)
+            summary = run(
+                opened,
+                options,
+                outputs,
+                real_time=True,
+                on_frame=on_frame,
+                on_page=partial(print_warning, console),
+                on_link=partial(print_line, console),
+            )
         print_summary(summary, outputs.paths, console)
         print_lens(options, outputs, console)
         if opened.info.kind == "stdin" and summary.dropped > summary.frames:

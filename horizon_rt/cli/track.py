@@ -46,7 +46,12 @@ def track(
     ] = None,
     telemetry: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Telemetry to write: .jsonl or .csv, or - for stdout; repeatable."),
+        typer.Option(
+            metavar="FILE", help="Telemetry to write: .jsonl, .csv or .mcap, or - for stdout; repeatable."
+        ),
+    ] = None,
+    rerun: Annotated[
+        Path | None, typer.Option(metavar="FILE.rrd", help="Recording for the Rerun viewer to write.")
     ] = None,
     *,
     options: RunOptions,
@@ -57,7 +62,7 @@ def track(
     console = make_console()
     hide_secrets(console)
     opened = open_in_background(lambda: _open(source, options))
-    asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay)
+    asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay, rerun=rerun)
     outputs = _outputs(out, asked, opened.info)
     if options.smooth == "offline" and opened.info.is_image_set:
         print_line(console, "pictures stand alone: nothing is smoothed")
@@ -105,4 +110,4 @@ def _outputs(out: Path | None, asked: Outputs, info: SourceInfo) -> Outputs:
     usual = default_outputs(free_folder(name) if out is None else out, name, is_image_set=info.is_image_set)
     check_taken(usual, info)
     telemetry = dict.fromkeys([*usual.telemetry, *asked.telemetry])
-    return Outputs(telemetry=tuple(telemetry), overlay=asked.overlay or usual.overlay)
+    return Outputs(telemetry=tuple(telemetry), overlay=asked.overlay or usual.overlay, rerun=asked.rerun)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HorizonLine", "UpVector", "wrap_degrees"]
+__all__ = ["HorizonLine", "UpVector", "roll_pitch_quaternion", "wrap_degrees"]
 
 # Below this distance from straight up or down, roll has no meaning (1e-9 rad).
 _MIN_HORIZONTAL = 1e-9
@@ -193,3 +193,9 @@ class HorizonLine:
         nx, ny = math.sin(angle), -math.cos(angle)
         offset = nx * ((width - 1) / 2 - x1) + ny * ((height - 1) / 2 - y1)
         return cls(math.degrees(angle), offset)
+
+
+def roll_pitch_quaternion(roll: float, pitch: float) -> tuple[float, float, float, float]:
+    """(w, x, y, z) of a turn by pitch about y, then by roll about the new x, in rad; without a heading."""
+    cr, sr, cp, sp = math.cos(roll / 2), math.sin(roll / 2), math.cos(pitch / 2), math.sin(pitch / 2)
+    return cr * cp, sr * cp, cr * sp, -sr * sp

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +20,7 @@ from starlette.routing import Mount, Route
 from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.imaging.picture import read_picture
 from horizon_rt.label.carry import carry_line
-from horizon_rt.label.guard import Guard
+from horizon_rt.label.guard import TokenInPath
 from horizon_rt.label.session import Session
 from horizon_rt.label.snap import refine_line
 from horizon_rt.label.wire import (
@@ -32,22 +31,21 @@ from horizon_rt.label.wire import (
     read_number,
     session_json,
 )
+from horizon_rt.serving.pages import page_routes
 from horizon_rt.system.json import parse_object
 
 __all__ = ["make_app"]
 
-_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _THUMBNAIL_PX = 128
 _MOST_DIGITS = 9  # of the number of a frame
 _DEFAULT_REACH_PX, _LARGEST_REACH_PX = 6.0, 40.0
 
 
 def make_app(session: Session, *, token: str, port: int) -> Starlette:
-    """The application for one session, behind its `Guard`."""
+    """The application for one session, behind its `TokenInPath`."""
     api = _Api(session)
     routes = [
-        Route("/", _page("index.html")),
-        *(Route(f"/{name}", _page(name)) for name in _page_files()),
+        *page_routes(__package__),
         Route("/api/session", api.session),
         Route("/api/frames/{number}/image", api.image),
         Route("/api/frames/{number}/thumbnail", api.thumbnail),
@@ -57,7 +55,7 @@ def make_app(session: Session, *, token: str, port: int) -> Starlette:
     ]
     return Starlette(
         routes=[Mount(f"/{token}", routes=routes)],
-        middleware=[Middleware(Guard, token=token, port=port)],
+        middleware=[Middleware(TokenInPath, token=token, port=port)],
         exception_handlers={HTTPException: _refused, HorizonError: _failed},
     )
 
@@ -151,22 +149,6 @@ async def _body(request: Request) -> dict[str, Any]:
         raise HTTPException(400, "the request ended early") from error
     except ValueError as error:
         raise HTTPException(400, f"a request is a JSON object: {error}") from error
-
-
-def _page_files() -> list[str]:
-    return [
-        entry.name for entry in resources.files(__package__).joinpath("page").iterdir() if entry.is_file()
-    ]
-
-
-def _page(name: str) -> Any:
-    data = resources.files(__package__).joinpath("page", name).read_bytes()
-    media_type = _TYPES[name[name.rindex(".") :]]
-
-    def answer(_: Request) -> Response:
-        return Response(data, media_type=media_type)
-
-    return answer
 
 
 def _refused(_: Request, error: Exception) -> Response:

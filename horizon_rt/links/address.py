@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from horizon_rt.errors import OptionsError
-from horizon_rt.system.address import without_secrets
+from horizon_rt.system.address import with_password, without_secrets
 
 __all__ = ["FORMATS", "Format", "LinkAddress", "Transport", "parse_link"]
 
@@ -48,6 +48,7 @@ class LinkAddress:
 
 def parse_link(text: str) -> LinkAddress:
     """Take the address of a link apart; raises OptionsError."""
+    text = with_password(text)
     name = without_secrets(text)
     scheme, found, _ = text.partition("://")
     kind, _, transport = scheme.lower().partition("+")

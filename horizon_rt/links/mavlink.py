@@ -11,6 +11,7 @@ import math
 import time
 from typing import Any
 
+from horizon_rt.geometry import roll_pitch_quaternion
 from horizon_rt.horizon import Horizon, State
 from horizon_rt.links.address import LinkAddress
 from horizon_rt.system.extras import require
@@ -92,7 +93,7 @@ class Mavlink:
             x=0.0,
             y=0.0,
             z=0.0,
-            q=_quaternion(roll, pitch),
+            q=list(roll_pitch_quaternion(roll, pitch)),
             vx=0.0,
             vy=0.0,
             vz=0.0,
@@ -113,9 +114,3 @@ def _radians(horizon: Horizon) -> tuple[float, float, float, float]:
     values = (horizon.roll_deg, horizon.pitch_deg, horizon.roll_rate_dps, horizon.pitch_rate_dps)
     roll, pitch, roll_rate, pitch_rate = (math.radians(value or 0.0) for value in values)
     return roll, pitch, roll_rate, pitch_rate
-
-
-def _quaternion(roll: float, pitch: float) -> list[float]:
-    """(w, x, y, z) of a rotation by pitch, then by roll, without a heading (aerospace sequence)."""
-    cr, sr, cp, sp = math.cos(roll / 2), math.sin(roll / 2), math.cos(pitch / 2), math.sin(pitch / 2)
-    return [cr * cp, sr * cp, cr * sp, -sr * sp]

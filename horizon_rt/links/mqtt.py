@@ -62,11 +62,12 @@ class MqttChannel:
             self._refusal = str(reason)
         self._answer.set()
 
-    def send(self, horizon: Horizon) -> None:
+    def send(self, horizon: Horizon) -> bool:
         """See `sender.Channel`; raises OSError while there is no connection."""
         if not self._client.is_connected():
             raise ConnectionError(0, "the broker is gone")
         self._publish("state", row_json(horizon))
+        return True
 
     def beat(self) -> None:
         """See `sender.Channel`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from functools import partial
 
 from horizon_rt.errors import OptionsError
@@ -14,6 +16,8 @@ from horizon_rt.system.extras import require
 
 __all__ = ["open_link"]
 
+_log = logging.getLogger(__name__)
+
 
 class _Bytes:
     """A format over a way for bytes; see `sender.Channel`."""
@@ -21,9 +25,10 @@ class _Bytes:
     def __init__(self, address: LinkAddress, encoder: Encoder) -> None:
         self._way, self._encoder = open_way(address), encoder
 
-    def send(self, horizon: Horizon) -> None:
+    def send(self, horizon: Horizon) -> bool:
         if data := self._encoder.encode(horizon):
             self._way.send(data)
+        return bool(data)
 
     def beat(self) -> None:
         if data := self._encoder.idle():
@@ -33,22 +38,23 @@ class _Bytes:
         self._way.close()
 
 
-def open_link(text: str) -> LinkSink:
+def open_link(text: str, *, tell: Callable[[str], object] = _log.info) -> LinkSink:
     """A link by its address, FORMAT[+TRANSPORT]://PLACE[?rate=HZ]; it connects in the background.
 
     FORMAT is mavlink, nmea, json or mqtt; TRANSPORT udp (the usual one), tcp, or serial with a device for
-    PLACE and `baud=`. Raises OptionsError for what names no link and MissingExtra where a package is missing.
+    PLACE and `baud=`. `tell` gets one line when the first horizon is sent. Raises OptionsError for what
+    names no link and MissingExtra where a package is missing.
     """
     address = parse_link(text)
     if address.format == "mqtt":
         from horizon_rt.links.mqtt import MqttChannel
 
         require("links", "MQTT")
-        return LinkSink(address.name, partial(MqttChannel, address), address.rate_hz)
+        return LinkSink(address.name, partial(MqttChannel, address), address.rate_hz, tell=tell)
     if address.transport == "serial":
         require("links", "a serial line")
     encoder = _encoder(address)
-    return LinkSink(address.name, lambda: _Bytes(address, encoder), address.rate_hz)
+    return LinkSink(address.name, lambda: _Bytes(address, encoder), address.rate_hz, tell=tell)
 
 
 def _encoder(address: LinkAddress) -> Encoder:

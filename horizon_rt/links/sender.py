@@ -13,6 +13,7 @@ from typing import Protocol
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.sinks.base import Sink
+from horizon_rt.system.retries import Retries
 
 __all__ = ["Channel", "Counts", "LinkSink"]
 
@@ -20,14 +21,14 @@ _log = logging.getLogger(__name__)
 
 _BEAT_S = 1.0
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 2.0
-_JOIN_S, _TOLD_EVERY_S = 3.0, 10.0
+_JOIN_S = 3.0
 
 
 class Channel(Protocol):
     """An open link; every call may raise OSError, after which it is opened anew."""
 
-    def send(self, horizon: Horizon) -> None:
-        """Send the messages of a horizon."""
+    def send(self, horizon: Horizon) -> bool:
+        """Send the messages of a horizon; whether it has any."""
 
     def beat(self) -> None:
         """Called once a second, whether or not there are frames."""
@@ -38,12 +39,13 @@ class Channel(Protocol):
 
 @dataclass(slots=True)
 class Counts:
-    """What a link did: horizons `sent`, `dropped` because the next one was there or nobody listened, and
-    `failures` of the connection.
+    """What a link did: horizons `sent`, `dropped` because the next one was there or nobody listened, how
+    often it was `opened`, and `failures` to open it or to send.
     """
 
     sent: int = 0
     dropped: int = 0
+    opened: int = 0
     failures: int = 0
 
 
@@ -51,15 +53,23 @@ class LinkSink(Sink):
     """Sends the newest horizon, at most `rate_hz` times a second, to what `connect` opens.
 
     It never raises and never waits: where the other side is slow or gone, horizons are dropped and counted,
-    and the link is opened anew with pauses of up to two seconds.
+    and the link is opened anew with pauses of up to two seconds. `tell` gets one line, in the link's
+    thread, when the first horizon is sent.
     """
 
-    def __init__(self, name: str, connect: Callable[[], Channel], rate_hz: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Channel],
+        rate_hz: float,
+        *,
+        tell: Callable[[str], object] = _log.info,
+    ) -> None:
         self.name, self.counts = name, Counts()
-        self._connect, self._interval_s = connect, 1 / rate_hz
+        self._connect, self._interval_s, self._tell = connect, 1 / rate_hz, tell
         self._newest: Horizon | None = None
         self._changed = threading.Condition()
-        self._closing, self._told_s = False, -_TOLD_EVERY_S
+        self._closing, self._retries = False, Retries(_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S)
         self._thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
         self._thread.start()
 
@@ -77,26 +87,22 @@ class LinkSink(Sink):
         _log.info("%s: %d sent, %d dropped", self.name, self.counts.sent, self.counts.dropped)
 
     def _run(self) -> None:
-        pause_s = 0.0
-        while not self._wait(pause_s):
+        while not self._wait(self._retries.pause_s):
             sent = self.counts.sent
             try:
                 channel = self._connect()
+                self.counts.opened += 1
                 try:
                     self._serve(channel)
                 finally:
                     with suppress(OSError):
                         channel.close()
             except Exception as error:  # whatever a library raises: nobody else would learn of it
-                self._told(error)
-            worked = self.counts.sent > sent
-            pause_s = _SHORTEST_PAUSE_S if worked or not pause_s else min(_LONGEST_PAUSE_S, 2 * pause_s)
+                self._failed(error, had_worked=self.counts.sent > sent)
 
-    def _told(self, error: Exception) -> None:
+    def _failed(self, error: Exception, *, had_worked: bool) -> None:
         self.counts.failures += 1
-        now_s = time.monotonic()
-        if now_s - self._told_s > _TOLD_EVERY_S:
-            self._told_s = now_s
+        if self._retries.failed(had_worked=had_worked):
             reason = getattr(error, "strerror", None) or type(error).__name__
             _log.warning("%s: %s; trying again", self.name, reason)
 
@@ -119,11 +125,16 @@ class LinkSink(Sink):
                 if self._newest is not None and (closing or time.monotonic() >= send_s):
                     horizon, self._newest = self._newest, None
             if horizon is not None:
-                channel.send(horizon)
-                self.counts.sent += 1
+                self._send(channel, horizon)
                 send_s = max(send_s, time.monotonic() - self._interval_s) + self._interval_s
             if closing:
                 return
             if time.monotonic() >= beat_s:
                 channel.beat()
                 beat_s += _BEAT_S
+
+    def _send(self, channel: Channel, horizon: Horizon) -> None:
+        if channel.send(horizon):
+            self.counts.sent += 1
+            if self.counts.sent == 1:
+                self._tell(f"telemetry goes to {self.name}")

@@ -6,22 +6,23 @@ import itertools
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import OutputError, SourceError
 from horizon_rt.geometry import Mount
-from horizon_rt.links import open_link
+from horizon_rt.links import LinkSink, open_link
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
-from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
+from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
 from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.system.extras import require
@@ -40,18 +41,20 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-OnPage = Callable[[str], object]
-MakePage = Callable[[str], Sink]
+AnySink = TypeVar("AnySink", bound=Sink)
+OnLine = Callable[[str], object]
+MakePage = Callable[[str, Sequence[LinkSink]], Sink]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a window; the
-    addresses of links; and where its page is served.
+    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a Rerun
+    recording, a window; the addresses of links; and where its page is served.
     """
 
     telemetry: tuple[str, ...] = ()
     overlay: Path | None = None
+    rerun: Path | None = None
     window: bool = False
     links: tuple[str, ...] = ()
     web: str | None = None
@@ -59,13 +62,13 @@ class Outputs:
     @property
     def shows_pictures(self) -> bool:
         """Whether anything but telemetry is asked for."""
-        return self.overlay is not None or self.window or self.web is not None
+        return self.window or any(place is not None for place in (self.overlay, self.rerun, self.web))
 
     @property
     def paths(self) -> list[Path]:
         """The files and folders that will exist after a whole run."""
         files = [Path(target) for target in self.telemetry if target != "-"]
-        return files if self.overlay is None else [*files, self.overlay]
+        return [*files, *(path for path in (self.overlay, self.rerun) if path is not None)]
 
 
 def default_outputs(folder: Path, name: str, *, is_image_set: bool) -> Outputs:
@@ -150,12 +153,14 @@ def run(
     keep_interrupted: bool = True,
     on_frame: OnFrame | None = None,
     on_first_pass: OnFrame | None = None,
-    on_page: OnPage = _log.info,
+    on_page: OnLine = _log.info,
+    on_link: OnLine = _log.info,
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
-    `on_page` is told where the page is, and its token, once it is served.
-    With `smooth='offline'` it is as `run_offline` says, whose `on_first_pass` this is.
+    `on_page` is told where the page is, and its token, once it is served; `on_link`, from another thread,
+    which link has sent its first message. With `smooth='offline'` it is as `run_offline` says, whose
+    `on_first_pass` this is.
     """
     with source, ExitStack() as opened:
         _check_targets(outputs, source.info)
@@ -170,7 +175,8 @@ def run(
         has_sound = source.info.kind == "file" and options.part.is_whole
         page = partial(_web_sink, context=context, source=source, on_page=on_page)
         sound_from = source.info.name if has_sound else None
-        sinks = _open_sinks(outputs, context, opened, page, sound_from=sound_from)
+        links = [partial(open_link, address, tell=on_link) for address in outputs.links]
+        sinks = _open_sinks(outputs, context, opened, links, page, sound_from=sound_from)
         if offline:
             return run_offline(
                 source,
@@ -264,37 +270,55 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _open_sinks(
-    outputs: Outputs, context: SinkContext, opened: ExitStack, page: MakePage, *, sound_from: str | None
+    outputs: Outputs,
+    context: SinkContext,
+    opened: ExitStack,
+    make_links: Sequence[Callable[[], LinkSink]],
+    page: MakePage,
+    *,
+    sound_from: str | None,
 ) -> list[Sink]:
     """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
 
     `opened` aborts them when it ends, which has no effect on those that are closed by then.
     """
 
-    def kept(sink: Sink) -> Sink:
+    def kept(sink: AnySink) -> AnySink:
         opened.callback(sink.abort)
         return sink
 
-    overlay, pictures = Overlay(context.camera), []
+    links = [kept(make_link()) for make_link in make_links]
+    overlay, pictures = Overlay(context.camera), list[Sink]()
     if outputs.overlay is not None:
         pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, sound_from)))
+    if outputs.rerun is not None:
+        pictures.append(kept(_rerun_sink(outputs.rerun, context)))
     if outputs.window:
         pictures.append(kept(WindowSink(context, overlay)))
     if outputs.web is not None:
-        pictures.append(kept(page(outputs.web)))
-    telemetry = [kept(TelemetrySink(target, context)) for target in outputs.telemetry]
-    return [*telemetry, *(kept(open_link(address)) for address in outputs.links), *pictures]
+        pictures.append(kept(page(outputs.web, links)))
+    telemetry = [kept(open_telemetry(target, context)) for target in outputs.telemetry]
+    return [*telemetry, *links, *pictures]
 
 
-def _web_sink(place: str, *, context: SinkContext, source: Source, on_page: OnPage) -> Sink:
+def _web_sink(
+    place: str, links: Sequence[LinkSink], *, context: SinkContext, source: Source, on_page: OnLine
+) -> Sink:
     """The page draws in threads of its own, so that it has an overlay of its own."""
     require("web", "--web")
     from horizon_rt.web.sink import WebSink
 
-    sink = WebSink(place, context, Overlay(context.camera), health=lambda: source.health)
+    sink = WebSink(place, context, Overlay(context.camera), health=lambda: source.health, links=links)
     token = "" if sink.token is None else f", its token is {sink.token}"
     on_page(f"the page is at {sink.url}{token}")
     return sink
+
+
+def _rerun_sink(target: Path, context: SinkContext) -> Sink:
+    require("rerun", "--rerun")
+    from horizon_rt.sinks.rerun import RerunSink
+
+    return RerunSink(target, context)
 
 
 def _overlay_sink(target: Path, context: SinkContext, overlay: Overlay, sound_from: str | None) -> Sink:

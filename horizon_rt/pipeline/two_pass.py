@@ -10,7 +10,7 @@ from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.pipeline.stages import Analysis, OnFrame, RunSummary, run_pipeline
-from horizon_rt.sinks import Sink, TelemetrySink
+from horizon_rt.sinks import RecordSink, Sink
 from horizon_rt.sources import Source, WrappedSource
 from horizon_rt.tracker import HorizonTracker
 from horizon_rt.tracking import smooth_horizons
@@ -71,7 +71,7 @@ def run_offline(
 
     summary = run_pipeline(source, tracker, on_frame=keep)
     known = _smoothed(said, sizes, tracker.camera)
-    if any(not isinstance(sink, TelemetrySink) for sink in sinks):
+    if any(not isinstance(sink, RecordSink) for sink in sinks):
         summary.interrupted = summary.signalled
         if not summary.interrupted:
             return _second(source.reopen(), known, sinks, summary, keep_interrupted, on_frame)
@@ -79,7 +79,7 @@ def run_offline(
     for horizon in known:
         summary.states[horizon.state] = summary.states.get(horizon.state, 0) + 1
     if not summary.interrupted or (keep_interrupted and known):
-        telemetry = [sink for sink in sinks if isinstance(sink, TelemetrySink)]
+        telemetry = [sink for sink in sinks if isinstance(sink, RecordSink)]
         _write(telemetry, known, complete=not summary.interrupted)
     return summary
 
@@ -116,7 +116,7 @@ def _smoothed(
     return smoothed
 
 
-def _write(sinks: Sequence[TelemetrySink], horizons: Sequence[Horizon], *, complete: bool) -> None:
+def _write(sinks: Sequence[RecordSink], horizons: Sequence[Horizon], *, complete: bool) -> None:
     for horizon in horizons:
         for sink in sinks:
             sink.put(horizon)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from horizon_rt.sinks.base import Sink, SinkContext
+from horizon_rt.sinks.base import RecordSink, Sink, SinkContext
 
 if TYPE_CHECKING:
     from horizon_rt.imaging.canvas import Canvas
     from horizon_rt.sinks.display import display_available
     from horizon_rt.sinks.images import ImageSink
     from horizon_rt.sinks.overlay import Overlay
-    from horizon_rt.sinks.telemetry import TelemetrySink
+    from horizon_rt.sinks.telemetry import TelemetrySink, open_telemetry
     from horizon_rt.sinks.video import VideoSink
     from horizon_rt.sinks.window import WindowSink
 
@@ -27,18 +27,21 @@ _HOMES = {
     "VideoSink": "sinks.video",
     "WindowSink": "sinks.window",
     "display_available": "sinks.display",
+    "open_telemetry": "sinks.telemetry",
 }
 
 __all__ = [
     "Canvas",
     "ImageSink",
     "Overlay",
+    "RecordSink",
     "Sink",
     "SinkContext",
     "TelemetrySink",
     "VideoSink",
     "WindowSink",
     "display_available",
+    "open_telemetry",
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from horizon_rt.geometry import Mount
     from horizon_rt.horizon import Horizon
 
-__all__ = ["Sink", "SinkContext"]
+__all__ = ["RecordSink", "Sink", "SinkContext"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +111,17 @@ class Sink(ABC):
             self.close(complete=kind is None)
         else:
             self.abort()
+
+
+class RecordSink(Sink):
+    """A sink that needs the horizons alone, not the pictures; `_still` where each is a picture by itself."""
+
+    _still = False
+
+    @abstractmethod
+    def put(self, horizon: Horizon) -> None:
+        """Write the record of a frame whose picture is not at hand; raises OutputError."""
+
+    def _write(self, frame: Frame, horizon: Horizon) -> None:
+        named = self._still and horizon.file is None
+        self.put(replace(horizon, file=frame.name) if named else horizon)

@@ -7,25 +7,36 @@ import errno
 import io
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from horizon_rt.errors import OutputError
 from horizon_rt.horizon.row import COLUMNS, PICTURE_COLUMNS
-from horizon_rt.sinks.base import Sink, SinkContext
+from horizon_rt.sinks.base import RecordSink, SinkContext
 from horizon_rt.sinks.records import SCHEMA, flatten, header
+from horizon_rt.system.extras import require
 from horizon_rt.system.files import AtomicFile
 from horizon_rt.system.messages import file_cell
 
 if TYPE_CHECKING:
-    from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
 
-__all__ = ["SCHEMA", "TelemetrySink", "header"]
+__all__ = ["SCHEMA", "TelemetrySink", "header", "open_telemetry"]
 
 TELEMETRY_SUFFIXES = (".jsonl", ".ndjson", ".csv")
 _LONGEST_COUNT = 12
+
+
+def open_telemetry(target: Path | str, context: SinkContext) -> RecordSink:
+    """The sink for a target by its ending: .mcap, or what `TelemetrySink` knows; raises OutputError, and
+    MissingExtra where the package for it is not installed.
+    """
+    if Path(target).suffix.lower() != ".mcap":
+        return TelemetrySink(target, context)
+    require("mcap", "telemetry as .mcap")
+    from horizon_rt.sinks.mcap import McapSink
+
+    return McapSink(target, context)
 
 
 class _Encoder(Protocol):
@@ -105,7 +116,7 @@ class _Stdout:
         pass
 
 
-class TelemetrySink(Sink):
+class TelemetrySink(RecordSink):
     """Writes a record a frame to a .jsonl or .csv file, or as JSON lines to standard output for '-'.
 
     Each line goes to the system at once and whole, so that a killed run leaves complete lines. The header of
@@ -126,12 +137,8 @@ class TelemetrySink(Sink):
             raise
 
     def put(self, horizon: Horizon) -> None:
-        """Write the line of a frame whose picture is not at hand; raises OutputError."""
+        """See `RecordSink`."""
         self._put_row(horizon.to_dict())
-
-    def _write(self, frame: Frame, horizon: Horizon) -> None:
-        named = self._still and horizon.file is None
-        self.put(replace(horizon, file=frame.name) if named else horizon)
 
     def _put_row(self, values: dict[str, Any]) -> None:
         self._put(_bytes(self._encoder.row(values)))
@@ -169,5 +176,5 @@ def _encoder(target: Path | str) -> _Encoder:
         return _Csv()
     if str(target) == "-" or suffix in TELEMETRY_SUFFIXES or path.is_char_device() or path.is_fifo():
         return _JsonLines()
-    known = ", ".join(TELEMETRY_SUFFIXES)
+    known = ", ".join((*TELEMETRY_SUFFIXES, ".mcap"))
     raise OutputError(f"cannot write telemetry to {target}: unknown extension {suffix!r}; use {known} or -")

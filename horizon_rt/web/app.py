@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import resources
 from typing import Any
 
@@ -17,13 +17,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from horizon_rt.links import LinkSink
+from horizon_rt.serving.pages import page_routes
 from horizon_rt.sources import Health
 from horizon_rt.web.gate import Gate
+from horizon_rt.web.metrics import Metrics
 from horizon_rt.web.newest import Newest
 
-__all__ = ["make_app"]
+__all__ = ["Live", "make_app"]
 
-_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _WAIT_S = 1.0  # for the next frame, then the state is told without one
 _SLOW_S = 5.0  # until a reader that takes nothing is dropped
 _ROWS_HZ = 20.0
@@ -31,18 +33,15 @@ _MOST_STREAMS = 32
 _BOUNDARY = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
 
 
-def make_app(
-    newest: Newest, *, name: str, health: Callable[[], Health | None], token: str | None, port: int
-) -> Starlette:
-    """The application of one run, behind its `Gate`; `health` tells of its source."""
-    live = _Live(newest, name, health)
+def make_app(live: Live, *, token: str | None, port: int) -> Starlette:
+    """The application of one run, behind its `Gate`."""
     routes = [
-        Route("/", _page("index.html")),
-        *(Route(f"/{file}", _page(file)) for file in _files()),
+        *page_routes(__package__),
         Route("/telemetry", live.telemetry),
         Route("/picture.mjpg", live.pictures),
         Route("/picture.jpg", live.picture),
         Route("/health", live.health),
+        Route("/metrics", live.exposition),
     ]
     style = resources.files(__package__).joinpath("page", "page.css").read_bytes()
     return Starlette(routes=routes, middleware=[Middleware(Gate, token=token, port=port, style=style)])
@@ -55,7 +54,7 @@ class _Stream:
         self._type, self._parts = media_type, parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", self._type.encode()), (b"cache-control", b"no-store")]
+        headers = [(b"content-type", self._type.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         gone = asyncio.ensure_future(_left(receive))
         try:
@@ -76,12 +75,20 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-class _Live:
-    """The endpoints; what waits or takes time runs in the thread pool."""
+class Live:
+    """The endpoints; what waits or takes time runs in the thread pool. `health` tells of the source."""
 
-    def __init__(self, newest: Newest, name: str, health: Callable[[], Health | None]) -> None:
+    def __init__(
+        self,
+        newest: Newest,
+        *,
+        name: str,
+        health: Callable[[], Health | None],
+        links: Sequence[LinkSink],
+    ) -> None:
         self._newest, self._name, self._health = newest, name, health
         self._streams = 0
+        self.metrics = Metrics(health=health, links=links, streams=lambda: self._streams)
 
     def _counted(self, media_type: str, parts: AsyncIterator[bytes]) -> Any:
         if self._streams >= _MOST_STREAMS:
@@ -110,12 +117,17 @@ class _Live:
         if shown is None:
             return Response("no picture yet", 404, media_type="text/plain")
         data = await run_in_threadpool(self._newest.jpeg, shown)
-        return Response(data, media_type="image/jpeg", headers={"cache-control": "no-store"})
+        return Response(data, media_type="image/jpeg")
 
     async def health(self, _: Request) -> Response:
         """How the run fares; status 503 where no picture comes."""
         state = self._state()
         return JSONResponse(state, 200 if state["source_state"] == "receiving" else 503)
+
+    async def exposition(self, request: Request) -> Response:
+        """What Prometheus scrapes."""
+        data, media_type = self.metrics.exposition(request.headers.get("accept", ""))
+        return Response(data, headers={"content-type": media_type})
 
     def _state(self) -> dict[str, Any]:
         health = self._health()
@@ -147,17 +159,3 @@ class _Live:
                 number = shown.number
                 data = await run_in_threadpool(self._newest.jpeg, shown)
                 yield _BOUNDARY % len(data) + data + b"\r\n"
-
-
-def _files() -> list[str]:
-    return [entry.name for entry in resources.files(__package__).joinpath("page").iterdir()]
-
-
-def _page(name: str) -> Any:
-    data = resources.files(__package__).joinpath("page", name).read_bytes()
-    media_type = _TYPES[name[name.rindex(".") :]]
-
-    def answer(_: Request) -> Response:
-        return Response(data, media_type=media_type, headers={"cache-control": "no-cache"})
-
-    return answer

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
+from horizon_rt.sinks.jpeg import overlay_jpeg
 from horizon_rt.sinks.overlay import Overlay
 
 __all__ = ["Newest", "Shown"]
-
-_QUALITY, _LARGEST_PX = 75, 1280
 
 
 class Shown(NamedTuple):
@@ -58,14 +57,8 @@ class Newest:
 
     def jpeg(self, shown: Shown) -> bytes:
         """The picture of a frame with its overlay; of the newest that is drawn where others came first."""
-        import cv2
-
         with self._drawing:
             if self._picture[0] < shown.number:
-                image = self._overlay.render(shown.frame, shown.horizon).to_bgr()
-                scale = min(1.0, _LARGEST_PX / max(image.shape[:2]))
-                if scale < 1:
-                    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-                encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-                self._picture = (shown.number, encoded.tobytes())
+                data = overlay_jpeg(self._overlay, shown.frame, shown.horizon)
+                self._picture = (shown.number, data)
             return self._picture[1]

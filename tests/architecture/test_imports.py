@@ -33,8 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracking": VALUES | {"camera"},
     "tracker": VALUES | {"camera", "fitting", "models", "segmentation", "tracking"},
     "sinks": VALUES | {"camera", "imaging"},
-    "web": VALUES | {"sinks", "sources"},
     "links": VALUES | {"_version", "sinks"},
+    "serving": VALUES,
+    "web": VALUES | {"links", "serving", "sinks", "sources"},
     "pipeline": VALUES
     | {"camera", "imaging", "links", "reports", "sinks", "sources", "tracker", "tracking", "web"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
@@ -46,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"camera", "datasets", "fitting", "imaging", "metrics", "models", "reports", "segmentation", "synth"},
     "inspection": VALUES
     | {"camera", "fitting", "imaging", "models", "reports", "segmentation", "sources", "tracker"},
-    "label": VALUES | {"camera", "datasets", "imaging", "pipeline", "sources", "tracker"},
+    "label": VALUES | {"camera", "datasets", "imaging", "pipeline", "serving", "sources", "tracker"},
     "bench": VALUES
     | {"camera", "imaging", "models", "pipeline", "reports", "segmentation", "sinks", "sources", "tracker"},
     "api": VALUES | {"camera", "pipeline", "sinks", "sources", "tracker"},

@@ -8,10 +8,12 @@ import logging
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -231,6 +233,18 @@ BAD: dict[str, tuple[Callable[[Path], str | Path], str]] = {
     "nothing": (lambda d: "", "source is empty"),
     "newline": (lambda d: d / "two\nlines.mp4", "no such file"),
 }
+
+
+def test_live_tells_when_a_link_has_sent_its_first_message(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    pytest.importorskip("serial", reason="needs the extra 'links'")
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{receiver.getsockname()[1]}"
+        done = cli("live", clip, "--no-window", "--link", f"json://me:swordfish@{place}?rate=100")
+        assert json.loads(receiver.recv(4096))["frame"] >= 0
+    assert done.code == 0
+    assert done.errors.count(f"telemetry goes to json://{place}") == 1
+    assert "swordfish" not in done.err
 
 
 @pytest.mark.parametrize("name", BAD)

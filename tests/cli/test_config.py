@@ -57,6 +57,7 @@ EVERY: dict[str, Any] = {
     "source": "synth:sea",
     "telemetry": ["/a/t.jsonl", "-"],
     "record": "/a/o.mp4",
+    "rerun": "/a/o.rrd",
     "link": ["mavlink://127.0.0.1:14550?rate=10", "json://localhost:9000"],
     "web": "127.0.0.1:8700",
     "window": False,

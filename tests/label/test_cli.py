@@ -64,12 +64,12 @@ def test_wrong_wishes_are_said_in_one_line(cli: RunCli, clip: Path, pictures: Pa
 
 def test_the_page_is_part_of_the_package() -> None:
     """Hatch packs every file inside the package's folder."""
-    import horizon_rt.label
+    import horizon_rt
 
-    page = Path(horizon_rt.label.__file__).parent / "page"
-    names = {path.suffix for path in page.iterdir()}
-    assert names == {".html", ".css", ".js", ".svg"}
-    for path in page.glob("*.*"):
+    pages = [Path(horizon_rt.__file__).parent / room / "page" for room in ("label", "serving")]
+    files = [path for page in pages for path in page.iterdir()]
+    assert {path.suffix for path in files} == {".html", ".css", ".js", ".svg"}
+    for path in files:
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "http:" not in text
         assert "https:" not in text

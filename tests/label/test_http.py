@@ -334,7 +334,7 @@ def test_an_error_that_nobody_foresaw_is_one_line(
 
 def test_a_port_in_use_is_said(server: LabelServer, tmp_path: Path) -> None:
     port = int(server.url.split(":")[2].split("/")[0])
-    with pytest.raises(OutputError, match=f"port {port}"):
+    with pytest.raises(OutputError, match=f":{port} cannot be used"):
         LabelServer(server.session, lambda _: None, port=port)
 
 

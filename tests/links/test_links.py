@@ -222,7 +222,7 @@ def test_a_link_that_cannot_be_opened_is_told_now_and_then(caplog: pytest.LogCap
         def beat(self) -> None:
             raise RuntimeError("of a library")
 
-        def send(self, horizon: Horizon) -> None:
+        def send(self, horizon: Horizon) -> bool:
             raise AssertionError("never reached")
 
         def close(self) -> None:
@@ -395,6 +395,41 @@ def test_mqtt_with_a_password_right_and_wrong(broker: int, caplog: pytest.LogCap
     assert "swordfish" not in caplog.text
 
 
+def test_the_first_message_is_told_once_and_without_secrets(broker: int) -> None:
+    told: list[str] = []
+    address = f"mqtt://me:p%40ss@127.0.0.1:{broker + 1}/x?rate=50"
+    with open_link(address, tell=told.append) as sink:
+        for _ in range(30):
+            feed(sink, 5)
+            if sink.counts.sent > 3:
+                break
+        assert sink.counts.opened == 1
+    assert told == [f"telemetry goes to mqtt://127.0.0.1:{broker + 1}/x"]
+
+
+def test_what_says_nothing_is_not_told() -> None:
+    told: list[str] = []
+    with open_link("nmea://127.0.0.1:9", tell=told.append) as sink:
+        sink.write(frame(0), LOST)
+    assert (told, sink.counts.sent, sink.counts.opened) == ([], 0, 1)
+
+
+@pytest.mark.parametrize("option", ["password-file", "password-env"])
+def test_a_password_may_come_from_elsewhere(
+    broker: int, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "word").write_text("p@ss\n")
+    monkeypatch.setenv("BROKER_WORD", "p@ss")
+    place = tmp_path / "word" if option == "password-file" else "BROKER_WORD"
+    with open_link(f"mqtt://me@127.0.0.1:{broker + 1}/x?{option}={place}&rate=20") as sink:
+        for _ in range(30):
+            feed(sink, 5)
+            if sink.counts.sent > 3:
+                break
+        assert sink.counts.failures == 0
+        assert sink.counts.sent > 3
+
+
 def test_a_link_to_nobody_ends_at_once() -> None:
     sinks = [open_link(f"{kind}://127.0.0.1:1") for kind in ("json+tcp", "mavlink+tcp", "mqtt")]
     for sink in sinks:
@@ -420,6 +455,10 @@ def test_a_link_to_nobody_ends_at_once() -> None:
         ("nmea+serial:///dev/ttyUSB0?baud=fast", "baud is a number"),
         ("nmea+serial://", "names no device"),
         ("mqtt://host/boat/+", "holds no"),
+        ("mqtt://me@host/x?password-file=/no/such", "password-file /no/such cannot be read: No such file"),
+        ("mqtt://me@host/x?password-env=NOT_THERE", "no environment variable NOT_THERE"),
+        ("mqtt://host/x?password-env=HOME", "USER@ before the host"),
+        ("mqtt://me:word@host/x?password-env=HOME", "USER@ before the host"),
     ],
 )
 def test_what_names_no_link_is_told_in_one_line(text: str, words: str) -> None:

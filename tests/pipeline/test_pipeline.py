@@ -196,6 +196,24 @@ def test_a_slow_sink_drops_frames_and_does_not_fall_behind() -> None:
     assert statistics.median(sink.ages_s) < 0.04
 
 
+def test_metrics_count_the_frames_that_the_run_dropped() -> None:
+    pytest.importorskip("horizon_rt.web.sink", reason="needs the extra 'web'")
+    from horizon_rt.web.metrics import Metrics
+
+    metrics = Metrics(health=lambda: None, links=(), streams=lambda: 0)
+
+    class Counting(StubSink):
+        def _write(self, frame: Frame, horizon: Horizon) -> None:
+            super()._write(frame, horizon)
+            metrics.count(frame, horizon)
+
+    summary = go(StubSource(150, period_s=0.004, live=True), StubTracker(0.02), Counting(0.02))
+    text = metrics.exposition("")[0].decode()
+    assert summary.dropped > 50
+    assert f"\nhorizon_rt_frames_dropped_total {float(summary.dropped)}\n" in text
+    assert f'{{state="tracking"}} {float(summary.frames)}\n' in text
+
+
 def test_a_recording_in_real_time_plays_at_its_own_speed() -> None:
     class Instant(StubSource):
         def _next_frame(self) -> Frame | None:

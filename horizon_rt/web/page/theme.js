@@ -1,3 +1,0 @@
-// Before the first paint, so that the page does not flash in the other colours.
-document.documentElement.dataset.theme =
-  localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
