@@ -84,6 +84,7 @@ class Source(ABC):
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self.reopener: Callable[[], Source] | None = None
+        self._came_s = time.monotonic()
 
     @abstractmethod
     def _next_frame(self) -> Frame | None:
@@ -100,14 +101,18 @@ class Source(ABC):
         try:
             with self._lock:
                 frame = None if self._closing.is_set() else self._next_frame()
+                self._came_s = self._came_s if frame is None else time.monotonic()
             return as_live(frame) if frame is not None and self.info.live else frame
         finally:
             self._release_if_closing()
 
     @property
     def health(self) -> Health | None:
-        """How a source fares that may fall silent and come back; None of others."""
-        return None
+        """How a live source fares now; None of others."""
+        if not self.info.live:
+            return None
+        age_s = time.monotonic() - self._came_s
+        return Health(state="receiving" if age_s <= self.patience_s else "stalled", age_s=age_s)
 
     @property
     def patience_s(self) -> float:

@@ -146,7 +146,7 @@ class Live:
             row = self._state()
             if shown is not None:
                 number = shown.number
-                age_s = time.perf_counter() - (shown.frame.decoded_at_s or time.perf_counter())
+                age_s = time.perf_counter() - (shown.seen_s or time.perf_counter())
                 row |= {"row": shown.horizon.to_dict(), "picture_age_ms": round(1e3 * age_s, 1)}
             yield b"data: " + json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n\n"
             await asyncio.sleep(1 / _ROWS_HZ)

@@ -14,11 +14,14 @@ __all__ = ["Newest", "Shown"]
 
 
 class Shown(NamedTuple):
-    """A frame, its horizon, and a number that rises with each."""
+    """A frame, its horizon, a number that rises with each, and when the newest true picture was decoded: in
+    silence others stand in.
+    """
 
     number: int
     frame: Frame
     horizon: Horizon
+    seen_s: float
 
 
 class Newest:
@@ -35,8 +38,9 @@ class Newest:
     def put(self, frame: Frame, horizon: Horizon) -> None:
         """Take the next frame."""
         with self._changed:
-            number = 0 if self._shown is None else self._shown.number + 1
-            self._shown = Shown(number, frame, horizon)
+            last = self._shown
+            seen_s = last.seen_s if frame.damaged and last else frame.decoded_at_s
+            self._shown = Shown(self._number + 1, frame, horizon, seen_s)
             self._changed.notify_all()
 
     def end(self) -> None:

@@ -101,6 +101,22 @@ class Kept(Sink):
         pass
 
 
+def test_a_camera_that_gives_nothing_has_stalled() -> None:
+    with Stutter(2.0) as source:
+        while (frame := source.read()) is not None and frame.time_s < 0.94:
+            assert source.health is not None
+            assert source.health.state == "receiving"
+        waiting = threading.Thread(target=source.read)
+        waiting.start()
+        time.sleep(source.patience_s + 0.2)
+        health = source.health
+        assert health is not None
+        assert health.state == "stalled"
+        assert health.age_s > source.patience_s
+        waiting.join()
+        assert source.health.state == "receiving"
+
+
 def test_the_track_coasts_is_lost_and_comes_back() -> None:
     sink, source = Kept(), Stutter(4.0)
     tracker = HorizonTracker(hfov=70, model="small", real_time=True)

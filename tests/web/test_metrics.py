@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -105,6 +106,20 @@ def test_the_age_of_the_newest_frame_grows(run: Run) -> None:
         ages.append(value(values(scrape(run)), "frame_age_seconds"))
         assert low_s <= ages[-1] <= time.perf_counter() - came_s
     assert ages[1] >= ages[0] + 0.1
+
+
+def test_a_picture_that_stands_in_is_no_newer_than_the_last_one(run: Run) -> None:
+    run.pause()
+    now_s = time.perf_counter()
+    run.sink.write(replace(frame(900), decoded_at_s=now_s - 7), horizon(900))
+    run.sink.write(replace(frame(901), decoded_at_s=now_s, damaged=True), horizon(901))
+    assert value(values(scrape(run)), "frame_age_seconds") >= 7
+    with closing(socket.create_connection(("127.0.0.1", run.port), 10)) as link:
+        link.sendall(f"GET /telemetry HTTP/1.1\r\nHost: 127.0.0.1:{run.port}\r\n\r\n".encode())
+        data = b""
+        while b"picture_age_ms" not in data:
+            data += link.recv(65536)
+    assert float(data.split(b'"picture_age_ms":')[1].split(b"}")[0]) >= 7000
 
 
 def test_links_are_told_without_their_secrets() -> None:
