@@ -10,33 +10,16 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-import av
-from av.container import InputContainer
-from av.error import (
-    ConnectionRefusedError,
-    ExitError,
-    FFmpegError,
-    HTTPClientError,
-    HTTPForbiddenError,
-    HTTPNotFoundError,
-    HTTPUnauthorizedError,
-    InvalidDataError,
-    ProtocolNotFoundError,
-    TimeoutError,
-)
-
-from horizon_rt.errors import DecodeError, HorizonError, SourceError, SourceNotFound
+from horizon_rt.errors import HorizonError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame
-from horizon_rt.imaging.opening import describe
 from horizon_rt.sources.base import Health, Receiving, Source, SourceInfo
-from horizon_rt.sources.container import ContainerOptions, ContainerSource
+from horizon_rt.sources.connection import connect, is_listening
 from horizon_rt.system.address import shown, with_password
 from horizon_rt.system.messages import error_line
 from horizon_rt.system.retries import Retries
@@ -45,26 +28,12 @@ __all__ = ["NetworkSource", "open_network"]
 
 _log = logging.getLogger(__name__)
 
-_OPEN_TIMEOUT_S = 5.0
-_PIECE_S = 14.0  # of a playlist, which is read piece by piece, beside the usual patience
 # On one read, after which a connection is given up: that of a live stream was left behind long before.
-_LIVE_LIMIT_S, _RECORDING_PATIENCE_S = 5.0, 30.0
-_LIVE_OPTIONS = {
-    "fflags": "nobuffer",
-    "analyzeduration": "200000",
-    "rtsp_transport": "tcp",
-    "overrun_nonfatal": "1",
-    "fifo_size": "50000",
-    "reuse": "1",  # of a UDP port, which the connection that fell silent still holds
-}
+_LIMIT_S, _PIECE_S = 5.0, 14.0  # the second for playlists, which are read piece by piece
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 0.5
 _DRIFT_S = 1.0  # between a stream's own clock and that of this machine, beyond which it has jumped
 _LEAST_INTERVAL_S = 1e-3
 _LOOK_S = 0.1
-_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt,rtmp,rtmps,hls"
-# Addresses at which this side listens.
-_LISTENING, _LISTEN_OPTION = ("udp://", "rtp://"), re.compile(r"[?&](listen=1|mode=listener)(&|$)")
-_UNSTAMPED = frozenset({"mpjpeg", "mjpeg"})  # formats whose pictures carry no time of their own
 
 
 def open_network(url: str, *, threads: int = 0) -> Source:
@@ -76,20 +45,19 @@ def open_network(url: str, *, threads: int = 0) -> Source:
     """
     url = with_password(url)
     in_pieces = ".m3u8" in url.lower()
-    connect = partial(_connect, url, threads, _PIECE_S if in_pieces else _LIVE_LIMIT_S)
-    first = _first(url, connect)
-    return NetworkSource(first, connect, in_pieces=in_pieces) if first.info.live else first
+    reach = partial(connect, url, threads=threads, limit_s=_PIECE_S if in_pieces else _LIMIT_S)
+    first = _first(url, reach)
+    return NetworkSource(first, reach, in_pieces=in_pieces) if first.info.live else first
 
 
-def _first(url: str, connect: Callable[[], ContainerSource]) -> ContainerSource:
+def _first(url: str, reach: Callable[[], Source]) -> Source:
     """The first connection, for as long as it takes where the address is one to listen at."""
-    listens = url.lower().startswith(_LISTENING) or _LISTEN_OPTION.search(url) is not None
     told = False
     while True:
         try:
-            return connect()
+            return reach()
         except SourceNotFound:
-            if not listens:
+            if not is_listening(url):
                 raise
         if not told:
             _log.warning("%s: waiting for what is to be sent there", shown(url))
@@ -243,55 +211,3 @@ class NetworkSource(Source):
             self._offset_s = elapsed_s - stamp_s
         self._last_s = max(stamp_s + self._offset_s, self._last_s + _LEAST_INTERVAL_S)
         return self._last_s
-
-
-def _connect(url: str, threads: int, limit_s: float) -> ContainerSource:
-    """One connection, with its first picture decoded."""
-    name = shown(url)
-    try:
-        container = _open(url, _LIVE_OPTIONS, limit_s)
-        # A live playlist has no length; a file on a server has one, of which no packet may be left out.
-        live = not container.duration or container.duration <= 0
-        if not live:
-            container.close()
-            container = _open(url, {}, _RECORDING_PATIENCE_S)
-    except (FFmpegError, ValueError, UnicodeError) as error:
-        raise _failure(name, error) from None  # its text holds the address as it is
-    unstamped = container.format.name in _UNSTAMPED
-    options = ContainerOptions(name=name, kind="network", threads=threads, live=live, by_arrival=unstamped)
-    try:
-        return ContainerSource(container, options)
-    except DecodeError as error:
-        raise DecodeError(str(error).replace(url, name)) from None
-
-
-def _open(url: str, options: dict[str, str], limit_s: float) -> InputContainer:
-    scheme, _, rest = url.partition("://")
-    return av.open(
-        f"{scheme.lower()}://{rest}",
-        "r",
-        options={"protocol_whitelist": _PROTOCOLS} | options,
-        timeout=(_OPEN_TIMEOUT_S, limit_s),
-    )
-
-
-def _failure(name: str, error: Exception) -> SourceError:
-    if isinstance(error, HTTPUnauthorizedError | HTTPForbiddenError):
-        return SourceError(f"{name}: wrong user or password, or none; write USER:PASSWORD@ before the host")
-    if isinstance(error, ConnectionRefusedError):
-        return SourceNotFound(f"{name}: nothing listens there; check host and port")
-    if isinstance(error, HTTPNotFoundError):
-        return SourceNotFound(f"{name}: the server knows no such stream; check the path")
-    if isinstance(error, ExitError | TimeoutError):
-        return SourceNotFound(f"{name}: no answer within {_OPEN_TIMEOUT_S:g} s; check the address")
-    if isinstance(error, ProtocolNotFoundError):
-        return SourceError(
-            f"{name}: PyAV was built without it; pipe it in: "
-            "ffmpeg -i URL -map 0:v -c copy -f mpegts - | horizon-rt live -"
-        )
-    if isinstance(error, InvalidDataError | HTTPClientError):
-        return DecodeError(f"{name}: it gives no video ({describe(error)})")
-    return SourceError(
-        f"{name}: it cannot be opened ({describe(error)}); check the name of the host, and write @ / : of a "
-        "password as %40 %2F %3A"
-    )

@@ -121,6 +121,12 @@ def test_what_cannot_be_opened_is_told_at_once_in_one_line(server: RtspServer) -
         assert "swordfish" not in f"{caught.value!r}{caught.value.__cause__!r}"
 
 
+@pytest.mark.parametrize("scheme", ["rtsp", "http", "tcp"])
+def test_a_host_that_does_not_exist_is_told_as_such(scheme: str) -> None:
+    with pytest.raises(SourceError, match="no host of that name is known"):
+        open_source(f"{scheme}://me:swordfish@no-such-host.invalid:554/x")
+
+
 @needs_rtsp_server
 def test_a_slow_reader_gets_the_newest_picture(server: RtspServer) -> None:
     with opened(server.plain) as source:
