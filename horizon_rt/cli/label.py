@@ -21,6 +21,9 @@ _Count = Annotated[
     int | None, typer.Option(min=1, help="Take at most N frames; default: 100 of a video, all of a folder.")
 ]
 _Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")]
+_Host = Annotated[
+    str, typer.Option(help="Address to serve the page at, such as 0.0.0.0 for a phone; it asks for a token.")
+]
 _Name = Annotated[str | None, typer.Option(help="Name of the dataset; default: the folder's.")]
 
 
@@ -30,6 +33,7 @@ def label(
     out: Annotated[Path, typer.Option(help="Dataset folder; one that was begun is continued.")],
     every: _Every = None,
     count: _Count = None,
+    host: _Host = "127.0.0.1",
     port: _Port = 0,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
     name: _Name = None,
@@ -47,7 +51,9 @@ def label(
     if every is not None and count is not None:
         raise typer.BadParameter("--every and --count both say how many frames to take; give one")
     console = make_console()
-    server = open_labelling(source, out, replace(options, smooth="none"), every=every, count=count, port=port)
+    server = open_labelling(
+        source, out, replace(options, smooth="none"), every=every, count=count, host=host, port=port
+    )
     new = write_card(
         out,
         name=name,
@@ -58,7 +64,8 @@ def label(
     if not new and (name or scene or licence):
         print_line(console, f"{out / 'dataset.toml'} was kept; edit it for another name, scene or licence")
     with server:
-        print_warning(console, f"label at {server.url}", kind="message")
+        token = "" if server.token is None else f", its token is {server.token}"
+        print_warning(console, f"label at {server.url}{token}", kind="message")
         print_line(console, "Ctrl-C ends; everything is saved as you go")
         serve_until_interrupted(server, show=open_)
     print_line(console, describe(server.session))

@@ -31,18 +31,20 @@ from horizon_rt.label.wire import (
     read_number,
     session_json,
 )
-from horizon_rt.serving.pages import page_routes
+from horizon_rt.serving.gate import Gate
+from horizon_rt.serving.pages import page_file, page_routes
 from horizon_rt.system.json import parse_object
 
 __all__ = ["make_app"]
 
 _THUMBNAIL_PX = 128
+_LARGEST_BODY = 65536
 _MOST_DIGITS = 9  # of the number of a frame
 _DEFAULT_REACH_PX, _LARGEST_REACH_PX = 6.0, 40.0
 
 
-def make_app(session: Session, *, token: str, port: int) -> Starlette:
-    """The application for one session, behind its `TokenInPath`."""
+def make_app(session: Session, *, token: str, port: int, is_local: bool) -> Starlette:
+    """The application for one session, behind `TokenInPath` on this machine, elsewhere behind a `Gate`."""
     api = _Api(session)
     routes = [
         *page_routes(__package__),
@@ -53,9 +55,15 @@ def make_app(session: Session, *, token: str, port: int) -> Starlette:
         Route("/api/frames/{number}/snap", api.snap, methods=["POST"]),
         Route("/api/frames/{number}/carry", api.carry, methods=["POST"]),
     ]
+    style = page_file(__package__, "page.css")
+    guard = (
+        Middleware(TokenInPath, token=token, port=port, largest_body=_LARGEST_BODY)
+        if is_local
+        else Middleware(Gate, token=token, port=port, style=style, largest_body=_LARGEST_BODY)
+    )
     return Starlette(
-        routes=[Mount(f"/{token}", routes=routes)],
-        middleware=[Middleware(TokenInPath, token=token, port=port)],
+        routes=[Mount(f"/{token}", routes=routes)] if is_local else routes,
+        middleware=[guard],
         exception_handlers={HTTPException: _refused, HorizonError: _failed},
     )
 

@@ -12,8 +12,6 @@ from horizon_rt.serving.guard import Guard
 
 __all__ = ["TokenInPath"]
 
-_LARGEST_BODY = 65536
-
 
 class TokenInPath(Guard):
     """Passes on requests whose path begins with the token, for a name of this machine, from no other origin.
@@ -21,8 +19,8 @@ class TokenInPath(Guard):
     A page elsewhere cannot know the token.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, port: int) -> None:
-        super().__init__(app, port=port, largest_body=_LARGEST_BODY)
+    def __init__(self, app: ASGIApp, *, token: str, port: int, largest_body: int) -> None:
+        super().__init__(app, port=port, largest_body=largest_body)
         self._token = token
 
     async def refusal(self, scope: Scope, receive: Receive, headers: Headers) -> Response | None:

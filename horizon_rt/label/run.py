@@ -35,6 +35,7 @@ def open_labelling(
     *,
     every: int | None = None,
     count: int | None = None,
+    host: str = "127.0.0.1",
     port: int = 0,
 ) -> LabelServer:
     """A labelling of a source into a dataset folder, begun or continued; enter it to serve the page.
@@ -46,7 +47,7 @@ def open_labelling(
 
     name = without_secrets(source) if ":" in source or source == "-" else Path(source).resolve().name
     if Session.is_complete(folder):
-        return LabelServer(Session(folder, source=name, every=1), lambda _: None, port=port)
+        return LabelServer(Session(folder, source=name, every=1), lambda _: None, host=host, port=port)
     opened = open_in_background(lambda: open_source(source))
     with ExitStack() as undo:
         undo.callback(opened.close)
@@ -57,7 +58,7 @@ def open_labelling(
         session = Session(folder, source=name, every=run_length)
         tracker = make_tracker(options, opened.info, profile)
         fill = partial(_fill_from, opened, tracker, profile.model, session)
-        server = LabelServer(session, fill, port=port)
+        server = LabelServer(session, fill, host=host, port=port)
         undo.pop_all()
     return server
 

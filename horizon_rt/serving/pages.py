@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-__all__ = ["page_routes"]
+__all__ = ["page_file", "page_routes"]
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -19,6 +19,11 @@ def page_routes(package: str) -> list[Route]:
     """A route for each file in the folder `page` of a package; index.html is `/`, too."""
     files = {file.name: file for owner in (__package__, package) for file in _files(owner)}
     return [Route("/", _answer(files["index.html"])), *(Route(f"/{n}", _answer(f)) for n, f in files.items())]
+
+
+def page_file(package: str, name: str) -> bytes:
+    """A file in the folder `page` of a package."""
+    return resources.files(package).joinpath("page", name).read_bytes()
 
 
 def _files(package: str) -> list[Traversable]:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from importlib import resources
 from typing import Any
 
 from starlette.applications import Starlette
@@ -18,9 +17,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from horizon_rt.links import LinkSink
-from horizon_rt.serving.pages import page_routes
+from horizon_rt.serving.gate import Gate
+from horizon_rt.serving.pages import page_file, page_routes
 from horizon_rt.sources import Health
-from horizon_rt.web.gate import Gate
 from horizon_rt.web.metrics import Metrics
 from horizon_rt.web.newest import Newest
 
@@ -43,7 +42,7 @@ def make_app(live: Live, *, token: str | None, port: int) -> Starlette:
         Route("/health", live.health),
         Route("/metrics", live.exposition),
     ]
-    style = resources.files(__package__).joinpath("page", "page.css").read_bytes()
+    style = page_file(__package__, "page.css")
     return Starlette(routes=routes, middleware=[Middleware(Gate, token=token, port=port, style=style)])
 
 

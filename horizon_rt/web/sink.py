@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable, Sequence
 
 from horizon_rt.errors import OptionsError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.links import LinkSink
+from horizon_rt.serving.gate import token_for
 from horizon_rt.serving.server import LOOPBACK, Server
 from horizon_rt.sinks.base import Sink, SinkContext
 from horizon_rt.sinks.overlay import Overlay
@@ -17,10 +16,8 @@ from horizon_rt.sources import Health
 from horizon_rt.web.app import Live, make_app
 from horizon_rt.web.newest import Newest
 
-__all__ = ["TOKEN", "WebSink", "parse_place"]
+__all__ = ["WebSink", "parse_place"]
 
-TOKEN = "HORIZON_RT_WEB_TOKEN"
-"""The environment variable that holds the token; without one each run makes its own."""
 _PORT = 8700
 _MOST_CONNECTIONS = 100
 
@@ -54,7 +51,7 @@ class WebSink(Sink):
     ) -> None:
         host, port = parse_place(place)
         self._server = Server(host, port, option="--web")
-        self.token = None if host in LOOPBACK else os.environ.get(TOKEN) or secrets.token_urlsafe(12)
+        self.token = token_for(host)
         self.url = self._server.url
         self._newest = Newest(overlay)
         live = Live(self._newest, name=context.source, health=health, links=links)

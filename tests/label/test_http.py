@@ -345,3 +345,30 @@ def test_a_source_that_fails_is_said_on_the_page(tmp_path: Path, no_leaks: None)
     with LabelServer(rendered_session(tmp_path / "set", LINES), fail) as running:
         assert Client(running.url)("GET", "api/session").json["failure"] == "cannot write x"
     assert isinstance(running.error, OutputError)
+
+
+# --- for other machines
+
+
+def test_elsewhere_the_token_is_entered_on_the_page(tmp_path: Path, no_leaks: None) -> None:
+    session = rendered_session(tmp_path / "set", LINES)
+    mark = {"status": "none"}
+    with LabelServer(session, lambda _: None, host="0.0.0.0") as running:
+        client = Client(running.url)
+        assert running.token is not None
+        assert running.token not in running.url
+        assert all(
+            client(method, path).status == 401
+            for method, path in [("GET", ""), ("GET", "api/session"), ("PUT", "api/frames/0/mark")]
+        )
+        assert client("POST", "login", b"token=wrong").status == 401
+        entered = client("POST", "login", f"token={running.token}".encode())
+        assert entered.status == 303
+        cookie = {"Cookie": entered.headers["set-cookie"].partition(";")[0]}
+        assert client("GET", "api/session", headers=cookie).status == 200
+        assert client("GET", "api/frames/0/image", headers=cookie).status == 200
+        elsewhere = cookie | {"Origin": "http://elsewhere.example"}
+        assert client("PUT", "api/frames/0/mark", mark, elsewhere).status == 403
+        assert session.counts()["open"] == len(LINES)
+        assert client("PUT", "api/frames/0/mark", mark, cookie).status == 200
+        assert session.counts()["open"] == len(LINES) - 1

@@ -17,6 +17,7 @@ from support.sinks import context
 from support.web import Run
 
 from horizon_rt.errors import OptionsError, OutputError
+from horizon_rt.serving.gate import TOKEN
 from horizon_rt.sinks import Overlay
 from horizon_rt.sources import Health
 
@@ -130,7 +131,7 @@ def test_elsewhere_nothing_but_the_login_is_answered_without_the_token(guarded: 
 
 
 def test_the_token_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(web.TOKEN, "a chosen one")
+    monkeypatch.setenv(TOKEN, "a chosen one")
     run = Run("0.0.0.0:0")
     assert run.sink.token == "a chosen one"
     run.close()

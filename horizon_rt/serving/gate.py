@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
+import secrets
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
@@ -12,10 +14,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope
 
 from horizon_rt.serving.guard import Guard
+from horizon_rt.serving.server import LOOPBACK
 
-__all__ = ["Gate"]
+__all__ = ["TOKEN", "Gate", "token_for"]
 
-_LARGEST_BODY = 4096
+TOKEN = "HORIZON_RT_WEB_TOKEN"
+"""The environment variable that holds the token; without one each run makes its own."""
 _COOKIE = "horizon-rt"
 _LOGIN = "/login"
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>horizon-rt</title>
@@ -25,15 +29,22 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>horizon-r
 <button>Open</button></form></html>"""
 
 
+def token_for(host: str) -> str | None:
+    """What has to be entered to see a page that is served at this address; None on this machine alone."""
+    return None if host in LOOPBACK else os.environ.get(TOKEN) or secrets.token_urlsafe(12)
+
+
 class Gate(Guard):
     """Passes on requests of who may see the page; others get the form that asks for the token.
 
     Without a token only names of this machine are answered (DNS rebinding), and no other origin. The cookie
-    holds a code of the token that this run alone knows.
+    holds a code of the token that this run alone knows. `style` is the form's CSS.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str | None, port: int, style: bytes) -> None:
-        super().__init__(app, port=port, largest_body=_LARGEST_BODY)
+    def __init__(
+        self, app: ASGIApp, *, token: str | None, port: int, style: bytes, largest_body: int = 4096
+    ) -> None:
+        super().__init__(app, port=port, largest_body=largest_body)
         self._token, self._style = token, style
         self._proof = "" if token is None else hmac.new(token.encode(), b"cookie", hashlib.sha256).hexdigest()
 
