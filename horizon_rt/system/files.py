@@ -100,6 +100,11 @@ class AtomicFile:
         with suppress(OSError):
             self._file.truncate(size)
 
+    def sync(self) -> None:
+        """Have the disk hold all that is written, where it can; may be called from any thread."""
+        with suppress(OSError, ValueError):  # ValueError: it is closed meanwhile
+            os.fsync(self._file.fileno())
+
     def commit(self) -> None:
         """Flush to the disk, close and give the final name; raises OutputError."""
         if self._file.closed:
