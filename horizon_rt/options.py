@@ -59,13 +59,14 @@ _LAST_S = 1e9
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Help:
     """What the command line says of a field; without it a field is no option there. `flag` is its name, if
-    it is not that of the field; `minimum` and `maximum` bound a number.
+    it is not that of the field; `minimum` and `maximum` bound a number, `metavar` stands for a value.
     """
 
     text: str
     flag: str | None = None
     minimum: float | None = None
     maximum: float | None = None
+    metavar: str | None = None
 
 
 class EngineFields(TypedDict, total=False):

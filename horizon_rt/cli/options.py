@@ -67,6 +67,7 @@ def _option(name: str, text: Help) -> Any:
         help=text.text,
         min=text.minimum,
         max=text.maximum,
+        metavar=text.metavar,
         autocompletion=_COMPLETIONS.get(name),
     )
 

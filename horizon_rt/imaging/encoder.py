@@ -28,7 +28,7 @@ ENCODERS: dict[str, dict[str, str]] = {
 }
 """Names of encoders with their options, the best first."""
 FRAGMENTED = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"}
-"""Options of an MP4 or MOV of fragments, which play after a crash; it becomes a plain file when it is closed."""
+"""Options of an MP4 or MOV of fragments, which play after a crash; a plain file once it is closed."""
 # The delayed index lets it hold the encoder's reordering delay, without which the first picture is late.
 # Fragments are cut at key frames alone: cut anywhere, FFmpeg 8 sets the length by the last fragment and can
 # lose the last picture.

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from horizon_rt.links import open_link
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
+from horizon_rt.recording.options import RecordOptions
+from horizon_rt.recording.recorder import Recorder
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
 from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import Source, SourceInfo
@@ -40,13 +42,14 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 OnPage = Callable[[str], object]
+OnRecorder = Callable[[Recorder], object]
 MakePage = Callable[[str], Sink]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
     """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a window; the
-    addresses of links; and where its page is served.
+    addresses of links; where its page is served; and a recording in segments.
     """
 
     telemetry: tuple[str, ...] = ()
@@ -54,17 +57,20 @@ class Outputs:
     window: bool = False
     links: tuple[str, ...] = ()
     web: str | None = None
+    recording: RecordOptions = field(default_factory=RecordOptions)
 
     @property
     def shows_pictures(self) -> bool:
         """Whether anything but telemetry is asked for."""
-        return self.overlay is not None or self.window or self.web is not None
+        recorded = self.recording.record is not None
+        return self.overlay is not None or self.window or self.web is not None or recorded
 
     @property
     def paths(self) -> list[Path]:
         """The files and folders that will exist after a whole run."""
         files = [Path(target) for target in self.telemetry if target != "-"]
-        return files if self.overlay is None else [*files, self.overlay]
+        files += [] if self.overlay is None else [self.overlay]
+        return files if self.recording.record is None else [*files, Path(self.recording.record)]
 
 
 def default_outputs(folder: Path, name: str, *, is_image_set: bool) -> Outputs:
@@ -142,10 +148,12 @@ def run(
     on_frame: OnFrame | None = None,
     on_first_pass: OnFrame | None = None,
     on_page: OnPage = _log.info,
+    on_recorder: OnRecorder = lambda _: None,
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
-    `on_page` is told where the page is, and its token, once it is served.
+    `on_page` is told where the page is, and its token, once it is served; `on_recorder` gets the recorder, to
+    start and stop it.
     With `smooth='offline'` it is as `run_offline` says, whose `on_first_pass` this is.
     """
     with source, ExitStack() as opened:
@@ -156,12 +164,12 @@ def run(
         profile = camera_for(options, source.info)
         newest = real_time or source.info.live
         tracker = make_tracker(options, source.info, profile, real_time=newest)
-        context = _context(source.info, profile, tracker, options)
+        context = replace(_context(source.info, profile, tracker, options), live=newest)
         _log_choices(source, tracker, profile, options)
         has_sound = source.info.kind == "file" and options.part.is_whole
         page = partial(_web_sink, context=context, source=source, on_page=on_page)
         sound_from = source.info.name if has_sound else None
-        sinks = _open_sinks(outputs, context, opened, page, sound_from=sound_from)
+        sinks = _open_sinks(outputs, context, opened, page, on_recorder=on_recorder, sound_from=sound_from)
         if offline:
             return run_offline(
                 source,
@@ -252,7 +260,13 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _open_sinks(
-    outputs: Outputs, context: SinkContext, opened: ExitStack, page: MakePage, *, sound_from: str | None
+    outputs: Outputs,
+    context: SinkContext,
+    opened: ExitStack,
+    page: MakePage,
+    *,
+    on_recorder: OnRecorder,
+    sound_from: str | None,
 ) -> list[Sink]:
     """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
 
@@ -266,6 +280,10 @@ def _open_sinks(
     overlay, pictures = Overlay(context.camera), []
     if outputs.overlay is not None:
         pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, sound_from)))
+    if outputs.recording.record is not None:
+        recorder = Recorder(outputs.recording, context)
+        pictures.append(kept(recorder))
+        on_recorder(recorder)
     if outputs.window:
         pictures.append(kept(WindowSink(context, overlay)))
     if outputs.web is not None:

@@ -35,8 +35,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sinks": VALUES | {"camera", "imaging"},
     "web": VALUES | {"sinks", "sources"},
     "links": VALUES | {"_version", "sinks"},
+    "recording": VALUES | {"imaging", "sinks"},
     "pipeline": VALUES
-    | {"camera", "imaging", "links", "reports", "sinks", "sources", "tracker", "tracking", "web"},
+    | {"camera", "imaging", "links", "recording", "reports"}
+    | {"sinks", "sources", "tracker", "tracking", "web"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
     "metrics": {"geometry"},
     "reports": VALUES | {"camera", "imaging", "sinks"},

@@ -13,6 +13,8 @@ import pytest
 from support.sinks import context, frame, frame_times, horizon, run_python
 
 from horizon_rt.errors import OutputError
+from horizon_rt.recording.options import RecordOptions
+from horizon_rt.recording.recorder import Recorder
 from horizon_rt.sinks import ImageSink, Overlay, Sink, TelemetrySink, VideoSink
 
 CONTEXT = context()
@@ -44,12 +46,21 @@ def pictures(path: Path) -> int:
     return sum(cv2.imread(str(p)) is not None for p in path.glob("*.png"))
 
 
+def recording(path: Path) -> Sink:
+    return Recorder(RecordOptions(record=str(path)), CONTEXT)
+
+
+def recorded(path: Path) -> int:
+    return len(frame_times(next(path.glob("*.mp4"))))
+
+
 CASES = [
     Case("out.jsonl", lambda path: TelemetrySink(path, CONTEXT), json_lines),
     Case("out.csv", lambda path: TelemetrySink(path, CONTEXT), csv_rows),
     Case("out.mp4", video, lambda path: len(frame_times(path))),
     Case("out.mov", video, lambda path: len(frame_times(path))),
     Case("out.mkv", video, lambda path: len(frame_times(path))),
+    Case("recording", recording, recorded, atomic=False),
     Case("pictures", lambda path: ImageSink(path, CONTEXT, Overlay(CONTEXT.camera)), pictures, atomic=False),
 ]
 every_sink = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
