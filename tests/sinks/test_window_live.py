@@ -55,7 +55,7 @@ def press(display: dict[str, str], target: str, key: str) -> None:
 def test_live_shows_a_window_until_q(process: Start, display: dict[str, str], tmp_path: Path) -> None:
     source = "synth:sea?size=480x320&seconds=1000&motion=boat"
     telemetry, video, screen = (tmp_path / name for name in ("t.jsonl", "o.mkv", "screen.png"))
-    child = process("live", source, "--telemetry", telemetry, "--record", video, env=display)
+    child = process("live", source, "--telemetry", telemetry, "--overlay", video, env=display)
     target = window(display, child)
     for _ in range(50):
         time.sleep(0.2)
