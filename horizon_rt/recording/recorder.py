@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +25,7 @@ __all__ = ["Recorder"]
 _log = logging.getLogger(__name__)
 
 _SYNC_S, _JOIN_S = 1.0, 10.0
+_DRAIN_S = 1.0  # for what still waits at the end
 _QUEUE_BYTES, _QUEUE_FRAMES = 1 << 27, (4, 30)
 
 
@@ -43,7 +46,7 @@ class Recorder(Sink):
         self._todo: deque[Callable[[], None]] = deque()
         self._waiting = self._dropped = 0
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing, self._drained_s = False, math.inf
         self.recording = False
         """Whether it is started."""
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -94,7 +97,7 @@ class Recorder(Sink):
 
     def _finish(self) -> None:
         with self._changed:
-            self._closing = True
+            self._closing, self._drained_s = True, time.monotonic() + _DRAIN_S
             self._changed.notify_all()
         self._thread.join(_JOIN_S)
         self._syncing.close()
@@ -107,15 +110,20 @@ class Recorder(Sink):
 
     def _run(self) -> None:
         lower_thread_priority()
+        told = False
         while (step := self._next()) is not None:
             try:
                 step()
             except Exception:  # nobody else would learn of it
-                _log.exception("a frame is not recorded")
+                _log.log(logging.DEBUG if told else logging.ERROR, "a frame is not recorded", exc_info=True)
+                told = True
             del step  # which holds a frame
         self._tape.close()
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._todo or self._closing)
+            if time.monotonic() > self._drained_s:
+                self._dropped += self._waiting if self.recording else 0
+                self._todo.clear()
             return self._todo.popleft() if self._todo else None

@@ -30,7 +30,6 @@ class Segment:
         """For packets like the first one, which is a key frame."""
         self.video, self.start_s = first.video, first.time_s
         self._first_pts = first.packet.pts or 0
-        self._rows = TelemetrySink(telemetry, _context(context, first.size))
         self._file = FragmentFile(video)
         self._container = av.open(self._file, "w", format="mp4", options=FRAGMENTED)
         self._stream = self._container.add_mux_stream(
@@ -40,6 +39,7 @@ class Segment:
             height=first.video.height,
             time_base=first.video.base,
         )
+        self._rows = TelemetrySink(telemetry, _context(context, first.size))
 
     @property
     def size(self) -> int:

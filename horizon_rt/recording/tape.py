@@ -164,10 +164,10 @@ class Tape:
         segment, self._segment = self._segment, None
         if segment is not None:
             segment.abandon()
-            try:
-                self._folder.settle()
-            except OSError as another:
-                _log.debug("%s: %s", self._folder.path, another)
+        try:
+            self._folder.settle()
+        except OSError as another:
+            _log.debug("%s: %s", self._folder.path, another)
         now_s, reason = time.monotonic(), describe(error)
         if not self.failure:  # else it has not gone on since the last one
             soon = now_s - self._well_since_s < _WELL_S
