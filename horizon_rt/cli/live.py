@@ -73,12 +73,12 @@ def live(
     back. Ctrl-C ends it too, with all files whole. A recording plays at its own speed; to get all of its
     frames use `track`.
     """
-    from horizon_rt.imaging.video_writer import VIDEO_SUFFIXES
+    from horizon_rt.pipeline.inputs import VIDEO_SUFFIXES
     from horizon_rt.pipeline.run import Outputs, open_in_background, run
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
-    if recording.record is not None and recording.record.lower().endswith(VIDEO_SUFFIXES):
+    if recording.record is not None and Path(recording.record).suffix.lower() in VIDEO_SUFFIXES:
         raise typer.BadParameter("--record takes a folder; --overlay FILE writes one video")
     requested = None if size is None else parse_size(size)
     console = make_console()

@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile
@@ -21,12 +22,14 @@ from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
 from horizon_rt.recording.options import RecordOptions
-from horizon_rt.recording.recorder import Recorder
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, TelemetrySink, VideoSink, WindowSink
 from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.system.extras import require
 from horizon_rt.tracker import HorizonTracker
+
+if TYPE_CHECKING:
+    from horizon_rt.recording.recorder import Recorder
 
 __all__ = [
     "Outputs",
@@ -42,7 +45,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 OnPage = Callable[[str], object]
-OnRecorder = Callable[[Recorder], object]
+OnRecorder = Callable[["Recorder"], object]
 MakePage = Callable[[str], Sink]
 
 
@@ -281,6 +284,9 @@ def _open_sinks(
     if outputs.overlay is not None:
         pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, sound_from)))
     if outputs.recording.record is not None:
+        # Not before OpenCV, whose windows hang where PyAV has loaded another libxcb first.
+        from horizon_rt.recording.recorder import Recorder
+
         recorder = Recorder(outputs.recording, context)
         pictures.append(kept(recorder))
         on_recorder(recorder)
