@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,12 +24,19 @@ from horizon_rt.cli.options import PART, parse_size, takes
 from horizon_rt.cli.progress import status_line
 from horizon_rt.cli.style import make_console
 from horizon_rt.options import LiveOptions
+from horizon_rt.recording.options import RecordOptions
+from horizon_rt.system.files import free_name
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from horizon_rt.pipeline.run import Outputs
 
 __all__ = ["live"]
 
 
 @configured
-@takes(options=LiveOptions, omit=PART)
+@takes(options=LiveOptions, recording=RecordOptions, omit=PART)
 def live(
     source: Annotated[
         str,
@@ -44,7 +52,10 @@ def live(
         ),
         "file",
     ] = None,
-    record: Annotated[Path | None, typer.Option(help="Record the overlay to this video.")] = None,
+    overlay: Annotated[Path | None, typer.Option(help="Overlay video to write.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist, in place of writing NAME-2.")
+    ] = False,
     rerun: Annotated[
         Path | None, typer.Option(metavar="FILE.rrd", help="Recording for the Rerun viewer to write.")
     ] = None,
@@ -64,6 +75,7 @@ def live(
     fps: Annotated[float | None, typer.Option(min=1, help="Frame rate to ask a camera for.")] = None,
     *,
     options: LiveOptions,
+    recording: RecordOptions,
 ) -> None:
     """Show the horizon of a camera or stream live; q or Esc ends it, s saves a picture.
 
@@ -71,10 +83,13 @@ def live(
     back. Ctrl-C ends it too, with all files whole. A recording plays at its own speed; to get all of its
     frames use `track`.
     """
+    from horizon_rt.pipeline.inputs import VIDEO_SUFFIXES
     from horizon_rt.pipeline.run import Outputs, open_in_background, run
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
+    if recording.record is not None and Path(recording.record).suffix.lower() in VIDEO_SUFFIXES:
+        raise typer.BadParameter("--record takes a folder; --overlay FILE writes one video")
     requested = None if size is None else parse_size(size)
     console = make_console()
     hide_secrets(console)
@@ -83,20 +98,23 @@ def live(
             lambda: open_source(source, size=requested, frame_rate=fps, decoder=options.source_decoder)
         )
         if window and not display_available():
-            idle = not (telemetry or record or rerun or link or web)
-            hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
+            idle = not (telemetry or overlay or recording.record or rerun or link or web)
+            hint = "; add --telemetry FILE or --record FOLDER to keep something" if idle else ""
             print_warning(console, f"no display: going on without a window{hint}")
             window = False
         if (size or fps) and opened.info.kind != "device":
             print_warning(console, "--size and --fps are for cameras; this source has its own")
         outputs = Outputs(
             telemetry=tuple(telemetry or ()),
-            overlay=record,
+            overlay=overlay,
             rerun=rerun,
             window=window,
             links=tuple(link or ()),
             web=web,
+            recording=recording,
         )
+        if not overwrite:
+            outputs = _beside(outputs, console)
         print_first_use(console)
         with status_line(console, opened, quiet=window) as on_frame:
             summary = run(
@@ -115,3 +133,17 @@ def live(
                 console, "the pipe brought more than was shown: `track -` takes every frame of a recording"
             )
         print_advice(summary, options, console)
+
+
+def _beside(outputs: Outputs, console: Console) -> Outputs:
+    """The same under names that no file bears; a line tells of each that is another."""
+
+    def free(target: str) -> str:
+        path = Path(target)
+        if target == "-" or (name := free_name(path)) == path:
+            return target
+        print_warning(console, f"{path} exists, writing {name}; --overwrite replaces it")
+        return str(name)
+
+    overlay = None if outputs.overlay is None else Path(free(str(outputs.overlay)))
+    return replace(outputs, telemetry=tuple(map(free, outputs.telemetry)), overlay=overlay)

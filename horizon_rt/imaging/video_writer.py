@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import av
 import av.error
-from av.codec.context import Flags
-from av.video.frame import PictureType
 
 from horizon_rt.errors import OutputError
 from horizon_rt.imaging.audio import AudioCopy
+from horizon_rt.imaging.encoder import ENCODERS, FRAGMENTED, PictureMaker, find_encoder, set_up
 from horizon_rt.imaging.opening import describe
 from horizon_rt.imaging.ticks import PictureTicks, is_time_lapse, nominal_rate, ticks_per_second
 from horizon_rt.system.files import AtomicFile
@@ -32,18 +31,6 @@ log = logging.getLogger(__name__)
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 VIDEO_SUFFIXES = tuple(_FORMATS)
-# Written as fragments, which play after a crash; made a plain file when closed. The delayed index lets it
-# hold the encoder's reordering delay, without which the first picture is late. Fragments are cut at key
-# frames alone: cut anywhere, FFmpeg 8 sets the length by the last fragment and can lose the last picture.
-_MOV_OPTIONS = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"}
-_KEYFRAME_S = 1.0
-_ENCODERS = {
-    "libx264": {"preset": "veryfast", "crf": "20"},
-    "libopenh264": {},
-    "mpeg4": {"qscale": "3"},
-}
-_COLOUR_SPACES = {"bt709": 1, "bt601": 6, "bt2020": 9}  # ITU-T H.273
-_COLOUR_RANGES = {False: 1, True: 2}
 
 
 class VideoWriter:
@@ -68,15 +55,15 @@ class VideoWriter:
             known = ", ".join(VIDEO_SUFFIXES)
             raise OutputError(f"cannot write video to {target}: unknown extension {suffix!r}; use {known}")
         self._rate = nominal_rate(frame_rate or 30)
-        self._encoders = _ENCODERS if encoder is None else {encoder: _ENCODERS.get(encoder, {})}
+        self._encoders = ENCODERS if encoder is None else {encoder: ENCODERS.get(encoder, {})}
         self._audio = None if audio_from is None else AudioCopy(audio_from)
         self._file = AtomicFile(target)
         self._format = _FORMATS[suffix]
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._ticks: PictureTicks | None = None
-        self._last_s = 0.0
-        self._last_pts = self._keyframe_pts = -(1 << 62)
+        self._pictures: PictureMaker | None = None
+        self._last_s, self._last_pts = 0.0, -(1 << 62)
 
     @property
     def path(self) -> Path:
@@ -89,24 +76,11 @@ class VideoWriter:
             stream = self._stream or self._open(canvas)
             if (canvas.width, canvas.height) != (stream.width, stream.height):
                 canvas = canvas.letterboxed(stream.width, stream.height)
-            picture = self._picture(canvas, stream, time_s)
+            self._last_pts = self._place(time_s)
+            picture = cast("PictureMaker", self._pictures).make(canvas, self._last_pts)
             self._mux(stream.encode(picture), time_s)
         except (OSError, av.error.FFmpegError) as error:
             raise self._failure(error) from error
-
-    def _picture(self, canvas: Canvas, stream: VideoStream, time_s: float) -> av.VideoFrame:
-        # Without a copy, PyAV 18 takes the height for the multiple of 4 below and misplaces the chroma.
-        wrap = av.VideoFrame.from_ndarray if canvas.height % 4 else av.VideoFrame.from_numpy_buffer
-        picture = wrap(canvas.buffer, "yuv420p")
-        base = stream.codec_context.time_base
-        self._last_pts = self._place(time_s)
-        picture.pts, picture.time_base = self._last_pts, base
-        picture.duration = max(1, round(1 / self._rate / base))
-        if self._last_pts - self._keyframe_pts >= _KEYFRAME_S / base:
-            picture.pict_type, self._keyframe_pts = PictureType.I, self._last_pts
-        picture.color_range = stream.codec_context.color_range
-        picture.colorspace = stream.codec_context.colorspace
-        return picture
 
     def _place(self, time_s: float) -> int:
         ticks = cast("PictureTicks", self._ticks)
@@ -124,7 +98,7 @@ class VideoWriter:
         return placed
 
     def _open(self, canvas: Canvas) -> VideoStream:
-        options = {} if self._format == "matroska" else _MOV_OPTIONS
+        options = {} if self._format == "matroska" else FRAGMENTED
         self._container = av.open(self._file, "w", format=self._format, options=options)
         self._stream = self._video_stream(self._container, canvas)
         if self._audio is not None:
@@ -132,25 +106,16 @@ class VideoWriter:
         return self._stream
 
     def _video_stream(self, container: OutputContainer, canvas: Canvas) -> VideoStream:
-        """The first encoder that this build of FFmpeg has."""
-        names = [name for name in self._encoders if name in av.codecs_available]
-        if not names:
-            raise OSError(errno.ENOSYS, f"no encoder among {', '.join(self._encoders)} in this FFmpeg")
-        if names[0] != next(iter(self._encoders)):
-            log.warning("no H.264 encoder %s here, writing %s", next(iter(self._encoders)), names[0])
+        name = find_encoder(self._encoders)
         lapse = is_time_lapse(self._rate)
-        options = self._encoders[names[0]] | ({"bf": "0"} if lapse else {})
-        stream = container.add_stream(names[0], rate=self._rate, options=options)
-        video = cast("VideoStream", stream)
-        video.width, video.height, video.pix_fmt = canvas.width, canvas.height, "yuv420p"
-        codec = video.codec_context
-        codec.time_base = video.time_base = Fraction(1, ticks_per_second(names[0], self._rate))
+        options = self._encoders[name] | ({"bf": "0"} if lapse else {})
+        video = cast("VideoStream", container.add_stream(name, rate=self._rate, options=options))
+        base = Fraction(1, ticks_per_second(name, self._rate))
+        set_up(video.codec_context, canvas, self._rate, base)
+        video.time_base = base
         mp4 = self._format != "matroska"
-        self._ticks = PictureTicks(codec.time_base, limited=mp4, reordered=not lapse)
-        codec.flags |= Flags.frame_duration  # else the last picture would have none
-        codec.gop_size = max(1, round(self._rate * Fraction(_KEYFRAME_S)))
-        codec.color_range = _COLOUR_RANGES[canvas.sampling.full_range]
-        codec.colorspace = _COLOUR_SPACES[canvas.sampling.matrix]
+        self._ticks = PictureTicks(base, limited=mp4, reordered=not lapse)
+        self._pictures = PictureMaker(video.codec_context, self._rate)
         return video
 
     def _mux(self, packets: list[Packet[Any]], time_s: float) -> None:

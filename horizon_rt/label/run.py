@@ -52,7 +52,7 @@ def open_labelling(
     with ExitStack() as undo:
         undo.callback(opened.close)
         if opened.info.live:
-            raise SourceError(f"{opened.info.name} is live; record it first (horizon-rt live --record FILE)")
+            raise SourceError(f"{opened.info.name} is live; record it first (live --record FOLDER)")
         profile = camera_for(options, opened.info)
         run_length = spacing(opened.info, every=every, count=count)
         session = Session(folder, source=name, every=run_length)

@@ -8,10 +8,10 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile
@@ -22,11 +22,15 @@ from horizon_rt.links import LinkSink, open_link
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
+from horizon_rt.recording.options import RecordOptions
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
 from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.system.extras import require
 from horizon_rt.tracker import HorizonTracker
+
+if TYPE_CHECKING:
+    from horizon_rt.recording.recorder import Recorder
 
 __all__ = [
     "Outputs",
@@ -43,13 +47,14 @@ __all__ = [
 _log = logging.getLogger(__name__)
 AnySink = TypeVar("AnySink", bound=Sink)
 OnLine = Callable[[str], object]
+OnRecorder = Callable[["Recorder"], object]
 MakePage = Callable[[str, Sequence[LinkSink]], Sink]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
     """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a Rerun
-    recording, a window; the addresses of links; and where its page is served.
+    recording, a window; the addresses of links; where its page is served; and a recording in segments.
     """
 
     telemetry: tuple[str, ...] = ()
@@ -58,17 +63,20 @@ class Outputs:
     window: bool = False
     links: tuple[str, ...] = ()
     web: str | None = None
+    recording: RecordOptions = field(default_factory=RecordOptions)
 
     @property
     def shows_pictures(self) -> bool:
         """Whether anything but telemetry is asked for."""
-        return self.window or any(place is not None for place in (self.overlay, self.rerun, self.web))
+        places = self.overlay, self.rerun, self.web, self.recording.record
+        return self.window or any(place is not None for place in places)
 
     @property
     def paths(self) -> list[Path]:
         """The files and folders that will exist after a whole run."""
         files = [Path(target) for target in self.telemetry if target != "-"]
-        return [*files, *(path for path in (self.overlay, self.rerun) if path is not None)]
+        recorded = None if self.recording.record is None else Path(self.recording.record)
+        return [*files, *(path for path in (self.overlay, self.rerun, recorded) if path is not None)]
 
 
 def default_outputs(folder: Path, name: str, *, is_image_set: bool) -> Outputs:
@@ -155,12 +163,13 @@ def run(
     on_first_pass: OnFrame | None = None,
     on_page: OnLine = _log.info,
     on_link: OnLine = _log.info,
+    on_recorder: OnRecorder = lambda _: None,
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
     `on_page` is told where the page is, and its token, once it is served; `on_link`, from another thread,
-    which link has sent its first message. With `smooth='offline'` it is as `run_offline` says, whose
-    `on_first_pass` this is.
+    which link has sent its first message; `on_recorder` gets the recorder, to start and stop it. With
+    `smooth='offline'` it is as `run_offline` says, whose `on_first_pass` this is.
     """
     with source, ExitStack() as opened:
         _check_targets(outputs, source.info)
@@ -170,13 +179,15 @@ def run(
         profile = camera_for(options, source.info)
         newest = real_time or source.info.live
         tracker = make_tracker(options, source.info, profile, real_time=newest)
-        context = _context(source.info, profile, tracker, options)
+        context = replace(_context(source.info, profile, tracker, options), live=newest)
         _log_choices(source, tracker, profile, options)
         has_sound = source.info.kind == "file" and options.part.is_whole
         page = partial(_web_sink, context=context, source=source, on_page=on_page)
         sound_from = source.info.name if has_sound else None
         links = [partial(open_link, address, tell=on_link) for address in outputs.links]
-        sinks = _open_sinks(outputs, context, opened, links, page, sound_from=sound_from)
+        sinks = _open_sinks(
+            outputs, context, opened, links, page, on_recorder=on_recorder, sound_from=sound_from
+        )
         if offline:
             return run_offline(
                 source,
@@ -276,6 +287,7 @@ def _open_sinks(
     make_links: Sequence[Callable[[], LinkSink]],
     page: MakePage,
     *,
+    on_recorder: OnRecorder,
     sound_from: str | None,
 ) -> list[Sink]:
     """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
@@ -293,6 +305,13 @@ def _open_sinks(
         pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, sound_from)))
     if outputs.rerun is not None:
         pictures.append(kept(_rerun_sink(outputs.rerun, context)))
+    if outputs.recording.record is not None:
+        # Not before OpenCV, whose windows hang where PyAV has loaded another libxcb first.
+        from horizon_rt.recording.recorder import Recorder
+
+        recorder = Recorder(outputs.recording, context)
+        pictures.append(kept(recorder))
+        on_recorder(recorder)
     if outputs.window:
         pictures.append(kept(WindowSink(context, overlay)))
     if outputs.web is not None:

@@ -28,7 +28,8 @@ class SinkContext:
     `width` and `height` are those of the source in px; `frame_rate` is nominal, None where it is unknown and
     for pictures. `assumed` names what was guessed, such as 'hfov 70°'. `is_image_set` is true for folders of
     pictures, and `pictures` are their files. `backend` ran the net, `options` are those that were asked for.
-    The times of a video are those of the frames less `starts_s`. With a `mount` the angles are the vehicle's.
+    The times of a video are those of the frames less `starts_s`. A `live` run cannot be done again. With a
+    `mount` the angles are the vehicle's.
     """
 
     source: str
@@ -43,6 +44,7 @@ class SinkContext:
     is_image_set: bool = False
     pictures: tuple[Path, ...] = ()
     backend: str = ""
+    live: bool = False
     options: Mapping[str, str | float] = field(default_factory=dict)
     mount: Mount | None = None
 

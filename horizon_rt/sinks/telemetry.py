@@ -17,6 +17,7 @@ from horizon_rt.sinks.records import SCHEMA, flatten, header
 from horizon_rt.system.extras import require
 from horizon_rt.system.files import AtomicFile
 from horizon_rt.system.messages import file_cell
+from horizon_rt.system.ticking import Ticking
 
 if TYPE_CHECKING:
     from horizon_rt.horizon import Horizon
@@ -25,6 +26,7 @@ __all__ = ["SCHEMA", "TelemetrySink", "header", "open_telemetry"]
 
 TELEMETRY_SUFFIXES = (".jsonl", ".ndjson", ".csv")
 _LONGEST_COUNT = 12
+_SYNC_S = 1.0
 
 
 def open_telemetry(target: Path | str, context: SinkContext) -> RecordSink:
@@ -115,12 +117,16 @@ class _Stdout:
     def truncate(self, size: int) -> None:
         pass
 
+    def sync(self) -> None:
+        pass
+
 
 class TelemetrySink(RecordSink):
     """Writes a record a frame to a .jsonl or .csv file, or as JSON lines to standard output for '-'.
 
-    Each line goes to the system at once and whole, so that a killed run leaves complete lines. The header of
-    a .jsonl file gets the number of its `frames` when it is closed as complete; until then that is null.
+    Each line goes to the system at once and whole, so that a killed run leaves complete lines; those of a
+    live run, which cannot be done again, are on the disk within a second. The header of a .jsonl file gets
+    the number of its `frames` when it is closed as complete; until then that is null.
     """
 
     def __init__(self, target: Path | str, context: SinkContext) -> None:
@@ -129,12 +135,22 @@ class TelemetrySink(RecordSink):
         self._still = context.is_image_set
         self._file = _Stdout() if str(target) == "-" else AtomicFile(target)
         self._size = self._frames = 0
+        self._syncing = Ticking(self.sync, _SYNC_S, "telemetry") if context.live else None
         self._header = _bytes(self._encoder.header(context))
         try:
             self._put(self._encoder.counted(self._header, None))
         except OutputError:
             self.abort()
             raise
+
+    @property
+    def size(self) -> int:
+        """What is written so far, in bytes."""
+        return self._size
+
+    def sync(self) -> None:
+        """Have the disk hold all that is written; may be called from any thread."""
+        self._file.sync()
 
     def put(self, horizon: Horizon) -> None:
         """See `RecordSink`."""
@@ -152,6 +168,7 @@ class TelemetrySink(RecordSink):
             raise self._file.failure(error) from error
 
     def _finish(self) -> None:
+        self._end_syncing()
         if self._complete and not self._file.in_place:
             try:
                 self._file.seek(0)
@@ -162,7 +179,12 @@ class TelemetrySink(RecordSink):
         self._file.commit()
 
     def _abandon(self) -> None:
+        self._end_syncing()
         self._file.close()
+
+    def _end_syncing(self) -> None:
+        if self._syncing is not None:
+            self._syncing.close()
 
 
 def _bytes(line: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -17,9 +18,11 @@ from horizon_rt.system.locks import lock_folder, open_locked
 __all__ = [
     "AtomicFile",
     "append_line",
+    "free_name",
     "make_folder",
     "output_error",
     "own_folder",
+    "partial_of",
     "toml_text",
     "write_atomic",
 ]
@@ -54,6 +57,27 @@ def own_folder(folder: Path) -> Iterator[None]:
         yield
 
 
+_PARTIAL = ".partial"
+
+
+def partial_of(target: Path) -> Path:
+    """The name that a file bears until it is whole."""
+    return target.with_name(target.name + _PARTIAL)
+
+
+def free_name(target: Path) -> Path:
+    """A name that no file bears, whole or partial: the target's, or NAME-2, NAME-3 and so on.
+
+    What is no regular file, such as a folder, a pipe or /dev/null, keeps its name.
+    """
+    for number in itertools.count(1):
+        name = target.name if number == 1 else f"{target.stem}-{number}{target.suffix}"
+        free = target.with_name(name)
+        if (free.exists() and not free.is_file()) or not any(map(os.path.lexists, (free, partial_of(free)))):
+            return free
+    raise AssertionError("there is always another number")
+
+
 class AtomicFile:
     """A binary file that bears the name NAME.partial until it is whole.
 
@@ -67,7 +91,7 @@ class AtomicFile:
         """Open NAME.partial, with missing folders; raises OutputError."""
         self.target = Path(target)
         self.in_place = self.target.exists() and not (self.target.is_file() or self.target.is_dir())
-        self.path = self.target if self.in_place else self.target.with_name(self.target.name + ".partial")
+        self.path = self.target if self.in_place else partial_of(self.target)
         self.error: OSError | None = None
         try:
             if self.target.is_dir():
@@ -99,6 +123,11 @@ class AtomicFile:
         """Cut to `size` bytes, where the target can be cut."""
         with suppress(OSError):
             self._file.truncate(size)
+
+    def sync(self) -> None:
+        """Have the disk hold all that is written, where it can; may be called from any thread."""
+        with suppress(OSError, ValueError):  # ValueError: it is closed meanwhile
+            os.fsync(self._file.fileno())
 
     def commit(self) -> None:
         """Flush to the disk, close and give the final name; raises OutputError."""

@@ -26,6 +26,7 @@ __all__ = [
     "is_private",
     "lock_file",
     "lower_priority",
+    "lower_thread_priority",
     "make_nonblocking",
     "needs_display_server",
     "peak_memory_mb",
@@ -76,6 +77,12 @@ def lower_priority() -> None:
     nice = getattr(os, "nice", None)
     if nice is not None:
         nice(5)
+
+
+def lower_thread_priority() -> None:
+    """Let other threads come before this one and those that it starts, where a thread can ask for that."""
+    if sys.platform == "linux":  # elsewhere it would be the whole process
+        lower_priority()
 
 
 def peak_memory_mb() -> float | None:

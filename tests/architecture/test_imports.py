@@ -36,8 +36,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "links": VALUES | {"_version", "sinks"},
     "serving": VALUES,
     "web": VALUES | {"links", "serving", "sinks", "sources"},
+    "recording": VALUES | {"imaging", "sinks"},
     "pipeline": VALUES
-    | {"camera", "imaging", "links", "reports", "sinks", "sources", "tracker", "tracking", "web"},
+    | {"camera", "imaging", "links", "recording", "reports"}
+    | {"sinks", "sources", "tracker", "tracking", "web"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
     "metrics": {"geometry"},
     "reports": VALUES | {"camera", "imaging", "sinks"},

@@ -477,9 +477,8 @@ def test_interrupted_files_are_whole(
 ) -> None:
     telemetry, video = tmp_path / "t.jsonl", tmp_path / "o.mp4"
     source = ENDLESS if verb == "track" else "lavfi:testsrc2=size=48x32:rate=50"
-    option = "--overlay" if verb == "track" else "--record"
     extra = [] if verb == "track" else ["--no-window"]
-    child = process(verb, source, "--telemetry", telemetry, "--telemetry", "-", option, video, *extra)
+    child = process(verb, source, "--telemetry", telemetry, "--telemetry", "-", "--overlay", video, *extra)
     wait_for(has_lines(tmp_path / "t.jsonl.partial", 10), child)
     child.send_signal(number)
     out, errors = child.communicate(timeout=30)

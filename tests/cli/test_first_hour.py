@@ -215,7 +215,7 @@ def test_live_without_a_display_says_how_to_keep_something(
     cli: RunCli, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":4711")  # where nobody answers
-    assert "add --telemetry FILE or --record FILE" in cli("live", clip).errors[0]
+    assert "add --telemetry FILE or --record FOLDER" in cli("live", clip).errors[0]
 
 
 # --- rows of recordings and of live sources

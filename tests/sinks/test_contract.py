@@ -13,6 +13,8 @@ import pytest
 from support.sinks import context, frame, frame_times, horizon, run_python
 
 from horizon_rt.errors import OutputError
+from horizon_rt.recording.options import RecordOptions
+from horizon_rt.recording.recorder import Recorder
 from horizon_rt.sinks import ImageSink, Overlay, Sink, TelemetrySink, VideoSink, open_telemetry
 
 CONTEXT = context()
@@ -65,6 +67,16 @@ def logged_rolls(path: Path) -> int:
 
 
 ROLL = ("/attitude/roll", False)
+
+
+def recording(path: Path) -> Sink:
+    return Recorder(RecordOptions(record=str(path)), CONTEXT)
+
+
+def recorded(path: Path) -> int:
+    return len(frame_times(next(path.glob("*.mp4"))))
+
+
 CASES = [
     Case("out.jsonl", lambda path: TelemetrySink(path, CONTEXT), json_lines),
     Case("out.csv", lambda path: TelemetrySink(path, CONTEXT), csv_rows),
@@ -73,6 +85,7 @@ CASES = [
     Case("out.mkv", video, lambda path: len(frame_times(path))),
     Case("out.mcap", lambda path: open_telemetry(path, CONTEXT), messages),
     Case("out.rrd", rerun, logged_rolls),
+    Case("recording", recording, recorded, atomic=False),
     Case("pictures", lambda path: ImageSink(path, CONTEXT, Overlay(CONTEXT.camera)), pictures, atomic=False),
 ]
 ATOMIC = [case for case in CASES if case.atomic]

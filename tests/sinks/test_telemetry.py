@@ -348,3 +348,18 @@ def test_a_line_that_is_no_record_is_told_from_one(tmp_path: Path, line: str) ->
     path.write_text(f"{line}\n{good}")
     with pytest.raises(ValueError):  # noqa: PT011
         read_header(path)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_lines_of_a_live_run_reach_the_disk_each_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    with TelemetrySink(tmp_path / "t.jsonl", context(live=live)) as sink:
+        sink.write(frame(), horizon())
+        end = time.monotonic() + (20 if live else 1.5)
+        while not synced and time.monotonic() < end:
+            time.sleep(0.01)
+        assert bool(synced) == live
+        assert set(synced) <= {(tmp_path / "t.jsonl.partial").stat().st_ino}

@@ -54,8 +54,10 @@ def press(display: dict[str, str], target: str, key: str) -> None:
 @pytest.mark.skipif(shutil.which("import") is None, reason="needs ImageMagick's import")
 def test_live_shows_a_window_until_q(process: Start, display: dict[str, str], tmp_path: Path) -> None:
     source = "synth:sea?size=480x320&seconds=1000&motion=boat"
-    telemetry, video, screen = (tmp_path / name for name in ("t.jsonl", "o.mkv", "screen.png"))
-    child = process("live", source, "--telemetry", telemetry, "--record", video, env=display)
+    telemetry, video, rec, screen = (tmp_path / n for n in ("t.jsonl", "o.mkv", "rec", "screen.png"))
+    child = process(
+        "live", source, "--telemetry", telemetry, "--overlay", video, "--record", rec, env=display
+    )
     target = window(display, child)
     for _ in range(50):
         time.sleep(0.2)
@@ -66,7 +68,8 @@ def test_live_shows_a_window_until_q(process: Start, display: dict[str, str], tm
     press(display, target, "q")
     _, errors = child.communicate(timeout=30)
     assert child.returncode == 0, errors
-    assert errors.splitlines()[1:] == [f"written: {telemetry}", f"written: {video}"]
+    told = [line for line in errors.splitlines()[1:] if "recorded in" not in line]
+    assert told == [f"written: {path}" for path in (telemetry, video, rec)]
     assert len(pixels_near(image, STATE_COLOURS["tracking"], 60)) > 100
     _, *records = map(json.loads, telemetry.read_text().splitlines())
     assert "tracking" in {record["state"] for record in records}

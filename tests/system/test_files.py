@@ -18,7 +18,7 @@ from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import save_profile
 from horizon_rt.errors import OutputError
 from horizon_rt.system import locks
-from horizon_rt.system.files import AtomicFile, append_line, write_atomic
+from horizon_rt.system.files import AtomicFile, append_line, free_name, write_atomic
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs signals and locks of POSIX")
 HOLD = """
@@ -205,3 +205,14 @@ def test_a_calibration_on_a_full_disk_leaves_no_empty_profile(tmp_path: Path) ->
     with full_disk(100), pytest.raises(OutputError, match=r"camera\.toml: File too large"):
         save_profile(CameraProfile.from_hfov(640, 480, 70), tmp_path / "camera.toml")
     assert not (tmp_path / "camera.toml").exists()
+
+
+def test_a_free_name_is_nobodys(tmp_path: Path) -> None:
+    target = tmp_path / "run.1.jsonl"
+    assert free_name(target) == target
+    target.touch()
+    (tmp_path / "run.1-2.jsonl.partial").touch()
+    (tmp_path / "run.1-3.jsonl").symlink_to("nowhere")
+    assert free_name(target) == tmp_path / "run.1-4.jsonl"
+    assert free_name(tmp_path) == tmp_path
+    assert free_name(Path("/dev/null")) == Path("/dev/null")

@@ -1,0 +1,82 @@
+"""Video encoders: which one there is, how it is set up, and pictures as it takes them."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+from av.codec.context import Flags
+from av.video.frame import PictureType
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
+
+    from horizon_rt.imaging.canvas import Canvas
+
+__all__ = ["ENCODERS", "FRAGMENTED", "PictureMaker", "find_encoder", "set_up"]
+
+_log = logging.getLogger(__name__)
+
+ENCODERS: dict[str, dict[str, str]] = {
+    "libx264": {"preset": "veryfast", "crf": "20"},
+    "libopenh264": {},
+    "mpeg4": {"qscale": "3"},
+}
+"""Names of encoders with their options, the best first."""
+FRAGMENTED = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"}
+"""Options of an MP4 or MOV of fragments, which play after a crash; a plain file once it is closed."""
+# The delayed index lets it hold the encoder's reordering delay, without which the first picture is late.
+# Fragments are cut at key frames alone: cut anywhere, FFmpeg 8 sets the length by the last fragment and can
+# lose the last picture.
+_KEYFRAME_S = 1.0
+_COLOUR_SPACES = {"bt709": 1, "bt601": 6, "bt2020": 9}  # ITU-T H.273
+_COLOUR_RANGES = {False: 1, True: 2}
+
+
+def find_encoder(wanted: Mapping[str, dict[str, str]]) -> str:
+    """The first of these encoders that this build of FFmpeg has; raises OSError."""
+    names = [name for name in wanted if name in av.codecs_available]
+    if not names:
+        raise OSError(errno.ENOSYS, f"no encoder among {', '.join(wanted)} in this FFmpeg")
+    if names[0] != next(iter(wanted)):
+        _log.warning("no H.264 encoder %s here, writing %s", next(iter(wanted)), names[0])
+    return names[0]
+
+
+def set_up(codec: VideoCodecContext, canvas: Canvas, rate: Fraction, base: Fraction) -> None:
+    """Tell an encoder what comes: pictures like this one, about `rate` in Hz, timed in ticks of `base` s."""
+    codec.width, codec.height, codec.pix_fmt = canvas.width, canvas.height, "yuv420p"
+    codec.time_base = base
+    codec.flags |= Flags.frame_duration  # else the last picture would have none
+    codec.gop_size = max(1, round(rate * Fraction(_KEYFRAME_S)))
+    codec.color_range = _COLOUR_RANGES[canvas.sampling.full_range]
+    codec.colorspace = _COLOUR_SPACES[canvas.sampling.matrix]
+
+
+class PictureMaker:
+    """Makes pictures of canvases for an encoder that is set up, the first of each second a key frame."""
+
+    def __init__(self, codec: VideoCodecContext, rate: Fraction) -> None:
+        self._codec, self._rate = codec, rate
+        self.want_key_frame()
+
+    def want_key_frame(self) -> None:
+        """Make the next picture a key frame."""
+        self._keyframe_pts = -(1 << 62)
+
+    def make(self, canvas: Canvas, pts: int) -> av.VideoFrame:
+        """The picture to encode for presentation at `pts` ticks; it may share the memory of the canvas."""
+        # Without a copy, PyAV 18 takes the height for the multiple of 4 below and misplaces the chroma.
+        wrap = av.VideoFrame.from_ndarray if canvas.height % 4 else av.VideoFrame.from_numpy_buffer
+        picture = wrap(canvas.buffer, "yuv420p")
+        base = self._codec.time_base
+        picture.pts, picture.time_base = pts, base
+        picture.duration = max(1, round(1 / self._rate / base))
+        if pts - self._keyframe_pts >= _KEYFRAME_S / base:
+            picture.pict_type, self._keyframe_pts = PictureType.I, pts
+        picture.color_range, picture.colorspace = self._codec.color_range, self._codec.colorspace
+        return picture

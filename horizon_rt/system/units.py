@@ -1,0 +1,33 @@
+"""Lengths of time and amounts of bytes as people write them: 10min, 1.5h, 20GB."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+__all__ = ["bytes_of", "seconds_of"]
+
+_AMOUNT = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([a-z]*)", re.IGNORECASE)
+_SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600}
+_BYTES = {"": 1, "b": 1} | {
+    f"{prefix}{unit}": base**power
+    for unit, base in (("b", 1000), ("ib", 1024))
+    for power, prefix in enumerate("kmgt", start=1)
+}
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of 90, 90s, 1.5min or 2h; raises ValueError."""
+    return _amount(text, _SECONDS)
+
+
+def bytes_of(text: str) -> int:
+    """Bytes of 500MB, 20GB or 1.5TiB; raises ValueError."""
+    return round(_amount(text, _BYTES))
+
+
+def _amount(text: str, units: Mapping[str, int]) -> float:
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None or found[2].lower() not in units:
+        raise ValueError(f"{text!r} is no number with a unit")
+    return float(found[1]) * units[found[2].lower()]
