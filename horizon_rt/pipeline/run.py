@@ -154,13 +154,13 @@ def run(
     on_frame: OnFrame | None = None,
     on_first_pass: OnFrame | None = None,
     on_page: OnLine = _log.info,
-    on_link: OnLine = _log.info,
+    on_line: OnLine = _log.info,
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
-    `on_page` is told where the page is, and its token, once it is served; `on_link`, from another thread,
-    which link has sent its first message. With `smooth='offline'` it is as `run_offline` says, whose
-    `on_first_pass` this is.
+    `on_page` is told where the page is, and its token, once it is served; `on_line`, from any thread, which
+    link has sent its first message, and where a snapshot of the window lies. With `smooth='offline'` it is as
+    `run_offline` says, whose `on_first_pass` this is.
     """
     with source, ExitStack() as opened:
         _check_targets(outputs, source.info)
@@ -175,8 +175,9 @@ def run(
         has_sound = source.info.kind == "file" and options.part.is_whole
         page = partial(_web_sink, context=context, source=source, on_page=on_page)
         sound_from = source.info.name if has_sound else None
-        links = [partial(open_link, address, tell=on_link) for address in outputs.links]
-        sinks = _open_sinks(outputs, context, opened, links, page, sound_from=sound_from)
+        links = [partial(open_link, address, tell=on_line) for address in outputs.links]
+        window = partial(WindowSink, context, tell=on_line)
+        sinks = _open_sinks(outputs, context, opened, links, window, page, sound_from=sound_from)
         if offline:
             return run_offline(
                 source,
@@ -277,6 +278,7 @@ def _open_sinks(
     page: MakePage,
     *,
     sound_from: str | None,
+    make_window: Callable[[], Sink],
 ) -> list[Sink]:
     """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
 
@@ -294,7 +296,7 @@ def _open_sinks(
     if outputs.rerun is not None:
         pictures.append(kept(_rerun_sink(outputs.rerun, context)))
     if outputs.window:
-        pictures.append(kept(WindowSink(context, overlay)))
+        pictures.append(kept(make_window()))
     if outputs.web is not None:
         pictures.append(kept(page(outputs.web, links)))
     telemetry = [kept(open_telemetry(target, context)) for target in outputs.telemetry]
