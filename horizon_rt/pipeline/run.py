@@ -22,6 +22,7 @@ from horizon_rt.links import LinkSink, open_link
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
+from horizon_rt.pipeline.watch import Watch
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
 from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import Source, SourceInfo
@@ -173,7 +174,8 @@ def run(
         context = _context(source.info, profile, tracker, options)
         _log_choices(source, tracker, profile, options)
         has_sound = source.info.kind == "file" and options.part.is_whole
-        page = partial(_web_sink, context=context, source=source, on_page=on_page)
+        watch = Watch()
+        page = partial(_web_sink, context=context, source=source, watch=watch, on_page=on_page)
         sound_from = source.info.name if has_sound else None
         links = [partial(open_link, address, tell=on_line) for address in outputs.links]
         window = partial(WindowSink, context, tell=on_line)
@@ -194,6 +196,7 @@ def run(
             real_time=real_time,
             keep_interrupted=keep_interrupted,
             on_frame=on_frame,
+            watch=watch,
         )
 
 
@@ -275,10 +278,10 @@ def _open_sinks(
     context: SinkContext,
     opened: ExitStack,
     make_links: Sequence[Callable[[], LinkSink]],
+    make_window: Callable[[], Sink],
     page: MakePage,
     *,
     sound_from: str | None,
-    make_window: Callable[[], Sink],
 ) -> list[Sink]:
     """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
 
@@ -304,13 +307,26 @@ def _open_sinks(
 
 
 def _web_sink(
-    place: str, links: Sequence[LinkSink], *, context: SinkContext, source: Source, on_page: OnLine
+    place: str,
+    links: Sequence[LinkSink],
+    *,
+    context: SinkContext,
+    source: Source,
+    watch: Watch,
+    on_page: OnLine,
 ) -> Sink:
     """The page draws in threads of its own, so that it has an overlay of its own."""
     require("web", "--web")
     from horizon_rt.web.sink import WebSink
 
-    sink = WebSink(place, context, Overlay(context.camera), health=lambda: source.health, links=links)
+    sink = WebSink(
+        place,
+        context,
+        Overlay(context.camera),
+        health=lambda: source.health,
+        hanging=lambda: sorted(watch.hanging),
+        links=links,
+    )
     token = "" if sink.token is None else f", its token is {sink.token}"
     on_page(f"the page is at {sink.url}{token}")
     return sink
