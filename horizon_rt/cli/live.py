@@ -77,7 +77,7 @@ def live(
     options: LiveOptions,
     recording: RecordOptions,
 ) -> None:
-    """Show the horizon of a camera or stream live; q or Esc ends it, s saves a picture.
+    """Show the horizon of a camera or stream live; q or Esc ends it, s saves a picture, h shows all keys.
 
     A slow machine drops frames rather than fall behind. A stream that breaks off is opened anew until it is
     back. Ctrl-C ends it too, with all files whole. A recording plays at its own speed; to get all of its
@@ -124,7 +124,7 @@ def live(
                 real_time=True,
                 on_frame=on_frame,
                 on_page=partial(print_warning, console),
-                on_link=partial(print_line, console),
+                on_line=partial(print_line, console),
             )
         print_summary(summary, outputs.paths, console)
         print_lens(options, outputs, console)

@@ -22,6 +22,7 @@ from horizon_rt.links import LinkSink, open_link
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import run_offline
+from horizon_rt.pipeline.watch import Watch
 from horizon_rt.recording.options import RecordOptions
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
 from horizon_rt.sinks.records import header_matches, read_header
@@ -162,14 +163,14 @@ def run(
     on_frame: OnFrame | None = None,
     on_first_pass: OnFrame | None = None,
     on_page: OnLine = _log.info,
-    on_link: OnLine = _log.info,
+    on_line: OnLine = _log.info,
     on_recorder: OnRecorder = lambda _: None,
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
-    `on_page` is told where the page is, and its token, once it is served; `on_link`, from another thread,
-    which link has sent its first message; `on_recorder` gets the recorder, to start and stop it. With
-    `smooth='offline'` it is as `run_offline` says, whose `on_first_pass` this is.
+    `on_page` is told where the page is, and its token, once it is served; `on_line`, from any thread, which
+    link has sent its first message, and where a snapshot of the window lies; `on_recorder` gets the recorder,
+    to start and stop it. With `smooth='offline'` it is as `run_offline` says, whose `on_first_pass` this is.
     """
     with source, ExitStack() as opened:
         _check_targets(outputs, source.info)
@@ -182,11 +183,13 @@ def run(
         context = replace(_context(source.info, profile, tracker, options), live=newest)
         _log_choices(source, tracker, profile, options)
         has_sound = source.info.kind == "file" and options.part.is_whole
-        page = partial(_web_sink, context=context, source=source, on_page=on_page)
+        watch = Watch()
+        page = partial(_web_sink, context=context, source=source, watch=watch, on_page=on_page)
         sound_from = source.info.name if has_sound else None
-        links = [partial(open_link, address, tell=on_link) for address in outputs.links]
+        links = [partial(open_link, address, tell=on_line) for address in outputs.links]
+        window = partial(WindowSink, context, tell=on_line)
         sinks = _open_sinks(
-            outputs, context, opened, links, page, on_recorder=on_recorder, sound_from=sound_from
+            outputs, context, opened, links, window, page, on_recorder=on_recorder, sound_from=sound_from
         )
         if offline:
             return run_offline(
@@ -204,6 +207,7 @@ def run(
             real_time=real_time,
             keep_interrupted=keep_interrupted,
             on_frame=on_frame,
+            watch=watch,
         )
 
 
@@ -285,6 +289,7 @@ def _open_sinks(
     context: SinkContext,
     opened: ExitStack,
     make_links: Sequence[Callable[[], LinkSink]],
+    make_window: Callable[[], Sink],
     page: MakePage,
     *,
     on_recorder: OnRecorder,
@@ -313,7 +318,7 @@ def _open_sinks(
         pictures.append(kept(recorder))
         on_recorder(recorder)
     if outputs.window:
-        pictures.append(kept(WindowSink(context, overlay)))
+        pictures.append(kept(make_window()))
     if outputs.web is not None:
         pictures.append(kept(page(outputs.web, links)))
     telemetry = [kept(open_telemetry(target, context)) for target in outputs.telemetry]
@@ -321,13 +326,26 @@ def _open_sinks(
 
 
 def _web_sink(
-    place: str, links: Sequence[LinkSink], *, context: SinkContext, source: Source, on_page: OnLine
+    place: str,
+    links: Sequence[LinkSink],
+    *,
+    context: SinkContext,
+    source: Source,
+    watch: Watch,
+    on_page: OnLine,
 ) -> Sink:
     """The page draws in threads of its own, so that it has an overlay of its own."""
     require("web", "--web")
     from horizon_rt.web.sink import WebSink
 
-    sink = WebSink(place, context, Overlay(context.camera), health=lambda: source.health, links=links)
+    sink = WebSink(
+        place,
+        context,
+        Overlay(context.camera),
+        health=lambda: source.health,
+        hanging=lambda: sorted(watch.hanging),
+        links=links,
+    )
     token = "" if sink.token is None else f", its token is {sink.token}"
     on_page(f"the page is at {sink.url}{token}")
     return sink

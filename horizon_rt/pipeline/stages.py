@@ -5,24 +5,27 @@
 Recordings go through bounded channels, so that no frame is lost and memory stays flat: at most
 2 · `channel.DEPTH` + 4 frames exist, and on a GPU two batches of them. In real time each stage takes the
 newest frame of the one before; what it cannot keep up with is dropped and counted, never queued. While a
-live source gives no frame, damaged ones stand in (`silence`). An exception of any stage ends the run and
-surfaces once.
+live source gives no frame, damaged ones stand in (`silence`), and a stage that hangs is told (`watch`). An
+exception of any stage ends the run and surfaces once.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, State
 from horizon_rt.pipeline.channel import Channel, pump
 from horizon_rt.pipeline.silence import with_silence
+from horizon_rt.pipeline.watch import Watch
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import Source
 from horizon_rt.sources.base import as_live
@@ -85,14 +88,15 @@ class Analysis(Protocol):
 class _Stages:
     """The reader and the analysis in their threads; `results` is what comes out."""
 
-    def __init__(self, source: Source, tracker: Analysis, *, real_time: bool) -> None:
+    def __init__(self, source: Source, tracker: Analysis, watch: Watch, *, newest: bool) -> None:
         info, self._source, self._closing = source.info, source, threading.Event()
-        newest = info.live or real_time
         held_back = newest and not info.live and info.kind != "stdin"
         read: Iterable[Frame] = _when_due(source, self._closing) if held_back else source
         self.frames: Channel[Frame] = Channel(newest=newest)
         self.results: Channel[tuple[Frame, Horizon]] = Channel(newest=newest)
         frames = with_silence(self.frames, source.patience_s) if newest and not held_back else self.frames
+        if newest:
+            read, frames = watch.reading(read, partial(_patience_s, source)), watch.taking("analysis", frames)
         may_wait = info.kind == "file" and not newest
         analysed = tracker.update_all(frames) if may_wait else Analysis.update_all(tracker, frames)
         self._threads = [
@@ -121,6 +125,15 @@ class _Stages:
                 _log.warning("the %s of %s does not end; left behind", thread.name, self._source.info.name)
 
 
+def _patience_s(source: Source) -> float:
+    """How long the reader may wait for a frame: of a camera as long as it may be silent, for ever where the
+    other end of a pipe or a stream, or the clock of a recording, lets it wait.
+    """
+    is_camera = source.info.live and source.info.kind != "stdin"
+    waits = not is_camera or (source.health is not None and source.health.state != "receiving")
+    return math.inf if waits else source.patience_s
+
+
 def _when_due(source: Iterable[Frame], closing: threading.Event) -> Iterator[Frame]:
     """Hold each frame of a recording back until its time has come."""
     start_s: float | None = None
@@ -140,6 +153,7 @@ def run_pipeline(
     real_time: bool = False,
     keep_interrupted: bool = True,
     on_frame: OnFrame | None = None,
+    watch: Watch | None = None,
 ) -> RunSummary:
     """Track a whole source into sinks; closes both. Call it from the main thread.
 
@@ -148,10 +162,11 @@ def run_pipeline(
     frame or came without `keep_interrupted`: there, and after what a stage raised, which is raised here, the
     sinks let go of their outputs under partial names. A second signal, later, raises KeyboardInterrupt.
 
-    `real_time` treats a recording as a camera: each frame comes when it is due, and late ones are dropped.
+    `real_time` treats a recording as a camera: each frame comes when it is due, and late ones are dropped. In
+    real time, and of a live source, `watch` tells of stages that hang.
     """
-    summary = RunSummary()
-    stages = _Stages(source, tracker, real_time=real_time)
+    summary, watch, newest = RunSummary(), watch or Watch(), real_time or source.info.live
+    stages = _Stages(source, tracker, watch, newest=newest)
 
     def stop() -> None:
         summary.signalled = True
@@ -162,7 +177,11 @@ def run_pipeline(
         for sink in sinks:
             stack.callback(sink.abort)  # without effect on a sink that is closed
         stages.start()
-        ended = _drain(stages.results, sinks, summary, on_frame)
+        if newest:
+            with watch.telling():
+                ended = _drain(watch.taking("sinks", stages.results), sinks, summary, on_frame, watch.passed)
+        else:
+            ended = _drain(stages.results, sinks, summary, on_frame)
         summary.interrupted = stages.results.cut_short
         if not summary.interrupted or (keep_interrupted and summary.frames):
             complete = ended and not summary.interrupted and not stages.dropped
@@ -174,10 +193,11 @@ def run_pipeline(
 
 
 def _drain(
-    results: Channel[tuple[Frame, Horizon]],
+    results: Iterable[tuple[Frame, Horizon]],
     sinks: Sequence[Sink],
     summary: RunSummary,
     on_frame: OnFrame | None,
+    on_passed: Callable[[], object] = lambda: None,
 ) -> bool:
     """Write what comes; False where a sink wanted to stop before the end."""
     start = time.perf_counter()
@@ -188,6 +208,7 @@ def _drain(
         summary.seconds = time.perf_counter() - start
         if on_frame is not None:
             on_frame(frame, horizon)
+        on_passed()
         if any(sink.wants_stop for sink in sinks):
             return False
         del frame, horizon

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from horizon_rt.horizon import Horizon
     from horizon_rt.imaging.canvas import Canvas
 
-__all__ = ["WHITE", "Instrument", "Style"]
+__all__ = ["HORIZON_ALONE", "NOTHING", "WHITE", "Instrument", "Style"]
 
 Array = NDArray[np.float64]
 
@@ -35,12 +35,21 @@ class Style:
 
     scale: float = 1.0
     band_opacity: float = 0.25
+    horizon: bool = True
     band: bool = True
     ticks: bool = True
     ladder: bool = True
     roll_scale: bool = True
+    reference: bool = True
+    state: bool = True
     numbers: bool = True
     rate: bool = True
+
+
+HORIZON_ALONE = Style(
+    band=False, ladder=False, roll_scale=False, reference=False, state=False, numbers=False, rate=False
+)
+NOTHING = replace(HORIZON_ALONE, horizon=False, ticks=False)
 
 
 class Instrument:
@@ -65,18 +74,20 @@ class Instrument:
         if self._style.ladder:
             self._ladder(canvas, sky)
         runs = self.curve(up)
-        for run in runs:
+        for run in runs if self._style.horizon else ():
             self._stroke_line(canvas, run, colour, 1.6)
         if self._style.ticks:
             self._ticks(canvas, sky, colour)
         if self._style.roll_scale and horizon.vehicle is not None:
             self._roll_scale(canvas, horizon.vehicle.up, colour)
-        self._reference(canvas, horizon.mount)
+        if self._style.reference:
+            self._reference(canvas, horizon.mount)
         hidden = not any(self._on_picture(run).any() for run in runs)
         if not hidden and horizon.view not in ("sky", "ground"):
             return None
         away = up.pitch_deg + math.degrees(self._dip)
-        self._sky_pointer(canvas, up, colour, away)
+        if self._style.horizon:
+            self._sky_pointer(canvas, up, colour, away)
         return away
 
     def curve(self, up: UpVector) -> list[Array]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.frame.colour import Colour
 from horizon_rt.imaging.canvas import Canvas, text_size
-from horizon_rt.sinks.instrument import WHITE, Instrument, Style
+from horizon_rt.sinks.instrument import HORIZON_ALONE, NOTHING, WHITE, Instrument, Style
 
 if TYPE_CHECKING:
     from horizon_rt.camera import Camera
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from horizon_rt.geometry import UpVector
     from horizon_rt.horizon import Horizon, State
 
-__all__ = ["STATE_COLOURS", "Overlay", "Style"]
+__all__ = ["HORIZON_ALONE", "NOTHING", "STATE_COLOURS", "Overlay", "Style"]
 
 STATE_COLOURS: dict[State, Colour] = {
     "tracking": (70, 240, 100),
@@ -29,21 +30,29 @@ STATE_COLOURS: dict[State, Colour] = {
 _VIEW_TEXT = {"horizon": "", "sky": "sky only", "ground": "ground only", "unknown": "no horizon seen"}
 
 
+_RATE_OVER_S = 1.0
+
+
 class _Rate:
-    """Frames per second from the moments at which frames pass, smoothed over about a second."""
+    """Frames per second from the moments at which frames pass, over about a second."""
 
     def __init__(self) -> None:
-        self._last: float | None = None
-        self._period: float | None = None
+        self._passed: deque[float] = deque()
 
     def tick(self) -> float | None:
-        now, last = time.perf_counter(), self._last
-        self._last = now
-        if last is not None:
-            gap = now - last
-            weight = min(1.0, max(0.02, gap))
-            self._period = gap if self._period is None else self._period + weight * (gap - self._period)
-        return 1 / self._period if self._period else None
+        passed, now = self._passed, time.perf_counter()
+        passed.append(now)
+        while len(passed) > 2 and now - passed[0] > _RATE_OVER_S:
+            passed.popleft()
+        return (len(passed) - 1) / (now - passed[0]) if now > passed[0] else None
+
+
+class _Drawn(NamedTuple):
+    frame: Frame
+    horizon: Horizon
+    size: tuple[int, int] | None
+    style: Style
+    canvas: Canvas
 
 
 class Overlay:
@@ -57,17 +66,35 @@ class Overlay:
         self._source_camera = camera
         self._style, self._dip_deg = style or Style(), dip_deg
         self._rate = _Rate()
-        self._last: tuple[Frame, Horizon, Canvas] | None = None
+        self._fps: float | None = None
+        self._last: _Drawn | None = None
         self._fit(camera)
 
-    def render(self, frame: Frame, horizon: Horizon) -> Canvas:
-        """A canvas with the frame and its overlay, kept for the other sinks: do not draw on it."""
+    @property
+    def style(self) -> Style:
+        """What is drawn; may be changed at any time."""
+        return self._style
+
+    @style.setter
+    def style(self, style: Style) -> None:
+        self._style = style
+        self._fit(self._camera)
+
+    def render(self, frame: Frame, horizon: Horizon, *, size: tuple[int, int] | None = None) -> Canvas:
+        """A canvas with the frame and its overlay, kept for the other sinks: do not draw on it.
+
+        With an even `size` (width, height) in px of about the same shape the picture is resized first, so
+        that what is drawn on it is sharp.
+        """
         last = self._last
-        if last is not None and last[0] is frame and last[1] is horizon:
-            return last[2]
+        if last is None or last.frame is not frame:
+            self._fps = self._rate.tick()
+        elif last.horizon is horizon and (last.size, last.style) == (size, self._style):
+            return last.canvas
         canvas = Canvas.from_frame(frame)
-        self.draw(canvas, horizon, self._rate.tick(), size=(frame.width, frame.height))
-        self._last = (frame, horizon, canvas)
+        canvas = canvas if size is None else canvas.letterboxed(*size)
+        self.draw(canvas, horizon, self._fps, size=size or (frame.width, frame.height))
+        self._last = _Drawn(frame, horizon, size, self._style, canvas)
         return canvas
 
     def draw(
@@ -84,7 +111,8 @@ class Overlay:
             self._fit(self._source_camera.for_size(width, height))
         colour, up = STATE_COLOURS[horizon.state], horizon.up
         away = None if up is None else self._instrument.draw(canvas, horizon, up, colour)
-        self._state_text(canvas, horizon, colour, away)
+        if self._style.state:
+            self._state_text(canvas, horizon, colour, away)
         if up is not None and self._style.numbers:
             self._number_text(canvas, horizon)
         if self._style.rate:

@@ -149,12 +149,12 @@ def needs_display_server() -> bool:
     return sys.platform.startswith("linux")
 
 
-def unix_socket() -> socket.socket:
-    """A stream socket for addresses that are paths; raises OSError where there are none."""
+def unix_socket(kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
+    """A socket for addresses that are paths; raises OSError where there are none."""
     if sys.platform == "win32":
         raise OSError("this system has no sockets of that kind")
     else:  # noqa: RET506 (mypy follows the branches)
-        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        return socket.socket(socket.AF_UNIX, kind)
 
 
 def make_nonblocking(path: str) -> None:

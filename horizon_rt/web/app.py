@@ -75,7 +75,9 @@ async def _left(receive: Receive) -> None:
 
 
 class Live:
-    """The endpoints; what waits or takes time runs in the thread pool. `health` tells of the source."""
+    """The endpoints; what waits or takes time runs in the thread pool. `health` tells of the source,
+    `hanging` which stages of the run hang.
+    """
 
     def __init__(
         self,
@@ -83,9 +85,10 @@ class Live:
         *,
         name: str,
         health: Callable[[], Health | None],
+        hanging: Callable[[], Sequence[str]],
         links: Sequence[LinkSink],
     ) -> None:
-        self._newest, self._name, self._health = newest, name, health
+        self._newest, self._name, self._health, self._hanging = newest, name, health, hanging
         self._streams = 0
         self.metrics = Metrics(health=health, links=links, streams=lambda: self._streams)
 
@@ -119,9 +122,10 @@ class Live:
         return Response(data, media_type="image/jpeg")
 
     async def health(self, _: Request) -> Response:
-        """How the run fares; status 503 where no picture comes."""
+        """How the run fares; status 503 where no picture comes or a stage hangs."""
         state = self._state()
-        return JSONResponse(state, 200 if state["source_state"] == "receiving" else 503)
+        is_well = state["source_state"] == "receiving" and not state["hanging"]
+        return JSONResponse(state, 200 if is_well else 503)
 
     async def exposition(self, request: Request) -> Response:
         """What Prometheus scrapes."""
@@ -136,6 +140,7 @@ class Live:
             "source_state": "ended" if ended else "receiving" if health is None else health.state,
             "age_s": None if health is None else round(health.age_s, 3),
             "reconnects": 0 if health is None else health.reconnects,
+            "hanging": list(self._hanging()),
         }
 
     async def _rows(self) -> AsyncIterator[bytes]:

@@ -36,8 +36,9 @@ class WebSink(Sink):
     """Serves the page while it is open; `url` is its address.
 
     `token` has to be entered to see it; on an address of this machine alone it is None, and nobody is asked.
-    `health` tells of the source, and `links` are those whose counts are told (`/metrics`). Raises
-    OptionsError for a place that is none and OutputError where the port is taken.
+    `health` tells of the source, `hanging` which stages of the run hang, and `links` are those whose counts
+    are told (`/metrics`). Raises OptionsError for a place that is none and OutputError where the port is
+    taken.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class WebSink(Sink):
         overlay: Overlay,
         *,
         health: Callable[[], Health | None] = lambda: None,
+        hanging: Callable[[], Sequence[str]] = tuple,
         links: Sequence[LinkSink] = (),
     ) -> None:
         host, port = parse_place(place)
@@ -54,7 +56,7 @@ class WebSink(Sink):
         self.token = token_for(host)
         self.url = self._server.url
         self._newest = Newest(overlay)
-        live = Live(self._newest, name=context.source, health=health, links=links)
+        live = Live(self._newest, name=context.source, health=health, hanging=hanging, links=links)
         self._metrics = live.metrics
         app = make_app(live, token=self.token, port=self._server.port)
         self._server.start(

@@ -17,23 +17,28 @@ from support.sinks import context, pixels_near, run_python
 
 from horizon_rt.camera import Camera
 from horizon_rt.errors import OutputError
-from horizon_rt.sinks import Overlay, WindowSink, display_available
+from horizon_rt.sinks import WindowSink, display_available
 from horizon_rt.sinks.overlay import STATE_COLOURS
 
 needs_display = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb, a virtual X server")
 
+needs_keys = pytest.mark.skipif(
+    shutil.which("xdotool") is None or shutil.which("import") is None, reason="needs xdotool and ImageMagick"
+)
+
 SHOW = """
 from support.sinks import *
 from horizon_rt.camera import Camera
-from horizon_rt.sinks import Overlay, WindowSink
+from horizon_rt.sinks import WindowSink
 import subprocess, time
 camera = Camera.from_hfov(320, 240, 70)
-sink = WindowSink(context(camera), Overlay(camera), screenshot_folder=sys.argv[1])
+said = []
+sink = WindowSink(context(camera), snapshot_folder=sys.argv[1], tell=said.append)
 shown = frame(width=320, height=240)
-def show(seconds):
+def show(seconds, roll=20):
     end = time.monotonic() + seconds
     while time.monotonic() < end and not sink.wants_stop:
-        sink.write(shown, horizon(roll=20, camera=camera)); time.sleep(0.02)
+        sink.write(shown, horizon(roll=roll, camera=camera)); time.sleep(0.02)
 def picture():
     import cv2
     for _ in range(20):
@@ -46,6 +51,21 @@ def window():
         search = ["xdotool", "search", "--onlyvisible", "--name", "horizon-rt"]
         if found := subprocess.run(search, capture_output=True, text=True).stdout.split(): return found[0]
 def xdotool(*words): subprocess.run(["xdotool", *words], check=True, capture_output=True)
+def press(key): xdotool("key", key); show(0.5)
+def until(test, roll=20):
+    for _ in range(40):
+        show(0.2, roll)
+        if test(): return True
+    return False
+def screen():
+    import cv2
+    subprocess.run(["import", "-window", "root", sys.argv[1] + "/screen.png"], check=True)
+    return cv2.imread(sys.argv[1] + "/screen.png")
+def count(colour): return len(pixels_near(screen(), colour, 60))
+GREEN, WHITE = (70, 240, 100), (245, 245, 245)
+def focused():
+    target = window(); picture(); xdotool("windowfocus", target)
+    return target
 """
 
 
@@ -94,22 +114,128 @@ sink.close(); sink.close()
 
 
 @needs_display
-@pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")
+@needs_keys
 @pytest.mark.parametrize("key", ["q", "Escape"])
 def test_keys_save_a_picture_and_end_the_run(display: str, tmp_path: Path, key: str) -> None:
     code = f"""
-xdotool("windowfocus", window(), "key", "s")
-show(0.3)
-print(sink.wants_stop)
-xdotool("key", {key!r})
+focused()
+press("s")
+print(sink.wants_stop, said)
+press({key!r})
 show(3)
 print(sink.wants_stop)
 sink.close()
 """
+    saved = tmp_path / "horizon_000000.png"
+    assert show(display, tmp_path, code).splitlines() == [f"False ['snapshot: {saved}']", "True"]
+    assert cv2.imread(str(saved)).shape == (240, 320, 3)
+
+
+@needs_display
+@needs_keys
+def test_a_snapshot_is_told_in_the_picture_for_two_seconds(display: str, tmp_path: Path) -> None:
+    code = """
+focused()
+before = screen()
+def changed(): return (screen() != before).any(axis=2).sum()
+xdotool("key", "s"); print(until(lambda: changed() > 500))
+start = time.monotonic(); print(until(lambda: not changed()))
+print(time.monotonic() - start < 4)
+"""
+    assert show(display, tmp_path, code).split() == ["True"] * 3
+
+
+@needs_display
+@needs_keys
+def test_a_snapshot_that_fails_says_so_and_ends_nothing(display: str, tmp_path: Path) -> None:
+    code = """
+import logging; logging.basicConfig(stream=sys.stdout, format="%(message)s")
+focused()
+Path(sys.argv[1], "horizon_000000.png").mkdir()
+press("s")
+print(said, sink.wants_stop)
+"""
+    lines = show(display, tmp_path, code).splitlines()
+    assert lines == [f"no snapshot at {tmp_path / 'horizon_000000.png'}: Is a directory", "[] False"]
+
+
+@needs_display
+@needs_keys
+def test_a_frozen_picture_stays_while_frames_go_on(display: str, tmp_path: Path) -> None:
+    code = """
+focused()
+before = screen()
+xdotool("key", "space"); until(lambda: (screen() != before).any())
+frozen = screen()
+show(0.5, roll=-30)
+print((screen() != frozen).any())
+xdotool("key", "space"); print(until(lambda: (screen() != frozen).mean() > 0.01, roll=-30))
+"""
     assert show(display, tmp_path, code).split() == ["False", "True"]
-    saved = list(tmp_path.glob("horizon_*.png"))
-    assert len(saved) == 1
-    assert cv2.imread(str(saved[0])).shape == (240, 320, 3)
+
+
+@needs_display
+@needs_keys
+def test_layers_are_all_then_the_horizon_then_none(display: str, tmp_path: Path) -> None:
+    code = """
+focused()
+for wanted in ((True, True), (True, False), (False, False), (True, True)):
+    print(until(lambda: (count(GREEN) > 100, count(WHITE) > 50) == wanted))
+    xdotool("key", "l")
+"""
+    assert show(display, tmp_path, code).split() == ["True"] * 4
+
+
+@needs_display
+@needs_keys
+@pytest.mark.parametrize("key", ["h", "question"])
+def test_help_is_shown_until_its_key_is_pressed_again(display: str, tmp_path: Path, key: str) -> None:
+    code = f"""
+focused()
+press("l"); press("l"); print(until(lambda: count(WHITE) == 0))
+xdotool("key", {key!r}); print(until(lambda: count(WHITE) > 300))
+xdotool("key", {key!r}); print(until(lambda: count(WHITE) == 0))
+"""
+    assert show(display, tmp_path, code).split() == ["True"] * 3
+
+
+@needs_display
+@needs_keys
+def test_text_grows_with_the_window_not_with_the_picture(display: str, tmp_path: Path) -> None:
+    """The width of the state, a word in the corner; in the small window its capitals have their least."""
+    code = """
+target = focused()
+def word():
+    x, y = pixels_near(screen(), GREEN, 60).T
+    return x[y < 24 * scale].max() - x[y < 24 * scale].min()
+scale = 1; small = word()
+xdotool("windowsize", target, "640", "480"); show(1)
+scale = 2; print(word() / small)
+print(len(pixels_near(screen()[479:480], (60, 60, 60), 10)))
+"""
+    ratio, filled = map(float, show(display, tmp_path, code).split())
+    assert ratio == pytest.approx(0.021 * 480 / 7, abs=0.15)
+    assert filled > 600
+
+
+@needs_display
+@needs_keys
+@pytest.mark.skipif(shutil.which("openbox") is None, reason="needs openbox, a window manager")
+def test_full_screen_and_back(display: str, tmp_path: Path) -> None:
+    code = """
+manager = subprocess.Popen(["openbox"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+target = focused()
+def size():
+    told = subprocess.run(["xdotool", "getwindowgeometry", target], capture_output=True, text=True).stdout
+    return told.split()[-1]
+try:
+    first = size()
+    xdotool("key", "f"); print(until(lambda: size() == "640x480"))
+    xdotool("key", "f"); print(until(lambda: size() == first))
+finally:
+    manager.terminate()
+"""
+    assert show(display, tmp_path, code).split() == ["True", "True"]
 
 
 @needs_display
@@ -155,7 +281,7 @@ def test_displays_that_do_not_answer(name: str, monkeypatch: pytest.MonkeyPatch)
     assert not display_available()
     camera = Camera.from_hfov(320, 240, 70)
     with pytest.raises(OutputError, match="no display"):
-        WindowSink(context(camera), Overlay(camera))
+        WindowSink(context(camera))
 
 
 def test_a_display_that_hangs_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,8 +84,19 @@ def test_one_picture_and_the_health(run: Run) -> None:
     run.health = Health(state="stalled", age_s=3.0)
     status, _, data = run.ask("/health")
     assert (status, json.loads(data)) == (
-        503, {"source": "rtsp://camera/1", "source_state": "stalled", "age_s": 3.0, "reconnects": 0},
+        503, {"source": "rtsp://camera/1", "source_state": "stalled", "age_s": 3.0, "reconnects": 0,
+              "hanging": []},
     )  # fmt: skip
+
+
+def test_a_stage_that_hangs_is_no_health() -> None:
+    hanging: list[str] = []
+    run = Run(hanging=lambda: hanging)
+    assert run.ask("/health")[0] == 200
+    hanging.append("analysis")
+    status, _, data = run.ask("/health")
+    assert (status, json.loads(data)["hanging"]) == (503, ["analysis"])
+    run.close()
 
 
 def test_no_token_is_asked_for_on_this_machine_but_for_other_names_nothing_is_answered(run: Run) -> None:
