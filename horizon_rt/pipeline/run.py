@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 AnySink = TypeVar("AnySink", bound=Sink)
 OnLine = Callable[[str], object]
 OnRecorder = Callable[["Recorder"], object]
-MakePage = Callable[[str, Sequence[LinkSink]], Sink]
+MakePage = Callable[[str, Sequence[LinkSink], "Recorder | None"], Sink]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +187,10 @@ def run(
         page = partial(_web_sink, context=context, source=source, watch=watch, on_page=on_page)
         sound_from = source.info.name if has_sound else None
         links = [partial(open_link, address, tell=on_line) for address in outputs.links]
-        window = partial(WindowSink, context, tell=on_line)
+
+        def window(recorder: Recorder | None) -> Sink:
+            return WindowSink(context, tell=on_line, recorder=recorder)
+
         sinks = _open_sinks(
             outputs, context, opened, links, window, page, on_recorder=on_recorder, sound_from=sound_from
         )
@@ -289,7 +292,7 @@ def _open_sinks(
     context: SinkContext,
     opened: ExitStack,
     make_links: Sequence[Callable[[], LinkSink]],
-    make_window: Callable[[], Sink],
+    make_window: Callable[[Recorder | None], Sink],
     page: MakePage,
     *,
     on_recorder: OnRecorder,
@@ -310,17 +313,18 @@ def _open_sinks(
         pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, sound_from)))
     if outputs.rerun is not None:
         pictures.append(kept(_rerun_sink(outputs.rerun, context)))
+    recorder = None
     if outputs.recording.record is not None:
         # Not before OpenCV, whose windows hang where PyAV has loaded another libxcb first.
         from horizon_rt.recording.recorder import Recorder
 
-        recorder = Recorder(outputs.recording, context)
-        pictures.append(kept(recorder))
+        recorder = kept(Recorder(outputs.recording, context))
+        pictures.append(recorder)
         on_recorder(recorder)
     if outputs.window:
-        pictures.append(kept(make_window()))
+        pictures.append(kept(make_window(recorder)))
     if outputs.web is not None:
-        pictures.append(kept(page(outputs.web, links)))
+        pictures.append(kept(page(outputs.web, links, recorder)))
     telemetry = [kept(open_telemetry(target, context)) for target in outputs.telemetry]
     return [*telemetry, *links, *pictures]
 
@@ -328,6 +332,7 @@ def _open_sinks(
 def _web_sink(
     place: str,
     links: Sequence[LinkSink],
+    recorder: Recorder | None,
     *,
     context: SinkContext,
     source: Source,
@@ -345,6 +350,7 @@ def _web_sink(
         health=lambda: source.health,
         hanging=lambda: sorted(watch.hanging),
         links=links,
+        recorder=recorder,
     )
     token = "" if sink.token is None else f", its token is {sink.token}"
     on_page(f"the page is at {sink.url}{token}")

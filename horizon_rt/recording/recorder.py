@@ -47,8 +47,7 @@ class Recorder(Sink):
         self._waiting = self._dropped = 0
         self._changed = threading.Condition()
         self._closing, self._drained_s = False, math.inf
-        self.recording = False
-        """Whether it is started."""
+        self._recording = False
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
         self._syncing = Ticking(self._tape.sync, _SYNC_S, "recorder disk")
@@ -60,6 +59,11 @@ class Recorder(Sink):
         """What it did so far."""
         tally = self._tape.tally
         return replace(tally, dropped=tally.dropped + self._dropped)
+
+    @property
+    def recording(self) -> bool:
+        """Whether it is started."""
+        return self._recording
 
     @property
     def failure(self) -> str:
@@ -76,15 +80,15 @@ class Recorder(Sink):
 
     def _do(self, step: Callable[[], None], *, recording: bool) -> None:
         with self._changed:
-            if self.recording != recording and not self._closing:
-                self.recording = recording
+            if self._recording != recording and not self._closing:
+                self._recording = recording
                 self._todo.append(step)
                 self._changed.notify_all()
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
         with self._changed:
             if self._waiting >= self._most:
-                self._dropped += self.recording
+                self._dropped += self._recording
                 return
             self._waiting += 1
             self._todo.append(partial(self._take, frame, horizon))
@@ -124,6 +128,6 @@ class Recorder(Sink):
         with self._changed:
             self._changed.wait_for(lambda: self._todo or self._closing)
             if time.monotonic() > self._drained_s:
-                self._dropped += self._waiting if self.recording else 0
+                self._dropped += self._waiting if self._recording else 0
                 self._todo.clear()
             return self._todo.popleft() if self._todo else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from horizon_rt.sinks.base import RecordSink, Sink, SinkContext
+from horizon_rt.sinks.base import RecordSink, RecordSwitch, Sink, SinkContext
 
 if TYPE_CHECKING:
     from horizon_rt.imaging.canvas import Canvas
@@ -35,6 +35,7 @@ __all__ = [
     "ImageSink",
     "Overlay",
     "RecordSink",
+    "RecordSwitch",
     "Sink",
     "SinkContext",
     "TelemetrySink",

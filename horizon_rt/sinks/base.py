@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from horizon_rt.errors import OutputError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from horizon_rt.geometry import Mount
     from horizon_rt.horizon import Horizon
 
-__all__ = ["RecordSink", "Sink", "SinkContext"]
+__all__ = ["RecordSink", "RecordSwitch", "Sink", "SinkContext"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,24 @@ class SinkContext:
     live: bool = False
     options: Mapping[str, str | float] = field(default_factory=dict)
     mount: Mount | None = None
+
+
+class RecordSwitch(Protocol):
+    """What starts and stops a recording, from any thread; `failure` says why it cannot record now."""
+
+    @property
+    def recording(self) -> bool:
+        """Whether it is started."""
+
+    @property
+    def failure(self) -> str:
+        """Why nothing is recorded though it is started; empty where it is."""
+
+    def start(self) -> None:
+        """Record from now on."""
+
+    def stop(self) -> None:
+        """Record no more."""
 
 
 class Sink(ABC):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 
 from horizon_rt.errors import OutputError
-from horizon_rt.sinks.base import Sink, SinkContext
+from horizon_rt.sinks.base import RecordSwitch, Sink, SinkContext
 from horizon_rt.sinks.captions import draw_note, draw_rows
 from horizon_rt.sinks.display import reach_display
 from horizon_rt.sinks.overlay import HORIZON_ALONE, NOTHING, Overlay
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 _MAX_WINDOW = (1600, 900)
 _SMALLEST_PX = 32
-_NOTE_S = 2.0
 _FROZEN = "frozen - space goes on"
 
 
@@ -46,7 +45,8 @@ class WindowSink(Sink):
     """Shows the overlay live, drawn at the size of the window; all calls must come from the main thread.
 
     h shows its keys. q, Esc or the window's close button set `wants_stop`; s saves a PNG to
-    `snapshot_folder`, and `tell` gets a line that says where.
+    `snapshot_folder`, and `tell` gets a line that says where; r starts and stops the `recorder`, if there is
+    one. What a key did is shown in the picture for `note_s`.
     """
 
     def __init__(
@@ -55,6 +55,8 @@ class WindowSink(Sink):
         *,
         snapshot_folder: Path | str = ".",
         tell: Callable[[str], object] = log.info,
+        recorder: RecordSwitch | None = None,
+        note_s: float = 2.0,
     ) -> None:
         """Open the window; raises OutputError where there is no display."""
         with reach_display() as reached:
@@ -64,12 +66,13 @@ class WindowSink(Sink):
             self._open(context)
         self._overlay = Overlay(context.camera)
         self._styles = cycle((HORIZON_ALONE, NOTHING, self._overlay.style))
-        self._folder, self._tell = Path(snapshot_folder), tell
+        self._folder, self._tell, self._recorder = Path(snapshot_folder), tell, recorder
         self._now: tuple[Frame, Horizon] | None = None
         self._frozen = self._helps = self._is_full = self._stop = self._was_visible = False
-        self._note, self._note_ends_s = "", 0.0
+        self._note, self._note_s, self._note_ends_s = "", note_s, 0.0
         self._keys = (
             _Key("s", "s", "save a snapshot", self._snapshot),
+            *([] if recorder is None else [_Key("r", "r", "start or stop recording", self._record)]),
             _Key(" ", "space", "freeze the picture; tracking goes on", self._freeze),
             _Key("l", "l", "overlay: all, horizon alone, none", self._next_layer),
             _Key("f", "f", "full screen", self._full_screen),
@@ -132,7 +135,7 @@ class WindowSink(Sink):
         return self._was_visible and not visible
 
     def _say(self, note: str) -> None:
-        self._note, self._note_ends_s = note, time.monotonic() + _NOTE_S
+        self._note, self._note_ends_s = note, time.monotonic() + self._note_s
 
     def _snapshot(self) -> None:
         """The shown picture in its own size."""
@@ -149,6 +152,14 @@ class WindowSink(Sink):
         else:
             self._tell(f"snapshot: {path}")
             self._say(f"snapshot: {path}")
+
+    def _record(self) -> None:
+        assert self._recorder is not None
+        if self._recorder.recording:
+            self._recorder.stop()
+        else:
+            self._recorder.start()
+        self._say("recording" if self._recorder.recording else "recording has stopped")
 
     def _freeze(self) -> None:
         self._frozen = not self._frozen

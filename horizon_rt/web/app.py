@@ -19,7 +19,9 @@ from starlette.types import Receive, Scope, Send
 from horizon_rt.links import LinkSink
 from horizon_rt.serving.gate import Gate
 from horizon_rt.serving.pages import page_file, page_routes
+from horizon_rt.sinks import RecordSwitch
 from horizon_rt.sources import Health
+from horizon_rt.system.json import parse_object
 from horizon_rt.web.metrics import Metrics
 from horizon_rt.web.newest import Newest
 
@@ -40,6 +42,7 @@ def make_app(live: Live, *, token: str | None, port: int) -> Starlette:
         Route("/picture.mjpg", live.pictures),
         Route("/picture.jpg", live.picture),
         Route("/health", live.health),
+        Route("/recording", live.recording, methods=["POST"]),
         Route("/metrics", live.exposition),
     ]
     style = page_file(__package__, "page.css")
@@ -76,7 +79,7 @@ async def _left(receive: Receive) -> None:
 
 class Live:
     """The endpoints; what waits or takes time runs in the thread pool. `health` tells of the source,
-    `hanging` which stages of the run hang.
+    `hanging` which stages of the run hang; the `recorder` is started and stopped here.
     """
 
     def __init__(
@@ -87,8 +90,10 @@ class Live:
         health: Callable[[], Health | None],
         hanging: Callable[[], Sequence[str]],
         links: Sequence[LinkSink],
+        recorder: RecordSwitch | None,
     ) -> None:
         self._newest, self._name, self._health, self._hanging = newest, name, health, hanging
+        self._recorder = recorder
         self._streams = 0
         self.metrics = Metrics(health=health, links=links, streams=lambda: self._streams)
 
@@ -127,6 +132,19 @@ class Live:
         is_well = state["source_state"] == "receiving" and not state["hanging"]
         return JSONResponse(state, 200 if is_well else 503)
 
+    async def recording(self, request: Request) -> Response:
+        """Start or stop recording, by {"on": true or false}; tells the state afterwards."""
+        if self._recorder is None:
+            return Response("nothing is recorded here; see --record", 404, media_type="text/plain")
+        try:
+            on = parse_object(await request.body()).get("on")
+        except ValueError:
+            on = None
+        if not isinstance(on, bool):
+            return Response('a request is {"on": true} or {"on": false}', 422, media_type="text/plain")
+        await run_in_threadpool(self._recorder.start if on else self._recorder.stop)
+        return JSONResponse(self._state())
+
     async def exposition(self, request: Request) -> Response:
         """What Prometheus scrapes."""
         data, media_type = self.metrics.exposition(request.headers.get("accept", ""))
@@ -141,6 +159,8 @@ class Live:
             "age_s": None if health is None else round(health.age_s, 3),
             "reconnects": 0 if health is None else health.reconnects,
             "hanging": list(self._hanging()),
+            "recording": None if self._recorder is None else self._recorder.recording,
+            "recording_failure": "" if self._recorder is None else self._recorder.failure,
         }
 
     async def _rows(self) -> AsyncIterator[bytes]:

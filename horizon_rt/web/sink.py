@@ -10,7 +10,7 @@ from horizon_rt.horizon import Horizon
 from horizon_rt.links import LinkSink
 from horizon_rt.serving.gate import token_for
 from horizon_rt.serving.server import LOOPBACK, Server
-from horizon_rt.sinks.base import Sink, SinkContext
+from horizon_rt.sinks.base import RecordSwitch, Sink, SinkContext
 from horizon_rt.sinks.overlay import Overlay
 from horizon_rt.sources import Health
 from horizon_rt.web.app import Live, make_app
@@ -37,8 +37,8 @@ class WebSink(Sink):
 
     `token` has to be entered to see it; on an address of this machine alone it is None, and nobody is asked.
     `health` tells of the source, `hanging` which stages of the run hang, and `links` are those whose counts
-    are told (`/metrics`). Raises OptionsError for a place that is none and OutputError where the port is
-    taken.
+    are told (`/metrics`); the `recorder` is started and stopped on the page. Raises OptionsError for a place
+    that is none and OutputError where the port is taken.
     """
 
     def __init__(
@@ -50,13 +50,21 @@ class WebSink(Sink):
         health: Callable[[], Health | None] = lambda: None,
         hanging: Callable[[], Sequence[str]] = tuple,
         links: Sequence[LinkSink] = (),
+        recorder: RecordSwitch | None = None,
     ) -> None:
         host, port = parse_place(place)
         self._server = Server(host, port, option="--web")
         self.token = token_for(host)
         self.url = self._server.url
         self._newest = Newest(overlay)
-        live = Live(self._newest, name=context.source, health=health, hanging=hanging, links=links)
+        live = Live(
+            self._newest,
+            name=context.source,
+            health=health,
+            hanging=hanging,
+            links=links,
+            recorder=recorder,
+        )
         self._metrics = live.metrics
         app = make_app(live, token=self.token, port=self._server.port)
         self._server.start(

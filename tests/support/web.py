@@ -13,6 +13,19 @@ from horizon_rt.sinks import Overlay
 from horizon_rt.sources import Health
 
 
+class Recorder:
+    """A `RecordSwitch` that records nothing."""
+
+    def __init__(self) -> None:
+        self.recording, self.failure = False, ""
+
+    def start(self) -> None:
+        self.recording = True
+
+    def stop(self) -> None:
+        self.recording = False
+
+
 class Run:
     """A page with horizons that go on coming, until `pause` ends them."""
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from support.sinks import context
-from support.web import Run
+from support.web import Recorder, Run
 
 from horizon_rt.errors import OptionsError, OutputError
 from horizon_rt.serving.gate import TOKEN
@@ -85,7 +85,7 @@ def test_one_picture_and_the_health(run: Run) -> None:
     status, _, data = run.ask("/health")
     assert (status, json.loads(data)) == (
         503, {"source": "rtsp://camera/1", "source_state": "stalled", "age_s": 3.0, "reconnects": 0,
-              "hanging": []},
+              "hanging": [], "recording": None, "recording_failure": ""},
     )  # fmt: skip
 
 
@@ -177,6 +177,31 @@ def test_slow_clients_hold_up_nobody(run: Run) -> None:
         link.close()
 
 
+def test_recording_is_started_and_stopped() -> None:
+    recorder = Recorder()
+    run = Run(recorder=recorder)
+    try:
+        for on in (True, False):
+            status, _, data = run.ask("/recording", "POST", json.dumps({"on": on}))
+            assert (status, json.loads(data)["recording"], recorder.recording) == (200, on, on)
+        for body in ("", "[]", '{"on": 1}', "{", '{"on": null}'):
+            assert run.ask("/recording", "POST", body)[0] == 422
+        assert run.ask("/recording")[0] == 405
+        elsewhere = {"Origin": "http://elsewhere.example"}
+        assert run.ask("/recording", "POST", '{"on": true}', **elsewhere)[0] == 403
+        assert not recorder.recording
+        recorder.failure = "No space left on device"
+        assert json.loads(run.ask("/health")[2])["recording_failure"] == recorder.failure
+    finally:
+        run.close()
+
+
+def test_where_nothing_is_recorded_there_is_no_switch(run: Run, guarded: Run) -> None:
+    assert run.ask("/recording", "POST", '{"on": true}')[0] == 404
+    assert json.loads(run.ask("/health")[2])["recording"] is None
+    assert guarded.ask("/recording", "POST", '{"on": true}')[0] == 401
+
+
 def test_a_taken_port_and_a_place_that_is_none(run: Run) -> None:
     about = context()
     with pytest.raises(OutputError, match="cannot be used"):
@@ -261,3 +286,24 @@ def test_the_token_is_entered_once(driver: Any, guarded: Run) -> None:
     field.send_keys(f"{guarded.sink.token}\n")
     until(driver, "document.getElementById('state')?.textContent === 'tracking'")
     assert guarded.sink.token not in driver.current_url
+
+
+@needs_chromium
+def test_the_page_starts_and_stops_recording(driver: Any) -> None:
+    recorder = Recorder()
+    run = Run(recorder=recorder)
+    errors(driver)  # those of the tests before
+    try:
+        driver.get(run.sink.url)
+        button = "document.getElementById('record')"
+        until(driver, f"{button}.textContent === 'Record' && !{button}.hidden")
+        for text, on in (("Stop recording", True), ("Record", False)):
+            driver.execute_script(f"{button}.click()")
+            until(driver, f"{button}.textContent === '{text}'")
+            assert recorder.recording == on
+        recorder.start()
+        recorder.failure = "No space left on device"
+        until(driver, f"{button}.textContent === 'Not recording: No space left on device'")
+        assert errors(driver) == []
+    finally:
+        run.close()

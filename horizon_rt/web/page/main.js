@@ -22,6 +22,7 @@ function show(message) {
   const age = message.age_s == null ? "" : `, no picture for ${message.age_s.toFixed(0)} s`;
   byId("silent").textContent = silent ? message.source_state + age : "";
   if (silent) setState("lost", message.source_state);
+  showRecording(message);
   const row = message.row;
   if (!row) return;
   if (!silent) setState(row.state, row.state);
@@ -36,6 +37,19 @@ function show(message) {
   const before = history.findLast((one) => one.at < history.at(-1).at - 1) ?? history[0];
   const seconds = history.at(-1).at - before.at;
   if (seconds > 0.5) byId("fps").textContent = ((row.frame - before.frame) / seconds).toFixed(0);
+}
+
+function showRecording({ recording, recording_failure: failure }) {
+  const button = byId("record");
+  button.hidden = recording == null;
+  button.setAttribute("aria-pressed", Boolean(recording));
+  button.textContent = recording ? (failure ? `Not recording: ${failure}` : "Stop recording") : "Record";
+}
+
+async function switchRecording() {
+  const on = byId("record").getAttribute("aria-pressed") !== "true";
+  const answer = await fetch("recording", { method: "POST", body: JSON.stringify({ on }) });
+  if (answer.ok) showRecording(await answer.json());
 }
 
 function setState(kind, text) {
@@ -68,6 +82,7 @@ function openPicture() {
 }
 
 byId("picture").onerror = () => setTimeout(openPicture, 1000);
+byId("record").onclick = switchRecording;
 byId("theme").onclick = () => {
   const root = document.documentElement;
   root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
