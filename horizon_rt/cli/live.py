@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from horizon_rt.cli.console import (
     print_summary,
     print_warning,
 )
-from horizon_rt.cli.options import PART, parse_size, takes
+from horizon_rt.cli.options import PART, parse_exposure, parse_size, takes
 from horizon_rt.cli.progress import status_line
 from horizon_rt.cli.style import make_console
 from horizon_rt.options import LiveOptions
@@ -62,6 +62,19 @@ def live(
     window: Annotated[bool, typer.Option(help="Show a window where there is a display.")] = True,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Picture size to ask a camera for.")] = None,
     fps: Annotated[float | None, typer.Option(min=1, help="Frame rate to ask a camera for.")] = None,
+    pixel_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Pixel format to ask a camera for: mjpeg, yuyv422, …; see `doctor`."
+        ),
+    ] = None,
+    exposure: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|locked|MS",
+            help="Exposure of a camera: its own, kept as it is after two seconds, or a time in ms.",
+        ),
+    ] = None,
     *,
     options: LiveOptions,
 ) -> None:
@@ -75,20 +88,26 @@ def live(
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
-    requested = None if size is None else parse_size(size)
+    request: dict[str, Any] = {
+        "size": None if size is None else parse_size(size),
+        "frame_rate": fps,
+        "pixel_format": pixel_format,
+        "exposure": None if exposure is None else parse_exposure(exposure),
+    }
     console = make_console()
     hide_secrets(console)
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
-        opened = open_in_background(
-            lambda: open_source(source, size=requested, frame_rate=fps, decoder=options.source_decoder)
-        )
+        opened = open_in_background(lambda: open_source(source, decoder=options.source_decoder, **request))
         if window and not display_available():
             idle = not (telemetry or record or rerun or link or web)
             hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
             print_warning(console, f"no display: going on without a window{hint}")
             window = False
-        if (size or fps) and opened.info.kind != "device":
-            print_warning(console, "--size and --fps are for cameras; this source has its own")
+        if any(value is not None for value in request.values()) and opened.info.kind != "device":
+            print_warning(
+                console,
+                "--size, --fps, --pixel-format and --exposure are for cameras; this source has its own",
+            )
         outputs = Outputs(
             telemetry=tuple(telemetry or ()),
             overlay=record,
