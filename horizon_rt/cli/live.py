@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,8 +22,17 @@ from horizon_rt.cli.console import (
 )
 from horizon_rt.cli.options import PART, parse_exposure, parse_size, takes
 from horizon_rt.cli.progress import status_line
+from horizon_rt.cli.several import show_several
 from horizon_rt.cli.style import make_console
+from horizon_rt.errors import OptionsError
 from horizon_rt.options import LiveOptions
+from horizon_rt.system.address import split_name
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from horizon_rt.pipeline.run import Outputs
+    from horizon_rt.pipeline.several import Feed
 
 __all__ = ["live"]
 
@@ -31,9 +41,11 @@ __all__ = ["live"]
 @takes(options=LiveOptions, omit=PART)
 def live(
     source: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            help="Camera index, /dev/video0, rtsp://… or another address, file, synth:SCENE, or - for a pipe."
+            metavar="SOURCE...",
+            help="Camera index, /dev/video0, rtsp://… or another address, file, synth:SCENE, or - for a "
+            "pipe; several, each as SOURCE or NAME=SOURCE, share one net.",
         ),
         "source",
     ],
@@ -82,9 +94,10 @@ def live(
 
     A slow machine drops frames rather than fall behind. A stream that breaks off is opened anew until it is
     back. Ctrl-C ends it too, with all files whole. A recording plays at its own speed; to get all of its
-    frames use `track`.
+    frames use `track`. {name} and {number} in an output or camera profile are those of the camera.
     """
-    from horizon_rt.pipeline.run import Outputs, open_in_background, run
+    from horizon_rt.pipeline.run import Outputs
+    from horizon_rt.pipeline.several import feeds_of
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
@@ -96,41 +109,61 @@ def live(
     }
     console = make_console()
     hide_secrets(console)
+    outputs = Outputs(
+        telemetry=tuple(telemetry or ()),
+        overlay=record,
+        rerun=rerun,
+        window=window and len(source) == 1 and display_available(),
+        links=tuple(link or ()),
+        web=web,
+    )
+    opener = partial(open_source, decoder=options.source_decoder, **request)
+    named = [("", text) if os.path.exists(text) else split_name(text) for text in source]
+    try:
+        feeds = feeds_of([(name, partial(opener, text)) for name, text in named], options, outputs)
+    except OptionsError as error:
+        raise typer.BadParameter(str(error)) from None
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
-        opened = open_in_background(lambda: open_source(source, decoder=options.source_decoder, **request))
-        if window and not display_available():
-            idle = not (telemetry or record or rerun or link or web)
-            hint = "; add --telemetry FILE or --record FILE to keep something" if idle else ""
-            print_warning(console, f"no display: going on without a window{hint}")
-            window = False
-        if any(value is not None for value in request.values()) and opened.info.kind != "device":
-            print_warning(
-                console,
-                "--size, --fps, --pixel-format and --exposure are for cameras; this source has its own",
-            )
-        outputs = Outputs(
-            telemetry=tuple(telemetry or ()),
-            overlay=record,
-            rerun=rerun,
-            window=window,
-            links=tuple(link or ()),
-            web=web,
+        if len(feeds) > 1:
+            _tell_of_window(console, feeds[0].outputs, "several cameras" if window else "")
+            print_first_use(console)
+            show_several(feeds, console)
+        else:
+            _show(feeds[0], console, window=window, asks=any(value is not None for value in request.values()))
+
+
+def _tell_of_window(console: Console, outputs: Outputs, reason: str) -> None:
+    """Say for which reason there is no window, where one was wanted."""
+    if reason:
+        hint = "" if outputs.places else "; add --telemetry FILE or --record FILE to keep something"
+        print_warning(console, f"{reason}: going on without a window{hint}")
+
+
+def _show(feed: Feed, console: Console, *, window: bool, asks: bool) -> None:
+    """Track one camera, in a `window` where it can have one; it `asks` for what cameras alone can give."""
+    from horizon_rt.pipeline.run import open_in_background, run
+
+    opened = open_in_background(feed.open)
+    _tell_of_window(console, feed.outputs, "no display" if window and not feed.outputs.window else "")
+    if asks and opened.info.kind != "device":
+        print_warning(
+            console, "--size, --fps, --pixel-format and --exposure are for cameras; this source has its own"
         )
-        print_first_use(console)
-        with status_line(console, opened, quiet=window) as on_frame:
-            summary = run(
-                opened,
-                options,
-                outputs,
-                real_time=True,
-                on_frame=on_frame,
-                on_page=partial(print_warning, console),
-                on_line=partial(print_line, console),
-            )
-        print_summary(summary, outputs.paths, console)
-        print_lens(options, outputs, console)
-        if opened.info.kind == "stdin" and summary.dropped > summary.frames:
-            print_warning(
-                console, "the pipe brought more than was shown: `track -` takes every frame of a recording"
-            )
-        print_advice(summary, options, console)
+    print_first_use(console)
+    with status_line(console, opened, quiet=feed.outputs.window) as on_frame:
+        summary = run(
+            opened,
+            feed.options,
+            feed.outputs,
+            real_time=True,
+            on_frame=on_frame,
+            on_page=partial(print_warning, console),
+            on_line=partial(print_line, console),
+        )
+    print_summary(summary, feed.outputs.paths, console)
+    print_lens(feed.options, feed.outputs, console)
+    if opened.info.kind == "stdin" and summary.dropped > summary.frames:
+        print_warning(
+            console, "the pipe brought more than was shown: `track -` takes every frame of a recording"
+        )
+    print_advice(summary, feed.options, console)

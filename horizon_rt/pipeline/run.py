@@ -21,8 +21,9 @@ from horizon_rt.geometry import Mount
 from horizon_rt.links import LinkSink, open_link
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
+from horizon_rt.pipeline.team import Team
 from horizon_rt.pipeline.two_pass import run_offline
-from horizon_rt.pipeline.watch import Watch
+from horizon_rt.pipeline.watch import Watch, telling
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
 from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import Source, SourceInfo
@@ -35,6 +36,7 @@ __all__ = [
     "check_taken",
     "default_outputs",
     "expected_frames",
+    "filled",
     "free_folder",
     "make_tracker",
     "open_in_background",
@@ -60,6 +62,27 @@ class Outputs:
     links: tuple[str, ...] = ()
     web: str | None = None
 
+    def of(self, name: str, number: int) -> Outputs:
+        """Those of a camera, whose name and number stand for {name} and {number}."""
+
+        def fill(path: Path | None) -> Path | None:
+            return None if path is None else Path(filled(str(path), name, number))
+
+        return replace(
+            self,
+            telemetry=tuple(filled(target, name, number) for target in self.telemetry),
+            overlay=fill(self.overlay),
+            rerun=fill(self.rerun),
+            links=tuple(filled(address, name, number) for address in self.links),
+            web=None if self.web is None else filled(self.web, name, number),
+        )
+
+    @property
+    def places(self) -> set[str]:
+        """All but the window, as they were given."""
+        web = () if self.web is None else (self.web,)
+        return {*self.telemetry, *map(str, self.paths), *self.links, *web}
+
     @property
     def shows_pictures(self) -> bool:
         """Whether anything but telemetry is asked for."""
@@ -70,6 +93,11 @@ class Outputs:
         """The files and folders that will exist after a whole run."""
         files = [Path(target) for target in self.telemetry if target != "-"]
         return [*files, *(path for path in (self.overlay, self.rerun) if path is not None)]
+
+
+def filled(text: str, name: str, number: int) -> str:
+    """A text with the name and number of a camera for {name} and {number}."""
+    return text.replace("{name}", name).replace("{number}", str(number))
 
 
 def default_outputs(folder: Path, name: str, *, is_image_set: bool) -> Outputs:
@@ -113,8 +141,11 @@ def make_tracker(
     profile: CameraProfile | None = None,
     *,
     real_time: bool = False,
+    shares: HorizonTracker | None = None,
 ) -> HorizonTracker:
-    """A tracker for this source and its lens; pictures that stand alone are not filtered."""
+    """A tracker for this source and its lens; pictures that stand alone are not filtered. In real time it
+    shares the net of another one.
+    """
     profile = profile or camera_for(options, info)
     return HorizonTracker(
         profile.model,
@@ -124,6 +155,7 @@ def make_tracker(
         key_frames=options.key_frames,
         careful=info.is_image_set or options.smooth == "none",
         real_time=real_time,
+        shares=shares,
     )
 
 
@@ -156,12 +188,15 @@ def run(
     on_first_pass: OnFrame | None = None,
     on_page: OnLine = _log.info,
     on_line: OnLine = _log.info,
+    team: Team | None = None,
+    watch: Watch | None = None,
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
     `on_page` is told where the page is, and its token, once it is served; `on_line`, from any thread, which
     link has sent its first message, and where a snapshot of the window lies. With `smooth='offline'` it is as
-    `run_offline` says, whose `on_first_pass` this is.
+    `run_offline` says, whose `on_first_pass` this is. In a thread of its own it is one of a `team`, and
+    others tell what its `watch` knows.
     """
     with source, ExitStack() as opened:
         _check_targets(outputs, source.info)
@@ -170,11 +205,15 @@ def run(
             _check_repeatable(outputs, source, real_time=real_time)
         profile = camera_for(options, source.info)
         newest = real_time or source.info.live
-        tracker = make_tracker(options, source.info, profile, real_time=newest)
+        make = partial(make_tracker, options, source.info, profile, real_time=newest)
+        tracker = make() if team is None else team.tracker(lambda first: make(shares=first))
         context = _context(source.info, profile, tracker, options)
         _log_choices(source, tracker, profile, options)
         has_sound = source.info.kind == "file" and options.part.is_whole
-        watch = Watch()
+        if watch is None:
+            watch = Watch()
+            if newest:
+                opened.enter_context(telling([watch]))
         page = partial(_web_sink, context=context, source=source, watch=watch, on_page=on_page)
         sound_from = source.info.name if has_sound else None
         links = [partial(open_link, address, tell=on_line) for address in outputs.links]
@@ -197,6 +236,7 @@ def run(
             keep_interrupted=keep_interrupted,
             on_frame=on_frame,
             watch=watch,
+            at_stop=None if team is None else team.at_stop,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from horizon_rt.errors import OptionsError
 from horizon_rt.frame import Frame
@@ -20,7 +21,7 @@ from horizon_rt.web.newest import Newest
 __all__ = ["TOKEN", "WebSink", "parse_place"]
 
 TOKEN = "HORIZON_RT_WEB_TOKEN"
-"""The environment variable that holds the token; without one each run makes its own."""
+"""The environment variable that holds the token; without one each process makes its own."""
 _PORT = 8700
 _MOST_CONNECTIONS = 100
 
@@ -33,6 +34,12 @@ def parse_place(text: str) -> tuple[str, int]:
     if port and not (port.isascii() and port.isdecimal() and int(port) <= 65535):
         raise OptionsError(f"--web takes HOST:PORT, such as 127.0.0.1:8700, got {text!r}")
     return host.strip("[]") or LOOPBACK[0], int(port) if port else _PORT
+
+
+@cache
+def _token() -> str:
+    """One for all pages of a process, as browsers keep one cookie for all ports of a host."""
+    return secrets.token_urlsafe(12)
 
 
 class WebSink(Sink):
@@ -56,7 +63,7 @@ class WebSink(Sink):
     ) -> None:
         host, port = parse_place(place)
         self._server = Server(host, port, option="--web")
-        self.token = None if host in LOOPBACK else os.environ.get(TOKEN) or secrets.token_urlsafe(12)
+        self.token = None if host in LOOPBACK else os.environ.get(TOKEN) or _token()
         self.url = self._server.url
         self._newest = Newest(overlay)
         live = Live(self._newest, name=context.source, health=health, hanging=hanging, links=links)
