@@ -20,14 +20,16 @@ from horizon_rt.bench.machine import describe
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.options import BackendChoice, Engine, RunOptions
-from horizon_rt.pipeline.run import Outputs, run
+from horizon_rt.pipeline.outputs import Outputs
+from horizon_rt.pipeline.run import run
 from horizon_rt.sources import open_source
 
 POINTS = 20
 STREAM = """
 import sys, time
 from horizon_rt.options import Engine, RunOptions
-from horizon_rt.pipeline.run import Outputs, run
+from horizon_rt.pipeline.outputs import Outputs
+from horizon_rt.pipeline.run import run
 from horizon_rt.sources import open_source
 source = open_source(sys.argv[1], threads=1)
 print("ready", flush=True)

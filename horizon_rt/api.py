@@ -47,7 +47,8 @@ def track(
     the fields of `RunOptions`, `Lens`, `Engine` and `Part`, such as `smooth="offline"`, `hfov_deg=95`,
     `model="small"`. Raises HorizonError; Ctrl-C ends the run cleanly.
     """
-    from horizon_rt.pipeline.run import Outputs, check_taken, default_outputs, run
+    from horizon_rt.pipeline.outputs import Outputs, check_taken, default_outputs
+    from horizon_rt.pipeline.run import run
     from horizon_rt.sources import open_source
     from horizon_rt.sources.names import output_name
 

@@ -61,7 +61,8 @@ class HorizonTracker:
     as it does where nothing is filtered (`tracking.KeyFrames`). `careful` looks take three times as long on a
     CPU and find more in places never seen; None for frames that stand alone. In `real_time` no answer waits
     for a net on the CPU: it looks at a key frame in a thread of its own, and what it saw there is taken in,
-    with all that came since, as soon as it is known.
+    with all that came since, as soon as it is known. Such looks take turns with those of the tracker that it
+    `shares` its net and their thread with, which has the same engine.
 
     Raises CameraModelError for an impossible `hfov`, WeightsError for weights that do not match their
     manifest, DeviceError where there is no CUDA device or no such backend, ValueError for an unknown option
@@ -80,6 +81,7 @@ class HorizonTracker:
         careful: bool | None = None,
         real_time: bool = False,
         segmenter: Segmenter | None = None,
+        shares: HorizonTracker | None = None,
         engine: Engine | None = None,
         **choices: Unpack[EngineFields],
     ) -> None:
@@ -102,14 +104,17 @@ class HorizonTracker:
         self._camera, self._mount = camera, mount
         self._sigma: SigmaCalibration = card.sigma
         self._smooth = smooth
-        self._segmenter = segmenter or make_segmenter(card, engine)
+        looks = None if shares is None or not real_time or smooth != "causal" else shares._looks
+        if shares is not None and looks is not None:
+            segmenter = shares._segmenter.sibling()
+        self._segmenter: Segmenter = segmenter or make_segmenter(card, engine)
         self._fitter: HorizonFitter | None = None
         self._refiner: HorizonRefiner | None = None
         self._follower: HorizonRefiner | None = None
         self._refine = refine
         self._follows_edges = key_frames and smooth == "causal"
         beside = real_time and smooth == "causal" and (segmenter is not None or not self.on_gpu)
-        self._looks = ThreadPoolExecutor(1, "look") if beside else None
+        self._looks: ThreadPoolExecutor | None = looks or (ThreadPoolExecutor(1, "look") if beside else None)
         self._beside: _Beside | None = None
         self._careful = smooth == "none" if careful is None else careful
         self._on_stage: OnStage = no_op

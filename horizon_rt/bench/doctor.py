@@ -12,7 +12,8 @@ from statistics import median
 from typing import Literal
 
 from horizon_rt._version import __version__
-from horizon_rt.system.host import find_cameras
+from horizon_rt.sources.v4l2 import camera_formats
+from horizon_rt.system.host import find_cameras, uses_v4l2
 from horizon_rt.system.messages import error_line
 
 __all__ = ["PARTS", "Finding", "examine", "examine_part"]
@@ -26,12 +27,14 @@ _ENCODERS = ("libx264", "libopenh264", "mpeg4")
 class Finding:
     """One part of the machine.
 
-    `state` 'missing' keeps the program from working; 'none' is something that it can do without.
+    `state` 'missing' keeps the program from working; 'none' is something that it can do without. `details`
+    are further lines.
     """
 
     part: str
     state: Literal["ok", "none", "missing"]
     text: str
+    details: tuple[str, ...] = ()
 
 
 def _program() -> Finding:
@@ -71,7 +74,17 @@ def _cameras() -> Finding:
     if not usable and not refused:
         return Finding("cameras", "none", "no camera found")
     hint = [f"no permission for {', '.join(refused)}; join the group video"] if refused else []
-    return Finding("cameras", "ok" if usable else "none", "; ".join([*usable, *hint]))
+    details = [line for camera in usable for line in _formats(camera)] if uses_v4l2() else []
+    return Finding("cameras", "ok" if usable else "none", "; ".join([*usable, *hint]), tuple(details))
+
+
+def _formats(camera: str) -> list[str]:
+    """A line for each pixel format of a camera; of a device that gives other things than pictures none."""
+    path = camera.partition(" ")[0]
+    try:
+        return [f"{path} {found}" for found in camera_formats(path)]
+    except OSError as error:
+        return [f"{path} cannot be asked for its formats: {error.strerror}"]
 
 
 def _display() -> Finding:

@@ -142,6 +142,8 @@ def _printed(ctx: typer.Context, names: Mapping[str, Named | None]) -> Iterator[
         value = _located(ctx.params[parameter.name], names.get(parameter.name))
         source = ctx.get_parameter_source(parameter.name)
         from_file = written.get(parameter.name) if source and source.name == "DEFAULT_MAP" else None
+        if parameter.nargs != 1 and len(value) == 1:
+            (value,), from_file = value, from_file[0] if isinstance(from_file, list) else from_file
         yield f"# {parameter.help}"
         if value is None or value == []:
             yield f"# {key} ="

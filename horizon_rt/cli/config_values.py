@@ -10,6 +10,7 @@ from typing import Any
 
 from horizon_rt.errors import OptionsError
 from horizon_rt.options import Named
+from horizon_rt.system.address import split_name
 
 __all__ = ["placed", "relative_to", "take_value"]
 
@@ -23,7 +24,7 @@ def take_value(key: str, value: Any, parameter: Any, folder: Path, named: Named 
         if not isinstance(value, bool):
             raise OptionsError(f"{key} is true or false")
         return value
-    if not parameter.multiple:
+    if not parameter.multiple and parameter.nargs == 1:
         return _word(key, value, folder, named)
     return [_word(key, one, folder, named) for one in (value if isinstance(value, list) else [value])]
 
@@ -67,7 +68,13 @@ def _file_text(key: str, folder: Path, name: str) -> str:
 
 
 def relative_to(text: str, folder: Path, named: Named | None) -> str:
-    """A path of a file in the folder of that file; what may be a name is one where nothing is there."""
+    """A path of a file in the folder of that file; what may be a name is one where nothing is there, unless
+    it is the file of {name}. Of NAME=SOURCE the source is meant.
+    """
+    if named == "source":
+        name, source = split_name(text)
+        if name:
+            return f"{name}={relative_to(source, folder, named)}"
     is_other = {"file": text == "-", "name": False, "source": _NO_PATH.fullmatch(text) is not None}
     if named is None or is_other[named]:
         return text
@@ -75,7 +82,8 @@ def relative_to(text: str, folder: Path, named: Named | None) -> str:
     place, colon, _ = text.rpartition(":")
     known = path if named != "name" or not colon else folder / place
     try:
-        return str(path) if named != "name" or known.exists() else text
+        is_file = named != "name" or known.exists() or ("{" in text and path.suffix != "")
+        return str(path) if is_file else text
     except (OSError, ValueError):
         return text
 

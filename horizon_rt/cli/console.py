@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from horizon_rt.camera import Camera
     from horizon_rt.options import RunOptions
-    from horizon_rt.pipeline.run import Outputs
+    from horizon_rt.pipeline.outputs import Outputs
     from horizon_rt.pipeline.stages import RunSummary
 
 __all__ = [
@@ -80,13 +80,16 @@ class Sanitised:
             yield segment if segment.control else segment._replace(text="\n".join(parts))
 
 
-def print_summary(summary: RunSummary, outputs: list[Path], console: Console) -> None:
-    """A line of what was found, and one for each output."""
+def print_summary(summary: RunSummary, outputs: list[Path], console: Console, *, name: str = "") -> None:
+    """A line of what was found, of the camera of this name, and one for each output."""
+    name = f"{name}: " if name else ""
     how = "interrupted after " if summary.interrupted else ""
     frames = f"{summary.frames} frame{'' if summary.frames == 1 else 's'}"
     dropped = f", {summary.dropped} dropped" if summary.dropped else ""
     speed = f"{summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped})"
-    print_line(console, f"{how}{frames} in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon")
+    print_line(
+        console, f"{name}{how}{frames} in {speed}, {100 * summary.share_with_horizon:.1f} % with a horizon"
+    )
     for path in outputs if summary.frames else []:
         if path.exists():  # an interrupted offline run leaves no overlay
             print_line(console, f"written: {path}")

@@ -19,6 +19,8 @@ def doctor() -> None:
     table = Table("part", "state", "found", title="horizon-rt doctor")
     for finding in findings:
         table.add_row(finding.part, finding.state, Text(finding.text))
+        for line in finding.details:
+            table.add_row("", "", Text(line))
     print_table(table)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(1)

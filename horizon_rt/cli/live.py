@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,28 +21,36 @@ from horizon_rt.cli.console import (
     print_summary,
     print_warning,
 )
-from horizon_rt.cli.options import PART, parse_size, takes
+from horizon_rt.cli.options import PART, parse_exposure, parse_size, takes
 from horizon_rt.cli.progress import status_line
+from horizon_rt.cli.several import show_several
 from horizon_rt.cli.style import make_console
+from horizon_rt.errors import OptionsError
 from horizon_rt.options import LiveOptions
 from horizon_rt.recording.options import RecordOptions
+from horizon_rt.system.address import split_name
 from horizon_rt.system.files import free_name
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from horizon_rt.pipeline.run import Outputs
+    from horizon_rt.pipeline.outputs import Outputs
+    from horizon_rt.pipeline.several import Feed
 
 __all__ = ["live"]
+
+_LONG_ENOUGH_S = 5.0  # for a run to say whether it saw a horizon
 
 
 @configured
 @takes(options=LiveOptions, recording=RecordOptions, omit=PART)
 def live(
     source: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            help="Camera index, /dev/video0, rtsp://… or another address, file, synth:SCENE, or - for a pipe."
+            metavar="SOURCE...",
+            help="Camera index, /dev/video0, rtsp://… or another address, file, synth:SCENE, or - for a "
+            "pipe; several, each as SOURCE or NAME=SOURCE, share one net.",
         ),
         "source",
     ],
@@ -73,6 +82,19 @@ def live(
     window: Annotated[bool, typer.Option(help="Show a window where there is a display.")] = True,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Picture size to ask a camera for.")] = None,
     fps: Annotated[float | None, typer.Option(min=1, help="Frame rate to ask a camera for.")] = None,
+    pixel_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Pixel format to ask a camera for: mjpeg, yuyv422, …; see `doctor`."
+        ),
+    ] = None,
+    exposure: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|locked|MS",
+            help="Exposure of a camera: its own, kept as it is after two seconds, or a time in ms.",
+        ),
+    ] = None,
     *,
     options: LiveOptions,
     recording: RecordOptions,
@@ -81,58 +103,86 @@ def live(
 
     A slow machine drops frames rather than fall behind. A stream that breaks off is opened anew until it is
     back. Ctrl-C ends it too, with all files whole. A recording plays at its own speed; to get all of its
-    frames use `track`.
+    frames use `track`. {name} and {number} in an output or camera profile are those of the camera.
     """
     from horizon_rt.pipeline.inputs import VIDEO_SUFFIXES
-    from horizon_rt.pipeline.run import Outputs, open_in_background, run
+    from horizon_rt.pipeline.outputs import Outputs
+    from horizon_rt.pipeline.several import feeds_of
     from horizon_rt.sinks import display_available
     from horizon_rt.sources import open_source
 
     if recording.record is not None and Path(recording.record).suffix.lower() in VIDEO_SUFFIXES:
         raise typer.BadParameter("--record takes a folder; --overlay FILE writes one video")
-    requested = None if size is None else parse_size(size)
+    request: dict[str, Any] = {
+        "size": None if size is None else parse_size(size),
+        "frame_rate": fps,
+        "pixel_format": pixel_format,
+        "exposure": None if exposure is None else parse_exposure(exposure),
+    }
     console = make_console()
     hide_secrets(console)
+    outputs = Outputs(
+        telemetry=tuple(telemetry or ()),
+        overlay=overlay,
+        rerun=rerun,
+        window=window and len(source) == 1 and display_available(),
+        links=tuple(link or ()),
+        web=web,
+        recording=recording,
+    )
+    opener = partial(open_source, decoder=options.source_decoder, **request)
+    named = [("", text) if os.path.exists(text) else split_name(text) for text in source]
+    try:
+        feeds = feeds_of([(name, partial(opener, text)) for name, text in named], options, outputs)
+    except OptionsError as error:
+        raise typer.BadParameter(str(error)) from None
+    if not overwrite:
+        feeds = [replace(feed, outputs=_beside(feed.outputs, console)) for feed in feeds]
     with suppress(KeyboardInterrupt):  # the usual end, even before the first picture
-        opened = open_in_background(
-            lambda: open_source(source, size=requested, frame_rate=fps, decoder=options.source_decoder)
+        if len(feeds) > 1:
+            _tell_of_window(console, feeds[0].outputs, "several cameras" if window else "")
+            print_first_use(console)
+            show_several(feeds, console)
+        else:
+            _show(feeds[0], console, window=window, asks=any(value is not None for value in request.values()))
+
+
+def _tell_of_window(console: Console, outputs: Outputs, reason: str) -> None:
+    """Say for which reason there is no window, where one was wanted."""
+    if reason:
+        hint = "" if outputs.places else "; add --telemetry FILE or --record FOLDER to keep something"
+        print_warning(console, f"{reason}: going on without a window{hint}")
+
+
+def _show(feed: Feed, console: Console, *, window: bool, asks: bool) -> None:
+    """Track one camera, in a `window` where it can have one; it `asks` for what cameras alone can give."""
+    from horizon_rt.pipeline.run import open_in_background, run
+
+    opened = open_in_background(feed.open)
+    _tell_of_window(console, feed.outputs, "no display" if window and not feed.outputs.window else "")
+    if asks and opened.info.kind != "device":
+        print_warning(
+            console, "--size, --fps, --pixel-format and --exposure are for cameras; this source has its own"
         )
-        if window and not display_available():
-            idle = not (telemetry or overlay or recording.record or rerun or link or web)
-            hint = "; add --telemetry FILE or --record FOLDER to keep something" if idle else ""
-            print_warning(console, f"no display: going on without a window{hint}")
-            window = False
-        if (size or fps) and opened.info.kind != "device":
-            print_warning(console, "--size and --fps are for cameras; this source has its own")
-        outputs = Outputs(
-            telemetry=tuple(telemetry or ()),
-            overlay=overlay,
-            rerun=rerun,
-            window=window,
-            links=tuple(link or ()),
-            web=web,
-            recording=recording,
+    print_first_use(console)
+    print_lens(feed.options, feed.outputs, console, always=bool(feed.outputs.links or feed.outputs.web))
+    with status_line(console, opened, quiet=feed.outputs.window) as on_frame:
+        summary = run(
+            opened,
+            feed.options,
+            feed.outputs,
+            real_time=True,
+            on_frame=on_frame,
+            on_page=partial(print_warning, console),
+            on_line=partial(print_line, console),
         )
-        if not overwrite:
-            outputs = _beside(outputs, console)
-        print_first_use(console)
-        with status_line(console, opened, quiet=window) as on_frame:
-            summary = run(
-                opened,
-                options,
-                outputs,
-                real_time=True,
-                on_frame=on_frame,
-                on_page=partial(print_warning, console),
-                on_line=partial(print_line, console),
-            )
-        print_summary(summary, outputs.paths, console)
-        print_lens(options, outputs, console)
-        if opened.info.kind == "stdin" and summary.dropped > summary.frames:
-            print_warning(
-                console, "the pipe brought more than was shown: `track -` takes every frame of a recording"
-            )
-        print_advice(summary, options, console)
+    print_summary(summary, feed.outputs.paths, console)
+    if opened.info.kind == "stdin" and summary.dropped > summary.frames:
+        print_warning(
+            console, "the pipe brought more than was shown: `track -` takes every frame of a recording"
+        )
+    if summary.seconds > _LONG_ENOUGH_S:
+        print_advice(summary, feed.options, console)
 
 
 def _beside(outputs: Outputs, console: Console) -> Outputs:

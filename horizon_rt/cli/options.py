@@ -7,14 +7,26 @@ from collections.abc import Callable, Collection
 from dataclasses import fields
 from functools import wraps
 from inspect import Parameter
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
 
 from horizon_rt.errors import OptionsError
 from horizon_rt.options import Help, Part, from_flat, help_of, option_fields
 
-__all__ = ["PART", "Command", "net_input_size", "option_of", "parse_size", "repeatable", "takes"]
+if TYPE_CHECKING:
+    from horizon_rt.sources.v4l2 import Exposure
+
+__all__ = [
+    "PART",
+    "Command",
+    "net_input_size",
+    "option_of",
+    "parse_exposure",
+    "parse_size",
+    "repeatable",
+    "takes",
+]
 
 Command = Callable[..., None]
 PART = tuple(item.name for item in fields(Part))
@@ -123,6 +135,20 @@ def parse_size(text: str) -> tuple[int, int]:
     if width < 1 or height < 1:
         raise typer.BadParameter(f"--size is WIDTHxHEIGHT, such as 1280x720, got '{text}'")
     return width, height
+
+
+def parse_exposure(text: str) -> Exposure:
+    """What --exposure says; a usage error for anything else."""
+    named: dict[str, Exposure] = {"auto": "auto", "locked": "locked"}
+    if text in named:
+        return named[text]
+    try:
+        time_ms = float(text)
+    except ValueError:
+        time_ms = 0.0
+    if not 0.1 <= time_ms <= 10_000:
+        raise typer.BadParameter(f"--exposure is auto, locked or a time of 0.1 to 10000 ms, got {text!r}")
+    return time_ms
 
 
 def net_input_size(text: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from horizon_rt.pipeline.run import Outputs
+    from horizon_rt.pipeline.outputs import Outputs
     from horizon_rt.sources import Source, SourceInfo
 
 from horizon_rt.cli.console import (
@@ -57,7 +57,8 @@ def track(
     options: RunOptions,
 ) -> None:
     """Track the horizon through a recording; write its telemetry and a video with the horizon drawn in."""
-    from horizon_rt.pipeline.run import Outputs, open_in_background, run
+    from horizon_rt.pipeline.outputs import Outputs
+    from horizon_rt.pipeline.run import open_in_background, run
 
     console = make_console()
     hide_secrets(console)
@@ -101,7 +102,7 @@ def _open(sources: list[str], options: RunOptions) -> Source:
 
 def _outputs(out: Path | None, asked: Outputs, info: SourceInfo) -> Outputs:
     """What is asked for, and what goes into --out, or into a folder of its own if nothing is asked for."""
-    from horizon_rt.pipeline.run import Outputs, check_taken, default_outputs, free_folder
+    from horizon_rt.pipeline.outputs import Outputs, check_taken, default_outputs, free_folder
     from horizon_rt.sources.names import output_name
 
     if out is None and (asked.paths or asked.telemetry):

@@ -12,7 +12,8 @@ from horizon_rt.frame import Frame
 from horizon_rt.geometry import wrap_degrees
 from horizon_rt.horizon import Horizon
 from horizon_rt.options import DEFAULT_HFOV_DEG, Lens, RunOptions
-from horizon_rt.pipeline.run import default_outputs, run
+from horizon_rt.pipeline.outputs import default_outputs
+from horizon_rt.pipeline.run import run
 from horizon_rt.pipeline.stages import OnFrame, RunSummary
 from horizon_rt.reports.table import Table
 from horizon_rt.sources.synthetic import open_synthetic

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from horizon_rt.errors import OutputError, SourceNotFound
 from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES, is_still
-from horizon_rt.pipeline.run import Outputs, default_outputs
+from horizon_rt.pipeline.outputs import Outputs, default_outputs
 
 __all__ = ["VIDEO_SUFFIXES", "BatchItem", "find_inputs"]
 

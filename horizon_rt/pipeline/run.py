@@ -2,97 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import os
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import astuple, dataclass, field, replace
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import astuple, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import load_profile
-from horizon_rt.errors import OutputError, SourceError
+from horizon_rt.errors import SourceError
 from horizon_rt.geometry import Mount
-from horizon_rt.links import LinkSink, open_link
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
+from horizon_rt.pipeline.opening import OnLine, OnRecorder, Telling, open_sinks
+from horizon_rt.pipeline.outputs import Outputs, check_targets
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
+from horizon_rt.pipeline.team import Team
 from horizon_rt.pipeline.two_pass import run_offline
-from horizon_rt.pipeline.watch import Watch
-from horizon_rt.recording.options import RecordOptions
-from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
-from horizon_rt.sinks.records import header_matches, read_header
+from horizon_rt.pipeline.watch import Watch, telling
+from horizon_rt.sinks import SinkContext
 from horizon_rt.sources import Source, SourceInfo
-from horizon_rt.system.extras import require
 from horizon_rt.tracker import HorizonTracker
 
-if TYPE_CHECKING:
-    from horizon_rt.recording.recorder import Recorder
-
-__all__ = [
-    "Outputs",
-    "camera_for",
-    "check_taken",
-    "default_outputs",
-    "expected_frames",
-    "free_folder",
-    "make_tracker",
-    "open_in_background",
-    "run",
-]
+__all__ = ["camera_for", "expected_frames", "make_tracker", "open_in_background", "run"]
 
 _log = logging.getLogger(__name__)
-AnySink = TypeVar("AnySink", bound=Sink)
-OnLine = Callable[[str], object]
-OnRecorder = Callable[["Recorder"], object]
-MakePage = Callable[[str, Sequence[LinkSink], "Recorder | None"], Sink]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outputs:
-    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a Rerun
-    recording, a window; the addresses of links; where its page is served; and a recording in segments.
-    """
-
-    telemetry: tuple[str, ...] = ()
-    overlay: Path | None = None
-    rerun: Path | None = None
-    window: bool = False
-    links: tuple[str, ...] = ()
-    web: str | None = None
-    recording: RecordOptions = field(default_factory=RecordOptions)
-
-    @property
-    def shows_pictures(self) -> bool:
-        """Whether anything but telemetry is asked for."""
-        places = self.overlay, self.rerun, self.web, self.recording.record
-        return self.window or any(place is not None for place in places)
-
-    @property
-    def paths(self) -> list[Path]:
-        """The files and folders that will exist after a whole run."""
-        files = [Path(target) for target in self.telemetry if target != "-"]
-        recorded = None if self.recording.record is None else Path(self.recording.record)
-        return [*files, *(path for path in (self.overlay, self.rerun, recorded) if path is not None)]
-
-
-def default_outputs(folder: Path, name: str, *, is_image_set: bool) -> Outputs:
-    """Telemetry and overlay in a folder, as `--out` and `batch` write them."""
-    overlay = folder / (f"{name}.overlay" if is_image_set else f"{name}.overlay.mp4")
-    return Outputs(telemetry=(str(folder / f"{name}.jsonl"),), overlay=overlay)
-
-
-def free_folder(name: str) -> Path:
-    """A folder in the current directory for results that nobody gave a place: new, or empty."""
-    for number in itertools.count(1):
-        folder = Path(f"{name}-horizon" if number == 1 else f"{name}-horizon-{number}")
-        if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
-            return folder
-    raise AssertionError("there is always another number")
 
 
 def expected_frames(info: SourceInfo) -> int | None:
@@ -121,8 +56,11 @@ def make_tracker(
     profile: CameraProfile | None = None,
     *,
     real_time: bool = False,
+    shares: HorizonTracker | None = None,
 ) -> HorizonTracker:
-    """A tracker for this source and its lens; pictures that stand alone are not filtered."""
+    """A tracker for this source and its lens; pictures that stand alone are not filtered. In real time it
+    shares the net of another one.
+    """
     profile = profile or camera_for(options, info)
     return HorizonTracker(
         profile.model,
@@ -132,6 +70,7 @@ def make_tracker(
         key_frames=options.key_frames,
         careful=info.is_image_set or options.smooth == "none",
         real_time=real_time,
+        shares=shares,
     )
 
 
@@ -165,35 +104,32 @@ def run(
     on_page: OnLine = _log.info,
     on_line: OnLine = _log.info,
     on_recorder: OnRecorder = lambda _: None,
+    team: Team | None = None,
+    watch: Watch | None = None,
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
-    `on_page` is told where the page is, and its token, once it is served; `on_line`, from any thread, which
-    link has sent its first message, and where a snapshot of the window lies; `on_recorder` gets the recorder,
-    to start and stop it. With `smooth='offline'` it is as `run_offline` says, whose `on_first_pass` this is.
+    `on_page`, `on_line` and `on_recorder` are those of `Telling`. With `smooth='offline'` it is as
+    `run_offline` says, whose `on_first_pass` this is. In a thread of its own it is one of a `team`, and
+    others tell what its `watch` knows.
     """
     with source, ExitStack() as opened:
-        _check_targets(outputs, source.info)
+        check_targets(outputs, source.info)
         offline = options.smooth == "offline" and not source.info.is_image_set
         if offline:
             _check_repeatable(outputs, source, real_time=real_time)
         profile = camera_for(options, source.info)
         newest = real_time or source.info.live
-        tracker = make_tracker(options, source.info, profile, real_time=newest)
+        make = partial(make_tracker, options, source.info, profile, real_time=newest)
+        tracker = make() if team is None else team.tracker(lambda first: make(shares=first))
         context = replace(_context(source.info, profile, tracker, options), live=newest)
         _log_choices(source, tracker, profile, options)
-        has_sound = source.info.kind == "file" and options.part.is_whole
-        watch = Watch()
-        page = partial(_web_sink, context=context, source=source, watch=watch, on_page=on_page)
-        sound_from = source.info.name if has_sound else None
-        links = [partial(open_link, address, tell=on_line) for address in outputs.links]
-
-        def window(recorder: Recorder | None) -> Sink:
-            return WindowSink(context, tell=on_line, recorder=recorder)
-
-        sinks = _open_sinks(
-            outputs, context, opened, links, window, page, on_recorder=on_recorder, sound_from=sound_from
-        )
+        if watch is None:
+            watch = Watch()
+            if newest:
+                opened.enter_context(telling([watch]))
+        told = Telling(page=on_page, line=on_line, recorder=on_recorder)
+        sinks = open_sinks(outputs, context, source, watch, told, opened)
         if offline:
             return run_offline(
                 source,
@@ -211,6 +147,7 @@ def run(
             keep_interrupted=keep_interrupted,
             on_frame=on_frame,
             watch=watch,
+            at_stop=None if team is None else team.at_stop,
         )
 
 
@@ -248,6 +185,7 @@ def _context(
         camera=profile.model,
         frame_rate=info.frame_rate,
         starts_s=options.part.from_s,
+        is_whole=options.part.is_whole,
         model=tracker.model,
         backend=tracker.backend,
         options=options.header_fields,
@@ -257,114 +195,3 @@ def _context(
         pictures=info.pictures,
         mount=profile.mount,
     )
-
-
-def check_taken(outputs: Outputs, info: SourceInfo) -> None:
-    """Raises OutputError where telemetry of another source bears the name of one of these."""
-    for path in outputs.paths:
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            head = read_header(path)
-            if not header_matches(head, info.name):
-                raise OutputError(f"{path} holds the results of {head['source']}; give another folder")
-
-
-def _check_targets(outputs: Outputs, info: SourceInfo) -> None:
-    """Outputs replace what bears their name, which must be neither the source nor one another."""
-    targets = outputs.paths
-    if outputs.telemetry.count("-") > 1:
-        raise OutputError("standard output is wanted for two outputs; give - once")
-    for i, target in enumerate(targets):
-        if info.kind in ("file", "images") and _same(target, Path(info.name)):
-            raise OutputError(f"{target} is the source, which would be lost; give the output another name")
-        if any(_same(target, other) for other in targets[:i] if not target.is_char_device()):
-            raise OutputError(f"{target} is wanted for two outputs; give each its own name")
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except (OSError, ValueError):
-        return os.path.abspath(one) == os.path.abspath(other)
-
-
-def _open_sinks(
-    outputs: Outputs,
-    context: SinkContext,
-    opened: ExitStack,
-    make_links: Sequence[Callable[[], LinkSink]],
-    make_window: Callable[[Recorder | None], Sink],
-    page: MakePage,
-    *,
-    on_recorder: OnRecorder,
-    sound_from: str | None,
-) -> list[Sink]:
-    """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
-
-    `opened` aborts them when it ends, which has no effect on those that are closed by then.
-    """
-
-    def kept(sink: AnySink) -> AnySink:
-        opened.callback(sink.abort)
-        return sink
-
-    links = [kept(make_link()) for make_link in make_links]
-    overlay, pictures = Overlay(context.camera), list[Sink]()
-    if outputs.overlay is not None:
-        pictures.append(kept(_overlay_sink(outputs.overlay, context, overlay, sound_from)))
-    if outputs.rerun is not None:
-        pictures.append(kept(_rerun_sink(outputs.rerun, context)))
-    recorder = None
-    if outputs.recording.record is not None:
-        # Not before OpenCV, whose windows hang where PyAV has loaded another libxcb first.
-        from horizon_rt.recording.recorder import Recorder
-
-        recorder = kept(Recorder(outputs.recording, context))
-        pictures.append(recorder)
-        on_recorder(recorder)
-    if outputs.window:
-        pictures.append(kept(make_window(recorder)))
-    if outputs.web is not None:
-        pictures.append(kept(page(outputs.web, links, recorder)))
-    telemetry = [kept(open_telemetry(target, context)) for target in outputs.telemetry]
-    return [*telemetry, *links, *pictures]
-
-
-def _web_sink(
-    place: str,
-    links: Sequence[LinkSink],
-    recorder: Recorder | None,
-    *,
-    context: SinkContext,
-    source: Source,
-    watch: Watch,
-    on_page: OnLine,
-) -> Sink:
-    """The page draws in threads of its own, so that it has an overlay of its own."""
-    require("web", "--web")
-    from horizon_rt.web.sink import WebSink
-
-    sink = WebSink(
-        place,
-        context,
-        Overlay(context.camera),
-        health=lambda: source.health,
-        hanging=lambda: sorted(watch.hanging),
-        links=links,
-        recorder=recorder,
-    )
-    token = "" if sink.token is None else f", its token is {sink.token}"
-    on_page(f"the page is at {sink.url}{token}")
-    return sink
-
-
-def _rerun_sink(target: Path, context: SinkContext) -> Sink:
-    require("rerun", "--rerun")
-    from horizon_rt.sinks.rerun import RerunSink
-
-    return RerunSink(target, context)
-
-
-def _overlay_sink(target: Path, context: SinkContext, overlay: Overlay, sound_from: str | None) -> Sink:
-    if context.is_image_set:
-        return ImageSink(target, context, overlay)
-    return VideoSink(target, context, overlay, audio_from=sound_from)

@@ -154,8 +154,10 @@ def run_pipeline(
     keep_interrupted: bool = True,
     on_frame: OnFrame | None = None,
     watch: Watch | None = None,
+    at_stop: Callable[[Callable[[], None]], object] | None = None,
 ) -> RunSummary:
-    """Track a whole source into sinks; closes both. Call it from the main thread.
+    """Track a whole source into sinks; closes both. Call it from the main thread, or have `at_stop` called
+    with what a signal is to call there.
 
     Returns after the source ended, a sink wanted to stop, or Ctrl-C, SIGTERM or SIGHUP (`interrupted`),
     which take effect between two frames. The sinks are then whole, but for an interrupted run that wrote no
@@ -163,7 +165,7 @@ def run_pipeline(
     sinks let go of their outputs under partial names. A second signal, later, raises KeyboardInterrupt.
 
     `real_time` treats a recording as a camera: each frame comes when it is due, and late ones are dropped. In
-    real time, and of a live source, `watch` tells of stages that hang.
+    real time, and of a live source, `watch` knows which stages hang.
     """
     summary, watch, newest = RunSummary(), watch or Watch(), real_time or source.info.live
     stages = _Stages(source, tracker, watch, newest=newest)
@@ -177,11 +179,10 @@ def run_pipeline(
         for sink in sinks:
             stack.callback(sink.abort)  # without effect on a sink that is closed
         stages.start()
-        if newest:
-            with watch.telling():
-                ended = _drain(watch.taking("sinks", stages.results), sinks, summary, on_frame, watch.passed)
-        else:
-            ended = _drain(stages.results, sinks, summary, on_frame)
+        if at_stop is not None:
+            at_stop(stop)
+        results = watch.taking("sinks", stages.results) if newest else stages.results
+        ended = _drain(results, sinks, summary, on_frame, watch.passed)
         summary.interrupted = stages.results.cut_short
         if not summary.interrupted or (keep_interrupted and summary.frames):
             complete = ended and not summary.interrupted and not stages.dropped
@@ -197,7 +198,7 @@ def _drain(
     sinks: Sequence[Sink],
     summary: RunSummary,
     on_frame: OnFrame | None,
-    on_passed: Callable[[], object] = lambda: None,
+    on_passed: Callable[[], object],
 ) -> bool:
     """Write what comes; False where a sink wanted to stop before the end."""
     start = time.perf_counter()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 from horizon_rt.system.service import notify, watchdog_s
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "telling"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,18 +23,17 @@ _LOOK_S = 0.5
 
 
 class Watch:
-    """Knows since when each stage has been at one frame; for all threads.
+    """Knows since when each stage of a run has been at one frame; for all threads.
 
-    A stage that is at one frame for more than `limit_s` hangs; until a frame has passed all stages it may
-    take two minutes.
+    A stage that is at one frame for more than `limit_s` hangs; until a frame has passed all stages, and the
+    run `is_ready`, it may take two minutes. `name` is that of its camera, for the log.
     """
 
-    def __init__(self, limit_s: float = _LIMIT_S) -> None:
-        self._limit_s = limit_s
+    def __init__(self, name: str = "", limit_s: float = _LIMIT_S) -> None:
+        self.name, self.limit_s = name, limit_s
+        self.is_ready = False
         self._since_s: dict[Stage, float] = {}
         self._patience_s: Callable[[], float] = float
-        self._told: dict[Stage, float] = {}
-        self._is_ready = False
 
     def reading(self, frames: Iterable[T], patience_s: Callable[[], float]) -> Iterator[T]:
         """The frames of the reader, which is at work while the next one is awaited; `patience_s` says how
@@ -57,48 +56,59 @@ class Watch:
         """The items for a stage that is at work from one until it asks for the next."""
         for item in items:
             self._since_s[stage] = time.monotonic()
-            yield item
-            del item, self._since_s[stage]
+            try:
+                yield item
+            finally:
+                del item, self._since_s[stage]
 
     def passed(self) -> None:
         """A frame has passed all stages."""
-        if not self._is_ready:
-            self._is_ready = True
-            notify("READY=1")
+        self.is_ready = True
 
     @property
     def hanging(self) -> Mapping[Stage, float]:
         """The stages that hang now, and for how many seconds."""
-        now_s, limit_s = time.monotonic(), self._limit_s if self._is_ready else _FIRST_LIMIT_S
+        now_s, limit_s = time.monotonic(), self.limit_s if self.is_ready else _FIRST_LIMIT_S
         limits_s = {"reader": limit_s + self._patience_s()}
         taken_s = {stage: now_s - since_s for stage, since_s in list(self._since_s.items())}
         return {stage: s for stage, s in taken_s.items() if s > limits_s.get(stage, limit_s)}
 
-    @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Tell the log and the service manager how the stages fare, while the block runs."""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._look, args=(ended,), name="watchdog", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-            notify("STOPPING=1")
 
-    def _look(self, ended: threading.Event) -> None:
-        manager_s = watchdog_s()
-        pause_s = min(_LOOK_S, self._limit_s / 4, (manager_s or _LOOK_S) / 3)
-        while not ended.wait(pause_s):
-            hanging = self.hanging
-            self._log_changes(hanging)
-            if manager_s and not hanging:
-                notify("WATCHDOG=1")
+@contextmanager
+def telling(watches: Sequence[Watch]) -> Iterator[None]:
+    """Tell the log and the service manager how the stages of all these runs fare, while the block runs."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_look, args=(watches, ended), name="watchdog", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        notify("STOPPING=1")
 
-    def _log_changes(self, hanging: Mapping[Stage, float]) -> None:
-        for stage in sorted(hanging.keys() - self._told.keys()):
-            _log.warning("the %s has made no progress for %.0f s", stage, hanging[stage])
-        for stage in sorted(self._told.keys() - hanging.keys()):
-            _log.warning("the %s goes on", stage)
-        self._told = dict(hanging)
+
+def _look(watches: Sequence[Watch], ended: threading.Event) -> None:
+    manager_s, is_ready = watchdog_s(), False
+    pause_s = min(_LOOK_S, watches[0].limit_s / 4, (manager_s or _LOOK_S) / 3)
+    told: dict[str, float] = {}
+    while not ended.wait(pause_s):
+        hanging = {
+            f"{stage} of {watch.name}" if watch.name else stage: s
+            for watch in watches
+            for stage, s in watch.hanging.items()
+        }
+        _log_changes(told, hanging)
+        told = hanging
+        if not is_ready and any(watch.is_ready for watch in watches):
+            is_ready = True
+            notify("READY=1")
+        if manager_s and not hanging:
+            notify("WATCHDOG=1")
+
+
+def _log_changes(before: Mapping[str, float], now: Mapping[str, float]) -> None:
+    for stage in sorted(now.keys() - before.keys()):
+        _log.warning("the %s has made no progress for %.0f s", stage, now[stage])
+    for stage in sorted(before.keys() - now.keys()):
+        _log.warning("the %s goes on", stage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, TypeVar
 
 from horizon_rt.errors import OptionsError
@@ -58,6 +58,10 @@ class RecordOptions:
         for name, size in (("--keep", self.keep_bytes), ("--segment-size", self.segment_bytes)):
             if size is not None and size < 1:
                 raise OptionsError(f"{name} is more than nothing")
+
+    def at(self, place: Callable[[str], str]) -> RecordOptions:
+        """The same for another folder, which `place` makes of this one's name."""
+        return self if self.record is None else replace(self, record=place(self.record))
 
     @property
     def segment_s(self) -> float:

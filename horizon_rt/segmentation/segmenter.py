@@ -40,6 +40,11 @@ class Segmenter:
         self.on_stage: OnStage = no_op
         self.preprocess = Preprocessor(input_area_px)
         self._careful = Preprocessor(round(_CAREFUL * input_area_px))
+        self._input_area_px = input_area_px
+
+    def sibling(self) -> Segmenter:
+        """One for other pictures with the same net, for use in the same thread."""
+        return Segmenter(self.backend, input_area_px=self._input_area_px)
 
     def segment(self, frame: Frame, *, careful: bool = False) -> Segmentation:
         """Run the net on a frame, twice in a `careful` look at one that may show a horizon."""

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from functools import cache
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
@@ -19,7 +20,7 @@ from horizon_rt.serving.server import LOOPBACK
 __all__ = ["TOKEN", "Gate", "token_for"]
 
 TOKEN = "HORIZON_RT_WEB_TOKEN"
-"""The environment variable that holds the token; without one each run makes its own."""
+"""The environment variable that holds the token; without one each process makes its own."""
 _COOKIE = "horizon-rt"
 _LOGIN = "/login"
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>horizon-rt</title>
@@ -31,7 +32,13 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>horizon-r
 
 def token_for(host: str) -> str | None:
     """What has to be entered to see a page that is served at this address; None on this machine alone."""
-    return None if host in LOOPBACK else os.environ.get(TOKEN) or secrets.token_urlsafe(12)
+    return None if host in LOOPBACK else os.environ.get(TOKEN) or _token()
+
+
+@cache
+def _token() -> str:
+    """One for all pages of a process, as browsers keep one cookie for all ports of a host."""
+    return secrets.token_urlsafe(12)
 
 
 class Gate(Guard):

@@ -28,8 +28,8 @@ class SinkContext:
     `width` and `height` are those of the source in px; `frame_rate` is nominal, None where it is unknown and
     for pictures. `assumed` names what was guessed, such as 'hfov 70°'. `is_image_set` is true for folders of
     pictures, and `pictures` are their files. `backend` ran the net, `options` are those that were asked for.
-    The times of a video are those of the frames less `starts_s`. A `live` run cannot be done again. With a
-    `mount` the angles are the vehicle's.
+    The times of a video are those of the frames less `starts_s`; `is_whole` says that nothing of it is left
+    out. A `live` run cannot be done again. With a `mount` the angles are the vehicle's.
     """
 
     source: str
@@ -38,6 +38,7 @@ class SinkContext:
     camera: Camera
     frame_rate: float | None = None
     starts_s: float = 0.0
+    is_whole: bool = True
     model: str = ""
     version: str = ""
     assumed: tuple[str, ...] = ()

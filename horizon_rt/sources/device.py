@@ -17,11 +17,14 @@ from horizon_rt.frame import Frame
 from horizon_rt.imaging.opening import describe
 from horizon_rt.sources.base import Source, SourceInfo
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
+from horizon_rt.sources.v4l2 import Exposure, set_exposure
 from horizon_rt.system.host import make_nonblocking, uses_v4l2
 
-__all__ = ["OPEN_TIMEOUT_S", "open_device", "open_graph"]
+__all__ = ["OPEN_TIMEOUT_S", "SETTLE_S", "open_device", "open_graph"]
 
 OPEN_TIMEOUT_S = 10.0
+SETTLE_S = 2.0
+_EXPOSURE_STEP_MS = 0.1
 
 
 def open_device(
@@ -30,13 +33,15 @@ def open_device(
     size: tuple[int, int] | None = None,
     frame_rate: float | None = None,
     pixel_format: str | None = None,
+    exposure: Exposure | None = None,
     threads: int = 0,
 ) -> Source:
     """Open a camera by index or as /dev/videoN.
 
-    `size` (width, height) in px and `frame_rate` in Hz are requests: what the camera delivers instead is
-    told in `warnings`. `pixel_format` is the camera's own, such as 'mjpeg' or 'yuyv422'. Raises
-    SourceNotFound for a missing camera and SourceError for one that cannot be used.
+    `size` (width, height) in px, `frame_rate` in Hz, `pixel_format` (the camera's own, such as 'mjpeg' or
+    'yuyv422') and `exposure` are requests: what the camera delivers instead is told in `warnings`. An
+    exposure 'locked' is that of two seconds after the start, a number is a time in ms. Raises SourceNotFound
+    for a missing camera and SourceError for one that cannot be used.
     """
     request = {
         "video_size": f"{size[0]}x{size[1]}" if size else None,
@@ -48,8 +53,38 @@ def open_device(
         path = f"/dev/video{device}" if str(device).isdecimal() else str(device)
         _check_device(path, str(device))
         if "v4l2" in ",".join(av.formats_available):
-            return _open_v4l2(path, str(device), requested, threads)
-    return OpenCvCamera(device, size=size, frame_rate=frame_rate)
+            opened = _open_v4l2(path, str(device), requested, threads)
+            _expose(opened, path, exposure)
+            return opened
+    camera = OpenCvCamera(device, size=size, frame_rate=frame_rate)
+    if pixel_format or exposure is not None:
+        camera.warn(f"camera {device}: pixel format and exposure can be chosen on Linux alone")
+    return camera
+
+
+def _expose(source: Source, path: str, exposure: Exposure | None) -> None:
+    """Ask for an exposure; that to be locked is given time to become right."""
+    if exposure == "locked":
+        timer = threading.Timer(SETTLE_S, _set_exposure, (source, path, exposure))
+        timer.daemon = True
+        timer.start()
+    elif exposure is not None:
+        _set_exposure(source, path, exposure)
+
+
+def _set_exposure(source: Source, path: str, exposure: Exposure) -> None:
+    if source.closed:
+        return
+    name = f"camera {source.info.name}"
+    try:
+        taken_ms = set_exposure(path, exposure)
+    except OSError as error:
+        source.warn(f"{name}: its exposure cannot be set ({error.strerror})")
+        return
+    if isinstance(exposure, str) or taken_ms is None:
+        return
+    if abs(taken_ms - exposure) > _EXPOSURE_STEP_MS:
+        source.warn(f"{name}: asked for {exposure:g} ms of exposure, it takes {taken_ms:g}")
 
 
 def _check_device(path: str, name: str) -> None:
@@ -70,10 +105,11 @@ def _attempts(requested: dict[str, str]) -> list[dict[str, str]]:
     Over USB 2 large raw pictures come at a few frames a second only, so that a asked size or rate is
     first tried with the compressed format.
     """
-    attempts = [requested, {}]
-    if requested and "input_format" not in requested:
-        attempts.insert(0, requested | {"input_format": "mjpeg"})
-    return attempts if requested else [{}]
+    if not requested:
+        return [{}]
+    rest = {key: value for key, value in requested.items() if key != "input_format"}
+    first = [] if "input_format" in requested else [requested | {"input_format": "mjpeg"}]
+    return [*first, requested, *([rest] if rest and rest != requested else []), {}]
 
 
 def _open_v4l2(path: str, name: str, requested: dict[str, str], threads: int) -> ContainerSource:
@@ -86,7 +122,7 @@ def _open_v4l2(path: str, name: str, requested: dict[str, str], threads: int) ->
         make_nonblocking(path)  # so that close() is never held up
         options = ContainerOptions(name=name, kind="device", threads=threads, live=True)
         source = ContainerSource(container, options)
-        _tell_differences(source, requested)
+        _tell_differences(source, requested, _pixel_format(container))
         return source
     raise SourceError(f"camera {name} cannot be opened ({failure and describe(failure)}); is it in use?")
 
@@ -109,9 +145,19 @@ def _open_in_time(path: str, request: dict[str, str]) -> InputContainer | FFmpeg
     return results[0]
 
 
-def _tell_differences(source: ContainerSource, requested: dict[str, str]) -> None:
+def _pixel_format(container: InputContainer) -> str:
+    """What the pictures come as, by the name that FFmpeg's v4l2 takes for it."""
+    coded = container.streams.video[0].codec_context
+    return coded.name if coded.name != "rawvideo" else str(coded.pix_fmt)
+
+
+def _tell_differences(source: ContainerSource, requested: dict[str, str], pixel_format: str) -> None:
     info = source.info
-    got = {"video_size": f"{info.width}x{info.height}", "framerate": f"{info.frame_rate or 0:g}"}
+    got = {
+        "video_size": f"{info.width}x{info.height}",
+        "framerate": f"{info.frame_rate or 0:g}",
+        "input_format": pixel_format,
+    }
     for key, value in got.items():
         if requested.get(key, value) != value:
             source.warn(f"camera {info.name}: asked for {key} {requested[key]}, the camera gives {value}")

@@ -13,6 +13,7 @@ from horizon_rt.imaging.suffixes import is_still
 from horizon_rt.options import WHOLE, DecoderChoice, Part
 from horizon_rt.sources.base import Source
 from horizon_rt.sources.part import part_of
+from horizon_rt.sources.v4l2 import Exposure
 from horizon_rt.system.address import is_address
 
 __all__ = ["open_source"]
@@ -26,6 +27,7 @@ def open_source(
     size: tuple[int, int] | None = None,
     frame_rate: float | None = None,
     pixel_format: str | None = None,
+    exposure: Exposure | None = None,
     threads: int = 0,
     decoder: DecoderChoice = "cpu",
     part: Part = WHOLE,
@@ -35,8 +37,9 @@ def open_source(
     `spec` is a camera index or /dev/videoN, the address of a stream (rtsp, http, tcp, udp, rtp, rtmp), a
     video file, a folder, glob pattern or file of pictures, `-` for standard input, `lavfi:GRAPH` for an
     FFmpeg test graph in real time, or `synth:NAME` for a rendered scene. A Path is a file or folder whatever
-    its name, and so is the name of one that exists. `size` (width, height) in px, `frame_rate` in Hz and
-    `pixel_format` are requests to a camera and ignored elsewhere; `threads` is the number of decoder threads,
+    its name, and so is the name of one that exists. `size` (width, height) in px, `frame_rate` in Hz,
+    `pixel_format` and `exposure` ('auto', 'locked' or a time in ms) are requests to a camera and ignored
+    elsewhere; `threads` is the number of decoder threads,
     0 for one per core. `decoder` 'cuda' decodes video on a GPU and leaves it there, as does 'auto' where that
     is possible; where it is not, 'cuda' says why in `warnings`. Of a recording only the frames of `part` are
     read.
@@ -52,16 +55,17 @@ def open_source(
         from horizon_rt.sources.device import open_device
 
         source = open_device(
-            text, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads
-        )
+            text, size=size, frame_rate=frame_rate, pixel_format=pixel_format, exposure=exposure,
+            threads=threads,
+        )  # fmt: skip
     else:
         known = isinstance(spec, Path) or os.path.exists(text)
         source = (_open_path if known and text != "-" else _open_named)(text, threads, decoder, part)
     source = part_of(source, part)
     if text != "-":
         source.reopener = partial(
-            open_source, spec, size=size, frame_rate=frame_rate, pixel_format=pixel_format, threads=threads,
-            decoder=decoder if source.on_gpu else "cpu", part=part,
+            open_source, spec, size=size, frame_rate=frame_rate, pixel_format=pixel_format, exposure=exposure,
+            threads=threads, decoder=decoder if source.on_gpu else "cpu", part=part,
         )  # fmt: skip
     if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin", "network"):
         source.warn(f"{source.info.name}: decoded on the CPU: {_refusal()}")

@@ -9,11 +9,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 from horizon_rt.errors import OptionsError
 
-__all__ = ["hide_passwords", "is_address", "shown", "with_password", "without_secrets"]
+__all__ = ["hide_passwords", "is_address", "shown", "split_name", "with_password", "without_secrets"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _PASSWORD = re.compile(r"[^\s/'\"]+:[^\s'\"]*@")
 _PASSWORD_OPTIONS = ("password-file=", "password-env=")
+_NAMED = re.compile(r"([a-z0-9][a-z0-9_.-]*)=(.+)", re.IGNORECASE | re.DOTALL)
 _KNOWN = frozenset({"rtsp", "rtsps", "rtp", "udp", "tcp", "http", "https", "srt", "rtmp", "rtmps"})
 
 
@@ -21,6 +22,12 @@ def is_address(text: str) -> bool:
     """Whether this names a stream on the network."""
     found = _SCHEME.match(text)
     return found is not None and found[1].lower() in _KNOWN
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """The name, '' where there is none, and the rest of NAME=REST."""
+    found = _NAMED.fullmatch(text)
+    return (found[1], found[2]) if found else ("", text)
 
 
 def with_password(url: str) -> str:
@@ -65,8 +72,13 @@ def hide_passwords(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """What a user typed, as it may be told: an address of any kind as `shown`, all else as it is."""
-    return shown(text) if "://" in text else text
+    """What a user typed, as it may be told: an address of any kind, or NAME=ADDRESS, as `shown`, all else as
+    it is.
+    """
+    if "://" not in text:
+        return text
+    name, address = split_name(text)
+    return f"{name}={shown(address)}" if name else shown(text)
 
 
 def shown(url: str) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "OPEN_FILES_CAN_BE_RENAMED",
     "PIPES_CAN_BE_AWAITED",
     "STOP_SIGNALS",
+    "control_device",
     "find_cameras",
     "has_cuda_driver",
     "has_library",
@@ -116,7 +117,7 @@ def uses_v4l2() -> bool:
 
 
 def find_cameras() -> tuple[list[str], list[str]]:
-    """Cameras with their names, and those of /dev/video* that this user may not open."""
+    """Cameras, each with its name after a space, and those of /dev/video* that this user may not open."""
     if not uses_v4l2():
         return _listed_cameras(), []
     devices = sorted(Path("/dev").glob("video*"))
@@ -181,6 +182,10 @@ if sys.platform == "win32":
     # Windows locks bytes instead of files; those far behind the end are in nobody's way.
     _FAR = 1 << 62
 
+    def control_device(descriptor: int, request: int, data: bytearray) -> None:
+        """Raises OSError: Windows has no such requests."""
+        raise OSError("this system has no requests to devices")
+
     def lock_file(descriptor: int) -> None:
         """Lock an open file for this process; raises OSError where another one has it."""
         os.lseek(descriptor, _FAR, os.SEEK_SET)
@@ -196,6 +201,10 @@ else:
     import fcntl
     from multiprocessing.resource_tracker import ensure_running
     from signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask
+
+    def control_device(descriptor: int, request: int, data: bytearray) -> None:
+        """Have a driver answer a request in `data`, which it may change (ioctl); raises OSError."""
+        fcntl.ioctl(descriptor, request, data, True)
 
     def lock_file(descriptor: int) -> None:
         """Lock an open file or folder for this process; raises OSError where another one has it."""

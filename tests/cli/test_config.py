@@ -71,6 +71,8 @@ EVERY: dict[str, Any] = {
     "window": False,
     "size": "640x480",
     "fps": 25.0,
+    "pixel-format": "mjpeg",
+    "exposure": "locked",
     "smooth": "none",
     "camera-profile": "hfov90",
     "hfov": 95.5,
@@ -129,6 +131,8 @@ def test_paths_are_relative_to_the_file_and_names_stay_names(
         ({"camera-profile": "lens.toml", "model": "net:best"}, {"camera-profile": lens, "model": net}),
         ({"camera-profile": "hfov90", "model": "small"}, {"camera-profile": "hfov90", "model": "small"}),
         ({"model": "none:best"}, {"model": "none:best"}),
+        ({"source": ["bow=in.mp4", "aft=0", "2"]}, {"source": [f"bow={folder / 'in.mp4'}", "aft=0", "2"]}),
+        ({"camera-profile": "{name}.toml"}, {"camera-profile": folder / "{name}.toml"}),
         *(({"source": source}, {"source": source}) for source in other),
     ):  # fmt: skip
         write(site, **({"source": "0"} | values))

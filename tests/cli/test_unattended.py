@@ -26,9 +26,9 @@ GRAPH = "lavfi:testsrc2=size=48x32:rate=50"
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
 
 
-def block(kind: str) -> str:
-    [found] = re.findall(rf"^```{kind}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
-    return str(found)
+def block(kind: str, number: int = 0) -> str:
+    found = re.findall(rf"^```{kind}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    return str(found[number])
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
@@ -58,6 +58,19 @@ def test_the_command_of_the_unit_and_the_configuration_are_taken(
     printed = tomllib.loads(capsys.readouterr().out)
     assert printed["source"] == {"file": str(tmp_path / "camera-url.txt")}
     assert printed["camera-profile"] == str(tmp_path / "bow.toml")
+
+
+def test_the_configuration_of_several_cameras_is_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(block("toml", 1))
+    with pytest.raises(SystemExit) as caught:
+        main(["live", "--config", str(site), "--print-config"])
+    assert not caught.value.code
+    printed = tomllib.loads(capsys.readouterr().out)
+    assert printed["source"] == ["bow=0", "stern=/dev/video2"]
+    assert printed["camera-profile"] == str(tmp_path / "lenses/{name}.toml")
 
 
 @unix

@@ -22,7 +22,8 @@ from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.options import RunOptions
 from horizon_rt.pipeline.channel import DEPTH, Channel
-from horizon_rt.pipeline.run import Outputs, run
+from horizon_rt.pipeline.outputs import Outputs
+from horizon_rt.pipeline.run import run
 from horizon_rt.pipeline.stages import Analysis, RunSummary, run_pipeline
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import Source, SourceInfo, SourceKind, open_source

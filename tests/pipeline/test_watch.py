@@ -20,7 +20,7 @@ from support.sinks import horizon
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.pipeline.stages import Analysis, run_pipeline
-from horizon_rt.pipeline.watch import Watch
+from horizon_rt.pipeline.watch import Watch, telling
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import Health, Source, SourceInfo
 from horizon_rt.system.service import notify, watchdog_s
@@ -118,6 +118,16 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager
     manager.socket.close()
 
 
+def started(watch: Watch, source: Source, tracker: Analysis, sinks: list[Sink]) -> threading.Thread:
+    def work() -> None:
+        with telling([watch]):
+            run_pipeline(source, tracker, sinks, watch=watch)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
 def until(test: Callable[[], object], seconds: float = 20.0) -> bool:
     end = time.monotonic() + seconds
     while not test() and time.monotonic() < end:
@@ -129,11 +139,9 @@ def until(test: Callable[[], object], seconds: float = 20.0) -> bool:
 def test_a_stage_that_hangs_is_told_once_and_the_manager_hears_no_more(
     stage: str, manager: Manager, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gate, watch = Gate(stage), Watch(LIMIT_S)
+    gate, watch = Gate(stage), Watch("bow", LIMIT_S)
     sink = Shown(gate)
-    arguments = (Camera(gate), Tracker(gate), [sink])
-    thread = threading.Thread(target=run_pipeline, args=arguments, kwargs={"watch": watch})
-    thread.start()
+    thread = started(watch, Camera(gate), Tracker(gate), [sink])
     try:
         assert "READY=1" in manager.said(20, until="READY=1")
         assert gate.reached.wait(20)
@@ -151,16 +159,17 @@ def test_a_stage_that_hangs_is_told_once_and_the_manager_hears_no_more(
         thread.join(20)
     assert manager.said(20, until="STOPPING=1")[-1] == "STOPPING=1"
     told = [record.getMessage() for record in caplog.records if "watch" in record.name]
-    assert [text.partition(" has")[0] for text in told] == [f"the {stage}", f"the {stage} goes on"]
+    assert [text.partition(" has")[0] for text in told] == [
+        f"the {stage} of bow",
+        f"the {stage} of bow goes on",
+    ]
 
 
 def test_a_stream_that_says_itself_that_it_is_silent_does_not_hang(manager: Manager) -> None:
-    gate, watch = Gate("reader"), Watch(LIMIT_S)
+    gate, watch = Gate("reader"), Watch("bow", LIMIT_S)
     sink = Shown(Gate(""))
     source = Camera(gate, Health(state="reconnecting", age_s=9.0))
-    arguments = (source, Tracker(gate), [sink])
-    thread = threading.Thread(target=run_pipeline, args=arguments, kwargs={"watch": watch})
-    thread.start()
+    thread = started(watch, source, Tracker(gate), [sink])
     try:
         assert gate.reached.wait(20)
         time.sleep(LIMIT_S + source.patience_s + 0.5)

@@ -20,7 +20,8 @@ from support.recording import Read, read_segments, wait_for
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.options import LiveOptions
-from horizon_rt.pipeline.run import Outputs, run
+from horizon_rt.pipeline.outputs import Outputs
+from horizon_rt.pipeline.run import run
 from horizon_rt.recording.options import RecordOptions
 from horizon_rt.recording.recorder import Recorder
 from horizon_rt.sinks.records import read_records

@@ -24,7 +24,8 @@ from horizon_rt.bench.clips import write_clip as write_flight
 from horizon_rt.bench.measure import FirstFrames
 from horizon_rt.frame import DevicePlane, Plane, Sampling
 from horizon_rt.options import DecoderChoice, Engine, RunOptions
-from horizon_rt.pipeline.run import Outputs, run
+from horizon_rt.pipeline.outputs import Outputs
+from horizon_rt.pipeline.run import run
 from horizon_rt.sources import container, open_source
 from horizon_rt.sources import gpu as hardware
 from horizon_rt.sources.gpu import gpu_refusal

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from horizon_rt.errors import OptionsError
-from horizon_rt.system.address import shown, with_password
+from horizon_rt.system.address import shown, split_name, with_password, without_secrets
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1, max_size=20)
 
@@ -44,3 +44,24 @@ def test_the_file_of_a_password_may_hold_a_space_and_is_named_in_errors(tmp_path
     (tmp_path / "my word").write_bytes(b"\xff")
     with pytest.raises(OptionsError, match=r"my word cannot be read: it is no UTF-8 text$"):
         with_password(f"rtsp://me@camera/1?password-file={place}")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "rest"),
+    [
+        ("bow=0", "bow", "0"),
+        ("bow-1=rtsp://me:pw@cam/1?a=b", "bow-1", "rtsp://me:pw@cam/1?a=b"),
+        ("rtsp://cam/1?a=b", "", "rtsp://cam/1?a=b"),
+        ("lavfi:testsrc2=size=48x32", "", "lavfi:testsrc2=size=48x32"),
+        ("synth:sea?fps=9", "", "synth:sea?fps=9"),
+        ("./a=b.mp4", "", "./a=b.mp4"),
+        ("=0", "", "=0"),
+        ("bow=", "", "bow="),
+    ],
+)
+def test_a_name_before_a_source(text: str, name: str, rest: str) -> None:
+    assert split_name(text) == (name, rest)
+
+
+def test_an_address_with_a_name_shows_no_secret() -> None:
+    assert without_secrets("bow=rtsp://me:hunter2@cam:554/1?token=x") == "bow=rtsp://cam:554/1"

@@ -23,7 +23,8 @@ from horizon_rt.frame import Frame
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Change, Horizon
 from horizon_rt.options import RunOptions
-from horizon_rt.pipeline.run import default_outputs, run
+from horizon_rt.pipeline.outputs import default_outputs
+from horizon_rt.pipeline.run import run
 from horizon_rt.sources import open_source
 from horizon_rt.tracking import Track, TrackFilter, TrackSettings, smooth_horizons, smooth_tracks
 

@@ -1,0 +1,117 @@
+"""The sinks of a run, opened in the order of writing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from horizon_rt.links import LinkSink, open_link
+from horizon_rt.pipeline.outputs import Outputs
+from horizon_rt.pipeline.watch import Watch
+from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
+from horizon_rt.sources import Source
+from horizon_rt.system.extras import require
+
+if TYPE_CHECKING:
+    from horizon_rt.recording.recorder import Recorder
+
+__all__ = ["OnLine", "OnRecorder", "Telling", "open_sinks"]
+
+_log = logging.getLogger(__name__)
+AnySink = TypeVar("AnySink", bound=Sink)
+OnLine = Callable[[str], object]
+OnRecorder = Callable[["Recorder"], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """Who is told of what the sinks do: `page` where the page is, and its token, once it is served; `line`,
+    from any thread, which link has sent its first message, and where a snapshot of the window lies; and
+    `recorder` gets the recorder, to start and stop it.
+    """
+
+    page: OnLine = _log.info
+    line: OnLine = _log.info
+    recorder: OnRecorder = lambda _: None
+
+
+def open_sinks(
+    outputs: Outputs, context: SinkContext, source: Source, watch: Watch, telling: Telling, opened: ExitStack
+) -> list[Sink]:
+    """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
+
+    `opened` aborts them when it ends, which has no effect on those that are closed by then. Raises
+    HorizonError.
+    """
+
+    def kept(sink: AnySink) -> AnySink:
+        opened.callback(sink.abort)
+        return sink
+
+    links = [kept(open_link(address, tell=telling.line)) for address in outputs.links]
+    pictures, recorder = list[Sink](), None
+    if outputs.overlay is not None:
+        pictures.append(kept(_overlay_sink(outputs.overlay, context, source)))
+    if outputs.rerun is not None:
+        pictures.append(kept(_rerun_sink(outputs.rerun, context)))
+    if outputs.recording.record is not None:
+        # Not before OpenCV, whose windows hang where PyAV has loaded another libxcb first.
+        from horizon_rt.recording.recorder import Recorder
+
+        recorder = kept(Recorder(outputs.recording, context))
+        pictures.append(recorder)
+        telling.recorder(recorder)
+    if outputs.window:
+        pictures.append(kept(WindowSink(context, tell=telling.line, recorder=recorder)))
+    if outputs.web is not None:
+        page = _web_sink(outputs.web, context, source, watch, links, recorder, telling.page)
+        pictures.append(kept(page))
+    telemetry = [kept(open_telemetry(target, context)) for target in outputs.telemetry]
+    return [*telemetry, *links, *pictures]
+
+
+def _web_sink(
+    place: str,
+    context: SinkContext,
+    source: Source,
+    watch: Watch,
+    links: Sequence[LinkSink],
+    recorder: Recorder | None,
+    tell: OnLine,
+) -> Sink:
+    """The page draws in threads of its own, so that it has an overlay of its own."""
+    require("web", "--web")
+    from horizon_rt.web.sink import WebSink
+
+    sink = WebSink(
+        place,
+        context,
+        Overlay(context.camera),
+        health=lambda: source.health,
+        hanging=lambda: sorted(watch.hanging),
+        links=links,
+        recorder=recorder,
+    )
+    token = "" if sink.token is None else f", its token is {sink.token}"
+    tell(f"the page is at {sink.url}{token}")
+    return sink
+
+
+def _rerun_sink(target: Path, context: SinkContext) -> Sink:
+    require("rerun", "--rerun")
+    from horizon_rt.sinks.rerun import RerunSink
+
+    return RerunSink(target, context)
+
+
+def _overlay_sink(target: Path, context: SinkContext, source: Source) -> Sink:
+    """With the sound of a file that is tracked as a whole."""
+    overlay = Overlay(context.camera)
+    if context.is_image_set:
+        return ImageSink(target, context, overlay)
+    has_sound = source.info.kind == "file" and context.is_whole
+    return VideoSink(target, context, overlay, audio_from=source.info.name if has_sound else None)
