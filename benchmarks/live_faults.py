@@ -3,7 +3,7 @@
 A rendered horizon comes from a real RTSP server, or as MPEG-TS from FFmpeg, to a real `horizon-rt live`
 process with all its outputs. Server, broker and clients are killed, stopped and changed; datagrams are lost;
 the clock jumps, a disk fills up, SIGTERM comes at any moment. Linux only, and as root for the small disk; it
-needs mosquitto, and libfaketime for the clock.
+needs mosquitto, and libfaketime for the clock. With --only the other parts of the result stay.
 """
 
 from __future__ import annotations
@@ -167,7 +167,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
-    result: Found = {"machine": machine(), "seed": options.seed}
+    before = options.json and options.json.exists() and options.only != list(PARTS)
+    result: Found = json.loads(options.json.read_text()) if before else {}
+    result |= {"machine": machine(), "seed": options.seed}
     for name in options.only:
         with tempfile.TemporaryDirectory() as folder:
             result[name] = PARTS[name](Path(folder), random.Random(options.seed))

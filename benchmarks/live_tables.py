@@ -84,7 +84,7 @@ def _clock(found: Found) -> str:
     goes = "goes on" if all(row["time_s_goes_on"] for row in jumps) else "jumps"
     return (
         f"`time_s` {goes}, `time_utc` follows; at most {gap:.2f} s between two rows "
-        f"({before['longest_without_a_row_s']:.2f} s before)"
+        f"({before['longest_without_a_row_s']:.2f} s before: libfaketime slows the program)"
     )
 
 
@@ -128,6 +128,9 @@ def load_rows(load: Found) -> Rows:
     """The tracker's latency with and without clients."""
     return [
         [name, str(load["rows"][key]), *(f"{row[q]:.1f}" for q in ("p50", "p99", "max"))]
-        for name, key in (("nobody", "alone"), ("50 slow clients, malformed requests", "crowded"))
+        for name, key in (
+            ("nobody", "alone"),
+            (f"{load['clients']} slow clients, malformed requests", "crowded"),
+        )
         for row in [load["latency_ms"][key]]
     ]

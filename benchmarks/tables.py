@@ -410,6 +410,7 @@ def score_row(run: dict[str, Any]) -> list[str]:
 
 def live(faults: dict[str, Any], soak: dict[str, Any], age: dict[str, Any], load: dict[str, Any]) -> str:
     about, by_minute = faults["machine"], age["since_sent_p50_ms_by_minute"]
+    parts = [faults[name] for name in ("long run", "losses", "clock", "full disk")] + faults["signals"]
     first, last = soak["private_mb_first_last"]
     middle = soak["samples"][len(soak["samples"]) // 2]["private_mb"]
 
@@ -419,10 +420,10 @@ def live(faults: dict[str, Any], soak: dict[str, Any], age: dict[str, Any], load
     return template("live.md").format(
         cpu=about["cpu"],
         cores=about["cores"],
-        load=""
-        if "note" not in about
-        else f"Beforehand its load was {about['load_before']}: {about['note']}.",
-        survived="survived" if faults["long run"]["survived"] else "did not survive",
+        load="" if "note" not in about else f"Its load was {about['load_before']} before: {about['note']}.",
+        survived="All survived."
+        if all(part.get("survived", True) for part in parts)
+        else "Not all survived.",
         **restart_figures(faults),
         faults=table(["fault", "what came of it"], fault_rows(faults)),
         usage=table(["after", "MB", "private MB", "files", "threads"], usage_rows(faults)),
@@ -446,6 +447,7 @@ def live(faults: dict[str, Any], soak: dict[str, Any], age: dict[str, Any], load
         sent=quantiles(age["since_sent_ms"]),
         wanted=age["wanted_ms"],
         within=percent(age["within_wanted"]),
+        between=age["since_sent_ms"]["p50"] - age["since_decoded_ms"]["p50"],
         age_low=min(by_minute),
         age_high=max(by_minute),
         page=table(["at the page", "rows", "50 %", "99 %", "at most"], load_rows(load)),
