@@ -128,10 +128,9 @@ def full_disk(folder: Path, rng: random.Random) -> Found:
             time.sleep(3.0)
             tracks = live.tracking_after(time.monotonic(), 5) is not None
             found = end(live, folder / "out")
-            said = live.said.splitlines()[-3:]
         small = readable(folder / "small")
     camera.kill()
-    return {"told": told, "tracks": tracks, "said": said, "small_disk": small, **found}
+    return {"told": told, "tracks": tracks, "small_disk": small, **found}
 
 
 def signals(folder: Path, rng: random.Random) -> list[Found]:

@@ -203,7 +203,6 @@ def long_run(folder: Path, rng: random.Random) -> Found:
         found["tracks at the end"] = live.tracking_after(time.monotonic(), 5) is not None
         found["usage"] = usage | ({"after": live.usage()} if live.alive else {})
         found["end_s"], found["exit_code"] = live.end()
-        found["said"] = live.said.splitlines()[-40:]
     camera.kill()
     mosquitto.kill()
     return found | {"files": readable(folder / "out")}
