@@ -23,9 +23,9 @@ FIRST = 10
 POINTS = 20
 
 
-def private_mb() -> float:
-    """Memory of this process without pages of files, which other processes can have dropped."""
-    resident, shared = (int(pages) for pages in Path("/proc/self/statm").read_text().split()[1:3])
+def private_mb(process: int | str = "self") -> float:
+    """Memory of a process without pages of files, which other processes can have dropped."""
+    resident, shared = (int(pages) for pages in Path(f"/proc/{process}/statm").read_text().split()[1:3])
     return (resident - shared) * os.sysconf("SC_PAGESIZE") / 2**20
 
 

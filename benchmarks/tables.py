@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from live_tables import fault_rows, load_rows, loss_rows, restart_figures, usage_rows
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
@@ -407,6 +408,55 @@ def score_row(run: dict[str, Any]) -> list[str]:
     return [run["name"], *(number(run["figures"].get(key), digits) for key, digits in SCORES.values())]
 
 
+def live(faults: dict[str, Any], soak: dict[str, Any], age: dict[str, Any], load: dict[str, Any]) -> str:
+    about, by_minute = faults["machine"], age["since_sent_p50_ms_by_minute"]
+    parts = [faults[name] for name in ("long run", "losses", "clock", "full disk")] + faults["signals"]
+    first, last = soak["private_mb_first_last"]
+    middle = soak["samples"][len(soak["samples"]) // 2]["private_mb"]
+
+    def quantiles(row: dict[str, float]) -> str:
+        return triple([row[name] for name in ("p50", "p99", "max")], 1)
+
+    return template("live.md").format(
+        cpu=about["cpu"],
+        cores=about["cores"],
+        load="" if "note" not in about else f"Its load was {about['load_before']} before: {about['note']}.",
+        survived="All survived."
+        if all(part.get("survived", True) for part in parts)
+        else "Not all survived.",
+        **restart_figures(faults),
+        faults=table(["fault", "what came of it"], fault_rows(faults)),
+        usage=table(["after", "MB", "private MB", "files", "threads"], usage_rows(faults)),
+        losses=table(
+            ["lost", "late", "rows of 300", "tracking", "longest without a row, s"], loss_rows(faults)
+        ),
+        minutes=soak["minutes"],
+        short="" if soak["minutes"] >= 60 else " (an hour is wanted, which this is not yet)",
+        fps=soak["frames_per_s"],
+        private_first=first,
+        private_last=last,
+        second_half=last - middle,
+        slope=soak["private_mb_per_h"],
+        slope_sd=soak["private_mb_per_h_sd"],
+        rss_slope=soak["rss_mb_per_h"],
+        rss_slope_sd=soak["rss_mb_per_h_sd"],
+        files=" or ".join(map(str, soak["files"])),
+        threads=" or ".join(map(str, soak["threads"])),
+        age_minutes=age["minutes"],
+        decoded=quantiles(age["since_decoded_ms"]),
+        sent=quantiles(age["since_sent_ms"]),
+        wanted=age["wanted_ms"],
+        within=percent(age["within_wanted"]),
+        between=age["since_sent_ms"]["p50"] - age["since_decoded_ms"]["p50"],
+        age_low=min(by_minute),
+        age_high=max(by_minute),
+        page=table(["at the page", "rows", "50 %", "99 %", "at most"], load_rows(load)),
+        ratio=load["p99_ratio"],
+        requests=load["malformed_requests"],
+        delay=quantiles(load["picture_delay_ms"]["since_decoded"]),
+    )
+
+
 def number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
@@ -422,6 +472,7 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
         tracking,
         ("precision", "faults", "key-frames", "key-frames-lite0", "false-alarms", "lost-horizons"),
     ),
+    "live.md": (live, ("live-faults", "soak", "live-age", "web-load")),
     "performance.md": (performance, ("bench", "startup", "peers", "scale", "memory", "backends", "nets")),
 }
 

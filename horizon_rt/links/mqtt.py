@@ -51,7 +51,7 @@ class MqttChannel:
         self._client.connect(address.host, address.port, _KEEP_ALIVE_S)
         self._client.loop_start()
         if not self._answer.wait(_TIMEOUT_S) or self._refusal:
-            self._client.loop_stop()
+            self._end()
             raise PermissionError(0, f"the broker refuses: {self._refusal or 'no answer'}")
 
     def _answered(
@@ -80,8 +80,13 @@ class MqttChannel:
         """See `sender.Channel`."""
         if self._client.is_connected():
             self._publish("status", "offline", retain=True)
+        self._end()
+
+    def _end(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # The client closes its sockets when it is freed, which a reference back to this would put off.
+        self._client.on_connect = None
 
     def _publish(self, topic: str, text: str | bytes, *, retain: bool = False) -> None:
         self._client.publish(f"{self._topic}/{topic}", text, retain=retain)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
+from horizon_rt.errors import OutputError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, State
 from horizon_rt.pipeline.channel import Channel, pump
@@ -164,11 +165,14 @@ def run_pipeline(
     frame or came without `keep_interrupted`: there, and after what a stage raised, which is raised here, the
     sinks let go of their outputs under partial names. A second signal, later, raises KeyboardInterrupt.
 
+    Of a live source the frames are gone for good, so that a run of one goes on without an output that fails,
+    as on a full disk, as long as there is another one; it says so at once, and raises the error at its end.
+
     `real_time` treats a recording as a camera: each frame comes when it is due, and late ones are dropped. In
     real time, and of a live source, `watch` knows which stages hang.
     """
     summary, watch, newest = RunSummary(), watch or Watch(), real_time or source.info.live
-    stages = _Stages(source, tracker, watch, newest=newest)
+    stages, outputs = _Stages(source, tracker, watch, newest=newest), _Outputs(sinks, live=source.info.live)
 
     def stop() -> None:
         summary.signalled = True
@@ -182,20 +186,45 @@ def run_pipeline(
         if at_stop is not None:
             at_stop(stop)
         results = watch.taking("sinks", stages.results) if newest else stages.results
-        ended = _drain(results, sinks, summary, on_frame, watch.passed)
+        ended = _drain(results, outputs, summary, on_frame, watch.passed)
         summary.interrupted = stages.results.cut_short
         if not summary.interrupted or (keep_interrupted and summary.frames):
             complete = ended and not summary.interrupted and not stages.dropped
-            for sink in reversed(sinks):
+            for sink in reversed(outputs.sinks):
                 sink.close(complete=complete)
+        if outputs.failure is not None:
+            raise outputs.failure
     summary.dropped = stages.dropped
     summary.warnings = list(source.warnings)
     return summary
 
 
+class _Outputs:
+    """The `sinks` that still take frames; `failure` is that of the first one that is left behind."""
+
+    def __init__(self, sinks: Sequence[Sink], *, live: bool) -> None:
+        self.sinks, self._live = [*sinks], live
+        self.failure: OutputError | None = None
+
+    def write(self, frame: Frame, horizon: Horizon) -> None:
+        for sink in [*self.sinks]:
+            try:
+                sink.write(frame, horizon)
+            except OutputError as error:
+                self._leave(sink, error)
+
+    def _leave(self, sink: Sink, error: OutputError) -> None:
+        reader_left = isinstance(error.__cause__, BrokenPipeError)
+        if not self._live or reader_left or self.sinks == [sink]:
+            raise error
+        self.sinks.remove(sink)
+        self.failure = self.failure or error
+        _log.warning("%s; the run goes on without it", error)
+
+
 def _drain(
     results: Iterable[tuple[Frame, Horizon]],
-    sinks: Sequence[Sink],
+    outputs: _Outputs,
     summary: RunSummary,
     on_frame: OnFrame | None,
     on_passed: Callable[[], object],
@@ -203,14 +232,13 @@ def _drain(
     """Write what comes; False where a sink wanted to stop before the end."""
     start = time.perf_counter()
     for frame, horizon in results:
-        for sink in sinks:
-            sink.write(frame, horizon)
+        outputs.write(frame, horizon)
         summary.count(horizon)
         summary.seconds = time.perf_counter() - start
         if on_frame is not None:
             on_frame(frame, horizon)
         on_passed()
-        if any(sink.wants_stop for sink in sinks):
+        if any(sink.wants_stop for sink in outputs.sinks):
             return False
         del frame, horizon
     return True

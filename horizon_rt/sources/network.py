@@ -173,16 +173,18 @@ class NetworkSource(Source):
             self._changed.notify_all()
 
     def _come_back(self, reason: str) -> None:
-        """Open the stream anew, as often as it takes."""
+        """Open the stream anew, as often as it takes; another reason why it fails is told at once."""
         self._state, self._reason = "reconnecting", reason
         _log.warning("%s: %s; it is opened anew until it is back", self.info.name, reason)
         since_s, retries = time.monotonic(), Retries(_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S)
+        told: set[str] = set()
         while not self._closing.wait(retries.pause_s):
             try:
                 current = self._connect()
             except HorizonError as error:
                 self._reason = str(error)
-                if retries.failed():
+                if retries.failed() or self._reason not in told:
+                    told.add(self._reason)
                     _log.warning("%s; trying again", error)
                 continue
             self._current = current

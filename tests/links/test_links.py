@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -31,6 +32,7 @@ from horizon_rt.geometry import Mount
 from horizon_rt.horizon import Horizon
 from horizon_rt.links import LinkSink, open_link
 from horizon_rt.links.address import parse_link
+from horizon_rt.links.mqtt import MqttChannel
 
 LOST = horizon(0, roll=None, state="lost", view="unknown", sd=None)
 
@@ -393,6 +395,23 @@ def test_mqtt_with_a_password_right_and_wrong(broker: int, caplog: pytest.LogCap
         assert sink.counts.failures
     assert "refuses" in caplog.text
     assert "swordfish" not in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("word", ["p%40ss", "swordfish"])
+def test_no_connection_to_a_broker_leaves_a_descriptor_open(broker: int, word: str) -> None:
+    """Without waiting for the collector of garbage, which comes seldom in a run of a month."""
+    address = parse_link(f"mqtt://me:{word}@127.0.0.1:{broker + 1}/x")
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            with suppress(PermissionError):
+                MqttChannel(address).close()
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        gc.enable()
 
 
 def test_the_first_message_is_told_once_and_without_secrets(broker: int) -> None:

@@ -266,6 +266,31 @@ def test_an_error_of_any_stage_surfaces_once(where: str, error: BaseException | 
     assert cast(StubSource, source).releases == 1
 
 
+def test_a_live_run_goes_on_without_an_output_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """But not without the last one, nor where the reader of a pipe has left."""
+    full, also_full, good = StubSink(fails_at=3), StubSink(fails_at=5), StubSink(stops_at=9)
+    source = StubSource(10**6, period_s=0.01, live=True)
+    with pytest.raises(OutputError, match="full"):
+        go(source, StubTracker(), full, good, also_full)
+    assert (full.indices[-1], also_full.indices[-1], good.indices[-1]) == (2, 4, 9)
+    assert [sink.end for sink in (full, good, also_full)] == ["aborted", "closed", "aborted"]
+    assert [line.getMessage().count("goes on without") for line in caplog.records] == [1, 1]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_live_run_ends_with_its_last_output_or_its_reader(alone: bool) -> None:
+    error = OutputError("cannot write stub: the reader left")
+    error.__cause__ = None if alone else BrokenPipeError()
+    failing, beside = StubSink(fails_at=3, error=error), StubSink()
+    with pytest.raises(OutputError):
+        go(
+            StubSource(10**6, period_s=0.01, live=True),
+            StubTracker(),
+            *([failing] if alone else [failing, beside]),
+        )
+    assert len(beside.indices) <= 3
+
+
 def test_an_output_that_fails_at_its_end_leaves_no_other_with_its_name() -> None:
     telemetry, video = StubSink(), StubSink(close_error=OutputError("cannot write stub: full"))
     with pytest.raises(OutputError, match="full"):

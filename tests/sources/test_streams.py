@@ -167,6 +167,26 @@ def test_a_stream_comes_back_after_its_server_did(server: RtspServer) -> None:
 
 
 @needs_rtsp_server
+def test_another_reason_for_the_absence_is_told_at_once(
+    server: RtspServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as a password that was changed while the server was away."""
+    right = server.password
+    with opened(f"rtsp://me:{quote(right, safe='')}@{server.secret}") as source:
+        take(source, 5)
+        server.kill()
+        wait_for(lambda: "nothing listens there" in caplog.text, 5)
+        server.password = "another"
+        server.start()
+        assert wait_for(lambda: "wrong user or password" in caplog.text, 20) < 5
+        server.kill()
+        server.password = right
+        server.start()
+        wait_for(lambda: source.health.state == "receiving", 10)
+    assert quote(right, safe="") not in caplog.text
+
+
+@needs_rtsp_server
 def test_a_silent_server_is_noticed_within_a_second_or_so(
     server: RtspServer, caplog: pytest.LogCaptureFixture
 ) -> None:

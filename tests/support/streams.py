@@ -43,10 +43,15 @@ needs_rtsp_server = pytest.mark.skipif(not HAS_RTSP_SERVER, reason=NO_RTSP_SERVE
 
 
 class RtspServer:
-    """The server of rtsp_server.py, which can be killed and started again on the same ports."""
+    """The server of rtsp_server.py, which can be killed and started again on the same ports.
 
-    def __init__(self) -> None:
+    `clip` and `log` are its CLIP and LOG; these and `password` may be others at the next start.
+    """
+
+    def __init__(self, clip: Path | None = None, log: Path | None = None) -> None:
         self.port = free_port()
+        self.password, self.clip, self.log = "p@ss/1", clip, log
+        self.played = f"rtsp://127.0.0.1:{self.port}/clip"
         self.plain = f"rtsp://127.0.0.1:{self.port}/plain"
         self.sound = f"rtsp://127.0.0.1:{self.port}/sound"
         self.secret = f"127.0.0.1:{self.port + 1}/secret"
@@ -54,7 +59,9 @@ class RtspServer:
 
     def start(self) -> None:
         """Returns when it listens."""
-        command = [SYSTEM_PYTHON, str(SCRIPT), str(self.port)]
+        command = [SYSTEM_PYTHON, str(SCRIPT), str(self.port), self.password]
+        if self.clip is not None:
+            command += [str(self.clip), str(self.log)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"ready\n"
