@@ -21,7 +21,7 @@ from horizon_rt.cli.config_values import placed, relative_to, take_value
 from horizon_rt.cli.options import Command
 from horizon_rt.errors import OptionsError
 from horizon_rt.options import Named
-from horizon_rt.system.address import is_address, without_secrets
+from horizon_rt.system.address import is_address, split_name, without_secrets
 from horizon_rt.system.files import toml_text
 from horizon_rt.system.toml import read_toml
 
@@ -165,8 +165,10 @@ def _texts(value: Any) -> list[str]:
 
 def _hidden(text: str) -> str:
     """A value without secrets; the options of a link, which stand in its query, are none."""
-    harmless = not is_address(text) and "@" not in text
-    return text if harmless else without_secrets(text)
+    name, rest = split_name(text)
+    if not is_address(rest) and "@" not in text:
+        return text
+    return f"{name}={without_secrets(rest)}" if name else without_secrets(text)
 
 
 def _shown(value: Any, from_file: Any = None) -> str:

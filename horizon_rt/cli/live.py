@@ -195,5 +195,12 @@ def _beside(outputs: Outputs, console: Console) -> Outputs:
         print_warning(console, f"{path} exists, writing {name}; --overwrite replaces it")
         return str(name)
 
-    overlay = None if outputs.overlay is None else Path(free(str(outputs.overlay)))
-    return replace(outputs, telemetry=tuple(map(free, outputs.telemetry)), overlay=overlay)
+    def free_path(target: Path | None) -> Path | None:
+        return None if target is None else Path(free(str(target)))
+
+    return replace(
+        outputs,
+        telemetry=tuple(map(free, outputs.telemetry)),
+        overlay=free_path(outputs.overlay),
+        rerun=free_path(outputs.rerun),
+    )

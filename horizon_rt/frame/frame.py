@@ -27,8 +27,9 @@ class Frame:
     `time_s` is presentation time in seconds, for live sources a monotonic capture time from the first
     frame on. `decoded_at_s` is `time.perf_counter()` when the frame left the decoder; `live` frames come when
     they are taken, so that the time since then is their latency. `name` is the file of a picture that came
-    from a folder. `damaged` are pictures whose data were broken, where the decoder made up what was missing.
-    Raises ValueError for planes that are none.
+    from a folder. `damaged` are pictures whose data were broken, where the decoder made up what was missing;
+    what `stands_in` is no picture of its own, but shown again as nothing came. Raises
+    ValueError for planes that are none.
     """
 
     planes: tuple[Plane | DevicePlane, ...]
@@ -38,6 +39,7 @@ class Frame:
     decoded_at_s: float = 0.0
     name: str | None = None
     damaged: bool = False
+    stands_in: bool = False
     live: bool = False
 
     def __post_init__(self) -> None:

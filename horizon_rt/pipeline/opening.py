@@ -19,7 +19,7 @@ from horizon_rt.system.extras import require
 if TYPE_CHECKING:
     from horizon_rt.recording.recorder import Recorder
 
-__all__ = ["OnLine", "OnRecorder", "Telling", "open_sinks"]
+__all__ = ["Notices", "OnLine", "OnRecorder", "open_sinks"]
 
 _log = logging.getLogger(__name__)
 AnySink = TypeVar("AnySink", bound=Sink)
@@ -28,7 +28,7 @@ OnRecorder = Callable[["Recorder"], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
+class Notices:
     """Who is told of what the sinks do: `page` where the page is, and its token, once it is served; `line`,
     from any thread, which link has sent its first message, and where a snapshot of the window lies; and
     `recorder` gets the recorder, to start and stop it.
@@ -40,7 +40,7 @@ class Telling:
 
 
 def open_sinks(
-    outputs: Outputs, context: SinkContext, source: Source, watch: Watch, telling: Telling, opened: ExitStack
+    outputs: Outputs, context: SinkContext, source: Source, watch: Watch, notices: Notices, opened: ExitStack
 ) -> list[Sink]:
     """The sinks in the order of writing; the first is closed last, so that telemetry vouches for the rest.
 
@@ -52,7 +52,7 @@ def open_sinks(
         opened.callback(sink.abort)
         return sink
 
-    links = [kept(open_link(address, tell=telling.line)) for address in outputs.links]
+    links = [kept(open_link(address, tell=notices.line)) for address in outputs.links]
     pictures, recorder = list[Sink](), None
     if outputs.overlay is not None:
         pictures.append(kept(_overlay_sink(outputs.overlay, context, source)))
@@ -64,11 +64,11 @@ def open_sinks(
 
         recorder = kept(Recorder(outputs.recording, context))
         pictures.append(recorder)
-        telling.recorder(recorder)
+        notices.recorder(recorder)
     if outputs.window:
-        pictures.append(kept(WindowSink(context, tell=telling.line, recorder=recorder)))
+        pictures.append(kept(WindowSink(context, tell=notices.line, recorder=recorder)))
     if outputs.web is not None:
-        page = _web_sink(outputs.web, context, source, watch, links, recorder, telling.page)
+        page = _web_sink(outputs.web, context, source, watch, links, recorder, notices.page)
         pictures.append(kept(page))
     telemetry = [kept(open_telemetry(target, context)) for target in outputs.telemetry]
     return [*telemetry, *links, *pictures]

@@ -15,12 +15,12 @@ from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry import Mount
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
-from horizon_rt.pipeline.opening import OnLine, OnRecorder, Telling, open_sinks
+from horizon_rt.pipeline.opening import Notices, OnLine, OnRecorder, open_sinks
 from horizon_rt.pipeline.outputs import Outputs, check_targets
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.team import Team
 from horizon_rt.pipeline.two_pass import run_offline
-from horizon_rt.pipeline.watch import Watch, telling
+from horizon_rt.pipeline.watch import Watch, reporting
 from horizon_rt.sinks import SinkContext
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.tracker import HorizonTracker
@@ -109,7 +109,7 @@ def run(
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
-    `on_page`, `on_line` and `on_recorder` are those of `Telling`. With `smooth='offline'` it is as
+    `on_page`, `on_line` and `on_recorder` are those of `Notices`. With `smooth='offline'` it is as
     `run_offline` says, whose `on_first_pass` this is. In a thread of its own it is one of a `team`, and
     others tell what its `watch` knows.
     """
@@ -127,9 +127,9 @@ def run(
         if watch is None:
             watch = Watch()
             if newest:
-                opened.enter_context(telling([watch]))
-        told = Telling(page=on_page, line=on_line, recorder=on_recorder)
-        sinks = open_sinks(outputs, context, source, watch, told, opened)
+                opened.enter_context(reporting([watch]))
+        notices = Notices(page=on_page, line=on_line, recorder=on_recorder)
+        sinks = open_sinks(outputs, context, source, watch, notices, opened)
         if offline:
             return run_offline(
                 source,

@@ -16,7 +16,7 @@ from horizon_rt.pipeline.outputs import Outputs, filled
 from horizon_rt.pipeline.run import run
 from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.pipeline.team import Team
-from horizon_rt.pipeline.watch import Watch, telling
+from horizon_rt.pipeline.watch import Watch, reporting
 from horizon_rt.sources import Source
 from horizon_rt.system.address import without_secrets
 from horizon_rt.system.interrupts import interrupts_call
@@ -105,7 +105,7 @@ def run_several(
         ended.put((feed, outcome))
 
     left = {feed.name for feed in feeds}
-    with interrupts_call(team.stop), telling(watches):
+    with interrupts_call(team.stop), reporting(watches):
         for feed, watch in zip(feeds, watches, strict=True):
             threading.Thread(target=work, args=(feed, watch), name=feed.name, daemon=True).start()
         while left - (opening if team.stopped else set()):

@@ -32,7 +32,7 @@ class _Silence:
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._last: Frame | None = None
-        self._came_s, self._added = 0.0, 0
+        self._came_s, self._start_s, self._added = 0.0, 0.0, 0
 
     def pause_s(self) -> float | None:
         """How long to wait for a frame before the next stand-in; None for ever."""
@@ -45,19 +45,19 @@ class _Silence:
 
     def take(self, frame: Frame) -> Frame:
         self._came_s = time.perf_counter()
-        return self._go_on(frame, frame.index + self._added, frame.time_s)
+        taken = self._go_on(frame, frame.index + self._added, frame.time_s)
+        self._start_s = taken.time_s - self._came_s
+        return taken
 
     def stand_in(self) -> Frame:
         assert self._last is not None
         self._added += 1
         now_s = time.perf_counter()
-        damaged = replace(self._last, damaged=True, decoded_at_s=now_s)
-        return self._go_on(damaged, self._last.index + 1, self._start_s + now_s)
+        made = replace(self._last, damaged=True, stands_in=True, decoded_at_s=now_s)
+        return self._go_on(made, self._last.index + 1, self._start_s + now_s)
 
     def _go_on(self, frame: Frame, index: int, time_s: float) -> Frame:
         if self._last is not None:
             time_s = max(time_s, self._last.time_s + _LEAST_INTERVAL_S)
         self._last = replace(frame, index=index, time_s=time_s)
-        if not frame.damaged:
-            self._start_s = time_s - self._came_s
         return self._last

@@ -130,9 +130,7 @@ def _patience_s(source: Source) -> float:
     """How long the reader may wait for a frame: of a camera as long as it may be silent, for ever where the
     other end of a pipe or a stream, or the clock of a recording, lets it wait.
     """
-    is_camera = source.info.live and source.info.kind != "stdin"
-    waits = not is_camera or (source.health is not None and source.health.state != "receiving")
-    return math.inf if waits else source.patience_s
+    return source.patience_s if source.info.kind == "device" else math.inf
 
 
 def _when_due(source: Iterable[Frame], closing: threading.Event) -> Iterator[Frame]:
@@ -172,7 +170,7 @@ def run_pipeline(
     real time, and of a live source, `watch` knows which stages hang.
     """
     summary, watch, newest = RunSummary(), watch or Watch(), real_time or source.info.live
-    stages, outputs = _Stages(source, tracker, watch, newest=newest), _Outputs(sinks, live=source.info.live)
+    stages, outputs = _Stages(source, tracker, watch, newest=newest), _OpenSinks(sinks, live=source.info.live)
 
     def stop() -> None:
         summary.signalled = True
@@ -190,8 +188,7 @@ def run_pipeline(
         summary.interrupted = stages.results.cut_short
         if not summary.interrupted or (keep_interrupted and summary.frames):
             complete = ended and not summary.interrupted and not stages.dropped
-            for sink in reversed(outputs.sinks):
-                sink.close(complete=complete)
+            outputs.close(complete=complete)
         if outputs.failure is not None:
             raise outputs.failure
     summary.dropped = stages.dropped
@@ -199,7 +196,7 @@ def run_pipeline(
     return summary
 
 
-class _Outputs:
+class _OpenSinks:
     """The `sinks` that still take frames; `failure` is that of the first one that is left behind."""
 
     def __init__(self, sinks: Sequence[Sink], *, live: bool) -> None:
@@ -213,6 +210,15 @@ class _Outputs:
             except OutputError as error:
                 self._leave(sink, error)
 
+    def close(self, *, complete: bool) -> None:
+        for sink in reversed(self.sinks):
+            try:
+                sink.close(complete=complete)
+            except OutputError as error:
+                if not self._live:
+                    raise
+                self.failure = self.failure or error
+
     def _leave(self, sink: Sink, error: OutputError) -> None:
         reader_left = isinstance(error.__cause__, BrokenPipeError)
         if not self._live or reader_left or self.sinks == [sink]:
@@ -224,7 +230,7 @@ class _Outputs:
 
 def _drain(
     results: Iterable[tuple[Frame, Horizon]],
-    outputs: _Outputs,
+    outputs: _OpenSinks,
     summary: RunSummary,
     on_frame: OnFrame | None,
     on_passed: Callable[[], object],
@@ -233,7 +239,8 @@ def _drain(
     start = time.perf_counter()
     for frame, horizon in results:
         outputs.write(frame, horizon)
-        summary.count(horizon)
+        if not frame.stands_in:
+            summary.count(horizon)
         summary.seconds = time.perf_counter() - start
         if on_frame is not None:
             on_frame(frame, horizon)

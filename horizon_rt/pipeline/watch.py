@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from horizon_rt.system.service import notify, watchdog_s
 
-__all__ = ["Watch", "telling"]
+__all__ = ["Watch", "reporting"]
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Watch:
 
 
 @contextmanager
-def telling(watches: Sequence[Watch]) -> Iterator[None]:
+def reporting(watches: Sequence[Watch]) -> Iterator[None]:
     """Tell the log and the service manager how the stages of all these runs fare, while the block runs."""
     ended = threading.Event()
     thread = threading.Thread(target=_look, args=(watches, ended), name="watchdog", daemon=True)

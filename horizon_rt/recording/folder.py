@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import shutil
@@ -14,6 +15,8 @@ from pathlib import Path
 from horizon_rt.system.files import output_error, own_folder, partial_of
 
 __all__ = ["RecordingFolder"]
+
+_log = logging.getLogger(__name__)
 
 _NAME = re.compile(
     r"(?P<stem>(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z)(-(?P<number>\d+))?)"
@@ -59,19 +62,26 @@ class RecordingFolder:
             self._settle(self._stems[-1])
 
     def make_room(self) -> None:
-        """Delete the oldest segments beyond what shall be kept, but never the newest.
+        """Delete the oldest segments beyond what shall be kept, but never the newest; one that cannot be
+        deleted is told of and left.
 
-        Raises OSError where they cannot be deleted, and where the disk is full but for a reserve.
+        Raises OSError where the disk is full but for a reserve.
         """
         if self._keep is not None:
             sizes = {stem: self._size(stem) for stem in self._stems}
             while sum(sizes.values()) > self._keep and len(self._stems) > 1:
-                for file in self._files(self._stems[0]):
-                    file.unlink(missing_ok=True)
-                del sizes[self._stems.popleft()]
+                del sizes[self._stems[0]]
+                self._delete(self._stems.popleft())
         disk = shutil.disk_usage(self.path)
         if disk.free < min(_RESERVE_BYTES, _RESERVE_SHARE * disk.total):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _delete(self, stem: str) -> None:
+        for file in self._files(stem):
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("%s cannot be deleted: %s", file, error.strerror)
 
     def _found(self) -> list[str]:
         """The stems of what lies there, by time and number, with whole names."""

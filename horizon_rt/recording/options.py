@@ -55,7 +55,7 @@ class RecordOptions:
         if self.pre_trigger_s > _LONGEST_PRE_TRIGGER_S:
             longest = f"{_LONGEST_PRE_TRIGGER_S / 60:g}min"
             raise OptionsError(f"--pre-trigger is at most {longest}, as it is kept in memory")
-        for name, size in (("--keep", self.keep_bytes), ("--segment-size", self.segment_bytes)):
+        for name, size in (("--keep", self.keep_bytes), ("--segment-size", self._asked_bytes)):
             if size is not None and size < 1:
                 raise OptionsError(f"{name} is more than nothing")
 
@@ -76,9 +76,12 @@ class RecordOptions:
     @property
     def segment_bytes(self) -> int | None:
         """The size in bytes at which a new segment begins, so that a quota keeps several."""
-        given = self._bytes("--segment-size", self.segment_size)
-        limits = [size for size in (given, self.keep_bytes and self.keep_bytes // 4) if size is not None]
-        return min(limits, default=None)
+        quarter = None if self.keep_bytes is None else max(1, self.keep_bytes // 4)
+        return min((size for size in (self._asked_bytes, quarter) if size is not None), default=None)
+
+    @property
+    def _asked_bytes(self) -> int | None:
+        return self._bytes("--segment-size", self.segment_size)
 
     @property
     def keep_bytes(self) -> int | None:

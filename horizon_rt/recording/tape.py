@@ -91,7 +91,9 @@ class Tape:
             segment.sync()
 
     def take(self, frame: Frame, horizon: Horizon) -> None:
-        """Take the next frame."""
+        """Take the next frame; one that stands in for a picture is none."""
+        if frame.stands_in:
+            return
         if not self._running and not self._ring.seconds:
             self._encoder = None
             return

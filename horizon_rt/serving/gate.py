@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import os
@@ -21,6 +22,7 @@ __all__ = ["TOKEN", "Gate", "token_for"]
 
 TOKEN = "HORIZON_RT_WEB_TOKEN"
 """The environment variable that holds the token; without one each process makes its own."""
+_PAUSE_S = 1.0  # after a wrong token
 _COOKIE = "horizon-rt"
 _LOGIN = "/login"
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>horizon-rt</title>
@@ -45,7 +47,7 @@ class Gate(Guard):
     """Passes on requests of who may see the page; others get the form that asks for the token.
 
     Without a token only names of this machine are answered (DNS rebinding), and no other origin. The cookie
-    holds a code of the token that this run alone knows. `style` is the form's CSS.
+    holds a code that who does not know the token cannot make. `style` is the form's CSS.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Gate(Guard):
         fields = parse_qs((await request.body()).decode("utf-8", "replace"))
         given = fields.get("token", [""])[0]
         if not hmac.compare_digest(given.encode(), self._token.encode()):
+            await asyncio.sleep(_PAUSE_S)
             return HTMLResponse(_PAGE.format("That is not the token."), 401)
         answer = RedirectResponse("./", 303)
         answer.set_cookie(_COOKIE, self._proof, httponly=True, samesite="strict")

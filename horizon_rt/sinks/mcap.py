@@ -56,7 +56,7 @@ class McapSink(RecordSink):
         """See `RecordSink`."""
         when_ns = _stamp_ns(horizon)
         seconds, nanoseconds = divmod(when_ns, 1_000_000_000)
-        head = {"stamp": {"sec": seconds, "nanosec": nanoseconds}, "frame_id": "camera_link"}
+        head = {"stamp": {"sec": seconds, "nanosec": nanoseconds}, "frame_id": _frame_id(horizon)}
         state = {"header": head, "status": [_status(horizon, self._source)]}
 
         def write() -> None:
@@ -83,6 +83,11 @@ class McapSink(RecordSink):
     def _abandon(self) -> None:
         self._put_out(self._writer.finish)
         self._file.close()
+
+
+def _frame_id(horizon: Horizon) -> str:
+    """Of what the attitude is (REP 105)."""
+    return "camera_link" if horizon.mount is None else "base_link"
 
 
 def _stamp_ns(horizon: Horizon) -> int:

@@ -97,7 +97,7 @@ def _failure(name: str, error: Exception) -> SourceError:
         )
     if isinstance(error, InvalidDataError | HTTPClientError):
         return DecodeError(f"{name}: it gives no video ({describe(error)})")
-    if not _is_known(urlsplit(name).hostname):
+    if not name.endswith("://…") and not _is_known(urlsplit(name).hostname):
         return SourceError(f"{name}: no host of that name is known; check it, and whether there is a network")
     return SourceError(
         f"{name}: it cannot be opened ({describe(error)}); write @ / : of a password as %40 %2F %3A"

@@ -153,7 +153,10 @@ class NetworkSource(Source):
         except HorizonError as error:
             _log.warning("%s", error)
         except Exception as error:
-            self._fail(error)
+            if current is self._current:
+                self._fail(error)
+            else:
+                _log.debug("a connection that was left behind: %s", error)
         finally:
             ended.set()
 

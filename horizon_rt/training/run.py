@@ -161,9 +161,9 @@ class TrainingJob:
         )
         if self.settings.patience and not len(validation):
             raise TrainingError("--patience needs pictures that are held out; give --data")
+        teacher = load_net(find_model(name=recipe.teacher)) if recipe.teacher else None
         batches = self._batches(recipe, on_step)
         with _events(self.settings.folder / "events" if self.tensorboard else None) as on_log:
-            teacher = load_net(find_model(name=recipe.teacher)) if recipe.teacher else None
             trainer = Trainer(net, recipe, self.settings, on_log, teacher)
             if trainer.step == 0:
                 trainer.evaluate(validation)

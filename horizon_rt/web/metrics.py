@@ -62,11 +62,15 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def count(self, frame: Frame, horizon: Horizon) -> None:
-        """Take in one frame; those that are missing in the numbers of frames were dropped."""
+        """Take in one frame; those that are missing in the numbers of frames were dropped. What stands in for
+        a picture counts as none.
+        """
         self._count += 1
         self._dropped = max(self._dropped, frame.index + 1 - self._count)
         self._newest = horizon
-        self._seen_s = self._seen_s if frame.damaged else frame.decoded_at_s
+        if frame.stands_in:
+            return
+        self._seen_s = frame.decoded_at_s
         self._frames.labels(horizon.state).inc()
         if horizon.latency_ms is not None:
             self._latency.observe(horizon.latency_ms / 1e3)

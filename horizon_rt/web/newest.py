@@ -39,7 +39,7 @@ class Newest:
         """Take the next frame."""
         with self._changed:
             last = self._shown
-            seen_s = last.seen_s if frame.damaged and last else frame.decoded_at_s
+            seen_s = last.seen_s if frame.stands_in and last else frame.decoded_at_s
             self._shown = Shown(self._number + 1, frame, horizon, seen_s)
             self._changed.notify_all()
 

@@ -235,6 +235,9 @@ def test_a_secret_of_a_file_or_the_environment_reaches_the_run_and_no_output(
         for done in (printed, run):
             assert PASSWORD not in done.out + done.err
     assert "user, password and query are not shown" in printed.out
+    named = cli("live", f"bow={url}", "--print-config", "--no-window")
+    assert (named.code, PASSWORD in named.out + named.err) == (0, False)
+    assert "bow=rtsp://127.0.0.1:9/stream" in named.out
 
 
 def test_a_reference_is_printed_as_one_that_holds_elsewhere(

@@ -298,6 +298,13 @@ def test_an_output_that_fails_at_its_end_leaves_no_other_with_its_name() -> None
     assert (telemetry.end, video.end) == ("aborted", "closed")
 
 
+def test_of_a_live_run_an_output_that_fails_at_its_end_takes_no_other_along() -> None:
+    telemetry, video = StubSink(stops_at=3), StubSink(close_error=OutputError("cannot write stub: full"))
+    with pytest.raises(OutputError, match="full"):
+        go(StubSource(10**6, period_s=0.01, live=True), StubTracker(), telemetry, video)
+    assert (telemetry.end, video.end) == ("closed", "closed")
+
+
 # --- signals
 
 

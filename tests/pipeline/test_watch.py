@@ -20,9 +20,9 @@ from support.sinks import horizon
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.pipeline.stages import Analysis, run_pipeline
-from horizon_rt.pipeline.watch import Watch, telling
+from horizon_rt.pipeline.watch import Watch, reporting
 from horizon_rt.sinks import Sink
-from horizon_rt.sources import Health, Source, SourceInfo
+from horizon_rt.sources import Source, SourceInfo, SourceKind
 from horizon_rt.system.service import notify, watchdog_s
 
 pytestmark = [
@@ -49,14 +49,10 @@ class Gate:
 
 
 class Camera(Source):
-    def __init__(self, gate: Gate, health: Health | None = None) -> None:
+    def __init__(self, gate: Gate, kind: SourceKind = "device") -> None:
         super().__init__()
-        self.info = SourceInfo(name="camera", kind="device", width=8, height=8, frame_rate=50.0, live=True)
-        self._gate, self._count, self._health = gate, 0, health
-
-    @property
-    def health(self) -> Health | None:
-        return self._health
+        self.info = SourceInfo(name="camera", kind=kind, width=8, height=8, frame_rate=50.0, live=True)
+        self._gate, self._count = gate, 0
 
     def _next_frame(self) -> Frame | None:
         self._gate.pass_by("reader", self._count)
@@ -120,7 +116,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager
 
 def started(watch: Watch, source: Source, tracker: Analysis, sinks: list[Sink]) -> threading.Thread:
     def work() -> None:
-        with telling([watch]):
+        with reporting([watch]):
             run_pipeline(source, tracker, sinks, watch=watch)
 
     thread = threading.Thread(target=work)
@@ -165,10 +161,10 @@ def test_a_stage_that_hangs_is_told_once_and_the_manager_hears_no_more(
     ]
 
 
-def test_a_stream_that_says_itself_that_it_is_silent_does_not_hang(manager: Manager) -> None:
+def test_a_stream_that_is_silent_does_not_hang(manager: Manager) -> None:
     gate, watch = Gate("reader"), Watch("bow", LIMIT_S)
     sink = Shown(Gate(""))
-    source = Camera(gate, Health(state="reconnecting", age_s=9.0))
+    source = Camera(gate, "network")
     thread = started(watch, source, Tracker(gate), [sink])
     try:
         assert gate.reached.wait(20)

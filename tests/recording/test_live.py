@@ -113,6 +113,14 @@ def test_telemetry_of_a_killed_run_is_whole_and_stays(process: Start, cli: RunCl
     assert not (tmp_path / "t-4.jsonl").exists()
 
 
+def test_a_rerun_recording_is_not_replaced_either(cli: RunCli, tmp_path: Path) -> None:
+    pytest.importorskip("rerun", reason="needs the extra 'rerun'")
+    (tmp_path / "o.rrd").write_bytes(b"of yesterday")
+    cli("live", ENDLESS + ":duration=0.3", "--no-window", "--rerun", tmp_path / "o.rrd")
+    assert (tmp_path / "o.rrd").read_bytes() == b"of yesterday"
+    assert (tmp_path / "o-2.rrd").stat().st_size > 100
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -278,3 +278,8 @@ def test_a_log_line_says_what_was_done(tmp_path: Path, caplog: pytest.LogCapture
     with recorder(tmp_path) as sink:
         feed_slowly(sink, range(8))
     assert "8 frames recorded in 1 segment, 0 dropped" in caplog.text
+
+
+def test_a_small_quota_is_one(tmp_path: Path) -> None:
+    options = RecordOptions(record=str(tmp_path), keep="3")
+    assert (options.keep_bytes, options.segment_bytes) == (3, 1)

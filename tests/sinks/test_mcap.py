@@ -17,6 +17,7 @@ from support.cli import RunCli, lines, write_horizon
 from support.sinks import context, frame, horizon, run_python
 
 from horizon_rt.errors import OutputError
+from horizon_rt.geometry import Mount
 from horizon_rt.horizon import Horizon
 from horizon_rt.sinks import open_telemetry
 from horizon_rt.sinks.records import flatten
@@ -85,7 +86,21 @@ def test_diagnostics_hold_the_row_of_telemetry(written: Any) -> None:
             assert told[key] == value if isinstance(value, str) else json.loads(told[key]) == value
         assert when_ns == pytest.approx(1e9 * row["time_s"], abs=1e6)
         assert said.header.stamp.sec * 10**9 + said.header.stamp.nanosec == when_ns
-        assert said.header.frame_id == "camera_link"
+        assert said.header.frame_id == "camera_link"  # without a mount
+
+
+def test_with_a_mount_it_is_the_attitude_of_the_vehicle(tmp_path: Path) -> None:
+    mount = Mount(roll_deg=0.0, pitch_deg=-12.0)
+    said = replace(FLIGHT[1], mount=mount)
+    with open_telemetry(tmp_path / "t.mcap", replace(context(), mount=mount)) as sink:
+        sink.write(frame(said.frame), said)
+    ((_, _, imu),) = read(tmp_path / "t.mcap")[IMU]
+    assert imu.header.frame_id == "base_link"
+    q = imu.orientation
+    assert said.up is not None
+    up = Rotation.from_quat([q.x, q.y, q.z, q.w]).inv().apply([0.0, 0.0, 1.0])
+    true = mount.vehicle_up(said.up).as_array()
+    assert up == pytest.approx([true[2], -true[0], -true[1]], abs=1e-6)
 
 
 def test_the_orientation_is_that_of_the_up_vector(written: Any) -> None:

@@ -112,7 +112,7 @@ def test_a_picture_that_stands_in_is_no_newer_than_the_last_one(run: Run) -> Non
     run.pause()
     now_s = time.perf_counter()
     run.sink.write(replace(frame(900), decoded_at_s=now_s - 7), horizon(900))
-    run.sink.write(replace(frame(901), decoded_at_s=now_s, damaged=True), horizon(901))
+    run.sink.write(replace(frame(901), decoded_at_s=now_s, damaged=True, stands_in=True), horizon(901))
     assert value(values(scrape(run)), "frame_age_seconds") >= 7
     with closing(socket.create_connection(("127.0.0.1", run.port), 10)) as link:
         link.sendall(f"GET /telemetry HTTP/1.1\r\nHost: 127.0.0.1:{run.port}\r\n\r\n".encode())
