@@ -31,8 +31,10 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if style.debug:
             raise
+        from horizon_rt.errors import OptionsError
+
         _print_error(error)
-        raise SystemExit(1) from None
+        raise SystemExit(2 if isinstance(error, OptionsError) else 1) from None
 
 
 def _print_error(error: Exception) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from inspect import Parameter
@@ -28,6 +29,11 @@ from horizon_rt.system.toml import read_toml
 __all__ = ["configured"]
 
 _OWN = ("config", "print_config", "help")
+# An address without a password, whose query has only options of links and where its password is.
+_HARMLESS = re.compile(
+    r"[a-z0-9+.-]+://([^\s:@/?#]+@)?[^\s@?#]*(\?((password-file|password-env|rate|system|component|baud)=[^&\s]*&?)+)?",
+    re.IGNORECASE,
+)
 _NOT_SHOWN = "  # user, password and query are not shown"
 _FILE = "horizon_rt.config"
 """Where a context keeps the values of its file as they are written there."""
@@ -166,7 +172,7 @@ def _texts(value: Any) -> list[str]:
 def _hidden(text: str) -> str:
     """A value without secrets; the options of a link, which stand in its query, are none."""
     name, rest = split_name(text)
-    if not is_address(rest) and "@" not in text:
+    if _HARMLESS.fullmatch(rest) or (not is_address(rest) and "@" not in text):
         return text
     return f"{name}={without_secrets(rest)}" if name else without_secrets(text)
 

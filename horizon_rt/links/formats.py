@@ -43,8 +43,8 @@ class Nmea:
 
     def encode(self, horizon: Horizon) -> bytes:
         """See `Encoder`."""
-        if horizon.pitch_deg is None or horizon.roll_deg is None:
-            return b""
+        if horizon.pitch_deg is None or horizon.roll_deg is None or horizon.state == "acquiring":
+            return b""  # it has no place for how sure they are
         fields = f"YXXDR,A,{_degrees(horizon.pitch_deg)},D,PTCH,A,{_degrees(horizon.roll_deg)},D,ROLL"
         checksum = 0
         for byte in fields.encode():

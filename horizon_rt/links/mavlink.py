@@ -49,7 +49,9 @@ class Mavlink:
         """See `formats.Encoder`."""
         parts = [self._state_text(horizon)]
         if horizon.attitude is not None:
-            parts += [self._attitude(horizon), self._odometry(horizon)]
+            # ATTITUDE has no place for how sure it is.
+            parts += [] if horizon.state == "acquiring" else [self._attitude(horizon)]
+            parts.append(self._odometry(horizon))
         return b"".join(parts)
 
     def idle(self) -> bytes:

@@ -42,7 +42,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class RunSummary:
-    """What a run did; `states` counts frames by state, `seconds` is wall time until the last frame.
+    """What a run did; `states` counts frames by state, `seconds` is wall time until the last frame. `unseen`
+    are those that came in real time before the net had looked.
 
     `dropped` counts the frames of a run in real time that came too late to be shown. `interrupted` means that
     a signal cut the run short, `signalled` that one came at all, if only after the last frame.
@@ -50,6 +51,7 @@ class RunSummary:
 
     frames: int = 0
     with_horizon: int = 0
+    unseen: int = 0
     dropped: int = 0
     seconds: float = 0.0
     interrupted: bool = False
@@ -64,14 +66,16 @@ class RunSummary:
 
     @property
     def share_with_horizon(self) -> float:
-        """Share of frames that show a horizon, 0..1."""
-        return self.with_horizon / self.frames if self.frames else 0.0
+        """Share of frames that show a horizon, 0..1, of those that were seen."""
+        seen = self.frames - self.unseen
+        return self.with_horizon / seen if seen else 0.0
 
     def count(self, horizon: Horizon) -> None:
         """Take in one frame."""
         self.frames += 1
         self.states[horizon.state] = self.states.get(horizon.state, 0) + 1
         self.with_horizon += horizon.view == "horizon"
+        self.unseen += horizon.view == "unknown" and horizon.state == "acquiring"
 
 
 class Analysis(Protocol):
@@ -163,14 +167,14 @@ def run_pipeline(
     frame or came without `keep_interrupted`: there, and after what a stage raised, which is raised here, the
     sinks let go of their outputs under partial names. A second signal, later, raises KeyboardInterrupt.
 
-    Of a live source the frames are gone for good, so that a run of one goes on without an output that fails,
-    as on a full disk, as long as there is another one; it says so at once, and raises the error at its end.
+    In real time the frames are gone for good, so that such a run goes on without an output that fails, as on
+    a full disk, as long as there is another one; it says so at once, and raises the error at its end.
 
     `real_time` treats a recording as a camera: each frame comes when it is due, and late ones are dropped. In
     real time, and of a live source, `watch` knows which stages hang.
     """
     summary, watch, newest = RunSummary(), watch or Watch(), real_time or source.info.live
-    stages, outputs = _Stages(source, tracker, watch, newest=newest), _OpenSinks(sinks, live=source.info.live)
+    stages, outputs = _Stages(source, tracker, watch, newest=newest), _OpenSinks(sinks, live=newest)
 
     def stop() -> None:
         summary.signalled = True
