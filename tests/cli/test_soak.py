@@ -17,7 +17,7 @@ from support.streams import free_port
 
 Start = Callable[..., "subprocess.Popen[str]"]
 GRAPH = "lavfi:testsrc2=size=320x240:rate=30"
-LOADS_S, SETTLES_S, LASTS_S, GROWS_MB = 60.0, 4.0, 10.0, 30.0
+LOADS_S, SETTLES_S, LASTS_S, GROWS_MB = 60.0, 3.0, 6.0, 30.0
 
 
 def held(process: int) -> tuple[int, int, float]:

@@ -30,7 +30,7 @@ from horizon_rt.sources import open_source
 SCHEMA = json.loads((ROOT / "docs" / "telemetry.schema.json").read_text())
 ENDLESS = "lavfi:testsrc2=size=320x240:rate=30"
 Start = Callable[..., subprocess.Popen[str]]
-ROUNDS = 3
+ROUNDS = 2
 needs_ffprobe = pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe")
 
 
