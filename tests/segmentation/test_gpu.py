@@ -323,7 +323,7 @@ def test_half_precision_measures_real_frames_alike(data_root: Path, queue: LateQ
     card = find_model(name="small")
     net = DeviceNet(load_net(card), "cpu", "float16")
     segmenter = GpuSegmenter(net, input_area_px=card.input_area_px, queue=queue)
-    assert_measured_alike(HorizonTracker(model="small", smooth="none", segmenter=segmenter), data_root, 40)
+    assert_measured_alike(HorizonTracker(model="small", smooth="none", segmenter=segmenter), data_root, 24)
 
 
 class Types(TorchDispatchMode):

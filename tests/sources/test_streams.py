@@ -343,7 +343,7 @@ def test_no_secret_is_shown(scheme: str, user: str, password: str, port: int, en
         ("live", " rtsp://bob:SEKRET@127.0.0.1:1/cam"),
         ("live", "bob:SEKRET@host/x"),
         ("live", "RTSP://bob:SEK/RET@127.0.0.1:1/cam"),
-        ("live", "synth:sea", "rtsp://bob:SEKRET@127.0.0.1:1/cam"),
+        ("live", "synth:sea?seconds=1&size=64x48", "rtsp://bob:SEKRET@127.0.0.1:1/cam"),
         ("live", "synth:sea", "--web", "bob:SEKRET@host:x"),
         ("live", "synth:sea", "--no-window", "--overlay", "rtmp://bob:SEKRET@127.0.0.1:1/x"),
         ("live", "synth:sea", "--no-window", "--record", "rtmp://bob:SEKRET@127.0.0.1:1/x"),
