@@ -113,8 +113,6 @@ def live(
 
     if recording.record is not None and Path(recording.record).suffix.lower() in VIDEO_SUFFIXES:
         raise typer.BadParameter("--record takes a folder; --overlay FILE writes one video")
-    if recording.record_on_demand and not (web or window):
-        raise typer.BadParameter("--record-on-demand needs --web or a window, which start the recording")
     request: dict[str, Any] = {
         "size": None if size is None else parse_size(size),
         "frame_rate": fps,
@@ -132,6 +130,8 @@ def live(
         web=web,
         recording=recording,
     )
+    if recording.record_on_demand and not (outputs.web or outputs.window):
+        raise typer.BadParameter("--record-on-demand needs --web or a window, which start the recording")
     opener = partial(open_source, decoder=options.source_decoder, **request)
     named = [("", text) if os.path.exists(text) else split_name(text) for text in source]
     try:

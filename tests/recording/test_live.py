@@ -127,6 +127,7 @@ def test_a_rerun_recording_is_not_replaced_either(cli: RunCli, tmp_path: Path) -
         (("--record", "clip.mp4"), "--overlay FILE"),
         (("--keep", "20GB"), "--record FOLDER"),
         (("--record", "rec", "--keep", "much"), "500MB or 20GB"),
+        (("--record", "rec", "--record-on-demand", "--no-window"), "needs --web or a window"),
     ],
 )
 def test_what_is_asked_wrongly_is_told_at_once(
