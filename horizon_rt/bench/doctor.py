@@ -20,7 +20,6 @@ __all__ = ["PARTS", "Finding", "examine", "examine_part"]
 
 _PACKAGES = ("torch", "opencv-python", "numpy", "numba", "av", "rich", "typer", "safetensors", "PyYAML")
 _DECODERS = ("h264", "hevc", "vp9", "av1", "mjpeg")
-_ENCODERS = ("libx264", "libopenh264", "mpeg4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,9 @@ def _hardware_decoding() -> Finding:
 def _encoders() -> Finding:
     from av.codec import codecs_available
 
-    found = [name for name in _ENCODERS if name in codecs_available]
+    from horizon_rt.imaging.encoder import ENCODERS
+
+    found = [name for name in ENCODERS if name in codecs_available]
     if not found:
         return Finding("encoders", "none", "no overlay videos can be written; install PyAV's own wheel")
     return Finding("encoders", "ok", ", ".join(found))

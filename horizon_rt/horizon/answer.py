@@ -95,33 +95,33 @@ class Horizon:
     @property
     def roll_deg(self) -> float | None:
         """Roll of the vehicle in degrees, positive with the right wing down."""
-        return None if self.vehicle is None else self.vehicle.up.roll_deg
+        return None if (vehicle := self.vehicle) is None else vehicle.up.roll_deg
 
     @property
     def pitch_deg(self) -> float | None:
         """Pitch of the vehicle in degrees, positive nose up."""
-        return None if self.vehicle is None else self.vehicle.up.pitch_deg
+        return None if (vehicle := self.vehicle) is None else vehicle.up.pitch_deg
 
     @property
     def roll_sd_deg(self) -> float | None:
         """One standard deviation of roll in degrees."""
-        return None if self.vehicle is None else self.vehicle.sd_deg[0]
+        return None if (vehicle := self.vehicle) is None else vehicle.sd_deg[0]
 
     @property
     def pitch_sd_deg(self) -> float | None:
         """One standard deviation of pitch in degrees."""
-        return None if self.vehicle is None else self.vehicle.sd_deg[1]
+        return None if (vehicle := self.vehicle) is None else vehicle.sd_deg[1]
 
     @property
     def roll_rate_dps(self) -> float | None:
         """Rate of roll in degrees per second; None without a filter."""
-        rates = None if self.vehicle is None else self.vehicle.rates_dps
+        rates = None if (vehicle := self.vehicle) is None else vehicle.rates_dps
         return None if rates is None else rates[0]
 
     @property
     def pitch_rate_dps(self) -> float | None:
         """Rate of pitch in degrees per second; None without a filter."""
-        rates = None if self.vehicle is None else self.vehicle.rates_dps
+        rates = None if (vehicle := self.vehicle) is None else vehicle.rates_dps
         return None if rates is None else rates[1]
 
     @property

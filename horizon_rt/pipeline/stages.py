@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Protocol
 
 from horizon_rt.errors import OutputError
@@ -101,7 +100,7 @@ class _Stages:
         self.results: Channel[tuple[Frame, Horizon]] = Channel(newest=newest)
         frames = with_silence(self.frames, source.patience_s) if newest and not held_back else self.frames
         if newest:
-            read, frames = watch.reading(read, partial(_patience_s, source)), watch.taking("analysis", frames)
+            read, frames = watch.reading(read, _patience_s(source)), watch.taking("analysis", frames)
         may_wait = info.kind == "file" and not newest
         analysed = tracker.update_all(frames) if may_wait else Analysis.update_all(tracker, frames)
         self._threads = [

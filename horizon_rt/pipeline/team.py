@@ -14,7 +14,8 @@ class Team:
     """The runs of several cameras, each in a thread of its own; for all threads."""
 
     def __init__(self) -> None:
-        self._making, self._first = threading.Lock(), list[HorizonTracker]()
+        self._making = threading.Lock()
+        self._first: HorizonTracker | None = None
         self._stops: list[Callable[[], object]] = []
         self._changing = threading.RLock()  # a signal handler may come while its own thread holds it
         self.stopped = False
@@ -22,9 +23,9 @@ class Team:
     def tracker(self, make: Callable[[HorizonTracker | None], HorizonTracker]) -> HorizonTracker:
         """What `make` makes of the first tracker, whose net the others share."""
         with self._making:
-            made = make(self._first[0] if self._first else None)
-            self._first.append(made)
-            del self._first[1:]
+            made = make(self._first)
+            if self._first is None:
+                self._first = made
             return made
 
     def at_stop(self, stop: Callable[[], object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, TypeVar
 
@@ -33,9 +33,9 @@ class Watch:
         self.name, self.limit_s = name, limit_s
         self.is_ready = False
         self._since_s: dict[Stage, float] = {}
-        self._patience_s: Callable[[], float] = float
+        self._patience_s = 0.0
 
-    def reading(self, frames: Iterable[T], patience_s: Callable[[], float]) -> Iterator[T]:
+    def reading(self, frames: Iterable[T], patience_s: float) -> Iterator[T]:
         """The frames of the reader, which is at work while the next one is awaited; `patience_s` says how
         much longer it may take for what it cannot help.
         """
@@ -69,7 +69,7 @@ class Watch:
     def hanging(self) -> Mapping[Stage, float]:
         """The stages that hang now, and for how many seconds."""
         now_s, limit_s = time.monotonic(), self.limit_s if self.is_ready else _FIRST_LIMIT_S
-        limits_s = {"reader": limit_s + self._patience_s()}
+        limits_s = {"reader": limit_s + self._patience_s}
         taken_s = {stage: now_s - since_s for stage, since_s in list(self._since_s.items())}
         return {stage: s for stage, s in taken_s.items() if s > limits_s.get(stage, limit_s)}
 
