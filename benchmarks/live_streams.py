@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from horizon_rt.sources.synthetic import make_clip, parse_options
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # whose RTSP server serves here, too
-from support.streams import NO_RTSP_SERVER, RtspServer, free_port
+from support.streams import NO_RTSP_SERVER, RtspServer, free_port, running_ffmpeg
 
 __all__ = ["RATE", "Camera", "Lossy", "clip_folder", "free_port", "pictures", "read_number", "to_mpegts"]
 
@@ -122,12 +122,8 @@ def to_mpegts(port: int) -> Iterator[subprocess.Popen[bytes]]:
     assert shutil.which("ffmpeg"), "needs the ffmpeg command"
     source = ("-stream_loop", "-1", "-re", "-i", str(clip_folder() / "clip.mp4"), "-c", "copy")
     target = ("-f", "mpegts", f"udp://127.0.0.1:{port}?pkt_size=1316")
-    command = ["ffmpeg", "-v", "quiet", *source, *target]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    with running_ffmpeg(*source, *target) as process:
+        yield process
 
 
 class Lossy:

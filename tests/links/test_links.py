@@ -379,14 +379,19 @@ def test_mqtt_is_online_again_after_a_cut(broker: int) -> None:
     client.loop_stop()
 
 
+def check_sends(sink: LinkSink) -> None:
+    """It sends, and has not failed before."""
+    for _ in range(30):
+        feed(sink, 5)
+        if sink.counts.sent > 3:
+            break
+    assert sink.counts.failures == 0
+    assert sink.counts.sent > 3
+
+
 def test_mqtt_with_a_password_right_and_wrong(broker: int, caplog: pytest.LogCaptureFixture) -> None:
     with open_link(f"mqtt://me:p%40ss@127.0.0.1:{broker + 1}/x?rate=20") as sink:
-        for _ in range(30):
-            feed(sink, 5)
-            if sink.counts.sent > 3:
-                break
-        assert sink.counts.failures == 0
-        assert sink.counts.sent > 3
+        check_sends(sink)
     with open_link(f"mqtt://me:swordfish@127.0.0.1:{broker + 1}/x?rate=20") as sink:
         for _ in range(40):
             feed(sink, 5)
@@ -441,12 +446,7 @@ def test_a_password_may_come_from_elsewhere(
     monkeypatch.setenv("BROKER_WORD", "p@ss")
     place = tmp_path / "word" if option == "password-file" else "BROKER_WORD"
     with open_link(f"mqtt://me@127.0.0.1:{broker + 1}/x?{option}={place}&rate=20") as sink:
-        for _ in range(30):
-            feed(sink, 5)
-            if sink.counts.sent > 3:
-                break
-        assert sink.counts.failures == 0
-        assert sink.counts.sent > 3
+        check_sends(sink)
 
 
 def test_a_link_to_nobody_ends_at_once() -> None:

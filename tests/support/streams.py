@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["HAS_RTSP_SERVER", "NO_RTSP_SERVER", "RtspServer", "free_port", "needs_rtsp_server", "sender"]
+__all__ = [
+    "HAS_RTSP_SERVER",
+    "NO_RTSP_SERVER",
+    "RtspServer",
+    "free_port",
+    "needs_rtsp_server",
+    "running_ffmpeg",
+    "sender",
+]
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 SCRIPT = Path(__file__).with_name("rtsp_server.py")
@@ -78,7 +86,14 @@ class RtspServer:
 def sender(*arguments: str, rate: int = 30) -> Iterator[subprocess.Popen[bytes]]:
     """FFmpeg sending 320×240 test pictures in real time."""
     pictures = ("-re", "-f", "lavfi", "-i", f"testsrc2=size=320x240:rate={rate}")
-    command = ["ffmpeg", "-v", "quiet", *pictures, *arguments]
+    with running_ffmpeg(*pictures, *arguments) as process:
+        yield process
+
+
+@contextmanager
+def running_ffmpeg(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """FFmpeg, until the block has ended."""
+    command = ["ffmpeg", "-v", "quiet", *arguments]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
             yield process
