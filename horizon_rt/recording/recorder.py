@@ -66,6 +66,11 @@ class Recorder(Sink):
         return self._recording
 
     @property
+    def waiting(self) -> int:
+        """How many frames wait for it."""
+        return self._waiting
+
+    @property
     def failure(self) -> str:
         """Why it cannot record now; empty where it can."""
         return self._tape.failure

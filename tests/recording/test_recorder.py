@@ -175,7 +175,7 @@ def test_a_start_reaches_back(tmp_path: Path, seconds: str, before: float) -> No
     with recorder(tmp_path, record_on_demand=True, pre_trigger=seconds) as sink:
         for index in range(0, 5 * RATE + 11, 4):
             feed(sink, range(index, min(index + 4, 5 * RATE + 11)))
-            time.sleep(0.005)
+            wait_for(lambda: not sink.waiting)
         assert not list(tmp_path.iterdir())
         sink.start()
         feed_slowly(sink, range(5 * RATE + 11, 7 * RATE))
