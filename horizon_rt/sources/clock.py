@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["MIN_INTERVAL_S", "PresentationClock"]
+__all__ = ["MIN_INTERVAL_S", "PresentationClock", "StreamClock"]
 
 MIN_INTERVAL_S = 2e-4
 """The least time between two frames in seconds: they stay apart in telemetry, which keeps 1e-4 s."""
 # 30 years; beyond, a stamp is damage, and floating point would lose the interval.
 _MAX_TIME_S = 1e9
+_DRIFT_S = 1.0  # between a stream's own clock and that of this machine, beyond which it has jumped
+_LEAST_INTERVAL_S = 1e-3
 
 
 class PresentationClock:
@@ -40,3 +42,38 @@ class PresentationClock:
             self._origin_s = timestamp_s
         time_s = timestamp_s - self._origin_s
         return time_s if abs(time_s) <= _MAX_TIME_S else None
+
+
+class StreamClock:
+    """Turns the times of frames in a live connection into strictly increasing seconds since the start, over
+    any number of connections: by the stream's own clock as long as that goes with this machine's.
+
+    The first pictures of a connection were read ahead while it was made, `ahead_s` of them or more where
+    they are rare, and come faster than their time passes; how far they lead is no drift.
+    """
+
+    def __init__(self, *, ahead_s: float) -> None:
+        self._ahead_s = ahead_s
+        self._last_s, self._offset_s = -_LEAST_INTERVAL_S, 0.0
+        self._lead_s, self._piled_up = 0.0, False
+        self._before = (0.0, 0.0)
+
+    def stamp(self, stamp_s: float, now_s: float) -> float:
+        """Time in seconds of the next frame; `stamp_s` is 0 for the first of a connection, `now_s` this
+        machine's time.
+        """
+        if stamp_s == 0.0:
+            self._offset_s, self._lead_s, self._piled_up = now_s - self._ahead_s, 0.0, True
+        else:
+            self._follow(stamp_s, now_s)
+        self._before = stamp_s, now_s
+        self._last_s = max(stamp_s + self._offset_s, self._last_s + _LEAST_INTERVAL_S)
+        return self._last_s
+
+    def _follow(self, stamp_s: float, now_s: float) -> None:
+        self._piled_up &= now_s - self._before[1] < (stamp_s - self._before[0]) / 2
+        lead_s = stamp_s + self._offset_s - now_s
+        if self._piled_up:
+            self._lead_s = lead_s
+        elif abs(lead_s - self._lead_s) > _DRIFT_S:
+            self._offset_s, self._lead_s = now_s - stamp_s, 0.0

@@ -2,8 +2,8 @@
 
 A thread of its own reads the stream and keeps the newest frame, so that no reader makes it lag. Where no
 frame comes for two frame intervals and a second the stream has stalled. Then, and where the connection ends,
-it is opened anew: at first at once, then after pauses that double up to half a second, each longer or
-shorter by chance.
+it is opened anew: at first at once, then after pauses that double up to 0.3 s, each longer or shorter
+by chance.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from functools import partial
 from horizon_rt.errors import HorizonError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame
 from horizon_rt.sources.base import Health, Receiving, Source, SourceInfo
-from horizon_rt.sources.connection import connect, is_listening
+from horizon_rt.sources.clock import StreamClock
+from horizon_rt.sources.connection import ANALYSIS_S, connect, is_listening
 from horizon_rt.system.address import shown, with_password
 from horizon_rt.system.messages import error_line
 from horizon_rt.system.retries import Retries
@@ -30,9 +31,7 @@ _log = logging.getLogger(__name__)
 
 # On one read, after which a connection is given up: that of a live stream was left behind long before.
 _LIMIT_S, _PIECE_S = 5.0, 14.0  # the second for playlists, which are read piece by piece
-_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 0.5
-_DRIFT_S = 1.0  # between a stream's own clock and that of this machine, beyond which it has jumped
-_LEAST_INTERVAL_S = 1e-3
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 0.3
 _LOOK_S = 0.1
 
 
@@ -79,8 +78,9 @@ class NetworkSource(Source):
         self._failure: Exception | None = None
         self._state: Receiving = "receiving"
         self._reason, self._reconnects, self._count = "", 0, 0
-        self._started_s = self._arrived_s = time.monotonic()
-        self._last_s, self._offset_s = -_LEAST_INTERVAL_S, 0.0
+        self._arrived_s = time.monotonic()
+        self._started_s = self._arrived_s - ANALYSIS_S
+        self._clock = StreamClock(ahead_s=ANALYSIS_S)
         self._thread = threading.Thread(target=self._receive, name="network", daemon=True)
         self._thread.start()
 
@@ -204,15 +204,10 @@ class NetworkSource(Source):
             return
         now_s = time.monotonic()
         self._arrived_s = now_s
-        timed = replace(frame, index=self._count, time_s=self._time(frame.time_s, now_s - self._started_s))
+        timed = replace(
+            frame, index=self._count, time_s=self._clock.stamp(frame.time_s, now_s - self._started_s)
+        )
         self._count += 1
         with self._changed:
             self._newest = timed
             self._changed.notify_all()
-
-    def _time(self, stamp_s: float, elapsed_s: float) -> float:
-        """Seconds since the start, by the stream's own clock as long as that goes with this machine's."""
-        if abs(stamp_s + self._offset_s - elapsed_s) > _DRIFT_S or stamp_s == 0.0:
-            self._offset_s = elapsed_s - stamp_s
-        self._last_s = max(stamp_s + self._offset_s, self._last_s + _LEAST_INTERVAL_S)
-        return self._last_s

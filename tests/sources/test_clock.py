@@ -15,7 +15,7 @@ from support.sinks import horizon
 from support.sources import moving_frames
 
 from horizon_rt.sources import open_source
-from horizon_rt.sources.clock import MIN_INTERVAL_S, PresentationClock
+from horizon_rt.sources.clock import MIN_INTERVAL_S, PresentationClock, StreamClock
 
 
 def test_neighbouring_frames_are_never_closer_than_telemetry_can_say() -> None:
@@ -55,3 +55,36 @@ def test_times_of_neighbouring_frames_are_never_written_alike(seconds: float) ->
     times = [clock.stamp(seconds), clock.stamp(None)]
     written = [replace(horizon(), time_s=time_s).to_dict()["time_s"] for time_s in times]
     assert written[0] < written[1]
+
+
+def stamped(arrivals: list[tuple[float, float]], *, ahead_s: float = 0.2) -> list[float]:
+    clock = StreamClock(ahead_s=ahead_s)
+    return [clock.stamp(stamp_s, now_s) for stamp_s, now_s in arrivals]
+
+
+def test_what_piled_up_while_connecting_keeps_its_intervals() -> None:
+    """Six frames were read ahead; a second connection goes on at this machine's time."""
+    piled = [(index / 30, 0.2 + index / 1000) for index in range(7)]
+    first = [*piled, *((index / 30, index / 30) for index in range(7, 30))]
+    second = [(stamp_s, now_s + 5.0) for stamp_s, now_s in first]
+    times = stamped([*first, *second])
+    assert times == pytest.approx([stamp_s + base_s for base_s in (0, 5) for stamp_s, _ in first])
+
+
+@pytest.mark.parametrize("piled", [1, 2, 5])
+def test_rare_pictures_may_lead_by_seconds(piled: int) -> None:
+    arrivals = [(float(index), max(0.2, index - piled + 1.2)) for index in range(20)]
+    assert np.diff(stamped(arrivals)) == pytest.approx(np.ones(19))
+
+
+def test_a_clock_that_jumps_is_followed_by_this_machines() -> None:
+    steady = [(index / 10, 0.2 + index / 10) for index in range(20)]
+    jumped = [(stamp_s + 3600.0, now_s + 2.0) for stamp_s, now_s in steady]
+    times = stamped([*steady, *jumped])
+    assert times[20] == pytest.approx(2.2, abs=0.01)
+    assert np.diff(times[20:]) == pytest.approx([0.1] * 19)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), min_size=2))
+def test_a_stream_never_goes_back(arrivals: list[tuple[float, float]]) -> None:
+    assert np.all(np.diff(stamped(arrivals)) > 0)
