@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from itertools import pairwise
 
@@ -76,16 +77,17 @@ class Stutter(Source):
 
     def __init__(self, pause_s: float) -> None:
         super().__init__()
-        self._inner = open_source("synth:sea?size=320x180&seconds=2&fps=20&motion=rest")
+        with open_source("synth:sea?size=320x180&seconds=2&fps=20&motion=rest") as clip:
+            self._frames = deque(clip)
         self.info = SourceInfo(
             name="stutter", kind="device", width=320, height=180, frame_rate=20.0, live=True
         )
         self._pause_s, self._late_s, self._start_s = pause_s, 0.0, 0.0
 
     def _next_frame(self) -> Frame | None:
-        frame = self._inner.read()
-        if frame is None:
+        if not self._frames:
             return None
+        frame = self._frames.popleft()
         if frame.index == 0:
             self._start_s = time.perf_counter()
         self._late_s = self._pause_s if frame.time_s >= 1 else 0.0
@@ -98,7 +100,7 @@ class Stutter(Source):
         )  # fmt: skip
 
     def _release(self) -> None:
-        self._inner.close()
+        self._frames.clear()
 
 
 class Kept(Sink):
