@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from horizon_rt.errors import OutputError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.recording.options import RecordOptions
@@ -33,13 +34,15 @@ class Recorder(Sink):
     """Records into the folder of the options, in a thread of its own (docs/recording.md).
 
     `start` and `stop` may be called from any thread; without `record_on_demand` it is started already. What
-    the encoder or the disk is too slow for is dropped and counted in `tally`. Once open it never raises:
-    where it cannot write, `failure` says why, and it is tried again after `retry_s` seconds.
+    the encoder or the disk is too slow for is dropped and counted in `tally`. Where it cannot write,
+    `failure` says why, and it is tried again after `retry_s` seconds; `close` raises OutputError where that
+    is so to the end.
     """
 
     def __init__(self, options: RecordOptions, context: SinkContext, *, retry_s: float = 10.0) -> None:
         """Open the folder; raises OutputError."""
         overlay = Overlay(context.camera) if options.record_overlay else None
+        self._folder = options.record
         self._tape = Tape(options, context, overlay, retry_s=retry_s)
         frame_bytes = max(1, context.width * context.height * 3 // 2)
         self._most = min(max(_QUEUE_BYTES // frame_bytes, _QUEUE_FRAMES[0]), _QUEUE_FRAMES[1])
@@ -116,6 +119,8 @@ class Recorder(Sink):
         level = logging.WARNING if done.dropped else logging.INFO
         segments = f"{done.segments} segment{'' if done.segments == 1 else 's'}"
         _log.log(level, "%d frames recorded in %s, %d dropped", done.recorded, segments, done.dropped)
+        if self.failure:
+            raise OutputError(f"{self._folder}: the end is not recorded: {self.failure}")
 
     def _run(self) -> None:
         lower_thread_priority()

@@ -147,6 +147,15 @@ def test_a_full_disk_ends_recording_until_there_is_room(
     assert tally.failures == 1
 
 
+def test_a_recording_that_lacks_its_end_says_so(tmp_path: Path) -> None:
+    sink = recorder(tmp_path)
+    with full_disk(300_000):
+        while not sink.failure:
+            feed_slowly(sink, range(4), noise=(320, 240))
+        with pytest.raises(OutputError, match="the end is not recorded: File too large"):
+            sink.close()
+
+
 def test_the_last_of_the_disk_is_left_to_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
