@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from horizon_rt.camera import Camera
 from horizon_rt.options import RunOptions, from_flat
 from horizon_rt.sinks import SinkContext
+from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.sinks.overlay import Overlay
 from horizon_rt.sinks.video import VideoSink as _VideoSink
 
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["VideoSink", "draw", "track"]
 
 
-def draw(frame: Frame, horizon: Horizon, camera: Camera | None = None) -> NDArray[np.uint8]:
+def draw(frame: Frame, horizon: Horizon, camera: Camera | None = None, **options: Any) -> NDArray[np.uint8]:
     """The frame with the overlay as BGR (height, width, 3) uint8.
 
     `camera` is that of the tracker (`tracker.camera`); without one the lens is assumed, as a tracker does.
+    `options` are the fields of `DrawOptions`, such as `draw="line,band"`. Raises OptionsError.
     """
     lens = camera or Camera.assumed(frame.width, frame.height)
-    return Overlay(lens).render(frame, horizon).to_bgr()[: frame.height, : frame.width]
+    style = from_flat(DrawOptions, options).style("live" if frame.live else "recording")
+    return Overlay(lens, style=style).render(frame, horizon).to_bgr()[: frame.height, : frame.width]
 
 
 def track(

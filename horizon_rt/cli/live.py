@@ -28,6 +28,7 @@ from horizon_rt.cli.style import make_console
 from horizon_rt.errors import OptionsError
 from horizon_rt.options import LiveOptions
 from horizon_rt.recording.options import RecordOptions
+from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.system.address import split_name
 from horizon_rt.system.files import free_name
 
@@ -43,7 +44,7 @@ _LONG_ENOUGH_S = 5.0  # for a run to say whether it saw a horizon
 
 
 @configured
-@takes(options=LiveOptions, recording=RecordOptions, omit=PART)
+@takes(options=LiveOptions, recording=RecordOptions, drawing=DrawOptions, omit=PART)
 def live(
     source: Annotated[
         list[str],
@@ -98,6 +99,7 @@ def live(
     *,
     options: LiveOptions,
     recording: RecordOptions,
+    drawing: DrawOptions,
 ) -> None:
     """Show the horizon of a camera or stream live; q or Esc ends it, s saves a picture, h shows all keys.
 
@@ -129,6 +131,7 @@ def live(
         links=tuple(link or ()),
         web=web,
         recording=recording,
+        drawing=drawing,
     )
     if recording.record_on_demand and not (outputs.web or outputs.window):
         raise typer.BadParameter("--record-on-demand needs --web or a window, which start the recording")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,12 +25,13 @@ from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import progress
 from horizon_rt.cli.style import make_console
 from horizon_rt.options import RunOptions
+from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.system.address import without_secrets
 
 __all__ = ["track"]
 
 
-@takes(options=RunOptions)
+@takes(options=RunOptions, drawing=DrawOptions)
 def track(
     source: Annotated[
         list[str],
@@ -55,6 +57,7 @@ def track(
     ] = None,
     *,
     options: RunOptions,
+    drawing: DrawOptions,
 ) -> None:
     """Track the horizon through a recording; write its telemetry and a video with the horizon drawn in."""
     from horizon_rt.pipeline.outputs import Outputs
@@ -63,7 +66,7 @@ def track(
     console = make_console()
     hide_secrets(console)
     opened = open_in_background(lambda: _open(source, options))
-    asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay, rerun=rerun)
+    asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay, rerun=rerun, drawing=drawing)
     outputs = _outputs(out, asked, opened.info)
     if options.smooth == "offline" and opened.info.is_image_set:
         print_line(console, "pictures stand alone: nothing is smoothed")
@@ -102,7 +105,7 @@ def _open(sources: list[str], options: RunOptions) -> Source:
 
 def _outputs(out: Path | None, asked: Outputs, info: SourceInfo) -> Outputs:
     """What is asked for, and what goes into --out, or into a folder of its own if nothing is asked for."""
-    from horizon_rt.pipeline.outputs import Outputs, check_taken, default_outputs, free_folder
+    from horizon_rt.pipeline.outputs import check_taken, default_outputs, free_folder
     from horizon_rt.sources.names import output_name
 
     if out is None and (asked.paths or asked.telemetry):
@@ -111,4 +114,4 @@ def _outputs(out: Path | None, asked: Outputs, info: SourceInfo) -> Outputs:
     usual = default_outputs(free_folder(name) if out is None else out, name, is_image_set=info.is_image_set)
     check_taken(usual, info)
     telemetry = dict.fromkeys([*usual.telemetry, *asked.telemetry])
-    return Outputs(telemetry=tuple(telemetry), overlay=asked.overlay or usual.overlay, rerun=asked.rerun)
+    return replace(asked, telemetry=tuple(telemetry), overlay=asked.overlay or usual.overlay)

@@ -13,6 +13,7 @@ from horizon_rt.links import LinkSink, open_link
 from horizon_rt.pipeline.outputs import Outputs
 from horizon_rt.pipeline.watch import Watch
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
+from horizon_rt.sinks.drawing import DrawOptions, Style
 from horizon_rt.sources import Source
 from horizon_rt.system.extras import require
 
@@ -52,23 +53,25 @@ def open_sinks(
         opened.callback(sink.abort)
         return sink
 
+    style = outputs.drawing.style
     links = [kept(open_link(address, tell=notices.line)) for address in outputs.links]
     pictures, recorder = list[Sink](), None
     if outputs.overlay is not None:
-        pictures.append(kept(_overlay_sink(outputs.overlay, context, source)))
+        pictures.append(kept(_overlay_sink(outputs.overlay, context, source, outputs.drawing)))
     if outputs.rerun is not None:
-        pictures.append(kept(_rerun_sink(outputs.rerun, context)))
+        pictures.append(kept(_rerun_sink(outputs.rerun, context, style("recording"))))
     if outputs.recording.record is not None:
         # Not before OpenCV, whose windows hang where PyAV has loaded another libxcb first.
         from horizon_rt.recording.recorder import Recorder
 
-        recorder = kept(Recorder(outputs.recording, context))
+        recorder = kept(Recorder(outputs.recording, context, style=style("recording")))
         pictures.append(recorder)
         notices.recorder(recorder)
     if outputs.window:
-        pictures.append(kept(WindowSink(context, tell=notices.line, recorder=recorder)))
+        pictures.append(kept(WindowSink(context, style=style("live"), tell=notices.line, recorder=recorder)))
     if outputs.web is not None:
-        page = _web_sink(outputs.web, context, source, watch, links, recorder, notices.page)
+        overlay = Overlay(context.camera, style=style("live"))
+        page = _web_sink(outputs.web, context, overlay, source, watch, links, recorder, notices.page)
         pictures.append(kept(page))
     telemetry = [kept(open_telemetry(target, context)) for target in outputs.telemetry]
     return [*telemetry, *links, *pictures]
@@ -77,6 +80,7 @@ def open_sinks(
 def _web_sink(
     place: str,
     context: SinkContext,
+    overlay: Overlay,
     source: Source,
     watch: Watch,
     links: Sequence[LinkSink],
@@ -90,7 +94,7 @@ def _web_sink(
     sink = WebSink(
         place,
         context,
-        Overlay(context.camera),
+        overlay,
         health=lambda: source.health,
         hanging=lambda: sorted(watch.hanging),
         links=links,
@@ -101,16 +105,17 @@ def _web_sink(
     return sink
 
 
-def _rerun_sink(target: Path, context: SinkContext) -> Sink:
+def _rerun_sink(target: Path, context: SinkContext, style: Style) -> Sink:
     require("rerun", "--rerun")
     from horizon_rt.sinks.rerun import RerunSink
 
-    return RerunSink(target, context)
+    return RerunSink(target, context, style)
 
 
-def _overlay_sink(target: Path, context: SinkContext, source: Source) -> Sink:
+def _overlay_sink(target: Path, context: SinkContext, source: Source, drawing: DrawOptions) -> Sink:
     """With the sound of a file that is tracked as a whole."""
-    overlay = Overlay(context.camera)
+    style = drawing.style("pictures" if context.is_image_set else "recording")
+    overlay = Overlay(context.camera, style=style)
     if context.is_image_set:
         return ImageSink(target, context, overlay)
     has_sound = source.info.kind == "file" and context.is_whole

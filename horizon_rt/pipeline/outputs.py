@@ -10,6 +10,7 @@ from pathlib import Path
 
 from horizon_rt.errors import OutputError
 from horizon_rt.recording.options import RecordOptions
+from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import SourceInfo
 
@@ -20,6 +21,7 @@ __all__ = ["Outputs", "check_taken", "check_targets", "default_outputs", "filled
 class Outputs:
     """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a Rerun
     recording, a window; the addresses of links; where its page is served; and a recording in segments.
+    `drawing` is how overlays look.
     """
 
     telemetry: tuple[str, ...] = ()
@@ -29,6 +31,7 @@ class Outputs:
     links: tuple[str, ...] = ()
     web: str | None = None
     recording: RecordOptions = field(default_factory=RecordOptions)
+    drawing: DrawOptions = field(default_factory=DrawOptions)
 
     def of(self, name: str, number: int) -> Outputs:
         """Those of a camera, whose name and number stand for {name} and {number}."""

@@ -17,6 +17,7 @@ from horizon_rt.horizon import Horizon
 from horizon_rt.recording.options import RecordOptions
 from horizon_rt.recording.tape import Tally, Tape
 from horizon_rt.sinks.base import Sink, SinkContext
+from horizon_rt.sinks.drawing import Style
 from horizon_rt.sinks.overlay import Overlay
 from horizon_rt.system.host import lower_thread_priority
 from horizon_rt.system.ticking import Ticking
@@ -39,9 +40,16 @@ class Recorder(Sink):
     is so to the end.
     """
 
-    def __init__(self, options: RecordOptions, context: SinkContext, *, retry_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        options: RecordOptions,
+        context: SinkContext,
+        *,
+        style: Style | None = None,
+        retry_s: float = 10.0,
+    ) -> None:
         """Open the folder; raises OutputError."""
-        overlay = Overlay(context.camera) if options.record_overlay else None
+        overlay = Overlay(context.camera, style=style) if options.record_overlay else None
         self._folder = options.record
         self._tape = Tape(options, context, overlay, retry_s=retry_s)
         frame_bytes = max(1, context.width * context.height * 3 // 2)

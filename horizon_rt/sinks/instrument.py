@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +16,9 @@ if TYPE_CHECKING:
     from horizon_rt.geometry import Mount, UpVector
     from horizon_rt.horizon import Horizon
     from horizon_rt.imaging.canvas import Canvas
+    from horizon_rt.sinks.drawing import Style
 
-__all__ = ["HORIZON_ALONE", "NOTHING", "WHITE", "Instrument", "Style"]
+__all__ = ["WHITE", "Instrument"]
 
 Array = NDArray[np.float64]
 
@@ -29,29 +29,6 @@ _ROLL_MARKS_DEG = (-60, -45, -30, -20, -10, 0, 10, 20, 30, 45, 60)
 _MAX_BAND_DEG = 20.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
-    """What is drawn. `scale` enlarges text and lines; `band_opacity` is 0..1."""
-
-    scale: float = 1.0
-    band_opacity: float = 0.25
-    horizon: bool = True
-    band: bool = True
-    ticks: bool = True
-    ladder: bool = True
-    roll_scale: bool = True
-    reference: bool = True
-    state: bool = True
-    numbers: bool = True
-    rate: bool = True
-
-
-HORIZON_ALONE = Style(
-    band=False, ladder=False, roll_scale=False, reference=False, state=False, numbers=False, rate=False
-)
-NOTHING = replace(HORIZON_ALONE, horizon=False, ticks=False)
-
-
 class Instrument:
     """Draws an attitude for one camera and picture size; `text_px` is the height of its capitals."""
 
@@ -59,8 +36,8 @@ class Instrument:
         self._camera, self._style, self._dip = camera, style, math.radians(dip_deg)
         self._radius = view_radius(camera)
         self._unit = min(camera.width, camera.height)
-        self.text_px = max(7.0, 0.021 * self._unit) * style.scale
-        self._stroke = max(1.0, self._unit / 380 * style.scale)
+        self.text_px = max(7.0, 0.027 * self._unit) * style.text_scale
+        self._stroke = max(1.0, self._unit / 380 * style.line_scale)
         self._edge = max(1, round(0.8 * self._stroke))
         axis = camera.project(np.array([[0.0, 0.0, 1.0]]))[0]
         centre = ((camera.width - 1) / 2, (camera.height - 1) / 2)
@@ -68,17 +45,17 @@ class Instrument:
 
     def draw(self, canvas: Canvas, horizon: Horizon, up: UpVector, colour: Colour) -> float | None:
         """Everything that moves; the angle in degrees to a horizon that is out of the picture."""
-        sky = SkyFrame.of(up)
+        sky, colour = SkyFrame.of(up), self._style.colour or colour
         if self._style.band:
             self._band(canvas, horizon, sky, colour)
         if self._style.ladder:
             self._ladder(canvas, sky)
         runs = self.curve(up)
-        for run in runs if self._style.horizon else ():
+        for run in runs if self._style.line else ():
             self._stroke_line(canvas, run, colour, 1.6)
         if self._style.ticks:
             self._ticks(canvas, sky, colour)
-        if self._style.roll_scale and horizon.vehicle is not None:
+        if self._style.scale and horizon.vehicle is not None:
             self._roll_scale(canvas, horizon.vehicle.up, colour)
         if self._style.reference:
             self._reference(canvas, horizon.mount)
@@ -86,7 +63,7 @@ class Instrument:
         if not hidden and horizon.view not in ("sky", "ground"):
             return None
         away = up.pitch_deg + math.degrees(self._dip)
-        if self._style.horizon:
+        if self._style.line:
             self._sky_pointer(canvas, up, colour, away)
         return away
 
@@ -103,17 +80,28 @@ class Instrument:
         return np.asarray(((points >= 0) & (points <= size)).all(axis=1))
 
     def _band(self, canvas: Canvas, horizon: Horizon, sky: SkyFrame, colour: Colour) -> None:
-        """±2 sigma: the horizon's elevation in the direction of a ray r varies by r·δu, so by √(rᵀ Σ r)."""
+        """±2 sigma: the horizon's elevation in the direction of a ray r varies by r·δu, so by √(rᵀ Σ r).
+
+        An open one leaves out ±1 sigma, so that it does not cover the edge that it is about.
+        """
         if horizon.attitude is None:
             return
         azimuth = SkyFrame.azimuths(self._radius)
         level = sky.rays(azimuth, 0.0)
         variance = np.einsum("ij,jk,ik->i", level, horizon.attitude.covariance, level)
         sd = np.sqrt(np.maximum(variance, 0.0))
-        half = np.minimum(2 * sd, math.radians(_MAX_BAND_DEG))
-        upper, lower = (self._camera.project(sky.rays(azimuth, s * half - self._dip)) for s in (1.0, -1.0))
-        for run in visible_runs(np.hstack([upper, lower]), self._camera):
-            canvas.fill(np.concatenate([run[:, :2], run[::-1, 2:]]), colour, self._style.band_opacity)
+        sd = np.minimum(sd, math.radians(_MAX_BAND_DEG) / 2)
+        sides = [self._camera.project(sky.rays(azimuth, k * sd - self._dip)) for k in (2.0, 1.0, -1.0, -2.0)]
+        for run in visible_runs(np.hstack(sides), self._camera):
+            above, upper, lower, below = (run[:, 2 * k : 2 * k + 2] for k in range(4))
+            if self._style.band_style == "filled":
+                pairs = [(above, below)]
+            else:
+                pairs = [(above, upper), (lower, below)]
+                for edge in (above, below):
+                    canvas.polyline(edge, colour, max(1, round(0.4 * self._stroke)))
+            for one, other in pairs:
+                canvas.fill(np.concatenate([one, other[::-1]]), colour, self._style.band_opacity)
 
     def _ticks(self, canvas: Canvas, sky: SkyFrame, colour: Colour) -> None:
         """Short strokes on the horizon, towards the sky."""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from horizon_rt.frame.colour import Colour
 from horizon_rt.imaging.canvas import Canvas, text_size
-from horizon_rt.sinks.instrument import HORIZON_ALONE, NOTHING, WHITE, Instrument, Style
+from horizon_rt.sinks.drawing import Style
+from horizon_rt.sinks.instrument import WHITE, Instrument
 
 if TYPE_CHECKING:
     from horizon_rt.camera import Camera
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from horizon_rt.geometry import UpVector
     from horizon_rt.horizon import Horizon, State
 
-__all__ = ["HORIZON_ALONE", "NOTHING", "STATE_COLOURS", "Overlay", "Style"]
+__all__ = ["STATE_COLOURS", "Overlay"]
 
 STATE_COLOURS: dict[State, Colour] = {
     "tracking": (70, 240, 100),
@@ -111,12 +112,10 @@ class Overlay:
             self._fit(self._source_camera.for_size(width, height))
         colour, up = STATE_COLOURS[horizon.state], horizon.up
         away = None if up is None else self._instrument.draw(canvas, horizon, up, colour)
-        if self._style.state:
-            self._state_text(canvas, horizon, colour, away)
-        if up is not None and self._style.numbers:
+        self._state_text(canvas, horizon, colour, away)
+        if up is not None and self._style.text:
             self._number_text(canvas, horizon)
-        if self._style.rate:
-            self._rate_text(canvas, horizon, fps)
+        self._time_text(canvas, horizon, fps)
 
     def curve(self, up: UpVector) -> list[NDArray[np.float64]]:
         """The horizon in the picture as runs of points (N, 2) in px, for this attitude."""
@@ -130,13 +129,14 @@ class Overlay:
     def _state_text(self, canvas: Canvas, horizon: Horizon, colour: Colour, away: float | None) -> None:
         """State and view, and how far below or above the optical axis a hidden horizon lies."""
         x, y = 1.3 * self._text, 2.3 * self._text
-        state = horizon.state.upper()
-        canvas.text(state, (x, y), colour, self._text)
-        after = x + text_size(state, self._text)[0] + self._text
+        if self._style.state:
+            state = horizon.state.upper()
+            canvas.text(state, (x, y), colour, self._text)
+            x += text_size(state, self._text)[0] + self._text
         side = "" if away is None else f"horizon {abs(away):.0f}° {'below' if away > 0 else 'above'}"
         text = "  ".join(part for part in (_VIEW_TEXT[horizon.view], side) if part)
-        if text:
-            canvas.text(text, (after, y), WHITE, self._text)
+        if text and self._style.view:
+            canvas.text(text, (x, y), WHITE, self._text)
 
     def _number_text(self, canvas: Canvas, horizon: Horizon) -> None:
         rows = (
@@ -155,9 +155,21 @@ class Overlay:
             if sd is not None:
                 canvas.text(f"±{sd:.2f}°", (x + column + 5.4 * self._text, y), WHITE, self._text)
 
-    def _rate_text(self, canvas: Canvas, horizon: Horizon, fps: float | None) -> None:
-        parts = [f"{fps:.0f} FPS"] if fps is not None else []
-        parts += [f"{horizon.latency_ms:.1f} ms"] if horizon.latency_ms is not None else []
+    def _time_text(self, canvas: Canvas, horizon: Horizon, fps: float | None) -> None:
+        """Time, frame rate and latency, on the right."""
+        parts = [_time(horizon)] if self._style.time else []
+        if self._style.rate:
+            parts += [f"{fps:.0f} FPS"] if fps is not None else []
+            parts += [f"{horizon.latency_ms:.1f} ms"] if horizon.latency_ms is not None else []
         if parts:
             at = (self._camera.width - 1.3 * self._text, 2.3 * self._text)
             canvas.text("  ".join(parts), at, WHITE, self._text, align="right")
+
+
+def _time(horizon: Horizon) -> str:
+    """The clock of a live source, the time of a recording."""
+    if horizon.time_utc is not None:
+        return f"{horizon.time_utc:%Y-%m-%d %H:%M:%S} UTC"
+    minutes, seconds = divmod(round(horizon.time_s, 2), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{seconds:05.2f}" if hours else f"{minutes}:{seconds:05.2f}"

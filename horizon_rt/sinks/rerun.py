@@ -11,8 +11,9 @@ from horizon_rt.errors import OutputError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, State
 from horizon_rt.sinks.base import Sink, SinkContext
+from horizon_rt.sinks.drawing import Style
 from horizon_rt.sinks.jpeg import overlay_jpeg
-from horizon_rt.sinks.overlay import Overlay, Style
+from horizon_rt.sinks.overlay import Overlay
 from horizon_rt.system.files import AtomicFile
 
 __all__ = ["RerunSink"]
@@ -31,11 +32,11 @@ class RerunSink(Sink):
     five a second.
     """
 
-    def __init__(self, target: Path | str, context: SinkContext) -> None:
+    def __init__(self, target: Path | str, context: SinkContext, style: Style | None = None) -> None:
         """Open the file; raises OutputError."""
         if Path(target).suffix.lower() != _SUFFIX:
             raise OutputError(f"cannot write {target}: a Rerun recording ends in {_SUFFIX}")
-        self._overlay = Overlay(context.camera, style=Style(rate=False))  # which is not that of the run
+        self._overlay = Overlay(context.camera, style=style or Style(rate=False))
         self._file = AtomicFile(target)  # its lock and its name; Rerun writes by itself
         self._recording: Any = rr.RecordingStream("horizon-rt")
         try:

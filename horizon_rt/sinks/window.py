@@ -16,7 +16,8 @@ from horizon_rt.errors import OutputError
 from horizon_rt.sinks.base import RecordSwitch, Sink, SinkContext
 from horizon_rt.sinks.captions import draw_note, draw_rows
 from horizon_rt.sinks.display import reach_display
-from horizon_rt.sinks.overlay import HORIZON_ALONE, NOTHING, Overlay
+from horizon_rt.sinks.drawing import HORIZON_ALONE, NOTHING, Style
+from horizon_rt.sinks.overlay import Overlay
 
 if TYPE_CHECKING:
     from horizon_rt.frame import Frame
@@ -53,6 +54,7 @@ class WindowSink(Sink):
         self,
         context: SinkContext,
         *,
+        style: Style | None = None,
         snapshot_folder: Path | str = ".",
         tell: Callable[[str], object] = log.info,
         recorder: RecordSwitch | None = None,
@@ -64,7 +66,7 @@ class WindowSink(Sink):
                 raise OutputError("no display answers for a window; run without it or set DISPLAY")
             self._title = f"horizon-rt - {context.source}"
             self._open(context)
-        self._overlay = Overlay(context.camera)
+        self._overlay = Overlay(context.camera, style=style)
         self._styles = cycle((HORIZON_ALONE, NOTHING, self._overlay.style))
         self._folder, self._tell, self._recorder = Path(snapshot_folder), tell, recorder
         self._now: tuple[Frame, Horizon] | None = None

@@ -65,6 +65,11 @@ EVERY: dict[str, Any] = {
     "keep": "20GB",
     "record-on-demand": True,
     "pre-trigger": "20s",
+    "draw": "all,-ladder",
+    "colour": "ff8800",
+    "band": "filled",
+    "line-width": 2.0,
+    "text-size": 1.5,
     "rerun": "/a/o.rrd",
     "link": ["mavlink://127.0.0.1:14550?rate=10", "json://localhost:9000"],
     "web": "127.0.0.1:8700",
@@ -165,7 +170,7 @@ def test_a_run_from_a_file_alone(cli: RunCli, clip: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("hfv = 90", "there is no key 'hfv'; did you mean 'hfov'?; there are: backend, camera-profile,"),
+        ("hfv = 90", "there is no key 'hfv'; did you mean 'hfov'?; there are: backend, band,"),
         ("camera_profile = 'a'", "did you mean 'camera-profile'?"),
         ("zzzzzz = 1", "there is no key 'zzzzzz'; there are: backend"),
         ("config = 'a'", "there is no key 'config'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import cv2
 import numpy as np
@@ -13,14 +14,16 @@ from support.camera import brown, coefficients
 from support.sinks import frame, horizon, pixels_near
 
 from horizon_rt.camera import Camera
+from horizon_rt.errors import OptionsError
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import Mount, UpVector
 from horizon_rt.horizon import State
 from horizon_rt.sinks import Canvas, Overlay
-from horizon_rt.sinks.overlay import STATE_COLOURS, Style
+from horizon_rt.sinks.drawing import NOTHING, DrawOptions, Style, Use
+from horizon_rt.sinks.overlay import STATE_COLOURS
 
 CAMERA = Camera.from_hfov(640, 360, 70)
-BARE = Style(band=False, ticks=False, ladder=False, roll_scale=False, numbers=False, rate=False)
+BARE = Style(band=False, ticks=False, ladder=False, scale=False, text=False, rate=False)
 ATTITUDES = [(0, 0), (12.3, -4), (-33, 9), (90, 2), (-90, 5), (180, 3), (165, -8), (-140, 0)]
 
 
@@ -92,7 +95,7 @@ def test_with_distortion_the_horizon_is_opencvs_curve(roll: float, pitch: float)
 def test_ticks_point_to_the_sky(roll: float, pitch: float) -> None:
     line = UpVector.from_roll_pitch(roll, pitch).line(CAMERA.focal_px)
     assert line is not None
-    style = Style(band=False, ladder=False, roll_scale=False, numbers=False, rate=False)
+    style = Style(band=False, ladder=False, scale=False, text=False, rate=False)
     green = pixels_near(drawn(CAMERA, roll, pitch, style=style), STATE_COLOURS["tracking"], 90).astype(float)
     points = in_the_middle(green, CAMERA)
     points = points[(points[:, 1] < 330) | (points[:, 0] > 150)]
@@ -103,7 +106,7 @@ def test_ticks_point_to_the_sky(roll: float, pitch: float) -> None:
 
 @pytest.mark.parametrize("roll", [0, 30, 180, -120])
 def test_the_band_is_two_sigma_wide(roll: float) -> None:
-    style = Style(ticks=False, ladder=False, roll_scale=False, numbers=False, rate=False)
+    style = Style(ticks=False, ladder=False, scale=False, text=False, rate=False)
     with_band, without = (canvas_of(CAMERA, roll, 0, style=s, sd=(0.0, 2.0)).y for s in (style, BARE))
     changed = np.argwhere(with_band != without)[:, ::-1]
     line = UpVector.from_roll_pitch(roll, 0).line(CAMERA.focal_px)
@@ -115,8 +118,91 @@ def test_the_band_is_two_sigma_wide(roll: float) -> None:
     assert away.min() == pytest.approx(-expected, abs=2)
 
 
+@pytest.mark.parametrize("roll", [0, 30, 180, -120])
+def test_an_open_band_leaves_one_sigma_of_the_picture_as_it_is(roll: float) -> None:
+    open_band, filled = (
+        DrawOptions(draw="band", band=band).style("recording") for band in ("open", "filled")
+    )
+    bare, with_open, with_filled = (
+        canvas_of(CAMERA, roll, 0, style=style, sd=(0.0, 2.0)).y for style in (NOTHING, open_band, filled)
+    )
+    line = UpVector.from_roll_pitch(roll, 0).line(CAMERA.focal_px)
+    assert line is not None
+    rows, columns = np.mgrid[60:300, 200:440]
+    away = np.abs(line.signed_distance(columns, rows, CAMERA.width, CAMERA.height))  # type: ignore[arg-type]
+    one_sigma = CAMERA.focal_px * math.tan(math.radians(2))
+    inside = away < one_sigma - 2
+    assert (with_open[60:300, 200:440] == bare[60:300, 200:440])[inside].all()
+    assert (with_filled[60:300, 200:440] != bare[60:300, 200:440])[inside].all()
+
+
+ALL = {"line", "ticks", "band", "ladder", "scale", "reference", "state", "view", "text", "time", "rate"}
+
+
+@pytest.mark.parametrize(
+    ("draw", "use", "parts"),
+    [
+        ("all", "recording", ALL - {"rate"}),
+        ("all", "live", ALL - {"time"}),
+        ("all", "pictures", ALL - {"state", "time", "rate"}),
+        ("all,time", "live", ALL),
+        ("-ladder, -scale", "live", ALL - {"time", "ladder", "scale"}),
+        ("line,band,state", "pictures", {"line", "band", "state"}),
+        ("none", "live", set()),
+        ("none,line", "live", {"line"}),
+    ],
+)
+def test_the_parts_that_are_asked_for_are_drawn(draw: str, use: Use, parts: set[str]) -> None:
+    style = DrawOptions(draw=draw).style(use)
+    assert {part for part in ALL if getattr(style, part)} == parts
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"draw": "line,ladders"}, "knows no part 'ladders'; there are all, none, line, ticks, band"),
+        ({"draw": ""}, "knows no part ''"),
+        ({"colour": "orange"}, "six hexadecimal digits, such as ff8800 for orange, got 'orange'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(options: dict[str, str], error: str) -> None:
+    with pytest.raises(OptionsError, match=error):
+        DrawOptions(**options)  # type: ignore[arg-type]
+
+
+def test_colour_width_and_size_are_obeyed() -> None:
+    plain = DrawOptions(draw="line,text", colour="#ff8800").style("live")
+    bold = DrawOptions(draw="line,text", colour="ff8800", line_width=3, text_size=2).style("live")
+    images = [drawn(CAMERA, 0, 0, style=style, sd=(1.0, 1.0)) for style in (plain, bold)]
+    orange = [len(pixels_near(image[100:260], (255, 136, 0), 60)) for image in images]
+    assert orange[0] > 600
+    assert orange[1] / orange[0] == pytest.approx(3, rel=0.4)
+    ink = [int((image[280:, :300].min(axis=2) > 200).sum()) for image in images]
+    assert ink[1] > 2.5 * ink[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("time_s", "utc", "text"),
+    [
+        (12.478, None, "0:12.48"),
+        (59.999, None, "1:00.00"),
+        (3723.4, None, "1:02:03.40"),
+        (5.0, datetime(2026, 3, 1, 9, 30, 2, 999_000, UTC), "2026-03-01 09:30:02 UTC"),
+    ],
+)
+def test_a_recording_bears_its_time(
+    time_s: float, utc: datetime | None, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    monkeypatch.setattr(Canvas, "text", lambda _, text, *__, **___: said.append(text))
+    shown = replace(horizon(), time_s=time_s, time_utc=utc)
+    overlay = Overlay(CAMERA, style=DrawOptions(draw="time").style("recording"))
+    overlay.render(frame(), shown)
+    assert said == [text]
+
+
 def test_the_band_opens_with_the_roll_sigma() -> None:
-    style = Style(ticks=False, ladder=False, roll_scale=False, numbers=False, rate=False)
+    style = Style(ticks=False, ladder=False, scale=False, text=False, rate=False)
     with_band, without = (canvas_of(CAMERA, 0, 0, style=s, sd=(3.0, 0.0)).y for s in (style, BARE))
     rows, columns = np.nonzero(with_band != without)
     for column in (100, 500):
@@ -150,7 +236,7 @@ def test_the_arrow_points_to_a_horizon_out_of_the_picture(
 
 @pytest.mark.parametrize("roll", [0, 20, -45, 100, 180])
 def test_the_roll_pointer_stands_on_the_sky_side(roll: float) -> None:
-    style = Style(band=False, ticks=False, ladder=False, numbers=False, rate=False)
+    style = Style(band=False, ticks=False, ladder=False, text=False, rate=False)
     image, bare = drawn(CAMERA, roll, 0, style=style), drawn(CAMERA, roll, 0)
     image[(image == bare).all(axis=2)] = 0
     green = pixels_near(image, STATE_COLOURS["tracking"]) - (319.5, 179.5)

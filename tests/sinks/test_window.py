@@ -242,7 +242,7 @@ scale = 2; print(word() / small)
 print(len(pixels_near(screen()[479:480], (60, 60, 60), 10)))
 """
     ratio, filled = map(float, show(display, tmp_path, code).split())
-    assert ratio == pytest.approx(0.021 * 480 / 7, abs=0.15)
+    assert ratio == pytest.approx(0.027 * 480 / 7, abs=0.2)
     assert filled > 600
 
 
