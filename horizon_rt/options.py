@@ -134,7 +134,7 @@ class Lens:
     hfov_deg: Annotated[
         float | None,
         Help(
-            text="Horizontal field of view in degrees; 70 where nothing is known.",
+            text="Field of view over the longer side in degrees; 70 where nothing is known.",
             flag="--hfov",
             minimum=1,
             maximum=179,

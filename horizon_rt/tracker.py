@@ -295,7 +295,7 @@ class HorizonTracker:
             return fitter
         if fitter is not None:
             self.reset()
-        self._camera = self._camera or Camera.from_hfov(*size, self._hfov_deg)
+        self._camera = self._camera or Camera.from_fov(*size, self._hfov_deg)
         camera = self._camera.for_size(*size)
         self._fitter = HorizonFitter(camera, self._sigma)
         # Looks may run beside, so that each has its buffers.

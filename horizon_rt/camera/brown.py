@@ -7,9 +7,9 @@ holds inside its fold only: beyond it two directions share one pixel, and both f
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,11 @@ class BrownConrady:
         Beyond it two directions share one pixel, so the model says nothing there.
         """
         return fold_radius(self.k1, self.k2, self.k3)
+
+    def turned(self, *, clockwise: bool) -> Self:
+        """The same for pictures that are turned by a quarter: (p2, p1) turns as a vector does."""
+        p1, p2 = (self.p2, -self.p1) if clockwise else (-self.p2, self.p1)
+        return replace(self, p1=p1, p2=p2)
 
     def rays(self, points: Array) -> Array:
         """Unit rays (N, 3) of normalised image points (N, 2); NaN where the model cannot be inverted."""

@@ -59,9 +59,17 @@ class Camera:
         return cls(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
 
     @classmethod
+    def from_fov(cls, width: int, height: int, fov_deg: float) -> Self:
+        """As `from_hfov`, with a field of view over the longer side: that of a camera which is turned by a
+        quarter for upright pictures.
+        """
+        level = cls.from_hfov(max(width, height), min(width, height), fov_deg)
+        return level if width >= height else level.turned()
+
+    @classmethod
     def assumed(cls, width: int, height: int) -> Self:
-        """The camera where nothing is known: as `from_hfov` with `options.DEFAULT_HFOV_DEG`."""
-        return cls.from_hfov(width, height, DEFAULT_HFOV_DEG)
+        """The camera where nothing is known: as `from_fov` with `options.DEFAULT_HFOV_DEG`."""
+        return cls.from_fov(width, height, DEFAULT_HFOV_DEG)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -123,17 +131,32 @@ class Camera:
             cy=(self.cy + 0.5) * sy - 0.5,
         )
 
+    def turned(self, *, clockwise: bool = True) -> Self:
+        """The same lens for pictures that are turned by a quarter."""
+        return replace(
+            self,
+            width=self.height,
+            height=self.width,
+            fx=self.fy,
+            fy=self.fx,
+            cx=self.height - 1 - self.cy if clockwise else self.cy,
+            cy=self.cx if clockwise else self.width - 1 - self.cx,
+            distortion=self.distortion.turned(clockwise=clockwise),
+        )
+
     def for_size(self, width: int, height: int) -> Self:
         """The lens to use for pictures of another size from the same camera.
 
-        An ideal lens (centred, square pixels, no distortion) is a guess of the field of view, which it keeps
-        for pictures of another shape; any other is resized.
+        An ideal lens (centred, square pixels, no distortion) is a guess of the field of view over the longer
+        side, which it keeps for pictures of another shape; any other is resized.
         """
         if (width, height) == (self.width, self.height):
             return self
         ideal = Camera.from_hfov(self.width, self.height, self.hfov_deg)
         if self.is_linear and np.allclose(self.intrinsics, ideal.intrinsics, rtol=1e-9):
-            return self.from_hfov(width, height, self.hfov_deg)
+            focal = self.fx * max(width, height) / max(self.width, self.height)
+            cx, cy = (width - 1) / 2, (height - 1) / 2
+            return replace(self, width=width, height=height, fx=focal, fy=focal, cx=cx, cy=cy)
         return self.resized(width, height)
 
     def line(self, up: UpVector) -> HorizonLine | None:

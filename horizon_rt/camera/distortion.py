@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,10 @@ class Distortion(Protocol):
         """Normalised points (N, 2) of rays (N, 3); NaN rows for rays that the lens does not see."""
         ...
 
+    def turned(self, *, clockwise: bool) -> Self:
+        """The same for pictures that are turned by a quarter."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class NoDistortion:
@@ -62,6 +66,11 @@ class NoDistortion:
     def project(self, rays: Array) -> Array:
         """Normalised points (N, 2) of rays (N, 3); NaN behind the camera."""
         return perspective(rays)
+
+    def turned(self, *, clockwise: bool) -> Self:
+        """The same; it is round."""
+        del clockwise
+        return self
 
 
 NO_DISTORTION = NoDistortion()

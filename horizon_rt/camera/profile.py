@@ -44,13 +44,16 @@ class CameraProfile:
 
     @classmethod
     def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
-        """The guess used without a calibration: centred, square pixels, this horizontal field of view."""
-        model = Camera.from_hfov(width, height, hfov_deg)
+        """The guess used without a calibration: centred, square pixels, this field of view over the longer
+        side, which is the horizontal one as long as the camera is not turned.
+        """
+        model = Camera.from_fov(width, height, hfov_deg)
         name = f"hfov{hfov_deg:g}"
         return cls(name=name, model=model, source=f"assumed field of view of {hfov_deg:g}°", assumed=True)
 
-    def fit_to(self, width: int, height: int) -> Self:
-        """The profile for a video of another size and the same aspect ratio, within 1 %.
+    def fit_to(self, width: int, height: int, *, clockwise: bool = True) -> Self:
+        """The profile for a video of another size and the same aspect ratio, within 1 %, or turned by a
+        quarter, `clockwise` unless it is known better.
 
         A guessed field of view fits any size. Raises CameraModelError for another aspect ratio of a
         measured lens: the camera then used another part of its sensor, and the numbers cannot tell which.
@@ -60,9 +63,15 @@ class CameraProfile:
             return self
         if self.assumed and model.is_linear:
             return replace(self, model=model.for_size(width, height))
-        if abs(width * model.height / max(height * model.width, 1) - 1) > _ASPECT_TOLERANCE:
+        if self.mount is None and not _same_shape(model, width, height) and _same_shape(model, height, width):
+            model = model.turned(clockwise=clockwise)
+        if not _same_shape(model, width, height):
             raise CameraModelError(
                 f"camera profile {self.name!r} is for {model.width}x{model.height} and the video is "
                 f"{width}x{height}: calibrate in the video's own mode, as a crop changes the lens centre"
             )
         return replace(self, model=model.resized(width, height))
+
+
+def _same_shape(model: Camera, width: int, height: int) -> bool:
+    return abs(width * model.height / max(height * model.width, 1) - 1) <= _ASPECT_TOLERANCE

@@ -111,7 +111,7 @@ class _Evaluator:
             return options.profile.fit_to(width, height).model
         if options.hfov_deg is None and self._dataset.camera is not None:
             return self._dataset.camera.for_size(width, height)
-        return Camera.from_hfov(width, height, options.hfov_deg or DEFAULT_HFOV_DEG)
+        return Camera.from_fov(width, height, options.hfov_deg or DEFAULT_HFOV_DEG)
 
     def _evaluate(self, labelled: LabelledFrame) -> FrameRow | None:
         """The row of a frame; one without a label only moves the filter on."""

@@ -41,7 +41,9 @@ def camera_for(options: RunOptions, info: SourceInfo) -> CameraProfile:
     """The lens that the options give for this source, and its mount; raises CameraModelError."""
     lens = options.lens
     if lens.camera_profile is not None:
-        profile = load_profile(lens.camera_profile).fit_to(info.width, info.height)
+        profile = load_profile(lens.camera_profile).fit_to(
+            info.width, info.height, clockwise=not info.turned_left
+        )
     else:
         profile = CameraProfile.from_hfov(info.width, info.height, lens.hfov_deg or DEFAULT_HFOV_DEG)
     if lens.mount is None:

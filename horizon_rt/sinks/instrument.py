@@ -27,6 +27,7 @@ _BLACK: Colour = (0, 0, 0)
 _LADDER_STEPS_DEG = (1, 2, 5, 10, 20, 30)
 _ROLL_MARKS_DEG = (-60, -45, -30, -20, -10, 0, 10, 20, 30, 45, 60)
 _MAX_BAND_DEG = 20.0
+_NARROW_STROKES = 12.0
 
 
 class Instrument:
@@ -80,10 +81,7 @@ class Instrument:
         return np.asarray(((points >= 0) & (points <= size)).all(axis=1))
 
     def _band(self, canvas: Canvas, horizon: Horizon, sky: SkyFrame, colour: Colour) -> None:
-        """±2 sigma: the horizon's elevation in the direction of a ray r varies by r·δu, so by √(rᵀ Σ r).
-
-        An open one leaves out ±1 sigma, so that it does not cover the edge that it is about.
-        """
+        """±2 sigma: the horizon's elevation in the direction of a ray r varies by r·δu, so by √(rᵀ Σ r)."""
         if horizon.attitude is None:
             return
         azimuth = SkyFrame.azimuths(self._radius)
@@ -93,15 +91,21 @@ class Instrument:
         sd = np.minimum(sd, math.radians(_MAX_BAND_DEG) / 2)
         sides = [self._camera.project(sky.rays(azimuth, k * sd - self._dip)) for k in (2.0, 1.0, -1.0, -2.0)]
         for run in visible_runs(np.hstack(sides), self._camera):
-            above, upper, lower, below = (run[:, 2 * k : 2 * k + 2] for k in range(4))
-            if self._style.band_style == "filled":
-                pairs = [(above, below)]
-            else:
-                pairs = [(above, upper), (lower, below)]
-                for edge in (above, below):
-                    canvas.polyline(edge, colour, max(1, round(0.4 * self._stroke)))
-            for one, other in pairs:
-                canvas.fill(np.concatenate([one, other[::-1]]), colour, self._style.band_opacity)
+            self._shade(canvas, run, colour)
+
+    def _shade(self, canvas: Canvas, run: Array, colour: Colour) -> None:
+        """A piece of the band, of points (N, 8) at 2, 1, -1 and -2 sigma.
+
+        An open one leaves out ±1 sigma, so that it does not cover the edge that it is about.
+        """
+        above, upper, lower, below = (run[:, 2 * k : 2 * k + 2] for k in range(4))
+        filled = self._style.band_style == "filled"
+        for one, other in [(above, below)] if filled else [(above, upper), (lower, below)]:
+            canvas.fill(np.concatenate([one, other[::-1]]), colour, self._style.band_opacity)
+        width = np.median(np.linalg.norm(above - below, axis=1))
+        if not filled and width > _NARROW_STROKES * self._stroke:  # else they would merge with the line
+            for edge in (above, below):
+                canvas.polyline(edge, colour, max(1, round(0.4 * self._stroke)))
 
     def _ticks(self, canvas: Canvas, sky: SkyFrame, colour: Colour) -> None:
         """Short strokes on the horizon, towards the sky."""

@@ -47,7 +47,8 @@ class SourceInfo:
     is the average in Hz, `frame_count` what the container declares (for images: the number of files) and
     `duration_s` the declared length in seconds; each is None where it is unknown. `live` sources produce
     frames whether or not they are read. `still` means that each picture is on its own, so that nothing is
-    filtered over time; `pictures` are then the files.
+    filtered over time; `pictures` are then the files. `turned_left` is True where stored pictures are turned
+    counterclockwise by a quarter to stand upright.
     """
 
     name: str
@@ -60,6 +61,7 @@ class SourceInfo:
     live: bool = False
     is_image_set: bool = False
     pictures: tuple[Path, ...] = ()
+    turned_left: bool = False
 
 
 class Source(ABC):

@@ -20,7 +20,7 @@ from horizon_rt.imaging.picture import MAX_PIXELS
 from horizon_rt.sources.base import Source, SourceInfo, SourceKind
 from horizon_rt.sources.clock import PresentationClock
 from horizon_rt.sources.decoder import PacketDecoder
-from horizon_rt.sources.orientation import orientation, upright
+from horizon_rt.sources.orientation import TURNED_LEFT, orientation, upright
 from horizon_rt.sources.planes import PlaneReader
 
 __all__ = ["ContainerOptions", "ContainerSource"]
@@ -126,6 +126,7 @@ class ContainerSource(Source):
             frame_count=None if self._options.live else (stream.frames or None),
             duration_s=None if self._options.live else _duration_s(self._container, stream),
             live=self._options.live,
+            turned_left=self._turned_left,
         )
 
     def _no_pictures(self) -> str:
@@ -158,7 +159,9 @@ class ContainerSource(Source):
     def _frame(self, picture: VideoFrame) -> Frame:
         decoded_at_s = time.perf_counter()
         planes, sampling = self._reader.read(picture)
-        planes = upright(planes, orientation(picture))
+        turn = orientation(picture)
+        self._turned_left = turn == TURNED_LEFT
+        planes = upright(planes, turn)
         time_s, damaged = self._clock.stamp(self._timestamp(picture)), picture.is_corrupt
         frame = Frame(planes, self._count, time_s, sampling, decoded_at_s, damaged=damaged)
         self._count += 1

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.frame import DevicePlane, Plane
 
-__all__ = ["Orientation", "orientation", "upright"]
+__all__ = ["TURNED_LEFT", "Orientation", "orientation", "upright"]
 
 # (transpose, flip rows, flip columns), applied in this order.
 Orientation = tuple[bool, bool, bool]
@@ -20,6 +20,7 @@ _QUARTER_TURNS: dict[int, Orientation] = {
     2: (False, True, True),
     3: (True, False, True),
 }
+TURNED_LEFT = _QUARTER_TURNS[1]
 
 
 def orientation(frame: VideoFrame) -> Orientation:

@@ -231,10 +231,12 @@ def test_the_line_of_an_off_centre_lens_is_where_opencv_projects_the_horizon(
     assert line.signed_distance(*above.reshape(2), 640, 480) > 0
 
 
-def test_a_guessed_lens_keeps_square_pixels_for_another_shape() -> None:
+def test_a_guessed_lens_keeps_its_field_of_view_over_the_longer_side() -> None:
     lens = Camera.from_hfov(640, 360, 70).for_size(360, 640)
     assert (lens.fx, lens.cx, lens.cy) == pytest.approx((lens.fy, 179.5, 319.5))
-    assert lens.hfov_deg == pytest.approx(70)
+    assert lens.hfov_deg == pytest.approx(2 * math.degrees(math.atan(9 / 16 * math.tan(math.radians(35)))))
+    assert lens == Camera.from_fov(360, 640, 70) == Camera.assumed(360, 640)
+    assert lens.for_size(640, 640).hfov_deg == pytest.approx(70)
 
 
 def test_a_measured_lens_is_resized() -> None:

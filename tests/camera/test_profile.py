@@ -333,7 +333,29 @@ def test_fit_to_another_size_scales_the_lens() -> None:
     assert profile.fit_to(1920, 1088).model.height == 1088  # coded size; within 1 %
 
 
-@pytest.mark.parametrize("video", [(1440, 1080), (1080, 1920), (1920, 1040), (0, 0), (1920, -1080)])
+@pytest.mark.parametrize("clockwise", [True, False])
+def test_a_landscape_profile_fits_a_turned_clip(clockwise: bool) -> None:
+    """What the lens sees at a pixel it sees at the turned pixel, by OpenCV's own turn of a picture."""
+    lens = brown(
+        width=64, height=36, fx=44.0, fy=45.0, cx=30.0, cy=19.0, k1=-0.2, k2=0.03, p1=0.004, p2=-0.01
+    )
+    turned = CameraProfile(name="a", model=lens).fit_to(36, 64, clockwise=clockwise).model
+    code = cv2.ROTATE_90_CLOCKWISE if clockwise else cv2.ROTATE_90_COUNTERCLOCKWISE
+    where = np.stack(np.meshgrid(np.arange(64.0), np.arange(36.0)), axis=-1)
+    points = np.stack([cv2.rotate(where[..., k], code) for k in (0, 1)], axis=-1).reshape(-1, 2)
+    upright = np.stack(np.meshgrid(np.arange(36.0), np.arange(64.0)), axis=-1).reshape(-1, 2)
+    x, y, z = lens.rays(points).T
+    expected = np.stack([-y, x, z] if clockwise else [y, -x, z], axis=1)
+    assert np.allclose(turned.rays(upright), expected, atol=1e-9)
+
+
+def test_a_mounted_profile_does_not_fit_a_turned_clip() -> None:
+    mount = Mount(roll_deg=1.0, pitch_deg=2.0, yaw_deg=0.0)
+    with pytest.raises(CameraModelError, match="1920x1080"):
+        CameraProfile(name="a", model=LENS, mount=mount).fit_to(1080, 1920)
+
+
+@pytest.mark.parametrize("video", [(1440, 1080), (1080, 1440), (1920, 1040), (0, 0), (1920, -1080)])
 def test_another_aspect_ratio_is_refused(video: tuple[int, int]) -> None:
     with pytest.raises(CameraModelError, match="1920x1080"):
         CameraProfile(name="a", model=LENS).fit_to(*video)
@@ -343,7 +365,7 @@ def test_another_aspect_ratio_is_refused(video: tuple[int, int]) -> None:
 @given(width=st.integers(16, 8000), height=st.integers(16, 8000), hfov=st.floats(5, 170))
 def test_a_guess_fits_any_size_with_its_field_of_view(width: int, height: int, hfov: float) -> None:
     model = CameraProfile.from_hfov(1920, 1080, hfov).fit_to(width, height).model
-    assert math.degrees(2 * math.atan(width / 2 / model.fx)) == pytest.approx(hfov)
+    assert math.degrees(2 * math.atan(max(width, height) / 2 / model.fx)) == pytest.approx(hfov)
     assert (model.fx, model.cx, model.cy) == (model.fy, (width - 1) / 2, (height - 1) / 2)
 
 

@@ -230,6 +230,17 @@ def test_display_rotation_as_the_command_line_applies_it(
     assert_planes(only_frame(clip), split_420(raw, width, height))
 
 
+def test_a_source_knows_which_way_it_was_turned(tmp_path: Path) -> None:
+    """The pixel that is at the left end of the stored upper row."""
+    stored = only_frame(h264_clip(tmp_path / "clip.mp4", 1)).luma
+    for degrees in (90, 270):
+        with open_source(
+            h264_clip(tmp_path / f"{degrees}.mp4", 1, rotation=(degrees, False, False))
+        ) as source:
+            upright = next(iter(source)).luma
+        assert (upright == np.rot90(stored, 1 if source.info.turned_left else -1)).all()
+
+
 def exif_jpeg(image: NDArray[np.uint8], orientation: int) -> bytes:
     """A JPEG with an EXIF orientation tag (0x0112), little endian."""
     jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
