@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint zoo release system-tools clean
+.PHONY: demo test lint docs zoo release system-tools clean
 
 demo: $(STAMP)
 	$(BIN)/horizon-rt demo
@@ -18,6 +18,13 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
+
+# The site of all documents, in site/. Its links are checked.
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: export DISABLE_MKDOCS_2_WARNING := 1
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/mkdocs build
 
 # The table of all nets in docs/zoo.md: sizes and speeds, and each trained alike. Takes three hours on a CPU.
 zoo: $(STAMP)

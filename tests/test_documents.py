@@ -50,3 +50,10 @@ def test_an_addition_takes_less_than_60_lines(kind: str) -> None:
     section = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8").split(f"\n## A {kind}\n")[1]
     [block, *_] = _BLOCK.findall(section)
     assert block.count("\n") < 60
+
+
+def test_every_document_is_on_the_site() -> None:
+    pages = set(re.findall(r"[\w./-]+\.md", (ROOT / "mkdocs.yml").read_text().partition("nav:")[2]))
+    made = {"docs/cli.md"}
+    assert {page for page in pages - made if not (ROOT / page).is_file()} == set()
+    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= pages
