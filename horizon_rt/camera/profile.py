@@ -14,6 +14,7 @@ __all__ = ["CameraProfile"]
 
 _LONGEST_TEXT = 1000
 _ASPECT_TOLERANCE = 0.01
+_LONGEST_READOUT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,8 @@ class CameraProfile:
 
     `rms_px` is the reprojection error of the calibration, None where there was none. `source` says in one
     line where the numbers come from. `assumed` is True for a guess such as a field of view. `mount` is how
-    the camera is fixed to its vehicle, None where nobody has said.
+    the camera is fixed to its vehicle, None where nobody has said. `readout_s` is the time in seconds from
+    the first row of a picture to the last of a rolling shutter, None where it is unknown.
     """
 
     name: str
@@ -31,6 +33,7 @@ class CameraProfile:
     source: str = ""
     assumed: bool = False
     mount: Mount | None = None
+    readout_s: float | None = None
 
     def __post_init__(self) -> None:
         text = self.name + self.source
@@ -41,6 +44,10 @@ class CameraProfile:
             )
         if self.rms_px is not None and not (math.isfinite(self.rms_px) and self.rms_px >= 0):
             raise CameraModelError(f"rms_px is a length in px, got {self.rms_px}")
+        if self.readout_s is not None and not 0 <= self.readout_s <= _LONGEST_READOUT_S:
+            raise CameraModelError(
+                f"readout_s is a time from 0 to {_LONGEST_READOUT_S} s, got {self.readout_s}"
+            )
 
     @classmethod
     def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
