@@ -62,14 +62,13 @@ def plan_level(track: AttitudeTrack, camera: Camera, settings: LevelSettings) ->
         if settings.lock == "roll+pitch":
             pitch[part] = _pitch_turn(track, part)
     wanted = Turn(
-        roll=roll,
+        roll=roll if settings.strength == 1 else settings.strength * _let_go(roll),
         pitch=np.clip(settings.strength * pitch, -_STEEPEST, _STEEPEST),
         shutter=_shutter(track, camera, settings.readout_s),
     )
-    turn = _possible(camera, wanted, settings)
-    return LevelPlan(
-        turn=turn, zoom=_zoom(track, camera, turn, settings), is_limited=_differ(turn, wanted, settings)
-    )
+    turn = wanted if settings.shows_black else _possible(camera, wanted, settings.limit)
+    zoom = _zoom(track, camera, turn, settings)
+    return LevelPlan(turn=turn, zoom=zoom, is_limited=_differ(turn, wanted))
 
 
 def _pitch_turn(track: AttitudeTrack, part: slice) -> Array:
@@ -94,20 +93,18 @@ def _shutter(track: AttitudeTrack, camera: Camera, readout_s: float) -> Shutter 
     )
 
 
-def _possible(camera: Camera, wanted: Turn, settings: LevelSettings) -> Turn:
-    """What the largest zoom allows. Where it does not allow every roll, or where only a part of the roll is
-    wanted, the turn is let go beyond 90°, so that it has no jump at 180°: inverted flight is shown inverted.
-    """
-    largest = math.pi if settings.shows_black else _largest_roll(camera, settings.limit)
-    roll = wanted.roll
-    if settings.strength < 1 or largest < math.pi:
-        roll = np.clip(settings.strength * _let_go(roll), -largest, largest)
-    turn = replace(wanted, roll=roll)
-    return turn if settings.shows_black else _with_less_pitch(camera, turn, settings.limit)
+def _possible(camera: Camera, wanted: Turn, limit: float) -> Turn:
+    """What the largest zoom allows. Where that is not every roll, the turn is let go beyond 90°."""
+    largest = _largest_roll(camera, limit)
+    if largest < math.pi:
+        wanted = replace(wanted, roll=np.clip(_let_go(wanted.roll), -largest, largest))
+    return _with_less_pitch(camera, wanted, limit)
 
 
 def _let_go(roll: Array) -> Array:
-    """The roll up to ±90°; beyond, it falls to 0 at ±180°."""
+    """The roll up to ±90°; beyond, it falls to 0 at ±180°, where a part of it would jump: inverted flight is
+    then shown inverted.
+    """
     wrapped = (roll + math.pi) % (2 * math.pi) - math.pi
     return np.asarray(np.sign(wrapped) * np.minimum(np.abs(wrapped), math.pi - np.abs(wrapped)))
 
@@ -147,6 +144,6 @@ def _zoom(track: AttitudeTrack, camera: Camera, turn: Turn, settings: LevelSetti
     return np.exp(needed)
 
 
-def _differ(turn: Turn, wanted: Turn, settings: LevelSettings) -> NDArray[np.bool_]:
-    roll = (turn.roll - settings.strength * wanted.roll + math.pi) % (2 * math.pi) - math.pi
+def _differ(turn: Turn, wanted: Turn) -> NDArray[np.bool_]:
+    roll = (turn.roll - wanted.roll + math.pi) % (2 * math.pi) - math.pi
     return (np.abs(roll) > 1e-6) | (np.abs(turn.pitch - wanted.pitch) > 1e-6)
