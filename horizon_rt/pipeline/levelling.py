@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -111,7 +112,7 @@ def level_video(
         if first.signalled or not seen:
             first.interrupted = first.signalled
             return LevelSummary(run=first)
-        tracks = smooth_tracks(((one.time_s, one.observation) for one in seen), _SETTINGS)
+        tracks = _smoothed(seen)
         parts, summary = _planned(seen, tracks, profile, options)
         sink.begin(parts)
         again = SecondReading(source.reopen(), len(seen))
@@ -145,6 +146,24 @@ def _tracking(options: LevelOptions) -> RunOptions:
         key_frames=options.key_frames,
         part=options.part,
     )
+
+
+def _smoothed(seen: Sequence[_Seen]) -> list[Track]:
+    """The track at each frame, of each shot by itself; a repeated picture has that of the one it repeats."""
+    tracks: list[Track] = []
+    for shot in _shots(seen):
+        fresh = [k for k, one in enumerate(shot) if k == 0 or one.observation.change != "repeated"]
+        known = smooth_tracks(((shot[k].time_s, shot[k].observation) for k in fresh), _SETTINGS)
+        lengths = np.diff([*fresh, len(shot)]).tolist()
+        tracks += [track for track, length in zip(known, lengths, strict=True) for _ in range(length)]
+    return tracks
+
+
+def _shots(seen: Sequence[_Seen]) -> Iterator[Sequence[_Seen]]:
+    """The frames from cut to cut."""
+    cuts = [k for k, one in enumerate(seen) if one.observation.change == "cut" and k > 0]
+    for first, last in itertools.pairwise([0, *cuts, len(seen)]):
+        yield seen[first:last]
 
 
 def _planned(
