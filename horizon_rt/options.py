@@ -22,6 +22,7 @@ __all__ = [
     "BackendName",
     "DecoderChoice",
     "DeviceChoice",
+    "EncoderChoice",
     "Engine",
     "EngineFields",
     "Help",
@@ -55,6 +56,7 @@ BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
 Lock = Literal["roll", "roll+pitch"]
+EncoderChoice = Literal["software", "hardware"]
 Named = Literal["file", "name", "source"]
 """What a text names: a file ('-' is none), a name or else a file, or a source, which may be a file."""
 SceneKind = Literal["sea", "storm", "coast", "fields", "town", "desert", "snow", "mountains"]
@@ -287,6 +289,10 @@ class LevelOptions(RunOptions):
     strength: Annotated[
         float, Help(text="Share of the tilt that is taken away, 0 to 1.", minimum=0, maximum=1)
     ] = 1.0
+
+    encoder: Annotated[
+        EncoderChoice, Help(text="What encodes: the processor, or a graphics card, if there is one that can.")
+    ] = "software"
 
     def __post_init__(self) -> None:
         _check_choices(self)

@@ -14,7 +14,15 @@ import av.error
 
 from horizon_rt.errors import OutputError
 from horizon_rt.imaging.audio import AudioCopy
-from horizon_rt.imaging.encoder import DEEP_ENCODERS, ENCODERS, FRAGMENTED, PictureMaker, find_encoder, set_up
+from horizon_rt.imaging.encoder import (
+    DEEP_ENCODERS,
+    ENCODERS,
+    FRAGMENTED,
+    HARDWARE,
+    PictureMaker,
+    find_encoder,
+    set_up,
+)
 from horizon_rt.imaging.opening import describe
 from horizon_rt.imaging.ticks import PictureTicks, is_time_lapse, nominal_rate, ticks_per_second
 from horizon_rt.system.files import AtomicFile
@@ -129,8 +137,11 @@ class VideoWriter:
         return video
 
     def _encoders(self, picture: Planar) -> dict[str, dict[str, str]]:
-        known = ENCODERS if picture.sampling.bit_depth == 8 else DEEP_ENCODERS
-        return known if self._encoder is None else {self._encoder: known.get(self._encoder, {})}
+        is_deep = picture.sampling.bit_depth > 8
+        known = DEEP_ENCODERS if is_deep else ENCODERS
+        if self._encoder is None or (is_deep and self._encoder in HARDWARE):
+            return known
+        return {self._encoder: (known | HARDWARE).get(self._encoder, {})}
 
     def _mux(self, packets: list[Packet[Any]], time_s: float) -> None:
         for packet in packets:

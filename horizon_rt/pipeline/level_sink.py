@@ -80,7 +80,14 @@ class LevelSink(Sink):
     """Writes the levelled video, with the sound and the tags of a file; `begin` tells it how."""
 
     def __init__(
-        self, target: Path, info: SourceInfo, *, from_s: float, is_whole: bool, preview: Preview | None
+        self,
+        target: Path,
+        info: SourceInfo,
+        *,
+        from_s: float,
+        is_whole: bool,
+        preview: Preview | None,
+        encoder: str | None = None,
     ) -> None:
         """Open the file; raises OutputError."""
         is_file = info.kind == "file"
@@ -90,6 +97,7 @@ class LevelSink(Sink):
             frame_rate=info.frame_rate,
             audio_from=info.name if is_file else None,
             audio_from_s=from_s,
+            encoder=encoder,
             tags=VideoTags.of(info.name) if is_file else None,
         )
         self._parts: Sequence[PlannedPart] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Observation
+from horizon_rt.imaging.encoder import hardware_encoder
 from horizon_rt.levelling import AttitudeTrack, Leveller, LevelSettings, plan_level
 from horizon_rt.options import LevelOptions, RunOptions
 from horizon_rt.pipeline.level_sink import LevelSink, PlannedPart, Preview
@@ -34,6 +36,7 @@ __all__ = ["LevelSummary", "level_video"]
 # predicted: with less the smoother cuts the corners of a manoeuvre.
 _SETTINGS = TrackSettings(coast_s=5.0, acceleration_dps2=60.0)
 _LONGEST_GAP_S = 5.0
+_log = logging.getLogger(__name__)
 _NOTHING = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
 
 
@@ -98,7 +101,14 @@ def level_video(
         tracker = make_tracker(_tracking(options), source.info, profile)
         part = options.part
         shown = None if preview is None else Preview(preview)
-        sink = LevelSink(out, source.info, from_s=part.from_s, is_whole=part.is_whole, preview=shown)
+        sink = LevelSink(
+            out,
+            source.info,
+            from_s=part.from_s,
+            is_whole=part.is_whole,
+            preview=shown,
+            encoder=_hardware() if options.encoder == "hardware" else None,
+        )
         opened.callback(sink.abort)
         seen: list[_Seen] = []
 
@@ -135,6 +145,13 @@ def _check(source: Source, out: Path, preview: Path | None) -> None:
     for one in (out, preview):
         if one is not None:
             check_targets(Outputs(overlay=one, rerun=preview if one is out else None), info)
+
+
+def _hardware() -> str | None:
+    name = hardware_encoder()
+    if name is None:
+        _log.warning("no graphics card here encodes H.264; the processor does it")
+    return name
 
 
 def _tracking(options: LevelOptions) -> RunOptions:
