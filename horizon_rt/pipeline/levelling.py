@@ -27,8 +27,8 @@ from horizon_rt.pipeline.outputs import Outputs, check_targets
 from horizon_rt.pipeline.run import camera_for, make_tracker
 from horizon_rt.pipeline.stages import Analysis, OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import SecondReading
-from horizon_rt.sources import Source
-from horizon_rt.tracking import Track, TrackSettings, smooth_tracks
+from horizon_rt.sources import Source, SourceInfo
+from horizon_rt.tracking import NoFilter, Track, TrackSettings, smooth_tracks
 
 __all__ = ["LevelSummary", "level_video"]
 
@@ -36,6 +36,7 @@ __all__ = ["LevelSummary", "level_video"]
 # predicted: with less the smoother cuts the corners of a manoeuvre.
 _SETTINGS = TrackSettings(coast_s=5.0, acceleration_dps2=60.0)
 _LONGEST_GAP_S = 5.0
+_SLOW_HZ = 5.0
 _log = logging.getLogger(__name__)
 _NOTHING = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
 
@@ -98,7 +99,7 @@ def level_video(
     with source, ExitStack() as opened:
         _check(source, out, preview)
         profile = replace(camera_for(options, source.info), mount=None)
-        tracker = make_tracker(_tracking(options), source.info, profile)
+        tracker = make_tracker(_tracking(options, source.info), source.info, profile)
         part = options.part
         shown = None if preview is None else Preview(preview)
         sink = LevelSink(
@@ -122,13 +123,13 @@ def level_video(
         if first.signalled or not seen:
             first.interrupted = first.signalled
             return LevelSummary(run=first)
-        tracks = _smoothed(seen)
+        tracks = _alone(seen) if _is_slow(source.info) else _smoothed(seen)
         parts, summary = _planned(seen, tracks, profile, options)
         sink.begin(parts)
         again = SecondReading(source.reopen(), len(seen))
         second = run_pipeline(again, _Planned(seen, tracks), [sink], on_frame=on_frame)
         second.seconds += first.seconds
-        second.with_horizon = first.with_horizon
+        second.with_horizon, second.unseen, second.states = first.with_horizon, first.unseen, first.states
         second.warnings = list(dict.fromkeys(first.warnings + second.warnings))
         return replace(summary, run=second)
 
@@ -154,15 +155,27 @@ def _hardware() -> str | None:
     return name
 
 
-def _tracking(options: LevelOptions) -> RunOptions:
+def _is_slow(info: SourceInfo) -> bool:
+    """Whether pictures come so rarely, as of a time lapse, that one says nothing of the next."""
+    return info.frame_rate is not None and info.frame_rate < _SLOW_HZ
+
+
+def _tracking(options: LevelOptions, info: SourceInfo) -> RunOptions:
     """The edge is followed between key frames, as in a causal run; the smoother then takes what was seen."""
     return RunOptions(
+        smooth="none" if _is_slow(info) else "causal",
         lens=options.lens,
         engine=options.engine,
         decoder=options.decoder,
         key_frames=options.key_frames,
         part=options.part,
     )
+
+
+def _alone(seen: Sequence[_Seen]) -> list[Track]:
+    """What each frame shows by itself."""
+    alone = NoFilter()
+    return [alone.update(one.time_s, one.observation) for one in seen]
 
 
 def _smoothed(seen: Sequence[_Seen]) -> list[Track]:

@@ -216,3 +216,13 @@ def test_what_cannot_be_levelled_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(OptionsError):
             hz.level(source, tmp_path / "a.mp4", **options)
     assert not list(tmp_path.glob("a.*"))
+
+
+def test_pictures_that_come_rarely_are_levelled_each_by_itself(tmp_path: Path) -> None:
+    chroma = [np.full((48, 64), 128, np.uint8)] * 2
+    tilts = [0.5, -0.4, 0.3, -0.55, 0.1, 0.6]
+    frames = [av_frame("yuv420p", (horizon_luma(128, 96, tilt), *chroma)) for tilt in tilts]
+    summary = hz.level(write_clip(tmp_path / "in.mkv", frames, rate=1), tmp_path / "out.mkv", model="nano")
+    found = np.where(np.array(lumas(tmp_path / "out.mkv")) > 120, 235, 16)
+    assert max(abs(fitted_tilt(luma)[0]) for luma in found) < 1.5
+    assert summary.run.share_with_horizon == 1.0
