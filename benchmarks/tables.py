@@ -457,6 +457,48 @@ def live(faults: dict[str, Any], soak: dict[str, Any], age: dict[str, Any], load
     )
 
 
+LEVEL_HEAD = [
+    "clip", "largest roll °", "source A_TV °", "level, rms °", "A_TV °", "times less", "zoom", "ms a picture",
+    "vidstab, rms °", "A_TV °", "ms a picture",
+]  # fmt: skip
+
+
+def levelling(result: dict[str, Any]) -> str:
+    rows = []
+    for name, row in result["clips"].items():
+        level, other = row["level"], row.get("vidstab") or {}
+        rows.append(
+            [
+                name,
+                f"{row['largest_roll_deg']:.0f}",
+                f"{row['source']['a_tv_deg']:.2f}",
+                f"{level['rms_deg']:.3f}",
+                f"{level['a_tv_deg']:.3f}",
+                f"{row['a_tv_ratio']:.0f}",
+                " to ".join(f"{zoom:.2f}" for zoom in row["zoom"]),
+                f"{level['ms']:.0f}",
+                number(other.get("rms_deg"), 1),
+                number(other.get("a_tv_deg"), 2),
+                number(other.get("ms"), 0),
+            ]
+        )
+    errors = [row["measuring_rms_deg"] for row in result["clips"].values()]
+    black = max(row["black"]["level"] for row in result["clips"].values())
+    return template("levelling.md").format(
+        vidstab=result["vidstab"],
+        size=result["size"].replace("x", "×"),
+        cores=result["machine"]["cores"],
+        load=result["load_before"],
+        clips=table(LEVEL_HEAD, rows),
+        measuring_low=min(errors),
+        measuring_high=max(errors),
+        black="none" if black == 0 else percent(black),
+        cost8=triple(result["cost_ms"]["8 bits"], 0),
+        cost10=triple(result["cost_ms"]["10 bits"], 0),
+        plan=triple(result["cost_ms"]["plan"], 1),
+    )
+
+
 def number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
@@ -472,6 +514,7 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
         tracking,
         ("precision", "faults", "key-frames", "key-frames-lite0", "false-alarms", "lost-horizons"),
     ),
+    "levelling.md": (levelling, ("levelling",)),
     "live.md": (live, ("live-faults", "soak", "live-age", "web-load")),
     "performance.md": (performance, ("bench", "startup", "peers", "scale", "memory", "backends", "nets")),
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from horizon_rt._version import __version__
 
 if TYPE_CHECKING:
-    from horizon_rt.api import VideoSink, draw, track
+    from horizon_rt.api import VideoSink, draw, level, track
     from horizon_rt.camera import BrownConrady, Camera, load_profile
     from horizon_rt.errors import HorizonError
     from horizon_rt.frame import Frame
@@ -39,6 +39,7 @@ _HOMES = {
     "UpVector": "geometry",
     "VideoSink": "api",
     "draw": "api",
+    "level": "api",
     "load_profile": "camera",
     "open_source": "sources",
     "smooth_horizons": "tracking",
@@ -63,6 +64,7 @@ __all__ = [
     "VideoSink",
     "__version__",
     "draw",
+    "level",
     "load_profile",
     "open_source",
     "smooth_horizons",

@@ -1,4 +1,4 @@
-"""What a script needs beside a tracker: a picture with the overlay, a whole run, an overlay video."""
+"""What a script needs beside a tracker: a picture with the overlay, whole runs, an overlay video."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from horizon_rt.camera import Camera
-from horizon_rt.options import RunOptions, from_flat
+from horizon_rt.options import LevelOptions, RunOptions, from_flat
 from horizon_rt.sinks import SinkContext
 from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.sinks.overlay import Overlay
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
+    from horizon_rt.pipeline.levelling import LevelSummary
     from horizon_rt.pipeline.stages import RunSummary
     from horizon_rt.sources import Source
     from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["VideoSink", "draw", "track"]
+__all__ = ["VideoSink", "draw", "level", "track"]
 
 
 def draw(frame: Frame, horizon: Horizon, camera: Camera | None = None, **options: Any) -> NDArray[np.uint8]:
@@ -68,6 +69,23 @@ def track(
             telemetry=(*usual.telemetry, *outputs.telemetry), overlay=outputs.overlay or usual.overlay
         )
     return run(opened, chosen, outputs)
+
+
+def level(
+    source: str | Path, out: Path | str, *, preview: Path | str | None = None, **options: Any
+) -> LevelSummary:
+    """Write a recording with its horizon kept level, as `horizon-rt level` does.
+
+    `preview` is a picture of some frames to write, the source above. `options` are the fields of
+    `LevelOptions`, `Lens`, `Engine` and `Part`, such as `crop="keep"`, `lock="roll+pitch"`, `hfov_deg=95`,
+    `start_s=10`. Raises HorizonError; Ctrl-C ends the run cleanly.
+    """
+    from horizon_rt.pipeline.levelling import level_video
+    from horizon_rt.sources import open_source
+
+    chosen = from_flat(LevelOptions, options)
+    opened = open_source(source, decoder=chosen.source_decoder, part=chosen.part)
+    return level_video(opened, Path(out), chosen, preview=None if preview is None else Path(preview))
 
 
 class VideoSink(_VideoSink):

@@ -22,11 +22,14 @@ __all__ = [
     "BackendName",
     "DecoderChoice",
     "DeviceChoice",
+    "EncoderChoice",
     "Engine",
     "EngineFields",
     "Help",
     "Lens",
+    "LevelOptions",
     "LiveOptions",
+    "Lock",
     "Motion",
     "Named",
     "Part",
@@ -52,6 +55,8 @@ BackendName = Literal["torchscript", "onnx", "openvino"]
 BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
+Lock = Literal["roll", "roll+pitch"]
+EncoderChoice = Literal["software", "hardware"]
 Named = Literal["file", "name", "source"]
 """What a text names: a file ('-' is none), a name or else a file, or a source, which may be a file."""
 SceneKind = Literal["sea", "storm", "coast", "fields", "town", "desert", "snow", "mountains"]
@@ -59,6 +64,8 @@ Motion = Literal["flight", "aerobatics", "boat", "rest"]
 T = TypeVar("T")
 _MOUNT_LIMITS_DEG = (180.0, 90.0, 180.0)
 _EVERY = re.compile("key|[1-9][0-9]{0,8}")
+_CROP = re.compile(r"keep|fill|(\d{3})%")
+_ZOOMS = (1.0, 4.0)
 _LAST_S = 1e9
 
 
@@ -257,6 +264,51 @@ class LiveOptions(RunOptions):
     smooth: Annotated[Literal["causal", "none"], Help(text="Filter over time, or each frame on its own.")] = (
         "causal"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelOptions(RunOptions):
+    """As `RunOptions`, for levelled video: what is levelled, how far, and what of the picture is kept."""
+
+    smooth: Literal["offline"] = "offline"
+    lock: Annotated[
+        Lock, Help(text="What is held: the horizon's roll, or its height in the picture, too.")
+    ] = "roll"
+    crop: Annotated[
+        str,
+        Help(
+            text="fill: zoom as far as it takes to show no black; keep: all of the picture, with black "
+            "corners; or a fixed zoom, such as 130%.",
+            metavar="fill|keep|N%",
+        ),
+    ] = "fill"
+    most_zoom: Annotated[
+        float,
+        Help(text="Largest zoom of fill; what it does not allow is left.", minimum=1, maximum=4),
+    ] = 2.2
+    strength: Annotated[
+        float, Help(text="Share of the tilt that is taken away, 0 to 1.", minimum=0, maximum=1)
+    ] = 1.0
+
+    encoder: Annotated[
+        EncoderChoice, Help(text="What encodes: the processor, or a graphics card, if there is one that can.")
+    ] = "software"
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        if not _CROP.fullmatch(self.crop) or not _ZOOMS[0] <= (self.fixed_zoom or 1.0) <= _ZOOMS[1]:
+            raise OptionsError(f"--crop is fill, keep or a zoom of 100% to 400%, got {self.crop!r}")
+        if not _ZOOMS[0] <= self.most_zoom <= _ZOOMS[1]:
+            raise OptionsError(f"--most-zoom lies between 1 and 4, got {self.most_zoom}")
+        if not 0 <= self.strength <= 1:
+            raise OptionsError(f"--strength lies between 0 and 1, got {self.strength}")
+        if self.part.every is not None:
+            raise OptionsError("every frame is levelled; leave --every out")
+
+    @property
+    def fixed_zoom(self) -> float | None:
+        """The zoom that `crop` names; None for keep and fill."""
+        return None if self.crop in ("keep", "fill") else float(self.crop.removesuffix("%")) / 100
 
 
 def mount_angles(text: str) -> tuple[float, float, float]:

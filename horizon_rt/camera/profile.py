@@ -14,6 +14,7 @@ __all__ = ["CameraProfile"]
 
 _LONGEST_TEXT = 1000
 _ASPECT_TOLERANCE = 0.01
+_LONGEST_READOUT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,8 @@ class CameraProfile:
 
     `rms_px` is the reprojection error of the calibration, None where there was none. `source` says in one
     line where the numbers come from. `assumed` is True for a guess such as a field of view. `mount` is how
-    the camera is fixed to its vehicle, None where nobody has said.
+    the camera is fixed to its vehicle, None where nobody has said. `readout_s` is the time in seconds from
+    the first row of a picture to the last of a rolling shutter, None where it is unknown.
     """
 
     name: str
@@ -31,6 +33,7 @@ class CameraProfile:
     source: str = ""
     assumed: bool = False
     mount: Mount | None = None
+    readout_s: float | None = None
 
     def __post_init__(self) -> None:
         text = self.name + self.source
@@ -41,6 +44,10 @@ class CameraProfile:
             )
         if self.rms_px is not None and not (math.isfinite(self.rms_px) and self.rms_px >= 0):
             raise CameraModelError(f"rms_px is a length in px, got {self.rms_px}")
+        if self.readout_s is not None and not 0 <= self.readout_s <= _LONGEST_READOUT_S:
+            raise CameraModelError(
+                f"readout_s is a time from 0 to {_LONGEST_READOUT_S} s, got {self.readout_s}"
+            )
 
     @classmethod
     def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
@@ -58,19 +65,19 @@ class CameraProfile:
         A guessed field of view fits any size. Raises CameraModelError for another aspect ratio of a
         measured lens: the camera then used another part of its sensor, and the numbers cannot tell which.
         """
-        model = self.model
+        model, readout_s = self.model, self.readout_s
         if (width, height) == (model.width, model.height):
             return self
         if self.assumed and model.is_linear:
             return replace(self, model=model.for_size(width, height))
         if self.mount is None and not _same_shape(model, width, height) and _same_shape(model, height, width):
-            model = model.turned(clockwise=clockwise)
+            model, readout_s = model.turned(clockwise=clockwise), None  # its rows are columns now
         if not _same_shape(model, width, height):
             raise CameraModelError(
                 f"camera profile {self.name!r} is for {model.width}x{model.height} and the video is "
                 f"{width}x{height}: calibrate in the video's own mode, as a crop changes the lens centre"
             )
-        return replace(self, model=model.resized(width, height))
+        return replace(self, model=model.resized(width, height), readout_s=readout_s)
 
 
 def _same_shape(model: Camera, width: int, height: int) -> bool:

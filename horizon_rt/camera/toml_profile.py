@@ -20,7 +20,7 @@ FORMAT = "horizon-rt-camera/1"
 _LARGEST_TEXT, _LONGEST_LINE = 32768, 2048
 _MATRIX = ("fx", "fy", "cx", "cy")
 _KEYS = {
-    "": {"format", "name", "source", "assumed", "rms_px", "image", "lens", "mount"},
+    "": {"format", "name", "source", "assumed", "rms_px", "readout_s", "image", "lens", "mount"},
     "image": {"width", "height"},
 }
 
@@ -32,6 +32,7 @@ def parse(text: str, *, name: str) -> CameraProfile:
         name=_text(values, "name", name),
         model=_model(fields.table(values, "image"), fields.table(values, "lens")),
         rms_px=fields.number(values, "rms_px") if "rms_px" in values else None,
+        readout_s=fields.number(values, "readout_s") if "readout_s" in values else None,
         source=_text(values, "source", ""),
         assumed=_flag(values, "assumed"),
         mount=fields.mount(fields.table(values, "mount")) if "mount" in values else None,
@@ -44,6 +45,7 @@ def render(profile: CameraProfile) -> str:
     lines = [f'format = "{FORMAT}"', f"name = {_quoted(profile.name)}", f"source = {_quoted(profile.source)}"]
     lines += [f"assumed = {str(profile.assumed).lower()}"]
     lines += [] if profile.rms_px is None else [f"rms_px = {float(profile.rms_px)!r}"]
+    lines += [] if profile.readout_s is None else [f"readout_s = {float(profile.readout_s)!r}"]
     lines += ["", "[image]", f"width = {model.width}", f"height = {model.height}", "", "[lens]"]
     lines += [f'model = "{model.distortion.name}"']
     numbers = dict(zip(_MATRIX, model.intrinsics, strict=True)) | coefficients_of(model.distortion)

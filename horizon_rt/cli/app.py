@@ -18,6 +18,7 @@ from horizon_rt.cli.eval import evaluate
 from horizon_rt.cli.export import export
 from horizon_rt.cli.inspect import inspect
 from horizon_rt.cli.label import label
+from horizon_rt.cli.level import level
 from horizon_rt.cli.live import live
 from horizon_rt.cli.mount import app as mount
 from horizon_rt.cli.style import ProgressStyle
@@ -34,7 +35,7 @@ app = typer.Typer(
     context_settings=HELP_NAMES,
 )
 _STYLE = "-v, -q, --progress and --debug work here, too: see horizon-rt --help."
-for verb in (live, track, batch, demo, label, train, inspect, export, synth, bench, calibrate, doctor):
+for verb in (live, track, batch, level, demo, label, train, inspect, export, synth, bench, calibrate, doctor):
     app.command(cls=Command, epilog=_STYLE)(verb)
 app.command("eval", cls=Command, epilog=_STYLE)(evaluate)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")

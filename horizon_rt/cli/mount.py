@@ -17,7 +17,7 @@ from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 
 if TYPE_CHECKING:
     from horizon_rt.geometry import Mount
-    from horizon_rt.pipeline.level import LevelMount
+    from horizon_rt.pipeline.mount_finder import LevelMount
 
 __all__ = ["app"]
 
@@ -52,7 +52,7 @@ def level(
     there is no mount, and a line says why.
     """
     from horizon_rt.camera.profile_files import load_profile, save_profile
-    from horizon_rt.pipeline.level import find_mount
+    from horizon_rt.pipeline.mount_finder import find_mount
     from horizon_rt.pipeline.run import camera_for, open_in_background
     from horizon_rt.sources import open_source
 

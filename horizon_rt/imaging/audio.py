@@ -34,13 +34,14 @@ _ERRORS = (ArithmeticError, OSError, ValueError, av.error.FFmpegError)
 class AudioCopy:
     """The packets of a file's first sound track, unchanged but for the origin of time and the framing of AAC.
 
-    Time 0 is the start of the file's first video stream, as for `Frame.time_s`; sound before it is left out.
-    No error of the sound is raised: what cannot be copied is left out with one warning.
+    Time 0 is the start of the file's first video stream, as for `Frame.time_s`, or `from_s` seconds later;
+    sound before it is left out. No error of the sound is raised: what cannot be copied is left out with one
+    warning.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, from_s: float = 0.0) -> None:
         """Nothing is opened before `attach`."""
-        self._path = path
+        self._path, self._from_s = path, Fraction(from_s)
         self._input: InputContainer | None = None
         self._output: AudioStream | None = None
         self._packets: Iterator[Packet[Any]] = iter(())
@@ -88,7 +89,7 @@ class AudioCopy:
     def _read(self, track: AudioStream, *, may_repeat: bool) -> Iterator[Packet[Any]]:
         """Packets from time 0 on in the order of time; `may_repeat` allows two at the same time."""
         container = cast("InputContainer", self._input)
-        origin_s, earliest = _video_start(container), 0
+        origin_s, earliest = _video_start(container) + self._from_s, 0
         # Broadcast streams (ADTS) repeat the codec's parameters in each packet; files hold them once.
         aac = track.codec.canonical_name == "aac"
         strip = BitStreamFilterContext("aac_adtstoasc", track) if aac else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.frame import Plane, Sampling
 from horizon_rt.frame.colour import Colour, rgb_to_yuv, to_bgr, to_eight_bits
+from horizon_rt.imaging.planar import Planar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,23 +32,16 @@ _HAS_UNICODE_FONT = int(cv2.__version__.split(".")[0]) >= 5
 _OUTLINE: Colour = (0, 0, 0)
 
 
-class Canvas:
-    """An 8-bit I420 picture to draw on.
+class Canvas(Planar):
+    """An 8-bit picture to draw on.
 
-    `buffer` is (height·3/2, width) uint8, the layout of FFmpeg's yuv420p; `y`, `u` and `v` are views of it.
-    Width and height are even. Points are in px with pixel centres at integers, x right, y down; colours
-    are RGB 0..255, converted with the matrix and range of `sampling`.
+    Points are in px with pixel centres at integers, x right, y down; colours are RGB 0..255, converted with
+    the matrix and range of `sampling`.
     """
 
     def __init__(self, width: int, height: int, sampling: Sampling | None = None) -> None:
         """Undefined content; raises ValueError for an odd or non-positive size."""
-        if width < 2 or height < 2 or width % 2 or height % 2:
-            raise ValueError(f"a canvas has an even size, got {width}x{height}")
-        self.width, self.height = width, height
-        self.sampling = replace(sampling or Sampling(), bit_depth=8)
-        self.buffer: Image = np.empty((height * 3 // 2, width), np.uint8)
-        chroma = self.buffer[height:].reshape(2, height // 2, width // 2)
-        self.y, self.u, self.v = self.buffer[:height], chroma[0], chroma[1]
+        super().__init__(width, height, replace(sampling or Sampling(), bit_depth=8))
 
     @classmethod
     def from_frame(cls, frame: Frame) -> Canvas:
@@ -66,22 +60,9 @@ class Canvas:
         np.copyto(other.buffer, self.buffer)
         return other
 
-    def letterboxed(self, width: int, height: int) -> Canvas:
-        """The picture fitted into another even size, on black."""
-        other = Canvas(width, height, self.sampling)
-        other.clear((0, 0, 0))
-        scale = min(width / self.width, height / self.height)
-        w, h = (max(2, 2 * round(n * scale / 2)) for n in (self.width, self.height))
-        x, y = (width - w) // 4 * 2, (height - h) // 4 * 2
-        for source, target, k in zip(self._planes(), other._planes(), (1, 2, 2), strict=True):
-            target[y // k : (y + h) // k, x // k : (x + w) // k] = cv2.resize(
-                source, (w // k, h // k), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            )
-        return other
-
     def to_bgr(self) -> Image:
         """BGR (height, width, 3) uint8, by the canvas's own matrix and range."""
-        return to_bgr(self._planes(), self.sampling)
+        return to_bgr(self.planes, self.sampling)
 
     def clear(self, colour: Colour) -> None:
         """One colour everywhere."""
@@ -154,11 +135,8 @@ class Canvas:
         for k, (plane, value) in enumerate(self._targets(colour)):
             _blend(plane, half if k else mask, x // 2 if k else x, y // 2 if k else y, value)
 
-    def _planes(self) -> tuple[Image, Image, Image]:
-        return self.y, self.u, self.v
-
     def _targets(self, colour: Colour) -> Iterator[tuple[Image, int]]:
-        return zip(self._planes(), rgb_to_yuv(colour, self.sampling), strict=True)
+        return zip(self.planes, rgb_to_yuv(colour, self.sampling), strict=True)
 
     def _pencils(
         self, points: Points, colour: Colour, thickness: int

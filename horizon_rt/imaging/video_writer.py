@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,15 @@ import av.error
 
 from horizon_rt.errors import OutputError
 from horizon_rt.imaging.audio import AudioCopy
-from horizon_rt.imaging.encoder import ENCODERS, FRAGMENTED, PictureMaker, find_encoder, set_up
+from horizon_rt.imaging.encoder import (
+    DEEP_ENCODERS,
+    ENCODERS,
+    FRAGMENTED,
+    HARDWARE,
+    PictureMaker,
+    find_encoder,
+    set_up,
+)
 from horizon_rt.imaging.opening import describe
 from horizon_rt.imaging.ticks import PictureTicks, is_time_lapse, nominal_rate, ticks_per_second
 from horizon_rt.system.files import AtomicFile
@@ -23,7 +32,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-    from horizon_rt.imaging.canvas import Canvas
+    from horizon_rt.imaging.planar import Planar
+    from horizon_rt.imaging.tags import VideoTags
 
 __all__ = ["VIDEO_SUFFIXES", "VideoWriter"]
 
@@ -38,7 +48,8 @@ class VideoWriter:
 
     The size is that of the first picture; later ones of another size are fitted into it. `frame_rate` is
     nominal: each picture has its own time. `audio_from` is a file whose first sound track is copied along,
-    where the format can hold it. A killed process leaves a playable NAME.partial.
+    where the format can hold it, from this second of its video on. `tags` are written beside the pictures,
+    whose matrix and range come from themselves. A killed process leaves a playable NAME.partial.
     """
 
     def __init__(
@@ -47,7 +58,9 @@ class VideoWriter:
         *,
         frame_rate: float | None = None,
         audio_from: Path | str | None = None,
+        audio_from_s: float = 0.0,
         encoder: str | None = None,
+        tags: VideoTags | None = None,
     ) -> None:
         """Open the file; raises OutputError. `encoder` forces one of PyAV's encoders, such as 'libx264'."""
         suffix = Path(target).suffix.lower()
@@ -55,8 +68,8 @@ class VideoWriter:
             known = ", ".join(VIDEO_SUFFIXES)
             raise OutputError(f"cannot write video to {target}: unknown extension {suffix!r}; use {known}")
         self._rate = nominal_rate(frame_rate or 30)
-        self._encoders = ENCODERS if encoder is None else {encoder: ENCODERS.get(encoder, {})}
-        self._audio = None if audio_from is None else AudioCopy(audio_from)
+        self._encoder, self._tags = encoder, tags
+        self._audio = None if audio_from is None else AudioCopy(audio_from, from_s=audio_from_s)
         self._file = AtomicFile(target)
         self._format = _FORMATS[suffix]
         self._container: OutputContainer | None = None
@@ -70,15 +83,15 @@ class VideoWriter:
         """Where the file is being written."""
         return self._file.path
 
-    def write(self, canvas: Canvas, time_s: float) -> None:
+    def write(self, picture: Planar, time_s: float) -> None:
         """Encode one picture at this presentation time; raises OutputError."""
         try:
-            stream = self._stream or self._open(canvas)
-            if (canvas.width, canvas.height) != (stream.width, stream.height):
-                canvas = canvas.letterboxed(stream.width, stream.height)
+            stream = self._stream or self._open(picture)
+            if (picture.width, picture.height) != (stream.width, stream.height):
+                picture = picture.letterboxed(stream.width, stream.height)
             self._last_pts = self._place(time_s)
-            picture = cast("PictureMaker", self._pictures).make(canvas, self._last_pts)
-            self._mux(stream.encode(picture), time_s)
+            frame = cast("PictureMaker", self._pictures).make(picture, self._last_pts)
+            self._mux(stream.encode(frame), time_s)
         except (OSError, av.error.FFmpegError) as error:
             raise self._failure(error) from error
 
@@ -97,26 +110,38 @@ class VideoWriter:
         self._last_s = time_s
         return placed
 
-    def _open(self, canvas: Canvas) -> VideoStream:
+    def _open(self, picture: Planar) -> VideoStream:
         options = {} if self._format == "matroska" else FRAGMENTED
         self._container = av.open(self._file, "w", format=self._format, options=options)
-        self._stream = self._video_stream(self._container, canvas)
+        self._stream = self._video_stream(self._container, picture)
         if self._audio is not None:
             self._audio.attach(self._container)
         return self._stream
 
-    def _video_stream(self, container: OutputContainer, canvas: Canvas) -> VideoStream:
-        name = find_encoder(self._encoders)
+    def _video_stream(self, container: OutputContainer, picture: Planar) -> VideoStream:
+        encoders = self._encoders(picture)
+        name = find_encoder(encoders)
         lapse = is_time_lapse(self._rate)
-        options = self._encoders[name] | ({"bf": "0"} if lapse else {})
+        options = encoders[name] | ({"bf": "0"} if lapse else {})
         video = cast("VideoStream", container.add_stream(name, rate=self._rate, options=options))
         base = Fraction(1, ticks_per_second(name, self._rate))
-        set_up(video.codec_context, canvas, self._rate, base)
+        set_up(video.codec_context, picture, self._rate, base)
+        if self._tags is not None:
+            self._tags.write(container, video)
+        if video.codec_context.codec.canonical_name == "hevc" and self._format != "matroska":
+            video.codec_context.codec_tag = "hvc1"  # which players of Apple ask for
         video.time_base = base
         mp4 = self._format != "matroska"
         self._ticks = PictureTicks(base, limited=mp4, reordered=not lapse)
         self._pictures = PictureMaker(video.codec_context, self._rate)
         return video
+
+    def _encoders(self, picture: Planar) -> dict[str, dict[str, str]]:
+        is_deep = picture.sampling.bit_depth > 8
+        known = DEEP_ENCODERS if is_deep else ENCODERS
+        if self._encoder is None or (is_deep and self._encoder in HARDWARE):
+            return known
+        return {self._encoder: (known | HARDWARE).get(self._encoder, {})}
 
     def _mux(self, packets: list[Packet[Any]], time_s: float) -> None:
         for packet in packets:
@@ -134,14 +159,17 @@ class VideoWriter:
             if not (sound and cast("AudioCopy", self._audio).end(describe(error))):
                 raise
 
-    def close(self) -> None:
-        """Finish the file and give it its final name; raises OutputError. Without a picture there is none."""
+    def close(self, *, all_sound: bool = False) -> None:
+        """Finish the file and give it its final name; raises OutputError. Without a picture there is none.
+
+        The sound ends with the pictures, unless `all_sound` of its file belongs to them.
+        """
         if self._stream is None or self._container is None:
             self._drop()
             return
         try:
             end = float(self._last_pts * self._stream.codec_context.time_base + 1 / self._rate)
-            self._mux(self._stream.encode(None), end)
+            self._mux(self._stream.encode(None), math.inf if all_sound else end)
             self._container.close()
         except (OSError, av.error.FFmpegError) as error:
             self._release()

@@ -15,10 +15,10 @@ from horizon_rt.sources import Source, WrappedSource
 from horizon_rt.tracker import HorizonTracker
 from horizon_rt.tracking import smooth_horizons
 
-__all__ = ["run_offline"]
+__all__ = ["SecondReading", "run_offline"]
 
 
-class _SecondReading(WrappedSource):
+class SecondReading(WrappedSource):
     """A recording that is read again and must give as many frames as before."""
 
     def __init__(self, source: Source, frames: int) -> None:
@@ -94,7 +94,7 @@ def _second(
 ) -> RunSummary:
     """The second reading, for sinks that need the pictures; its summary is that of both."""
     summary = run_pipeline(
-        _SecondReading(source, len(known)),
+        SecondReading(source, len(known)),
         _Replay(known),
         sinks,
         keep_interrupted=keep_interrupted,

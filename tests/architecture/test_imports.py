@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "imaging": VALUES,
     "synth": VALUES | {"camera", "imaging"},
     "sources": VALUES | {"camera", "imaging", "synth"},
+    "levelling": VALUES | {"camera"},
     "models": VALUES,
     "segmentation": VALUES | {"imaging", "models"},
     "fitting": VALUES | {"camera", "models", "segmentation"},
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": VALUES | {"links", "serving", "sinks", "sources"},
     "recording": VALUES | {"imaging", "sinks"},
     "pipeline": VALUES
-    | {"camera", "imaging", "links", "recording", "reports"}
+    | {"camera", "imaging", "levelling", "links", "recording", "reports"}
     | {"sinks", "sources", "tracker", "tracking", "web"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
     "metrics": {"geometry"},

@@ -24,7 +24,7 @@ from horizon_rt.evaluation.predictors import TelemetryPredictor
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
-from horizon_rt.pipeline.level import Seen, level_mount
+from horizon_rt.pipeline.mount_finder import Seen, level_mount
 from horizon_rt.sources.synthetic import make_clip, parse_options
 
 MOUNT = "6,-11.5,30"

@@ -1,0 +1,79 @@
+"""`horizon-rt level`: a recording whose horizon stays level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from horizon_rt.pipeline.levelling import LevelSummary
+
+from horizon_rt.cli.console import hide_secrets, print_first_use, print_line, print_summary, print_warning
+from horizon_rt.cli.options import takes
+from horizon_rt.cli.progress import progress
+from horizon_rt.cli.style import make_console
+from horizon_rt.options import DEFAULT_HFOV_DEG, LevelOptions
+
+__all__ = ["level"]
+
+_FEW = 0.8
+
+
+@takes(options=LevelOptions, omit=("smooth", "mount", "every"))
+def level(
+    source: Annotated[str, typer.Argument(help="Video file.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.mp4", help="Video to write: .mp4, .m4v, .mov or .mkv.")],
+    preview: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Picture of some frames to write, the source above."),
+    ] = None,
+    *,
+    options: LevelOptions,
+) -> None:
+    """Turn a recording so that its horizon stays level; sound, times and colours stay as they are."""
+    from horizon_rt.pipeline.levelling import level_video
+    from horizon_rt.pipeline.run import open_in_background
+    from horizon_rt.sources import open_source
+
+    console = make_console()
+    hide_secrets(console)
+    opened = open_in_background(
+        lambda: open_source(source, decoder=options.source_decoder, part=options.part)
+    )
+    print_first_use(console)
+    with progress(opened.info, console, times=2) as on_frame:
+        summary = level_video(
+            opened, out, options, preview=preview, on_first_pass=on_frame, on_frame=on_frame
+        )
+    print_summary(summary.run, [path for path in (out, preview) if path is not None], console)
+    if summary.run.interrupted:
+        raise typer.Exit(130)
+    _print_levelled(summary, options, console)
+
+
+def _print_levelled(summary: LevelSummary, options: LevelOptions, console: Console) -> None:
+    low, high = summary.zoom
+    print_line(
+        console,
+        f"turned by up to {summary.largest_turn_deg:.1f}°, zoom {low:.2f} to {high:.2f}; "
+        f"the horizon was sure in {100 * summary.sure:.1f} % of the frames",
+    )
+    if summary.limited:
+        more = "--crop keep shows all" if options.crop == "fill" else "--crop fill zooms as far as it takes"
+        print_line(
+            console,
+            f"{100 * summary.limited:.1f} % of the frames are levelled in part, as the zoom allows no more; "
+            f"{more}",
+        )
+    if summary.sure < _FEW:
+        print_line(console, "where the horizon is not sure, the last sure attitude is held")
+    if options.lens.is_assumed and options.lock == "roll+pitch":
+        print_warning(
+            console,
+            f"lens assumed: horizontal field of view {DEFAULT_HFOV_DEG:g}°, which the pitch depends on; "
+            "give --hfov or --camera-profile",
+        )

@@ -1,0 +1,62 @@
+"""`horizon-rt level`: what it says, and how it ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from support.cli import RunCli, full_disk, pictures_in, write_horizon
+
+
+def test_it_says_what_it_did(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    out, look = tmp_path / "level.mp4", tmp_path / "look.png"
+    done = cli("level", clip, out, "--preview", look, "--model", "nano")
+    assert done.code == 0
+    assert pictures_in(out) == 12
+    assert look.exists()
+    assert done.errors[-3:-1] == [f"written: {out}", f"written: {look}"]
+    assert "turned by up to 5." in done.errors[-1]
+    assert "sure in 100.0 % of the frames" in done.errors[-1]
+
+
+def test_what_the_zoom_does_not_allow_is_told(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    done = cli("level", clip, tmp_path / "a.mp4", "--model", "nano", "--crop", "100%")
+    assert done.code == 0
+    assert "levelled in part" in done.errors[-1]
+
+
+@pytest.mark.parametrize(
+    "options", [["--crop", "99%"], ["--crop", "x"], ["--strength", "2"], ["--lock", "yaw"]]
+)
+def test_what_is_no_option_is_a_usage_error(
+    cli: RunCli, clip: Path, tmp_path: Path, options: list[str]
+) -> None:
+    assert cli("level", clip, tmp_path / "a.mp4", *options).code == 2
+    assert not list(tmp_path.glob("a.mp4*"))
+
+
+def test_a_pipe_and_a_missing_file_are_one_line(cli: RunCli, tmp_path: Path) -> None:
+    done = cli("level", tmp_path / "none.mp4", tmp_path / "a.mp4")
+    assert done.code == 1
+    assert len(done.errors) == 1
+    assert not list(tmp_path.glob("a.mp4*"))
+
+
+def test_a_folder_that_takes_no_file_is_one_line_before_anything_is_tracked(
+    cli: RunCli, clip: Path, tmp_path: Path
+) -> None:
+    done = cli("level", clip, tmp_path / "flight.mkv" / "a.mp4", "--model", "nano")
+    assert done.code == 1
+    assert len(done.errors) == 1
+    assert "cannot write" in done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits the size of files as Unix does")
+def test_a_full_disk_is_one_line(cli: RunCli, tmp_path: Path) -> None:
+    clip = write_horizon(tmp_path / "long.mkv", count=60, width=256, height=192)
+    with full_disk(3000):
+        done = cli("level", clip, tmp_path / "a.mp4", "--model", "nano")
+    assert done.code == 1
+    assert "a.mp4" in done.errors[-1]
+    assert not (tmp_path / "a.mp4").exists()
