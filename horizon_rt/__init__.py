@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from horizon_rt._version import __version__
 
 if TYPE_CHECKING:
-    from horizon_rt.api import VideoSink, draw, track
+    from horizon_rt.api import VideoSink, draw, straighten, track
     from horizon_rt.camera import BrownConrady, Camera, load_profile
     from horizon_rt.errors import HorizonError
     from horizon_rt.frame import Frame
@@ -42,6 +42,7 @@ _HOMES = {
     "load_profile": "camera",
     "open_source": "sources",
     "smooth_horizons": "tracking",
+    "straighten": "api",
     "track": "api",
 }
 
@@ -66,6 +67,7 @@ __all__ = [
     "load_profile",
     "open_source",
     "smooth_horizons",
+    "straighten",
     "track",
 ]
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from horizon_rt.horizon import Horizon
     from horizon_rt.pipeline.stages import RunSummary
     from horizon_rt.sources import Source
+    from horizon_rt.straighten.job import Straightened
     from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["VideoSink", "draw", "track"]
+__all__ = ["VideoSink", "draw", "straighten", "track"]
 
 
 def draw(frame: Frame, horizon: Horizon, camera: Camera | None = None) -> NDArray[np.uint8]:
@@ -65,6 +66,27 @@ def track(
             telemetry=(*usual.telemetry, *outputs.telemetry), overlay=outputs.overlay or usual.overlay
         )
     return run(opened, chosen, outputs)
+
+
+def straighten(
+    *photos: str | Path,
+    out: Path | str | None = None,
+    xmp: bool = False,
+    overwrite: bool = False,
+    **options: Any,
+) -> list[Straightened]:
+    """Turn photographs level, as `horizon-rt straighten` does; what became of each, in order.
+
+    `photos` are files, folders or patterns; copies go to the folder `out`, else to `straightened` beside
+    each. `options` are the fields of `StraightenOptions`, `Lens` and `Engine`, such as `most_sd=0.5`. Raises
+    HorizonError; what is wrong with a single photograph is in its result.
+    """
+    from horizon_rt.straighten.inputs import find_photos
+    from horizon_rt.straighten.job import straighten_photos
+    from horizon_rt.straighten.options import StraightenOptions
+
+    tasks = find_photos(photos, None if out is None else Path(out), xmp=xmp)
+    return straighten_photos(tasks, from_flat(StraightenOptions, options), xmp=xmp, overwrite=overwrite)
 
 
 class VideoSink(_VideoSink):

@@ -20,6 +20,7 @@ from horizon_rt.cli.inspect import inspect
 from horizon_rt.cli.label import label
 from horizon_rt.cli.live import live
 from horizon_rt.cli.mount import app as mount
+from horizon_rt.cli.straighten import straighten
 from horizon_rt.cli.style import ProgressStyle
 from horizon_rt.cli.synth import synth
 from horizon_rt.cli.track import track
@@ -34,7 +35,10 @@ app = typer.Typer(
     context_settings=HELP_NAMES,
 )
 _STYLE = "-v, -q, --progress and --debug work here, too: see horizon-rt --help."
-for verb in (live, track, batch, demo, label, train, inspect, export, synth, bench, calibrate, doctor):
+_VERBS = (
+    live, track, batch, straighten, demo, label, train, inspect, export, synth, bench, calibrate, doctor,
+)  # fmt: skip
+for verb in _VERBS:
     app.command(cls=Command, epilog=_STYLE)(verb)
 app.command("eval", cls=Command, epilog=_STYLE)(evaluate)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")
