@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
+    from horizon_rt.photos.job import Straightened
     from horizon_rt.pipeline.stages import RunSummary
     from horizon_rt.sources import Source
-    from horizon_rt.straighten.job import Straightened
     from horizon_rt.tracker import HorizonTracker
 
 __all__ = ["VideoSink", "draw", "straighten", "track"]
@@ -81,9 +81,9 @@ def straighten(
     each. `options` are the fields of `StraightenOptions`, `Lens` and `Engine`, such as `most_sd=0.5`. Raises
     HorizonError; what is wrong with a single photograph is in its result.
     """
-    from horizon_rt.straighten.inputs import find_photos
-    from horizon_rt.straighten.job import straighten_photos
-    from horizon_rt.straighten.options import StraightenOptions
+    from horizon_rt.photos.inputs import find_photos
+    from horizon_rt.photos.job import straighten_photos
+    from horizon_rt.photos.options import StraightenOptions
 
     tasks = find_photos(photos, None if out is None else Path(out), xmp=xmp)
     return straighten_photos(tasks, from_flat(StraightenOptions, options), xmp=xmp, overwrite=overwrite)

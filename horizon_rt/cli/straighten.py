@@ -10,13 +10,13 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from horizon_rt.straighten.job import Straightened
+    from horizon_rt.photos.job import Straightened
 
 from horizon_rt.cli.console import print_first_use, print_table, print_warning
 from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import bars
 from horizon_rt.cli.style import make_console
-from horizon_rt.straighten.options import StraightenOptions
+from horizon_rt.photos.options import StraightenOptions
 
 __all__ = ["straighten"]
 
@@ -39,8 +39,8 @@ def straighten(
     options: StraightenOptions,
 ) -> None:
     """Turn photographs level, and crop them, where the horizon is known well enough."""
-    from horizon_rt.straighten.inputs import find_photos
-    from horizon_rt.straighten.job import result_table, straighten_photos
+    from horizon_rt.photos.inputs import find_photos
+    from horizon_rt.photos.job import result_table, straighten_photos
 
     console = make_console()
     tasks = find_photos(photos, out, xmp=xmp)

@@ -52,8 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "label": VALUES | {"camera", "datasets", "imaging", "pipeline", "serving", "sources", "tracker"},
     "bench": VALUES
     | {"camera", "imaging", "models", "pipeline", "reports", "segmentation", "sinks", "sources", "tracker"},
-    "straighten": VALUES | {"_version", "camera", "imaging", "reports", "sources", "tracker"},
-    "api": VALUES | {"camera", "pipeline", "sinks", "sources", "straighten", "tracker"},
+    "photos": VALUES | {"_version", "camera", "imaging", "reports", "sources", "tracker"},
+    "api": VALUES | {"camera", "photos", "pipeline", "sinks", "sources", "tracker"},
     "__init__": VALUES | {"api", "camera", "sources", "tracker", "tracking"},
     "__main__": {"cli"},
 }

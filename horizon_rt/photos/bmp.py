@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from horizon_rt.straighten.photo import Photo, decoded, encoded
+from horizon_rt.photos.photo import Photo, decoded, encoded
 
 __all__ = ["open_bmp"]
 

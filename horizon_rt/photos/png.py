@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import cv2
 
-from horizon_rt.straighten.exif import orientation_of, upright, with_upright
-from horizon_rt.straighten.photo import Photo, Pixels, decoded, encoded
+from horizon_rt.photos.exif import orientation_of, upright, with_upright
+from horizon_rt.photos.photo import Photo, Pixels, decoded, encoded
 
 __all__ = ["open_png"]
 

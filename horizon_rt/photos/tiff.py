@@ -6,8 +6,8 @@ import struct
 
 import cv2
 
-from horizon_rt.straighten.exif import orientation_of, upright, with_upright
-from horizon_rt.straighten.folders import (
+from horizon_rt.photos.exif import orientation_of, upright, with_upright
+from horizon_rt.photos.folders import (
     Tag,
     byte_order,
     first_folder,
@@ -15,7 +15,7 @@ from horizon_rt.straighten.folders import (
     read_folder,
     write_folder,
 )
-from horizon_rt.straighten.photo import Photo, Pixels, decoded, encoded
+from horizon_rt.photos.photo import Photo, Pixels, decoded, encoded
 
 __all__ = ["open_tiff"]
 

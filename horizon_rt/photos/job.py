@@ -14,19 +14,20 @@ from horizon_rt.camera import Camera
 from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import OutputError
 from horizon_rt.horizon import Horizon
+from horizon_rt.photos.crop import Crop
+from horizon_rt.photos.inputs import Task
+from horizon_rt.photos.opening import open_photo
+from horizon_rt.photos.options import StraightenOptions
+from horizon_rt.photos.photo import Photo
+from horizon_rt.photos.sidecar import crop_sidecar
 from horizon_rt.reports.table import Table
 from horizon_rt.sources.images import frame_from_image
-from horizon_rt.straighten.crop import Crop
-from horizon_rt.straighten.inputs import Task
-from horizon_rt.straighten.options import StraightenOptions
-from horizon_rt.straighten.photo import Photo, open_photo
-from horizon_rt.straighten.sidecar import crop_sidecar
 from horizon_rt.system.files import write_atomic
 from horizon_rt.system.messages import error_line
 from horizon_rt.system.progress import NO_PROGRESS, Progress
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["Straightened", "result_table", "straighten_photos", "why_left"]
+__all__ = ["Straightened", "result_table", "straighten_photos"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Straightened:
     written: Path | None = None
 
 
-def why_left(horizon: Horizon, options: StraightenOptions) -> str:
+def _why_left(horizon: Horizon, options: StraightenOptions) -> str:
     """Why a photograph that shows this is left alone; empty for one that is to be turned."""
     if horizon.line is None or horizon.attitude is None:
         return "no horizon"
@@ -97,7 +98,7 @@ def _straighten(
             return Straightened(photo=task.photo, status="left", reason=f"{task.target} exists already")
         photo = open_photo(task.photo)
         horizon = _look(photo, tracker, options)
-        reason = why_left(horizon, options)
+        reason = _why_left(horizon, options)
         tilt = None if horizon.line is None else horizon.line.angle_deg
         sd = None if horizon.attitude is None else horizon.attitude.sd_deg[0]
         if reason or tilt is None:

@@ -7,9 +7,9 @@ import re
 
 import numpy as np
 
-from horizon_rt.straighten.exif import orientation_of, upright, with_upright
-from horizon_rt.straighten.photo import Photo, Pixels
-from horizon_rt.straighten.pillow import open_image
+from horizon_rt.photos.exif import orientation_of, upright, with_upright
+from horizon_rt.photos.photo import Photo, Pixels
+from horizon_rt.photos.pillow import open_image
 
 __all__ = ["open_webp"]
 

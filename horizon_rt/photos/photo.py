@@ -1,21 +1,18 @@
-"""Photographs in files: their pixels as they are to be seen, and a new file like theirs for other pixels."""
+"""A photograph: its pixels as they are to be seen, and a new file like its own for other pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.errors import DecodeError
-from horizon_rt.imaging.picture import MAX_PIXELS, read_header, reason
-from horizon_rt.straighten.exif import TRANSPOSED
+from horizon_rt.photos.exif import TRANSPOSED
 
-__all__ = ["Photo", "Pixels", "decoded", "encoded", "open_photo"]
+__all__ = ["Photo", "Pixels", "decoded", "encoded"]
 
 Pixels = NDArray[Any]
 
@@ -50,30 +47,6 @@ class Photo:
         """Grey or BGR, without transparency, to look at."""
         pixels = self.pixels if self.bgr is None else self.bgr
         return pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] == 4 else pixels
-
-
-def open_photo(path: Path) -> Photo:
-    """Read a BMP, JPEG, PNG, TIFF or WebP file; raises DecodeError, and MissingExtra without Pillow."""
-    from horizon_rt.straighten.bmp import open_bmp
-    from horizon_rt.straighten.jpeg import open_jpeg
-    from horizon_rt.straighten.png import open_png
-    from horizon_rt.straighten.tiff import open_tiff
-    from horizon_rt.straighten.webp import open_webp
-
-    kinds: dict[bytes, Callable[[bytes], Photo]] = {
-        b"\xff\xd8": open_jpeg, b"\x89P": open_png, b"II": open_tiff, b"MM": open_tiff,
-        b"RI": open_webp, b"BM": open_bmp,
-    }  # fmt: skip
-    try:
-        data = path.read_bytes()
-        header = read_header(data)
-        if header.width * header.height > MAX_PIXELS:
-            raise ValueError(f"more than {MAX_PIXELS / 1e6:.0f} million pixels")
-        if header.animated:
-            raise ValueError("an animation is no photograph")
-        return kinds[data[:2]](data)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DecodeError(f"{path}: the photograph cannot be read ({reason(error)})") from error
 
 
 def decoded(data: bytes) -> Pixels:

@@ -11,8 +11,8 @@ import math
 
 from horizon_rt._version import __version__
 from horizon_rt.imaging.xmp import xmp_packet
-from horizon_rt.straighten.crop import largest_share
-from horizon_rt.straighten.exif import stored_angle
+from horizon_rt.photos.crop import largest_share
+from horizon_rt.photos.exif import stored_angle
 
 __all__ = ["crop_sidecar"]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from horizon_rt.straighten.crop import Crop, largest_share
+from horizon_rt.photos.crop import Crop, largest_share
 
 SIDES = st.integers(1, 5000)
 TURNS = st.floats(-45, 45)
