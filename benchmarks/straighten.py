@@ -1,8 +1,8 @@
 """Photographs turned level: `python benchmarks/straighten.py [--json FILE] [--model NAME]`.
 
-Photographs held out from training, levelled by their label and turned by a known angle, and photographs without a
-horizon, all as files for `horizon-rt straighten`. The sigma below which it turns is chosen on others: on
-photographs that training has seen, and on rendered scenes, whose truth is exact.
+Photographs held out from training, levelled by their label and turned by a known angle, and photographs
+without a horizon, all as files for `horizon-rt straighten`. The sigma below which it turns is chosen on others:
+on photographs that training has seen, and on rendered scenes, whose truth is exact.
 """
 
 from __future__ import annotations
@@ -75,9 +75,10 @@ class Outcome(NamedTuple):
 def photographs(*, held_out: bool) -> Iterator[LabelledImage]:
     for dataset in DATASETS:
         for labelled in read_horizons(data_root() / dataset):
-            if is_held_out(SPLIT, dataset, labelled.path.name) == held_out:
-                if held_out or not labelled.path.name.startswith(BY_MODEL):
-                    yield labelled
+            name = labelled.path.name
+            is_wanted = held_out or not name.startswith(BY_MODEL)
+            if is_wanted and is_held_out(SPLIT, dataset, name) == held_out:
+                yield labelled
 
 
 def cases(*, held_out: bool) -> Iterator[Case]:
@@ -180,7 +181,9 @@ def judged(rows: list[Outcome]) -> dict[str, Any]:
         "level_made_worse": sum(row.status == "turned" and (row.error_deg or 0) > WORSE_DEG for row in level),
         "photographs_turned": len({row.name for row in tilted if row.status == "turned"}),
         "beyond": [
-            row._asdict() | {"error_deg": row.error_deg} for row in turned if (row.error_deg or 0) > NEAR_DEG
+            dict(zip(Outcome._fields, row, strict=True)) | {"error_deg": row.error_deg}
+            for row in turned
+            if (row.error_deg or 0) > NEAR_DEG
         ],
         "would_be": {str(t): at_threshold(rows, t, StraightenOptions()) for t in THRESHOLDS},
     }

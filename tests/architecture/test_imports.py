@@ -32,13 +32,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fitting": VALUES | {"camera", "models", "segmentation"},
     "tracking": VALUES | {"camera"},
     "tracker": VALUES | {"camera", "fitting", "models", "segmentation", "tracking"},
-    "sinks": VALUES | {"camera", "imaging"},
+    "sidecars": VALUES | {"_version", "imaging"},
+    "sinks": VALUES | {"camera", "imaging", "sidecars"},
     "links": VALUES | {"_version", "sinks"},
     "serving": VALUES,
     "web": VALUES | {"links", "serving", "sinks", "sources"},
     "recording": VALUES | {"imaging", "sinks"},
     "pipeline": VALUES
-    | {"camera", "imaging", "links", "recording", "reports"}
+    | {"camera", "imaging", "links", "recording", "reports", "sidecars"}
     | {"sinks", "sources", "tracker", "tracking", "web"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
     "metrics": {"geometry"},

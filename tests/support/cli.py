@@ -19,7 +19,7 @@ ENTRY = "from horizon_rt.cli import main; main()"
 LENS = "lens assumed: horizontal field of view 70°; give --hfov or --camera-profile"
 VERBS = (
     "live", "track", "batch", "demo", "train", "label", "eval", "inspect", "export", "synth", "calibrate",
-    "cameras", "doctor", "bench", "mount", "straighten",
+    "cameras", "doctor", "bench", "mount", "straighten", "convert",
 )  # fmt: skip
 
 

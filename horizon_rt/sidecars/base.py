@@ -1,0 +1,78 @@
+"""What the formats share: rows in, and a file that is whole or absent out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from horizon_rt.system.files import AtomicFile
+
+__all__ = ["Header", "Row", "TextFormat", "TextWriter", "Writer"]
+
+Header = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+class Writer(ABC):
+    """Takes rows of telemetry (schema horizon-rt/1) in order; what it raises are OutputErrors."""
+
+    @abstractmethod
+    def put(self, row: Row) -> None:
+        """Take the row of one frame."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the output and give it its final name."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Let go of the output under its partial name, still readable where it can be."""
+
+
+class TextFormat(Protocol):
+    """Lines of text from rows; each part may be empty."""
+
+    def head(self) -> str:
+        """What stands before all rows."""
+        ...
+
+    def row(self, row: Row) -> str:
+        """What a row adds."""
+        ...
+
+    def tail(self) -> str:
+        """What stands after all rows."""
+        ...
+
+
+class TextWriter(Writer):
+    """A text file in UTF-8; each line goes to the system at once."""
+
+    def __init__(self, target: Path, text: TextFormat) -> None:
+        self._file, self._text = AtomicFile(target), text
+        self._write(text.head)
+
+    def put(self, row: Row) -> None:
+        """See `Writer`."""
+        self._write(lambda: self._text.row(row))
+
+    def close(self) -> None:
+        """See `Writer`."""
+        self._write(self._text.tail)
+        self._file.commit()
+
+    def abort(self) -> None:
+        """See `Writer`."""
+        self._file.close()
+
+    def _write(self, text: Callable[[], str]) -> None:
+        try:
+            self._file.write(text().encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            self._file.close()
+            raise self._file.failure(error) from error
+        except BaseException:
+            self._file.close()
+            raise
