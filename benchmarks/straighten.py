@@ -1,8 +1,8 @@
 """Photographs turned level: `python benchmarks/straighten.py [--json FILE] [--model NAME]`.
 
 Photographs held out from training, levelled by their label and turned by a known angle, and photographs
-without a horizon, all as files for `horizon-rt straighten`. The sigma below which it turns is chosen on others:
-on photographs that training has seen, and on rendered scenes, whose truth is exact.
+without a horizon, all as files for `horizon-rt straighten`. The sigma below which it turns is chosen on
+others: on photographs that training has seen, and on rendered scenes, whose truth is exact.
 """
 
 from __future__ import annotations

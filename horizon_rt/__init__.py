@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from horizon_rt.sources import Source, open_source
     from horizon_rt.tracker import HorizonTracker
     from horizon_rt.tracking import smooth_horizons
+    from horizon_rt.tracks import Track, load_track
 
 _HOMES = {
     "Attitude": "horizon",
@@ -36,10 +37,12 @@ _HOMES = {
     "Mount": "geometry",
     "Observation": "horizon",
     "Source": "sources",
+    "Track": "tracks",
     "UpVector": "geometry",
     "VideoSink": "api",
     "draw": "api",
     "load_profile": "camera",
+    "load_track": "tracks",
     "open_source": "sources",
     "smooth_horizons": "tracking",
     "straighten": "api",
@@ -60,11 +63,13 @@ __all__ = [
     "Mount",
     "Observation",
     "Source",
+    "Track",
     "UpVector",
     "VideoSink",
     "__version__",
     "draw",
     "load_profile",
+    "load_track",
     "open_source",
     "smooth_horizons",
     "straighten",

@@ -54,8 +54,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench": VALUES
     | {"camera", "imaging", "models", "pipeline", "reports", "segmentation", "sinks", "sources", "tracker"},
     "photos": VALUES | {"_version", "camera", "imaging", "reports", "sources", "tracker"},
-    "api": VALUES | {"camera", "photos", "pipeline", "sinks", "sources", "tracker"},
-    "__init__": VALUES | {"api", "camera", "sources", "tracker", "tracking"},
+    "tracks": VALUES | {"pipeline", "sinks"},
+    "api": VALUES | {"camera", "photos", "pipeline", "sinks", "sources", "tracker", "tracks"},
+    "__init__": VALUES | {"api", "camera", "sources", "tracker", "tracking", "tracks"},
     "__main__": {"cli"},
 }
 ANYTHING = {"cli"}
