@@ -82,7 +82,7 @@ def straighten(
     """Turn photographs level, as `horizon-rt straighten` does; what became of each, in order.
 
     `photos` are files, folders or patterns; copies go to the folder `out`, else to `straightened` beside
-    each. `options` are the fields of `StraightenOptions`, `Lens` and `Engine`, such as `most_sd=0.5`. Raises
+    each. `options` are the fields of `StraightenOptions` and `Engine`, such as `most_sd=0.5`. Raises
     HorizonError; what is wrong with a single photograph is in its result.
     """
     from horizon_rt.photos.inputs import find_photos

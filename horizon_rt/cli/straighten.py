@@ -21,7 +21,7 @@ from horizon_rt.photos.options import StraightenOptions
 __all__ = ["straighten"]
 
 
-@takes(options=StraightenOptions, omit=("mount",))
+@takes(options=StraightenOptions)
 def straighten(
     photos: Annotated[list[str], typer.Argument(help="Photographs, folders of them, or glob patterns.")],
     out: Annotated[

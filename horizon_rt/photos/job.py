@@ -10,18 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from horizon_rt.camera import Camera
-from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import OutputError
-from horizon_rt.horizon import Horizon
 from horizon_rt.photos.crop import Crop
 from horizon_rt.photos.inputs import Task
+from horizon_rt.photos.looks import Tilt, first_look, more_looks
 from horizon_rt.photos.opening import open_photo
 from horizon_rt.photos.options import StraightenOptions
 from horizon_rt.photos.photo import Photo
 from horizon_rt.photos.sidecar import crop_sidecar
 from horizon_rt.reports.table import Table
-from horizon_rt.sources.images import frame_from_image
 from horizon_rt.system.files import write_atomic
 from horizon_rt.system.messages import error_line
 from horizon_rt.system.progress import NO_PROGRESS, Progress
@@ -40,7 +37,8 @@ class Straightened:
 
     `written` is its copy or sidecar, where it is turned; `reason` says why it is left alone or has failed.
     `tilt_deg` is how it was held, positive where the right end of the horizon lies lower, and `sd_deg` its
-    standard deviation; both are None where no horizon is found.
+    standard deviation; both are None where no horizon is found. `spread_deg` is what several looks differ by,
+    None where one was enough to leave it alone.
     """
 
     photo: Path
@@ -48,18 +46,8 @@ class Straightened:
     reason: str = ""
     tilt_deg: float | None = None
     sd_deg: float | None = None
+    spread_deg: float | None = None
     written: Path | None = None
-
-
-def _why_left(horizon: Horizon, options: StraightenOptions) -> str:
-    """Why a photograph that shows this is left alone; empty for one that is to be turned."""
-    if horizon.line is None or horizon.attitude is None:
-        return "no horizon"
-    if (sd := horizon.attitude.sd_deg[0]) >= options.most_sd:
-        return f"not sure (± {sd:.2g}°)"
-    if (turn := abs(horizon.line.angle_deg)) > options.most_turn:
-        return f"tilted too far ({turn:.0f}°)"
-    return f"already level ({turn:.2f}°)" if turn < options.least_turn else ""
 
 
 def straighten_photos(
@@ -74,7 +62,7 @@ def straighten_photos(
     """Turn the photographs whose horizon is known and tilted; stops early only when interrupted.
 
     With `xmp` a sidecar takes the place of the copy. What exists already is left unless `overwrite`. Raises
-    CameraModelError, WeightsError and OutputError; what is wrong with a single photograph is in its result.
+    WeightsError and OutputError; what is wrong with a single photograph is in its result.
     """
     tracker = HorizonTracker(smooth="none", engine=options.engine)
     results: list[Straightened] = []
@@ -97,41 +85,55 @@ def _straighten(
         if os.path.lexists(task.target) and not overwrite:
             return Straightened(photo=task.photo, status="left", reason=f"{task.target} exists already")
         photo = open_photo(task.photo)
-        horizon = _look(photo, tracker, options)
-        reason = _why_left(horizon, options)
-        tilt = None if horizon.line is None else horizon.line.angle_deg
-        sd = None if horizon.attitude is None else horizon.attitude.sd_deg[0]
-        if reason or tilt is None:
-            return Straightened(photo=task.photo, status="left", reason=reason, tilt_deg=tilt, sd_deg=sd)
-        data = _sidecar(photo, tilt) if xmp else photo.encode(Crop(*photo.size, tilt).of(photo.pixels))
-        write_atomic(task.target, data)
+        tilt, reason = _look(photo, tracker, options)
+        if tilt is not None and not reason:
+            data = _sidecar(photo, tilt) if xmp else _copy(photo, tilt)
+            write_atomic(task.target, data)
     except OutputError:
         raise
     except Exception as error:
         _log.debug("%s", task.photo, exc_info=True)
         return Straightened(photo=task.photo, status="failed", reason=error_line(error))
-    return Straightened(photo=task.photo, status="turned", tilt_deg=tilt, sd_deg=sd, written=task.target)
+    return Straightened(
+        photo=task.photo,
+        status="left" if reason else "turned",
+        reason=reason,
+        tilt_deg=None if tilt is None else tilt.angle_deg,
+        sd_deg=None if tilt is None else tilt.sd_deg,
+        spread_deg=None if tilt is None else tilt.spread_deg,
+        written=None if reason else task.target,
+    )
 
 
-def _look(photo: Photo, tracker: HorizonTracker, options: StraightenOptions) -> Horizon:
-    width, height = photo.size
-    tracker.camera = _camera(options, width, height)
-    return tracker.update(frame_from_image(photo.shown, index=0))
+def _look(photo: Photo, tracker: HorizonTracker, options: StraightenOptions) -> tuple[Tilt | None, str]:
+    """The tilt, and why the photograph is left alone, if it is."""
+    first = first_look(photo.shown, tracker)
+    if first is None or (reason := _why_left(first, options)):
+        return first, "no horizon" if first is None else reason
+    tilt = more_looks(photo.shown, first, tracker)
+    if tilt is None:
+        return first, "not sure (mirrored or cropped it shows none)"
+    return tilt, _why_left(tilt, options)
 
 
-def _camera(options: StraightenOptions, width: int, height: int) -> Camera:
-    lens = options.lens
-    if lens.camera_profile is None:
-        return (
-            Camera.assumed(width, height)
-            if lens.hfov_deg is None
-            else Camera.from_hfov(width, height, lens.hfov_deg)
-        )
-    return load_profile(lens.camera_profile).fit_to(width, height).model
+def _why_left(tilt: Tilt, options: StraightenOptions) -> str:
+    """Empty where it is to be turned."""
+    if tilt.sd_deg >= options.most_sd:
+        return f"not sure (± {tilt.sd_deg:.2g}°)"
+    if tilt.spread_deg is not None and tilt.spread_deg >= options.most_spread:
+        return f"not sure (looks differ by {tilt.spread_deg:.2g}°)"
+    turn = abs(tilt.angle_deg)
+    if turn > options.most_turn:
+        return f"tilted too far ({turn:.0f}°)"
+    return f"already level ({turn:.2f}°)" if turn < options.least_turn else ""
 
 
-def _sidecar(photo: Photo, tilt_deg: float) -> bytes:
-    return crop_sidecar(photo.stored_size, photo.orientation, tilt_deg)
+def _copy(photo: Photo, tilt: Tilt) -> bytes:
+    return photo.encode(Crop(*photo.size, tilt.angle_deg).of(photo.pixels))
+
+
+def _sidecar(photo: Photo, tilt: Tilt) -> bytes:
+    return crop_sidecar(photo.stored_size, photo.orientation, tilt.angle_deg)
 
 
 def result_table(results: Sequence[Straightened]) -> Table:

@@ -6,18 +6,22 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from horizon_rt.errors import OptionsError
-from horizon_rt.options import Engine, Help, Lens
+from horizon_rt.options import Engine, Help
 
 __all__ = ["StraightenOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StraightenOptions:
-    """Bounds of what is turned, in degrees, and how the photographs are looked at. Raises OptionsError."""
+    """Bounds of what is turned, in degrees, and the net that looks. Raises OptionsError."""
 
     most_sd: Annotated[
         float, Help(text="Turn only where sigma of roll is below this, in degrees.", minimum=0, maximum=90)
-    ] = 0.3
+    ] = 1.0
+    most_spread: Annotated[
+        float,
+        Help(text="Turn only where five looks differ by less than this, in degrees.", minimum=0, maximum=90),
+    ] = 0.2
     least_turn: Annotated[
         float, Help(text="Leave photographs that are level within this, in degrees.", minimum=0, maximum=45)
     ] = 0.3
@@ -27,7 +31,6 @@ class StraightenOptions:
             text="Leave photographs tilted by more, in degrees: that is likely meant.", minimum=0, maximum=45
         ),
     ] = 20.0
-    lens: Lens = field(default_factory=Lens)
     engine: Engine = field(default_factory=Engine)
 
     def __post_init__(self) -> None:
@@ -36,5 +39,6 @@ class StraightenOptions:
                 f"--least-turn {self.least_turn:g} and --most-turn {self.most_turn:g} are angles in this "
                 "order, 45° at most"
             )
-        if not 0 <= self.most_sd <= 90:
-            raise OptionsError(f"--most-sd is an angle from 0 to 90°, got {self.most_sd:g}")
+        for name, angle in (("--most-sd", self.most_sd), ("--most-spread", self.most_spread)):
+            if not 0 <= angle <= 90:
+                raise OptionsError(f"{name} is an angle from 0 to 90°, got {angle:g}")

@@ -17,7 +17,7 @@ from horizon_rt.photos.inputs import FOLDER, find_photos
 from horizon_rt.photos.options import StraightenOptions
 
 pytest.importorskip("PIL", reason="needs Pillow")
-ANY = {"most_sd": 5.0, "model": "small"}
+ANY = {"most_sd": 5.0, "most_spread": 2.0, "model": "small"}
 
 
 def sea(tilt: float, *, width: int = 640, height: int = 480) -> np.ndarray:
@@ -116,7 +116,7 @@ def test_bounds_are_checked() -> None:
 def test_the_command_writes_sidecars_and_sums_up(tmp_path: Path, cli: RunCli) -> None:
     save(tmp_path / "sea.png", sea(5))
     save(tmp_path / "none.png", np.full((240, 320, 3), 120, np.uint8))
-    done = cli("straighten", tmp_path, "--xmp", "--model", "small", "--most-sd", "5")
+    done = cli("straighten", tmp_path, "--xmp", "--model", "small", "--most-sd", "5", "--most-spread", "2")
     assert done.code == 0, done.err
     assert "sea.png\tturned" in done.out
     assert "none.png\tleft\t\t\tno horizon" in done.out
@@ -128,7 +128,17 @@ def test_the_command_writes_sidecars_and_sums_up(tmp_path: Path, cli: RunCli) ->
 def test_an_unreadable_photograph_fails_the_command_and_not_the_others(tmp_path: Path, cli: RunCli) -> None:
     save(tmp_path / "sea.png", sea(5))
     (tmp_path / "broken.jpg").write_text("no picture")
-    done = cli("straighten", tmp_path, tmp_path / "absent.jpg", "--model", "small", "--most-sd", "5")
+    done = cli(
+        "straighten",
+        tmp_path,
+        tmp_path / "absent.jpg",
+        "--model",
+        "small",
+        "--most-sd",
+        "5",
+        "--most-spread",
+        "2",
+    )
     assert done.code == 1
     assert "1 turned, 2 failed" in done.out
     assert f"failed: {tmp_path / 'absent.jpg'}" in done.err
