@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from horizon_rt.errors import OutputError
 from horizon_rt.system.files import AtomicFile
 
 __all__ = ["Header", "Row", "TextFormat", "TextWriter", "Writer"]
@@ -16,19 +18,36 @@ Row = Mapping[str, Any]
 
 
 class Writer(ABC):
-    """Takes rows of telemetry (schema horizon-rt/1) in order; what it raises are OutputErrors."""
+    """Takes rows of telemetry (schema horizon-rt/1) in order; what it raises are OutputErrors.
+
+    `close` finishes the output and gives it its final name; `abort` lets go of it under its partial name,
+    still readable. Both may be called again without effect.
+    """
+
+    _done = False
 
     @abstractmethod
     def put(self, row: Row) -> None:
         """Take the row of one frame."""
 
-    @abstractmethod
     def close(self) -> None:
-        """Finish the output and give it its final name."""
+        """Finish the output."""
+        if not self._done:
+            self._done = True
+            self._finish()
+
+    def abort(self) -> None:
+        """Let go of the output; never raises OutputError."""
+        if not self._done:
+            self._done = True
+            with suppress(OutputError):
+                self._abandon()
 
     @abstractmethod
-    def abort(self) -> None:
-        """Let go of the output under its partial name, still readable where it can be."""
+    def _finish(self) -> None: ...
+
+    @abstractmethod
+    def _abandon(self) -> None: ...
 
 
 class TextFormat(Protocol):
@@ -58,13 +77,12 @@ class TextWriter(Writer):
         """See `Writer`."""
         self._write(lambda: self._text.row(row))
 
-    def close(self) -> None:
-        """See `Writer`."""
+    def _finish(self) -> None:
         self._write(self._text.tail)
         self._file.commit()
 
-    def abort(self) -> None:
-        """See `Writer`."""
+    def _abandon(self) -> None:
+        self._write(self._text.tail)
         self._file.close()
 
     def _write(self, text: Callable[[], str]) -> None:

@@ -42,8 +42,8 @@ class GpanoFolder(Writer):
             raise OutputError(f"{row['file']!r} lies outside the folder of the pictures")
         write_atomic(self._folder / name.with_suffix(".xmp"), packet)
 
-    def close(self) -> None:
-        """See `Writer`."""
+    def _finish(self) -> None:
+        pass
 
-    def abort(self) -> None:
-        """See `Writer`."""
+    def _abandon(self) -> None:
+        pass

@@ -22,7 +22,7 @@ _COUNTS = {"frame", "measured_inliers", "width", "height"}
 
 
 class ParquetWriter(Writer):
-    """A file with groups of 4096 rows; one that is cut short cannot be opened."""
+    """A file with groups of 4096 rows; that of a run that was killed cannot be opened."""
 
     def __init__(self, target: Path, header: Header, *, pictures: bool) -> None:
         self._names = PICTURE_COLUMNS if pictures else COLUMNS
@@ -49,15 +49,17 @@ class ParquetWriter(Writer):
             self._parquet.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
             self._rows = []
 
-    def close(self) -> None:
-        """See `Writer`."""
-        self._guard(self._flush)
-        self._guard(self._parquet.close)
+    def _finish(self) -> None:
+        self._end()
         self._file.commit()
 
-    def abort(self) -> None:
-        """See `Writer`."""
+    def _abandon(self) -> None:
+        self._end()
         self._file.close()
+
+    def _end(self) -> None:
+        self._guard(self._flush)
+        self._guard(self._parquet.close)
 
     def _guard(self, write: Callable[[], object]) -> None:
         try:
