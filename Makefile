@@ -53,8 +53,8 @@ release: $(STAMP)
 # The tests that need these tools are skipped where they are not installed.
 system-tools:
 	apt-get update -qq && apt-get install -y -qq ffmpeg xvfb xdotool openbox imagemagick chromium chromium-driver \
-	  python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
-	  gstreamer1.0-plugins-ugly mosquitto prometheus
+	  libimage-exiftool-perl python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base \
+	  gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly mosquitto prometheus
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

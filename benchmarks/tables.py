@@ -503,6 +503,68 @@ def number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def straighten(result: dict[str, Any]) -> str:
+    judge, options = result["judge"], result["options"]
+    kinds = {"tilted": "tilted", "level": "level", "without_horizon": "without a horizon"}
+    reasons = sorted({name for key in kinds for name in judge[key]} - {"all", "turned"})
+    groups = [
+        [title, *(str(judge[key].get(name, 0)) for name in ("all", "turned", *reasons))]
+        for key, title in kinds.items()
+    ]
+    median, p95, largest = judge["error_deg"]
+    tilted = judge["tilted"]
+    return template("straighten.md").format(
+        model=result["model"]["name"],
+        sha256=result["model"]["sha256"][:12],
+        **{name: f"{value:g}" for name, value in options.items()},
+        photographs=judge["photographs"],
+        without=judge["without_horizon"]["all"],
+        groups=table(["photographs", "all", "turned", *reasons], groups),
+        turned=judge["turned"],
+        within=judge["within"],
+        median=median,
+        p95=p95,
+        largest=largest,
+        false_turns=judge["without_horizon"].get("turned", 0) or "None",
+        worse=judge["level_made_worse"] or "none",
+        beyond=beyond_lines(judge["beyond"]),
+        missed=tilted["all"] - tilted.get("turned", 0),
+        tilted=tilted["all"],
+        bounds=bounds_table(result["choose"]),
+    )
+
+
+def beyond_lines(rows: list[dict[str, Any]]) -> str:
+    """The turns that were off by over 0.3°."""
+    lines = [f"{row['name']} by {row['error_deg']:.2f}° at {row['tilt_deg']:.1f}°" for row in rows]
+    return f"Beyond 0.3°: {'; '.join(lines)}." if lines else ""
+
+
+def bounds_table(choose: dict[str, Any]) -> str:
+    rows = []
+    for index, bounds in enumerate(choose["photographs"]["bounds"]):
+        spread = "any" if bounds["most_spread"] is None else f"{bounds['most_spread']:g}°"
+        cells = []
+        for one in choose.values():
+            row = one["bounds"][index]
+            of = f"{row['turned']} of {one['tilted']}"
+            cells += [of, str(row["beyond"]), f"{row['largest_deg']:.2f}°"]
+        false = str(choose["photographs"]["bounds"][index]["false"])
+        rows.append([f"{bounds['most_sd']:g}°", spread, *cells, false])
+    head = [
+        "sigma below",
+        "spread below",
+        "photographs",
+        "wrong",
+        "largest",
+        "rendered",
+        "wrong",
+        "largest",
+        "false",
+    ]
+    return table(head, rows)
+
+
 def template(name: str) -> str:
     return (HERE / "templates" / name).read_text()
 
@@ -515,6 +577,7 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
         ("precision", "faults", "key-frames", "key-frames-lite0", "false-alarms", "lost-horizons"),
     ),
     "levelling.md": (levelling, ("levelling",)),
+    "straighten.md": (straighten, ("straighten",)),
     "live.md": (live, ("live-faults", "soak", "live-age", "web-load")),
     "performance.md": (performance, ("bench", "startup", "peers", "scale", "memory", "backends", "nets")),
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from horizon_rt._version import __version__
 
 if TYPE_CHECKING:
-    from horizon_rt.api import VideoSink, draw, level, track
+    from horizon_rt.api import VideoSink, draw, level, straighten, track
     from horizon_rt.camera import BrownConrady, Camera, load_profile
     from horizon_rt.errors import HorizonError
     from horizon_rt.frame import Frame
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from horizon_rt.sources import Source, open_source
     from horizon_rt.tracker import HorizonTracker
     from horizon_rt.tracking import smooth_horizons
+    from horizon_rt.tracks import Track, load_track
 
 _HOMES = {
     "Attitude": "horizon",
@@ -36,13 +37,16 @@ _HOMES = {
     "Mount": "geometry",
     "Observation": "horizon",
     "Source": "sources",
+    "Track": "tracks",
     "UpVector": "geometry",
     "VideoSink": "api",
     "draw": "api",
     "level": "api",
     "load_profile": "camera",
+    "load_track": "tracks",
     "open_source": "sources",
     "smooth_horizons": "tracking",
+    "straighten": "api",
     "track": "api",
 }
 
@@ -60,14 +64,17 @@ __all__ = [
     "Mount",
     "Observation",
     "Source",
+    "Track",
     "UpVector",
     "VideoSink",
     "__version__",
     "draw",
     "level",
     "load_profile",
+    "load_track",
     "open_source",
     "smooth_horizons",
+    "straighten",
     "track",
 ]
 

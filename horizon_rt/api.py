@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
     from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
+    from horizon_rt.photos.job import Straightened
     from horizon_rt.pipeline.levelling import LevelSummary
-    from horizon_rt.pipeline.stages import RunSummary
     from horizon_rt.sources import Source
     from horizon_rt.tracker import HorizonTracker
+    from horizon_rt.tracks import Track
 
-__all__ = ["VideoSink", "draw", "level", "track"]
+__all__ = ["VideoSink", "draw", "level", "straighten", "track"]
 
 
 def draw(frame: Frame, horizon: Horizon, camera: Camera | None = None, **options: Any) -> NDArray[np.uint8]:
@@ -44,17 +45,19 @@ def track(
     telemetry: Path | str | None = None,
     overlay: Path | str | None = None,
     **options: Any,
-) -> RunSummary:
-    """Track a whole source into files, as `horizon-rt track` does.
+) -> Track:
+    """Track a whole source into arrays and, where they are asked for, files, as `horizon-rt track` does.
 
     `out` is a folder for telemetry and overlay; `telemetry` and `overlay` name single files. `options` are
     the fields of `RunOptions`, `Lens`, `Engine` and `Part`, such as `smooth="offline"`, `hfov_deg=95`,
-    `model="small"`. Raises HorizonError; Ctrl-C ends the run cleanly.
+    `model="small"`. The track holds some 100 bytes a frame, and what the run did (`summary`). Raises
+    HorizonError; Ctrl-C ends the run cleanly.
     """
     from horizon_rt.pipeline.outputs import Outputs, check_taken, default_outputs
     from horizon_rt.pipeline.run import run
     from horizon_rt.sources import open_source
     from horizon_rt.sources.names import output_name
+    from horizon_rt.tracks import Recorded
 
     chosen = from_flat(RunOptions, options)
     opened = open_source(source, decoder=chosen.source_decoder, part=chosen.part)
@@ -68,7 +71,30 @@ def track(
         outputs = Outputs(
             telemetry=(*usual.telemetry, *outputs.telemetry), overlay=outputs.overlay or usual.overlay
         )
-    return run(opened, chosen, outputs)
+    rows = Recorded(pictures=opened.info.is_image_set)
+    summary = run(opened, chosen, outputs, also=[rows])
+    return rows.track(summary)
+
+
+def straighten(
+    *photos: str | Path,
+    out: Path | str | None = None,
+    xmp: bool = False,
+    overwrite: bool = False,
+    **options: Any,
+) -> list[Straightened]:
+    """Turn photographs level, as `horizon-rt straighten` does; what became of each, in order.
+
+    `photos` are files, folders or patterns; copies go to the folder `out`, else to `straightened` beside
+    each. `options` are the fields of `StraightenOptions` and `Engine`, such as `most_sd=0.5`. Raises
+    HorizonError; what is wrong with a single photograph is in its result.
+    """
+    from horizon_rt.photos.inputs import find_photos
+    from horizon_rt.photos.job import straighten_photos
+    from horizon_rt.photos.options import StraightenOptions
+
+    tasks = find_photos(photos, None if out is None else Path(out), xmp=xmp)
+    return straighten_photos(tasks, from_flat(StraightenOptions, options), xmp=xmp, overwrite=overwrite)
 
 
 def level(

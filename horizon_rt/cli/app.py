@@ -12,6 +12,7 @@ from horizon_rt.cli.bench import bench
 from horizon_rt.cli.calibrate import calibrate
 from horizon_rt.cli.cameras import app as cameras
 from horizon_rt.cli.commands import HELP_NAMES, Command, Group
+from horizon_rt.cli.convert import convert
 from horizon_rt.cli.demo import demo
 from horizon_rt.cli.doctor import doctor
 from horizon_rt.cli.eval import evaluate
@@ -21,6 +22,7 @@ from horizon_rt.cli.label import label
 from horizon_rt.cli.level import level
 from horizon_rt.cli.live import live
 from horizon_rt.cli.mount import app as mount
+from horizon_rt.cli.straighten import straighten
 from horizon_rt.cli.style import ProgressStyle
 from horizon_rt.cli.synth import synth
 from horizon_rt.cli.track import track
@@ -35,7 +37,11 @@ app = typer.Typer(
     context_settings=HELP_NAMES,
 )
 _STYLE = "-v, -q, --progress and --debug work here, too: see horizon-rt --help."
-for verb in (live, track, batch, level, demo, label, train, inspect, export, synth, bench, calibrate, doctor):
+_VERBS = (
+    live, track, batch, level, straighten, convert, demo, label, train, inspect, export, synth, bench,
+    calibrate, doctor,
+)  # fmt: skip
+for verb in _VERBS:
     app.command(cls=Command, epilog=_STYLE)(verb)
 app.command("eval", cls=Command, epilog=_STYLE)(evaluate)
 app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import astuple, replace
 from functools import partial
@@ -21,7 +21,7 @@ from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.team import Team
 from horizon_rt.pipeline.two_pass import run_offline
 from horizon_rt.pipeline.watch import Watch, reporting
-from horizon_rt.sinks import SinkContext
+from horizon_rt.sinks import Sink, SinkContext
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.tracker import HorizonTracker
 
@@ -99,6 +99,7 @@ def run(
     options: RunOptions,
     outputs: Outputs,
     *,
+    also: Sequence[Sink] = (),
     real_time: bool = False,
     keep_interrupted: bool = True,
     on_frame: OnFrame | None = None,
@@ -109,7 +110,8 @@ def run(
     team: Team | None = None,
     watch: Watch | None = None,
 ) -> RunSummary:
-    """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
+    """Track a source into outputs, and into the sinks that come `also`, and close it; see `run_pipeline`.
+    Raises HorizonError.
 
     `on_page`, `on_line` and `on_recorder` are those of `Notices`. With `smooth='offline'` it is as
     `run_offline` says, whose `on_first_pass` this is. In a thread of its own it is one of a `team`, and
@@ -131,7 +133,7 @@ def run(
             if newest:
                 opened.enter_context(reporting([watch]))
         notices = Notices(page=on_page, line=on_line, recorder=on_recorder)
-        sinks = open_sinks(outputs, context, source, watch, notices, opened)
+        sinks = [*open_sinks(outputs, context, source, watch, notices, opened), *also]
         if offline:
             return run_offline(
                 source,

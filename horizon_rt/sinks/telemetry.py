@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from horizon_rt.errors import OutputError
 from horizon_rt.horizon.row import COLUMNS, PICTURE_COLUMNS
+from horizon_rt.sidecars.opening import ENDINGS, is_sidecar
 from horizon_rt.sinks.base import RecordSink, SinkContext
 from horizon_rt.sinks.records import SCHEMA, flatten, header
 from horizon_rt.system.extras import require
@@ -30,9 +31,13 @@ _SYNC_S = 1.0
 
 
 def open_telemetry(target: Path | str, context: SinkContext) -> RecordSink:
-    """The sink for a target by its ending: .mcap, or what `TelemetrySink` knows; raises OutputError, and
-    MissingExtra where the package for it is not installed.
+    """The sink for a target by its ending: .mcap, a sidecar's, or what `TelemetrySink` knows; raises
+    OutputError, and MissingExtra where the package for it is not installed.
     """
+    if is_sidecar(target):
+        from horizon_rt.sinks.sidecar import SidecarSink
+
+        return SidecarSink(target, context)
     if Path(target).suffix.lower() != ".mcap":
         return TelemetrySink(target, context)
     require("mcap", "telemetry as .mcap")
@@ -198,5 +203,5 @@ def _encoder(target: Path | str) -> _Encoder:
         return _Csv()
     if str(target) == "-" or suffix in TELEMETRY_SUFFIXES or path.is_char_device() or path.is_fifo():
         return _JsonLines()
-    known = ", ".join((*TELEMETRY_SUFFIXES, ".mcap"))
+    known = ", ".join((*TELEMETRY_SUFFIXES, ".mcap", *ENDINGS))
     raise OutputError(f"cannot write telemetry to {target}: unknown extension {suffix!r}; use {known} or -")

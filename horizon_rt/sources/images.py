@@ -19,7 +19,7 @@ from horizon_rt.imaging.picture import load_picture, reason
 from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
 from horizon_rt.sources.base import Source, SourceInfo
 
-__all__ = ["ImageSource", "natural_key", "open_images", "open_pictures", "read_frame"]
+__all__ = ["ImageSource", "frame_from_image", "natural_key", "open_images", "open_pictures", "read_frame"]
 
 # As stored, grey or colour, 8 or 16 bits; unlike IMREAD_UNCHANGED these apply the EXIF orientation.
 _READ_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH

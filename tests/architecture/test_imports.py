@@ -33,13 +33,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fitting": VALUES | {"camera", "models", "segmentation"},
     "tracking": VALUES | {"camera"},
     "tracker": VALUES | {"camera", "fitting", "models", "segmentation", "tracking"},
-    "sinks": VALUES | {"camera", "imaging"},
+    "sidecars": VALUES | {"_version", "imaging"},
+    "sinks": VALUES | {"camera", "imaging", "sidecars"},
     "links": VALUES | {"_version", "sinks"},
     "serving": VALUES,
     "web": VALUES | {"links", "serving", "sinks", "sources"},
     "recording": VALUES | {"imaging", "sinks"},
     "pipeline": VALUES
-    | {"camera", "imaging", "levelling", "links", "recording", "reports"}
+    | {"camera", "imaging", "levelling", "links", "recording", "reports", "sidecars"}
     | {"sinks", "sources", "tracker", "tracking", "web"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
     "metrics": {"geometry"},
@@ -53,8 +54,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "label": VALUES | {"camera", "datasets", "imaging", "pipeline", "serving", "sources", "tracker"},
     "bench": VALUES
     | {"camera", "imaging", "models", "pipeline", "reports", "segmentation", "sinks", "sources", "tracker"},
-    "api": VALUES | {"camera", "pipeline", "sinks", "sources", "tracker"},
-    "__init__": VALUES | {"api", "camera", "sources", "tracker", "tracking"},
+    "photos": VALUES | {"_version", "camera", "imaging", "reports", "sources", "tracker"},
+    "tracks": VALUES | {"pipeline", "sinks"},
+    "api": VALUES | {"camera", "photos", "pipeline", "sinks", "sources", "tracker", "tracks"},
+    "__init__": VALUES | {"api", "camera", "sources", "tracker", "tracking", "tracks"},
     "__main__": {"cli"},
 }
 ANYTHING = {"cli"}

@@ -66,6 +66,23 @@ def logged_rolls(path: Path) -> int:
     return sum(chunk.num_rows for chunk in chunks if (chunk.entity_path, chunk.is_static) == ROLL)
 
 
+def parquet(path: Path) -> Sink:
+    pytest.importorskip("pyarrow", reason="needs the extra 'tables'")
+    pytest.importorskip("pandas", reason="needs the extra 'tables'")
+    return open_telemetry(path, CONTEXT)
+
+
+def parquet_rows(path: Path) -> int:
+    reader = pytest.importorskip("pyarrow.parquet", reason="needs the extra 'tables'")
+    return int(reader.read_metadata(path).num_rows)
+
+
+def text_rows(path: Path, head: str) -> int:
+    """Lines below that which begins so."""
+    lines = path.read_text().splitlines()
+    return len(lines) - 1 - next(i for i, line in enumerate(lines) if line.startswith(head))
+
+
 ROLL = ("/attitude/roll", False)
 
 
@@ -84,6 +101,9 @@ CASES = [
     Case("out.mov", video, lambda path: len(frame_times(path))),
     Case("out.mkv", video, lambda path: len(frame_times(path))),
     Case("out.mcap", lambda path: open_telemetry(path, CONTEXT), messages),
+    Case("out.gcsv", lambda path: open_telemetry(path, CONTEXT), lambda path: text_rows(path, "t,")),
+    Case("out.motion.csv", lambda path: open_telemetry(path, CONTEXT), lambda path: text_rows(path, "frame")),
+    Case("out.parquet", parquet, parquet_rows),
     Case("out.rrd", rerun, logged_rolls),
     Case("recording", recording, recorded, atomic=False),
     Case("pictures", lambda path: ImageSink(path, CONTEXT, Overlay(CONTEXT.camera)), pictures, atomic=False),

@@ -1,0 +1,1 @@
+"""Photographs turned level: which ones, how far, and the copies or sidecars that say so."""

@@ -1,0 +1,1 @@
+"""Attitude in the formats of other programs, written from rows of telemetry."""
