@@ -6,18 +6,20 @@ import errno
 import logging
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING
 
 import av
 from av.codec.context import Flags
 from av.video.frame import PictureType
+from llvmlite.binding import get_host_cpu_features
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
 
     from horizon_rt.imaging.canvas import Canvas
 
-__all__ = ["ENCODERS", "FRAGMENTED", "PictureMaker", "find_encoder", "set_up"]
+__all__ = ["ENCODERS", "FRAGMENTED", "PictureMaker", "find_encoder", "repeatable_options", "set_up"]
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +47,14 @@ def find_encoder(wanted: Mapping[str, dict[str, str]]) -> str:
     if names[0] != next(iter(wanted)):
         _log.warning("no H.264 encoder %s here, writing %s", next(iter(wanted)), names[0])
     return names[0]
+
+
+@cache
+def repeatable_options(name: str) -> dict[str, str]:
+    """What an encoder needs to give the same file each time: x264's macroblock tree does not with AVX-512."""
+    if name != "libx264" or not get_host_cpu_features().get("avx512f"):
+        return {}
+    return {"x264-params": "asm=AVX2"}
 
 
 def set_up(codec: VideoCodecContext, canvas: Canvas, rate: Fraction, base: Fraction) -> None:

@@ -13,7 +13,14 @@ import av.error
 
 from horizon_rt.errors import OutputError
 from horizon_rt.imaging.audio import AudioCopy
-from horizon_rt.imaging.encoder import ENCODERS, FRAGMENTED, PictureMaker, find_encoder, set_up
+from horizon_rt.imaging.encoder import (
+    ENCODERS,
+    FRAGMENTED,
+    PictureMaker,
+    find_encoder,
+    repeatable_options,
+    set_up,
+)
 from horizon_rt.imaging.opening import describe
 from horizon_rt.imaging.ticks import PictureTicks, is_time_lapse, nominal_rate, ticks_per_second
 from horizon_rt.system.files import AtomicFile
@@ -108,7 +115,7 @@ class VideoWriter:
     def _video_stream(self, container: OutputContainer, canvas: Canvas) -> VideoStream:
         name = find_encoder(self._encoders)
         lapse = is_time_lapse(self._rate)
-        options = self._encoders[name] | ({"bf": "0"} if lapse else {})
+        options = repeatable_options(name) | self._encoders[name] | ({"bf": "0"} if lapse else {})
         video = cast("VideoStream", container.add_stream(name, rate=self._rate, options=options))
         base = Fraction(1, ticks_per_second(name, self._rate))
         set_up(video.codec_context, canvas, self._rate, base)
