@@ -13,6 +13,7 @@ from horizon_rt.links import LinkSink, open_link
 from horizon_rt.pipeline.outputs import Outputs
 from horizon_rt.pipeline.watch import Watch
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
+from horizon_rt.sinks.overlay import Style
 from horizon_rt.sources import Source
 from horizon_rt.system.extras import require
 
@@ -55,7 +56,7 @@ def open_sinks(
     links = [kept(open_link(address, tell=notices.line)) for address in outputs.links]
     pictures, recorder = list[Sink](), None
     if outputs.overlay is not None:
-        pictures.append(kept(_overlay_sink(outputs.overlay, context, source)))
+        pictures.append(kept(_overlay_sink(outputs, outputs.overlay, context, source)))
     if outputs.rerun is not None:
         pictures.append(kept(_rerun_sink(outputs.rerun, context)))
     if outputs.recording.record is not None:
@@ -108,9 +109,9 @@ def _rerun_sink(target: Path, context: SinkContext) -> Sink:
     return RerunSink(target, context)
 
 
-def _overlay_sink(target: Path, context: SinkContext, source: Source) -> Sink:
+def _overlay_sink(outputs: Outputs, target: Path, context: SinkContext, source: Source) -> Sink:
     """With the sound of a file that is tracked as a whole."""
-    overlay = Overlay(context.camera)
+    overlay = Overlay(context.camera, style=Style(rate=outputs.shows_rate))
     if context.is_image_set:
         return ImageSink(target, context, overlay)
     has_sound = source.info.kind == "file" and context.is_whole

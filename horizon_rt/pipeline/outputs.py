@@ -20,10 +20,14 @@ __all__ = ["Outputs", "check_taken", "check_targets", "default_outputs", "filled
 class Outputs:
     """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a Rerun
     recording, a window; the addresses of links; where its page is served; and a recording in segments.
+
+    Without `shows_rate` the overlay does not tell how many frames a second it was made of, so that it is the
+    same each time.
     """
 
     telemetry: tuple[str, ...] = ()
     overlay: Path | None = None
+    shows_rate: bool = True
     rerun: Path | None = None
     window: bool = False
     links: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import astuple, replace
 from functools import partial
@@ -21,7 +21,7 @@ from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.team import Team
 from horizon_rt.pipeline.two_pass import run_offline
 from horizon_rt.pipeline.watch import Watch, reporting
-from horizon_rt.sinks import SinkContext
+from horizon_rt.sinks import Sink, SinkContext
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.tracker import HorizonTracker
 
@@ -97,6 +97,7 @@ def run(
     options: RunOptions,
     outputs: Outputs,
     *,
+    also: Sequence[Sink] = (),
     real_time: bool = False,
     keep_interrupted: bool = True,
     on_frame: OnFrame | None = None,
@@ -109,9 +110,9 @@ def run(
 ) -> RunSummary:
     """Track a source into outputs and close it; see `run_pipeline`. Raises HorizonError.
 
-    `on_page`, `on_line` and `on_recorder` are those of `Notices`. With `smooth='offline'` it is as
-    `run_offline` says, whose `on_first_pass` this is. In a thread of its own it is one of a `team`, and
-    others tell what its `watch` knows.
+    `also` are sinks beside those of the outputs. `on_page`, `on_line` and `on_recorder` are those of
+    `Notices`. With `smooth='offline'` it is as `run_offline` says, whose `on_first_pass` this is. In a thread
+    of its own it is one of a `team`, and others tell what its `watch` knows.
     """
     with source, ExitStack() as opened:
         check_targets(outputs, source.info)
@@ -130,6 +131,7 @@ def run(
                 opened.enter_context(reporting([watch]))
         notices = Notices(page=on_page, line=on_line, recorder=on_recorder)
         sinks = open_sinks(outputs, context, source, watch, notices, opened)
+        sinks += also
         if offline:
             return run_offline(
                 source,

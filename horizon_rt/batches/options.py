@@ -1,0 +1,63 @@
+"""How a batch is done; what is done with each input stands in `RunOptions`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from horizon_rt.batches.names import check_template
+from horizon_rt.batches.outputs import WRITERS, kinds_of
+from horizon_rt.errors import OptionsError
+from horizon_rt.options import Help
+from horizon_rt.system.host import usable_cores
+
+__all__ = ["BatchOptions"]
+
+_MOST_JOBS = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """What is written, under which names, and by how many. Raises OptionsError."""
+
+    write: Annotated[
+        str, Help(text=f"What to write of each input, of {', '.join(WRITERS)}.", metavar="KIND,KIND…")
+    ] = "telemetry,overlay"
+    name: Annotated[
+        str,
+        Help(
+            text="Name of the outputs of an input, of {stem}, {name}, {ext}, {parent}, {path} (below the "
+            "folder given) and {index}.",
+            metavar="TEMPLATE",
+        ),
+    ] = "{stem}"
+    resume: Annotated[
+        bool,
+        Help(text="Skip inputs whose outputs are whole, of the same input and settings.", flag="--resume"),
+    ] = False
+    jobs: Annotated[
+        int, Help(text="Inputs to work on at a time, each in a process of its own.", minimum=1)
+    ] = 1
+    threads: Annotated[
+        int | None, Help(text="Threads of each job; else the cores are shared out.", minimum=1)
+    ] = None
+    dry_run: Annotated[bool, Help(text="Show what would be done and why, and end.", flag="--dry-run")] = False
+
+    def __post_init__(self) -> None:
+        kinds_of(self.write)
+        check_template(self.name)
+        if not 1 <= self.jobs <= _MOST_JOBS:
+            raise OptionsError(f"--jobs lies between 1 and {_MOST_JOBS}, got {self.jobs}")
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """The kinds of outputs, in their order."""
+        return kinds_of(self.write)
+
+    @property
+    def threads_each(self) -> int:
+        """Threads of each job; 0 leaves them to the libraries, for one job that may have all cores."""
+        if self.threads is not None:
+            return self.threads
+        return 0 if self.jobs == 1 else max(1, usable_cores() // self.jobs)
