@@ -23,6 +23,8 @@ WRITERS: dict[str, Maker] = {
     "csv": lambda place, still: {"telemetry": str(place(".csv"))},
     "mcap": lambda place, still: {"telemetry": str(place(".mcap"))},
     "overlay": lambda place, still: {"overlay": place(".overlay" if still else ".overlay.mp4")},
+    "report": lambda place, still: {"report": place(".html")},
+    "thumbnails": lambda place, still: {"thumbnails": place(".thumbnails")},
     "rerun": lambda place, still: {"rerun": place(".rrd")},
 }
 """Each kind of output with what it adds to a run; a new one is a line here."""

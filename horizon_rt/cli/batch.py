@@ -57,6 +57,10 @@ def batch(
             on_result=lambda result: _print_result(result, options, console),
         )
     print_table(summary_table(results))
+    if "report" in how.kinds and results:
+        from horizon_rt.batches.page import write_batch_page
+
+        print_line(console, f"written: {write_batch_page(out, items)}")
     _finish(results, len(planned), options, console)
 
 
