@@ -11,10 +11,12 @@ from horizon_rt.batches.outputs import WRITERS, kinds_of
 from horizon_rt.errors import OptionsError
 from horizon_rt.options import Help
 from horizon_rt.system.host import usable_cores
+from horizon_rt.system.units import seconds_of
 
 __all__ = ["BatchOptions"]
 
 _MOST_JOBS = 1024
+_SHORTEST_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,14 @@ class BatchOptions:
     threads: Annotated[
         int | None, Help(text="Threads of each job; else the cores are shared out.", minimum=1)
     ] = None
+    segment: Annotated[
+        str | None,
+        Help(
+            text="Cut recordings into segments of about this length, such as 5min, that are tracked at the "
+            "same time.",
+            metavar="TIME",
+        ),
+    ] = None
     dry_run: Annotated[bool, Help(text="Show what would be done and why, and end.", flag="--dry-run")] = False
 
     def __post_init__(self) -> None:
@@ -49,6 +59,19 @@ class BatchOptions:
         check_template(self.name)
         if not 1 <= self.jobs <= _MOST_JOBS:
             raise OptionsError(f"--jobs lies between 1 and {_MOST_JOBS}, got {self.jobs}")
+
+        if self.segment is not None and (self.segment_s or 0.0) < _SHORTEST_S:
+            raise OptionsError(f"--segment is at least {_SHORTEST_S:g}s, got {self.segment}")
+
+    @property
+    def segment_s(self) -> float | None:
+        """Length of the segments in s."""
+        if self.segment is None:
+            return None
+        try:
+            return seconds_of(self.segment)
+        except ValueError:
+            raise OptionsError(f"--segment is a time such as 5min, got {self.segment!r}") from None
 
     @property
     def kinds(self) -> Sequence[str]:

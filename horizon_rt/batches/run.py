@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from horizon_rt.batches.engine import Engine, OnAdvance, Processes, ThisProcess
 from horizon_rt.batches.options import BatchOptions
 from horizon_rt.batches.plan import Planned
-from horizon_rt.batches.work import Item, Result, Work, failure, run_work
+from horizon_rt.batches.segments import (
+    Segment,
+    Tracked,
+    all_meet,
+    cuts_of,
+    known_of,
+    segments_of,
+    track_segment,
+)
+from horizon_rt.batches.work import Result, Work, begin, failure, run_work
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.reports.table import Table
@@ -22,6 +35,7 @@ from horizon_rt.system.progress import NO_PROGRESS, Progress, Task
 __all__ = ["result_line", "run_batch", "summary_table"]
 
 _POLL_S = 0.2
+_log = logging.getLogger(__name__)
 OnResult = Callable[[Result], object]
 
 
@@ -69,6 +83,7 @@ class _Batch:
         self._engine, self._options, self._settings, self._how = engine, options, settings, how
         self._shown, self._on_result = shown, on_result
         self._under_way: dict[Future[Result], Work] = {}
+        self._segments_under_way: dict[Future[Any], tuple[_Joining, int]] = {}
         self._results: list[Result] = []
         self._stopped = False
 
@@ -82,39 +97,106 @@ class _Batch:
             if self._stopped:
                 break
             if one is not None and one.why:
-                self._begin(one.item)
+                self._begin(one)
             elif one is not None:
                 self._end(Result(one.item, "skipped"))
             self._collect(timeout_s=0.0)
-        while self._under_way:
+        while self._under_way or self._segments_under_way:
             self._collect(timeout_s=_POLL_S)
         return self._results
 
-    def _begin(self, item: Item) -> None:
-        work = Work(item, self._options, self._settings, self._how.threads_each)
-        self._under_way[self._engine.submit(item.name, run_work, work)] = work
+    def _begin(self, planned: Planned) -> None:
+        work = Work(planned.item, self._options, self._settings, self._how.threads_each)
+        segments = self._segments(planned)
+        if not segments:
+            self._submit(work)
+            return
+        begin(work)
+        joining = _Joining(work, len(segments))
+        for number, segment in enumerate(segments):
+            future = self._engine.submit(work.item.name, track_segment, segment)
+            self._segments_under_way[future] = joining, number
+
+    def _submit(self, work: Work) -> None:
+        self._under_way[self._engine.submit(work.item.name, run_work, work)] = work
+
+    def _segments(self, planned: Planned) -> list[Segment]:
+        length_s, part, source = self._how.segment_s, self._options.part, planned.item.source
+        if length_s is None or planned.seconds is None or part.key_only or part.stride > 1:
+            return []
+        cuts = cuts_of(Path(source), length_s, part)
+        return segments_of(source, self._options, cuts, self._how.threads_each) if cuts else []
 
     def _collect(self, timeout_s: float) -> None:
-        if not self._under_way:
+        futures = [*self._under_way, *self._segments_under_way]
+        for future in wait(futures, timeout_s, FIRST_COMPLETED).done if futures else ():
+            if future in self._segments_under_way:
+                self._take_segment(future)
+            else:
+                self._take_result(future, self._under_way.pop(future))
+
+    def _take_segment(self, future: Future[Any]) -> None:
+        """One segment is there; the last one of an item has them all joined."""
+        joining, number = self._segments_under_way.pop(future)
+        try:
+            joining.parts[number] = future.result()
+        except (CancelledError, KeyboardInterrupt):
+            joining.end(self._end, Result(joining.work.item, "interrupted"))
+            self._stopped = True
+        except Exception as error:
+            joining.end(self._end, failure(joining.work, error_line(error)))
+        if joining.is_complete and not self._stopped:
+            self._join(joining)
+
+    def _join(self, joining: _Joining) -> None:
+        """Write what was found; all anew, in one go, where a segment had not settled before its cut."""
+        if all_meet(joining.all_parts):
+            self._submit(replace(joining.work, parts=partial(known_of, joining.all_parts)))
             return
-        for future in wait(self._under_way, timeout_s, FIRST_COMPLETED).done:
-            work = self._under_way.pop(future)
-            try:
-                result = future.result()
-            except CancelledError:
-                continue
-            except KeyboardInterrupt:
-                result = Result(work.item, "interrupted")
-            except Exception as error:
-                result = failure(work, error_line(error))
-            if result.status == "interrupted" or (result.summary and result.summary.signalled):
-                self._stopped = True
-            self._end(result)
+        _log.warning(
+            "%s: its segments do not fit together; it is tracked in one go", joining.work.item.source
+        )
+        self._submit(joining.work)
+
+    def _take_result(self, future: Future[Result], work: Work) -> None:
+        try:
+            result = future.result()
+        except CancelledError:
+            return
+        except KeyboardInterrupt:
+            result = Result(work.item, "interrupted")
+        except Exception as error:
+            result = failure(work, error_line(error))
+        if result.status == "interrupted" or (result.summary and result.summary.signalled):
+            self._stopped = True
+        self._end(result)
 
     def _end(self, result: Result) -> None:
         self._results.append(result)
         self._shown.end(result.item.name)
         self._on_result(result)
+
+
+class _Joining:
+    """The segments of an item that are there."""
+
+    def __init__(self, work: Work, count: int) -> None:
+        self.work, self._has_ended = work, False
+        self.parts: list[Tracked | None] = [None] * count
+
+    @property
+    def all_parts(self) -> list[Tracked]:
+        return [part for part in self.parts if part is not None]
+
+    @property
+    def is_complete(self) -> bool:
+        return not self._has_ended and len(self.all_parts) == len(self.parts)
+
+    def end(self, tell: OnResult, result: Result) -> None:
+        """The item is over, if it was not before."""
+        if not self._has_ended:
+            self._has_ended = True
+            tell(result)
 
 
 class _Shown:

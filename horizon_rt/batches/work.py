@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,13 +16,13 @@ from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.options import RunOptions
 from horizon_rt.pipeline.outputs import Outputs
-from horizon_rt.pipeline.run import run
+from horizon_rt.pipeline.run import Known, run
 from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.reports.statistics import StatisticsSink
 from horizon_rt.sources import open_source
 from horizon_rt.system.messages import error_line
 
-__all__ = ["Item", "Result", "Signals", "Status", "Work", "failure", "output_names", "run_work"]
+__all__ = ["Item", "Result", "Signals", "Status", "Work", "begin", "failure", "output_names", "run_work"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,13 +42,14 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Work:
     """What it takes to work on an item: `settings` are noted beside the outputs; `threads` is the number that
-    the decoder may take, 0 for one per core.
+    the decoder may take, 0 for one per core. With `parts` it was tracked in segments already.
     """
 
     item: Item
     options: RunOptions
     settings: Mapping[str, Any]
     threads: int = 0
+    parts: Callable[[], Known] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,12 @@ def run_work(work: Work, signals: Signals) -> Result:
         return failure(work, error_line(error))
 
 
+def begin(work: Work) -> None:
+    """Note that work on an item has begun, where that can be noted; else it fails when it is written."""
+    with suppress(HorizonError):
+        _note_of(work, _fingerprint(work.item.source)).write(work.item.out, work.item.name)
+
+
 def failure(work: Work, reason: str) -> Result:
     """A failed item, which is noted where that can be."""
     note = replace(_note_of(work, {}), status="failed", reason=reason)
@@ -119,6 +127,7 @@ def _tracked(work: Work, before: Mapping[str, Any], signals: Signals) -> Result:
         work.options,
         item.outputs,
         also=[numbers],
+        known=None if work.parts is None else work.parts(),
         keep_interrupted=False,
         on_first_pass=signals.on_frame,
         on_frame=None if offline else signals.on_frame,

@@ -4,9 +4,9 @@ A frame is a key frame where the track is new, coasting or contested by a candid
 last key frame was not accepted by the track; where the prediction is much less certain than the track was at
 the last key frame; when the interval since then has passed; and where a half second of the recording's time
 begins, so that a run that begins later soon looks at the same frames. The interval doubles with every key
-frame that agrees with the track, from one frame on. Without a track, where no look shows a horizon, a tenth of
-a second takes the place of the half. Where no edge can be followed a frame is looked at, too, but not the one
-right after a key frame that agreed: it is left to the prediction.
+frame that agrees with the track, from one frame on. Without a track, where no look shows a horizon, a tenth
+of a second takes the place of the half. Where no edge can be followed a frame is looked at, too, but not the
+one right after a key frame that agreed: it is left to the prediction.
 """
 
 from __future__ import annotations
