@@ -275,15 +275,26 @@ def _check_dataset(dataset: Any) -> None:
 # --- telemetry
 
 
+def _planned(source: Path, out: Path, *, resume: bool) -> tuple[Any, Any, Any]:
+    from horizon_rt.batches.inputs import find_inputs
+    from horizon_rt.batches.options import BatchOptions
+    from horizon_rt.batches.plan import make_items, plan, settings_of
+    from horizon_rt.options import RunOptions
+
+    how, options = BatchOptions(write="telemetry"), RunOptions()
+    settings = settings_of(options)
+    items = make_items(find_inputs([str(source)]), out, how)
+    return plan(items, options, settings, resume=resume), settings, how
+
+
 def _run(folder: Path, source: Path) -> None:
     """Real telemetry of a source, written by `batch`."""
 
+    from horizon_rt.batches.run import run_batch
     from horizon_rt.options import RunOptions
-    from horizon_rt.pipeline.batch import run_batch
-    from horizon_rt.pipeline.inputs import find_inputs
 
-    jobs = find_inputs([str(source)], folder / "out", overlay=False)
-    (result,) = run_batch(jobs, RunOptions())
+    planned, settings, how = _planned(source, folder / "out", resume=False)
+    (result,) = run_batch(planned, RunOptions(), settings, how)
     assert result.status == "done", result.reason
     (written,) = (folder / "out").glob("*.jsonl")
     written.write_bytes(written.read_bytes().replace(str(folder).encode(), _PLACE))  # the same in every run
@@ -331,18 +342,18 @@ def _read_page(folder: Path) -> None:
 def _read_resume(folder: Path) -> None:
     """A run is skipped only where every frame has a whole record; else it is tracked anew."""
 
-    import horizon_rt.pipeline.batch as batch
+    import horizon_rt.batches.run as batch
+    import horizon_rt.batches.work as work
     from horizon_rt.errors import SourceError
     from horizon_rt.options import RunOptions
-    from horizon_rt.pipeline.inputs import find_inputs
 
     def tracked(*_: object, **__: object) -> None:
         raise SourceError("tracked")
 
-    batch.run = tracked  # type: ignore[assignment]
+    work.run = tracked  # type: ignore[assignment]
     text = _moved(folder).read_bytes()
-    jobs = find_inputs([str(folder / "video" / "clip.mkv")], folder / "out", overlay=False)
-    (result,) = batch.run_batch(jobs, RunOptions(), resume=True)
+    planned, settings, how = _planned(folder / "video" / "clip.mkv", folder / "out", resume=True)
+    (result,) = batch.run_batch(planned, RunOptions(), settings, how)
     assert result.status in ("skipped", "failed"), result.status
     assert result.status == "skipped" or result.reason == "tracked", result.reason
     if result.status == "skipped":

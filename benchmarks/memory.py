@@ -14,10 +14,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from horizon_rt.batches.inputs import find_inputs
+from horizon_rt.batches.options import BatchOptions
+from horizon_rt.batches.plan import make_items, plan, settings_of
+from horizon_rt.batches.run import run_batch
 from horizon_rt.bench.clips import write_clip
 from horizon_rt.bench.machine import describe
 from horizon_rt.options import BackendChoice, Engine, RunOptions
-from horizon_rt.pipeline.batch import find_inputs, run_batch
 
 FIRST = 10
 POINTS = 20
@@ -40,9 +43,10 @@ def clips(folder: Path, count: int, frames: int) -> None:
 def batch(folder: Path, out: Path, backend: BackendChoice) -> list[float]:
     """Memory in MB after each file; to be called in a process of its own."""
     found: list[float] = []
-    jobs = find_inputs([str(folder)], out, overlay=True)
-    options = RunOptions(engine=Engine(backend=backend))
-    results = run_batch(jobs, options, on_result=lambda result: found.append(private_mb()))
+    how, options = BatchOptions(), RunOptions(engine=Engine(backend=backend))
+    settings = settings_of(options)
+    planned = plan(make_items(find_inputs([str(folder)]), out, how), options, settings, resume=False)
+    results = run_batch(planned, options, settings, how, on_result=lambda result: found.append(private_mb()))
     if {result.status for result in results} != {"done"}:
         raise RuntimeError(f"not all of {len(results)} files are done")
     return found

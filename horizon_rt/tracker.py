@@ -217,7 +217,8 @@ class HorizonTracker:
         if self._follower is None or key.measurement is None or predicted.attitude is None:
             return None
         depth = frame.sampling.bit_depth
-        aligned = self._follower.align(frame.luma, predicted.attitude, key.measurement, bit_depth=depth)
+        near = predicted.attitude.rounded()
+        aligned = self._follower.align(frame.luma, near, key.measurement, bit_depth=depth)
         self._on_stage("align")
         return aligned
 

@@ -10,8 +10,9 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from horizon_rt.pipeline.batch import Result
+    from horizon_rt.batches.work import Result
 
+from horizon_rt.batches.options import BatchOptions
 from horizon_rt.cli.console import print_advice, print_first_use, print_line, print_table, print_warning
 from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import bars
@@ -21,42 +22,63 @@ from horizon_rt.options import RunOptions
 __all__ = ["batch"]
 
 
-@takes(options=RunOptions)
+@takes(how=BatchOptions, options=RunOptions)
 def batch(
-    inputs: Annotated[list[str], typer.Argument(help="Video files, folders or glob patterns.")],
-    out: Annotated[Path, typer.Option(help="Folder for the overlay and telemetry of each input.")],
-    overlay: Annotated[bool, typer.Option(help="Write overlay videos beside the telemetry.")] = True,
-    resume: Annotated[bool, typer.Option("--resume", help="Skip inputs whose outputs are whole.")] = False,
+    inputs: Annotated[
+        list[str], typer.Argument(help="Video files, folders, glob patterns, or @FILE: a list of them.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the outputs of all inputs.")],
     *,
+    how: BatchOptions,
     options: RunOptions,
 ) -> None:
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
-    from horizon_rt.pipeline.batch import find_inputs, run_batch, summary_table
-    from horizon_rt.pipeline.stages import RunSummary
+    from horizon_rt.batches.inputs import find_inputs
+    from horizon_rt.batches.outputs import check_kinds
+    from horizon_rt.batches.plan import make_items, plan, plan_table, settings_of
+    from horizon_rt.batches.run import run_batch, summary_table
 
     console = make_console()
+    check_kinds(how.kinds)
+    settings = settings_of(options)
+    items = make_items(find_inputs(inputs), out, how)
+    planned = plan(items, options, settings, resume=how.resume)
+    if how.dry_run:
+        print_table(plan_table(planned))
+        return
     print_first_use(console)
-    jobs = find_inputs(inputs, out, overlay=overlay)
     with bars(console) as progress:
         results = run_batch(
-            jobs,
+            planned,
             options,
-            resume=resume,
+            settings,
+            how,
             progress=progress,
             on_result=lambda result: _print_result(result, options, console),
         )
     print_table(summary_table(results))
+    if "report" in how.kinds and results:
+        from horizon_rt.batches.page import write_batch_page
+
+        print_line(console, f"written: {write_batch_page(out, items)}")
+    _finish(results, len(planned), options, console)
+
+
+def _finish(results: list[Result], expected: int, options: RunOptions, console: Console) -> None:
+    """Advice, and the exit code."""
+    from horizon_rt.pipeline.stages import RunSummary
+
     runs = [result.summary for result in results if result.summary is not None]
     total = RunSummary(frames=sum(r.frames for r in runs), with_horizon=sum(r.with_horizon for r in runs))
     print_advice(total, options, console, repeatable=True)
-    if len(results) < len(jobs) or any(result.status == "interrupted" for result in results):
+    if len(results) < expected or any(result.status == "interrupted" for result in results):
         raise typer.Exit(130)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
 
 
 def _print_result(result: Result, options: RunOptions, console: Console) -> None:
-    from horizon_rt.pipeline.batch import result_line
+    from horizon_rt.batches.run import result_line
 
     line = result_line(result, options)
     if result.status == "failed":

@@ -107,7 +107,7 @@ def live(
     back. Ctrl-C ends it too, with all files whole. A recording plays at its own speed; to get all of its
     frames use `track`. {name} and {number} in an output or camera profile are those of the camera.
     """
-    from horizon_rt.pipeline.inputs import VIDEO_SUFFIXES
+    from horizon_rt.imaging.suffixes import VIDEO_SUFFIXES
     from horizon_rt.pipeline.outputs import Outputs
     from horizon_rt.pipeline.several import feeds_of
     from horizon_rt.sinks import display_available

@@ -88,8 +88,7 @@ def _open(sources: list[str], options: RunOptions) -> Source:
 
     if len(sources) == 1:
         return open_source(sources[0], decoder=options.source_decoder, part=options.part)
-    from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
-    from horizon_rt.pipeline.inputs import VIDEO_SUFFIXES
+    from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
     from horizon_rt.sources.images import open_pictures
     from horizon_rt.sources.part import part_of
 

@@ -12,6 +12,8 @@ from horizon_rt.geometry import Mount, UpVector
 
 __all__ = ["Attitude", "roll_pitch_sd_deg"]
 
+_STEP_RAD = 2.0**-17
+
 
 def roll_pitch_sd_deg(up: UpVector, covariance: NDArray[np.float64]) -> tuple[float, float]:
     """Standard deviations of roll and pitch in degrees from a (3, 3) covariance of the up vector.
@@ -40,6 +42,19 @@ class Attitude:
     def sd_deg(self) -> tuple[float, float]:
         """Standard deviations of roll and pitch in degrees."""
         return roll_pitch_sd_deg(self.up, self.covariance)
+
+    def rounded(self) -> Attitude:
+        """Up vector and covariance to about 1e-5 rad and four digits, without a rate: where a search begins.
+
+        Two runs that differ by their rounding alone find the same from there, and so soon do not differ.
+        """
+        covariance = self.covariance
+        step = 2.0 ** (round(math.log2(max(float(np.trace(covariance)), 1e-30))) - 13)
+        return Attitude(
+            up=UpVector.from_vector(np.round(self.up.as_array() / _STEP_RAD) * _STEP_RAD),
+            covariance=np.round(covariance / step) * step,
+            correlated=self.correlated,
+        )
 
     def of_vehicle(self, mount: Mount | None) -> Attitude:
         """The attitude of the vehicle whose camera this is; itself without a mount."""

@@ -15,6 +15,7 @@ from av.codec.context import Flags
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
+from llvmlite.binding import get_host_cpu_features
 
 if TYPE_CHECKING:
     from horizon_rt.imaging.planar import Planar
@@ -27,6 +28,7 @@ __all__ = [
     "PictureMaker",
     "find_encoder",
     "hardware_encoder",
+    "repeatable_options",
     "set_up",
 ]
 
@@ -69,6 +71,14 @@ def find_encoder(wanted: Mapping[str, dict[str, str]]) -> str:
     if names[0] != next(iter(wanted)):
         _log.warning("no H.264 encoder %s here, writing %s", next(iter(wanted)), names[0])
     return names[0]
+
+
+@cache
+def repeatable_options(name: str) -> dict[str, str]:
+    """What an encoder needs to give the same file each time: x264's macroblock tree does not with AVX-512."""
+    if name != "libx264" or not get_host_cpu_features().get("avx512f"):
+        return {}
+    return {"x264-params": "asm=AVX2"}
 
 
 @cache

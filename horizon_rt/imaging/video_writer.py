@@ -21,6 +21,7 @@ from horizon_rt.imaging.encoder import (
     HARDWARE,
     PictureMaker,
     find_encoder,
+    repeatable_options,
     set_up,
 )
 from horizon_rt.imaging.opening import describe
@@ -122,7 +123,7 @@ class VideoWriter:
         encoders = self._encoders(picture)
         name = find_encoder(encoders)
         lapse = is_time_lapse(self._rate)
-        options = encoders[name] | ({"bf": "0"} if lapse else {})
+        options = repeatable_options(name) | encoders[name] | ({"bf": "0"} if lapse else {})
         video = cast("VideoStream", container.add_stream(name, rate=self._rate, options=options))
         base = Fraction(1, ticks_per_second(name, self._rate))
         set_up(video.codec_context, picture, self._rate, base)

@@ -58,6 +58,12 @@ def open_sinks(
     pictures, recorder = list[Sink](), None
     if outputs.overlay is not None:
         pictures.append(kept(_overlay_sink(outputs.overlay, context, source, outputs.drawing)))
+    if outputs.report is not None:
+        pictures.append(kept(_report_sink(outputs.report, context, outputs.overlay)))
+    if outputs.thumbnails is not None:
+        from horizon_rt.reports.moments import ThumbnailSink
+
+        pictures.append(kept(ThumbnailSink(outputs.thumbnails, context)))
     if outputs.rerun is not None:
         pictures.append(kept(_rerun_sink(outputs.rerun, context, style("recording"))))
     if outputs.recording.record is not None:
@@ -103,6 +109,13 @@ def _web_sink(
     token = "" if sink.token is None else f", its token is {sink.token}"
     tell(f"the page is at {sink.url}{token}")
     return sink
+
+
+def _report_sink(target: Path, context: SinkContext, overlay: Path | None) -> Sink:
+    require("report", "a report")
+    from horizon_rt.reports.recording import ReportSink
+
+    return ReportSink(target, context, video=overlay)
 
 
 def _rerun_sink(target: Path, context: SinkContext, style: Style) -> Sink:

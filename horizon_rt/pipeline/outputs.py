@@ -19,13 +19,15 @@ __all__ = ["Outputs", "check_taken", "check_targets", "default_outputs", "filled
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a Rerun
-    recording, a window; the addresses of links; where its page is served; and a recording in segments.
-    `drawing` is how overlays look.
+    """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a page about
+    it, a folder of its hardest moments, a Rerun recording, a window; the addresses of links; where its page
+    is served; and a recording in segments. `drawing` is how overlays look.
     """
 
     telemetry: tuple[str, ...] = ()
     overlay: Path | None = None
+    report: Path | None = None
+    thumbnails: Path | None = None
     rerun: Path | None = None
     window: bool = False
     links: tuple[str, ...] = ()
@@ -43,6 +45,8 @@ class Outputs:
             self,
             telemetry=tuple(filled(target, name, number) for target in self.telemetry),
             overlay=fill(self.overlay),
+            report=fill(self.report),
+            thumbnails=fill(self.thumbnails),
             rerun=fill(self.rerun),
             links=tuple(filled(address, name, number) for address in self.links),
             web=None if self.web is None else filled(self.web, name, number),
@@ -58,7 +62,7 @@ class Outputs:
     @property
     def shows_pictures(self) -> bool:
         """Whether anything but telemetry is asked for."""
-        places = self.overlay, self.rerun, self.web, self.recording.record
+        places = self.overlay, self.report, self.thumbnails, self.rerun, self.web, self.recording.record
         return self.window or any(place is not None for place in places)
 
     @property
@@ -66,7 +70,8 @@ class Outputs:
         """The files and folders that will exist after a whole run."""
         files = [Path(target) for target in self.telemetry if target != "-"]
         recorded = None if self.recording.record is None else Path(self.recording.record)
-        return [*files, *(path for path in (self.overlay, self.rerun, recorded) if path is not None)]
+        others = (self.overlay, self.report, self.thumbnails, self.rerun, recorded)
+        return [*files, *(path for path in others if path is not None)]
 
 
 def filled(text: str, name: str, number: int) -> str:

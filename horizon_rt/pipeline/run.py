@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import astuple, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 
 from horizon_rt._version import __version__
@@ -14,18 +14,19 @@ from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry import Mount
+from horizon_rt.horizon import Horizon
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
 from horizon_rt.pipeline.opening import Notices, OnLine, OnRecorder, open_sinks
 from horizon_rt.pipeline.outputs import Outputs, check_targets
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.team import Team
-from horizon_rt.pipeline.two_pass import run_offline
+from horizon_rt.pipeline.two_pass import run_known, run_offline
 from horizon_rt.pipeline.watch import Watch, reporting
 from horizon_rt.sinks import Sink, SinkContext
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["camera_for", "expected_frames", "make_tracker", "open_in_background", "run"]
+__all__ = ["Known", "camera_for", "expected_frames", "make_tracker", "open_in_background", "run"]
 
 _log = logging.getLogger(__name__)
 
@@ -94,12 +95,21 @@ def open_in_background(open_it: Callable[[], Source]) -> Source:
     return outcome[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was found of each frame of a recording before, and how many those are."""
+
+    horizons: Iterable[Horizon]
+    count: int
+
+
 def run(
     source: Source,
     options: RunOptions,
     outputs: Outputs,
     *,
     also: Sequence[Sink] = (),
+    known: Known | None = None,
     real_time: bool = False,
     keep_interrupted: bool = True,
     on_frame: OnFrame | None = None,
@@ -113,9 +123,10 @@ def run(
     """Track a source into outputs, and into the sinks that come `also`, and close it; see `run_pipeline`.
     Raises HorizonError.
 
-    `on_page`, `on_line` and `on_recorder` are those of `Notices`. With `smooth='offline'` it is as
-    `run_offline` says, whose `on_first_pass` this is. In a thread of its own it is one of a `team`, and
-    others tell what its `watch` knows.
+    `also` are sinks beside those of the outputs. With `known` horizons nothing is tracked. `on_page`,
+    `on_line` and `on_recorder` are those of `Notices`. With `smooth='offline'` it is as `run_offline` says,
+    whose `on_first_pass` this is. In a thread of its own it is one of a `team`, and others tell what its
+    `watch` knows.
     """
     with source, ExitStack() as opened:
         check_targets(outputs, source.info)
@@ -134,6 +145,9 @@ def run(
                 opened.enter_context(reporting([watch]))
         notices = Notices(page=on_page, line=on_line, recorder=on_recorder)
         sinks = [*open_sinks(outputs, context, source, watch, notices, opened), *also]
+        if known is not None:
+            camera = tracker.camera if offline else None
+            return run_known(source, known.horizons, known.count, sinks, camera=camera, on_frame=on_frame)
         if offline:
             return run_offline(
                 source,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from horizon_rt.camera import Camera
@@ -15,7 +16,7 @@ from horizon_rt.sources import Source, WrappedSource
 from horizon_rt.tracker import HorizonTracker
 from horizon_rt.tracking import smooth_horizons
 
-__all__ = ["SecondReading", "run_offline"]
+__all__ = ["SecondReading", "run_known", "run_offline"]
 
 
 class SecondReading(WrappedSource):
@@ -36,7 +37,7 @@ class SecondReading(WrappedSource):
 class _Replay(Analysis):
     """In the place of a tracker: says of each frame what is known by now."""
 
-    def __init__(self, horizons: Sequence[Horizon]) -> None:
+    def __init__(self, horizons: Iterable[Horizon]) -> None:
         self._horizons = iter(horizons)
 
     def update(self, frame: Frame) -> Horizon:
@@ -81,6 +82,37 @@ def run_offline(
     if not summary.interrupted or (keep_interrupted and known):
         telemetry = [sink for sink in sinks if isinstance(sink, RecordSink)]
         _write(telemetry, known, complete=not summary.interrupted)
+    return summary
+
+
+def run_known(
+    source: Source,
+    known: Iterable[Horizon],
+    count: int,
+    sinks: Sequence[Sink],
+    *,
+    camera: Camera | None = None,
+    on_frame: OnFrame | None = None,
+) -> RunSummary:
+    """As `run_pipeline` for a recording of which so many horizons are known already; with a `camera` they are
+    smoothed first. It is read where a sink needs its pictures.
+    """
+    if camera is not None:
+        every = list(known)
+        sizes = [(h.width or camera.width, h.height or camera.height) for h in every]
+        known = _smoothed(every, sizes, camera)
+    if any(not isinstance(sink, RecordSink) for sink in sinks):
+        replayed = SecondReading(source, count)
+        return run_pipeline(replayed, _Replay(known), sinks, keep_interrupted=False, on_frame=on_frame)
+    summary, begun_s = RunSummary(), time.perf_counter()
+    telemetry = [sink for sink in sinks if isinstance(sink, RecordSink)]
+    for horizon in known:
+        for sink in telemetry:
+            sink.put(horizon)
+        summary.count(horizon)
+    for sink in reversed(telemetry):
+        sink.close()
+    summary.seconds = time.perf_counter() - begun_s
     return summary
 
 

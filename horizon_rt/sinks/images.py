@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from horizon_rt.horizon import Horizon
     from horizon_rt.sinks.overlay import Overlay
 
-__all__ = ["ImageSink", "overlay_path"]
+__all__ = ["ImageSink"]
 
 _KEPT_SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -43,7 +43,7 @@ class ImageSink(Sink):
 
     def _write(self, frame: Frame, horizon: Horizon) -> None:
         image = self._overlay.render(frame, horizon).to_bgr()[: frame.height, : frame.width]
-        path = overlay_path(self._folder, frame.name, frame.index)
+        path = _overlay_path(self._folder, frame.name, frame.index)
         if _identity(path) in self._originals:
             raise self._would_replace()
         write_atomic(path, cv2.imencode(path.suffix, image)[1].tobytes())
@@ -57,7 +57,7 @@ class ImageSink(Sink):
         )
 
 
-def overlay_path(folder: Path, name: str | None, index: int) -> Path:
+def _overlay_path(folder: Path, name: str | None, index: int) -> Path:
     """Where the overlay of a picture goes, by its name or number: always inside the folder."""
     parts = [p for p in Path(name or "").parts if p not in ("..", "/", ".")]
     file = Path(*parts) if parts else Path(f"frame_{index:06d}.png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["bytes_of", "seconds_of"]
+__all__ = ["bytes_of", "clock_time", "seconds_of"]
 
 _AMOUNT = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([a-z]*)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600}
@@ -19,6 +19,15 @@ _BYTES = {"": 1, "b": 1} | {
 def seconds_of(text: str) -> float:
     """Seconds of 90, 90s, 1.5min or 2h; raises ValueError."""
     return _amount(text, _SECONDS)
+
+
+def clock_time(seconds: float) -> str:
+    """A time as minutes and seconds, with hours where there are any: 1:02:03.5."""
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{minutes:02d}:{rest / 10:04.1f}" if hours else f"{minutes}:{rest / 10:04.1f}"
+    return f"{hours}:{tail}" if hours else tail
 
 
 def bytes_of(text: str) -> int:

@@ -141,6 +141,8 @@ class TrackFilter:
         self.hypothesis.age(time_s, hold_s=_HOLD_S if frozen or passed else 0.0)
         if self.steps is not None:
             self._record(time_s, predicted, used=taken)
+        else:
+            self.hypothesis.straighten()  # not where the smoother needs the axes as they travelled
         return LOST if self.hypothesis.is_worth_nothing() and not frozen else self._track()
 
     def copy(self) -> TrackFilter:

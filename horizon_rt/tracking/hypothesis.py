@@ -117,6 +117,10 @@ class Hypothesis:
         if self.hits >= self.settings.confirm_frames:
             self.state = "tracking"
 
+    def straighten(self) -> None:
+        """See `SphereKalman.straighten`."""
+        self._kalman.straighten()
+
     def age(self, time_s: float, *, hold_s: float = 0.0) -> None:
         """Coast, or be lost, where no measurement was used for too long; within `hold_s` nothing changes."""
         waiting = time_s - self.accepted_at

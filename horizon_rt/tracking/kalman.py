@@ -91,9 +91,35 @@ class SphereKalman:
         """Take in a measurement."""
         _update(self._frame, self._velocity, self._covariance, up.as_array(), covariance)
 
+    def straighten(self) -> None:
+        """Turn the tangent axes to where the up vector alone puts them.
+
+        They travel with it, and so keep a turn of all the ways that it went, by which two runs would differ
+        in their rounding for ever.
+        """
+        _straighten(self._frame, self._velocity, self._covariance)
+
     def state(self) -> KalmanState:
         """A copy of the state."""
         return KalmanState(self._frame.copy(), self._velocity.copy(), self._covariance.copy())
+
+
+@kernel()
+def _straighten(frame: Array, velocity: Array, p: Array) -> None:
+    a, b = tangent_basis(frame[:, 2].copy())
+    c = s = 0.0
+    for k in range(3):
+        c += a[k] * frame[k, 0]
+        s += a[k] * frame[k, 1]
+    for k in range(3):
+        frame[k, 0], frame[k, 1] = a[k], b[k]
+    velocity[0], velocity[1] = c * velocity[0] + s * velocity[1], c * velocity[1] - s * velocity[0]
+    for j in range(4):
+        for i in (0, 2):  # P ← R P Rᵀ, rows and then columns
+            p[i, j], p[i + 1, j] = c * p[i, j] + s * p[i + 1, j], c * p[i + 1, j] - s * p[i, j]
+    for i in range(4):
+        for j in (0, 2):
+            p[i, j], p[i, j + 1] = c * p[i, j] + s * p[i, j + 1], c * p[i, j + 1] - s * p[i, j]
 
 
 @kernel()

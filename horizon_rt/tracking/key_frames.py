@@ -2,10 +2,11 @@
 
 A frame is a key frame where the track is new, coasting or contested by a candidate; after a cut; where the
 last key frame was not accepted by the track; where the prediction is much less certain than the track was at
-the last key frame; and when the interval since then has passed. The interval doubles with every key frame
-that agrees with the track, from one frame to half a second, and with every one that shows no horizon while
-there is no track, to a tenth of a second. Where no edge can be followed a frame is looked at, too, but not
-the one right after a key frame that agreed: it is left to the prediction.
+the last key frame; when the interval since then has passed; and where a half second of the recording's time
+begins, so that a run that begins later soon looks at the same frames. The interval doubles with every key
+frame that agrees with the track, from one frame on. Without a track, where no look shows a horizon, a tenth
+of a second takes the place of the half. Where no edge can be followed a frame is looked at, too, but not the
+one right after a key frame that agreed: it is left to the prediction.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from horizon_rt.horizon import Observation
 from horizon_rt.tracking.filter import Track
 
 __all__ = ["KeyFrameSettings", "KeyFrames"]
+
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class KeyFrames:
             or predicted.state != ("lost" if nothing else "tracking")
             or self._since + 1 >= self._interval
             or not 0 <= time_s - self._time_s < longest
+            or _period(time_s, longest) != _period(self._time_s, longest)
             or _sigma(predicted) > self.settings.sigma_growth * self._sigma
         )
 
@@ -73,6 +77,11 @@ class KeyFrames:
     def follow(self) -> None:
         """Take in a frame that is none."""
         self._since += 1
+
+
+def _period(time_s: float, length_s: float) -> int:
+    """The number of the period that a time lies in; one at its start, but for rounding, lies in it."""
+    return math.floor(time_s / length_s + _ROUNDING)
 
 
 def _sigma(track: Track) -> float:

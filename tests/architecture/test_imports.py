@@ -42,6 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": VALUES
     | {"camera", "imaging", "levelling", "links", "recording", "reports", "sidecars"}
     | {"sinks", "sources", "tracker", "tracking", "web"},
+    "batches": VALUES
+    | {"_version", "camera", "imaging", "pipeline", "reports", "sinks", "sources", "tracker"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
     "metrics": {"geometry"},
     "reports": VALUES | {"camera", "imaging", "sinks"},

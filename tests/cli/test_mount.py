@@ -83,7 +83,7 @@ def test_a_resumed_batch_does_again_what_had_another_mount(cli: RunCli, clip: Pa
     statuses = []
     for pitch in (-20, -20, -21):
         profile.write_text(text + f"\n[mount]\nroll_deg = 0\npitch_deg = {pitch}\n")
-        done = cli("batch", clip, "--out", out, "--no-overlay", "--resume", "--camera-profile", profile)
+        done = cli("batch", clip, "--out", out, "--write=telemetry", "--resume", "--camera-profile", profile)
         statuses.append(next(line for line in done.errors if "flight.mkv" in line).partition(":")[0])
     assert statuses == ["done", "skipped", "done"]
 

@@ -94,7 +94,7 @@ def test_warnings_are_json_lines_too(pictures: Path) -> None:
 
 def test_what_must_be_seen_is_not_quiet(cli: RunCli, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"no video")
-    done = cli("batch", "-q", clip, tmp_path / "bad.mp4", "--out", tmp_path / "out", "--no-overlay")
+    done = cli("batch", "-q", clip, tmp_path / "bad.mp4", "--out", tmp_path / "out", "--write=telemetry")
     assert (done.code, len(done.errors)) == (1, 1)
     assert done.errors[0].startswith("failed: ")
     done = cli("track", "-q", clip, "--telemetry", tmp_path / "t.csv")
@@ -142,7 +142,7 @@ def test_a_traceback_is_part_of_its_record(capfd: pytest.CaptureFixture[str]) ->
 
 
 def test_a_batch_tells_of_each_task(cli: RunCli, clip: Path, tmp_path: Path) -> None:
-    done = cli("batch", clip, "--out", tmp_path / "out", "--progress=jsonl", "--no-overlay")
+    done = cli("batch", clip, "--out", tmp_path / "out", "--progress=jsonl", "--write=telemetry")
     progress = [r for r in map(json.loads, done.errors) if r["type"] == "progress"]
     assert progress[-1]["done"] == progress[-1]["total"]
 

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from horizon_rt.batches.inputs import find_inputs
+from horizon_rt.batches.options import BatchOptions
+from horizon_rt.batches.plan import make_items
 from horizon_rt.datasets import Label
 from horizon_rt.datasets.base import Example, MaskFile, PictureSet
 from horizon_rt.errors import DatasetError, DecodeError
 from horizon_rt.imaging.picture import PictureHeader, load_picture, read_header
-from horizon_rt.pipeline.inputs import find_inputs
 from horizon_rt.sources import open_source
 from horizon_rt.synth.panorama import read_panorama
 from horizon_rt.training.samples.pictures import Picture, load
@@ -170,7 +172,7 @@ def test_an_animated_png_is_a_recording(tmp_path: Path) -> None:
     assert (source.info.kind, source.info.is_image_set, source.warnings) == ("file", False, [])
     assert [int(frame.luma[12, 16]) for frame in frames] == pytest.approx(levels, abs=1)
     assert [frame.time_s for frame in frames] == pytest.approx([0.0, 0.1, 0.2, 0.3])
-    (job,) = find_inputs([str(tmp_path / "a.png")], tmp_path / "out")
+    (job,) = make_items(find_inputs([str(tmp_path / "a.png")]), tmp_path / "out", BatchOptions())
     assert job.outputs.overlay == tmp_path / "out" / "a.overlay.mp4"
 
 

@@ -200,3 +200,26 @@ def test_the_opposite_attitude_is_half_a_turn_away() -> None:
     opposite = UpVector(0.0, 1.0, 0.0)
     expected = math.pi**2 / (2 * 0.01**2)
     assert kalman.innovation(opposite, _noise(opposite, 0.01)) == pytest.approx(expected)
+
+
+@given(seed=st.integers(0, 999))
+def test_straight_axes_leave_all_that_is_known_as_it_is(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    kalman = SphereKalman(acceleration=0.3, rate_sd=1.0)
+    for _ in range(5):
+        up = UpVector.from_vector(generator.normal(size=3))
+        kalman.start(up, up.isotropic_covariance(2.0))
+        for _ in range(6):
+            kalman.predict(0.1)
+            near = UpVector.from_vector(up.as_array() + 0.05 * generator.normal(size=3))
+            kalman.update(near, 1e-3 * np.eye(3))
+    before = kalman.state()
+    kalman.straighten()
+    after = kalman.state()
+    assert after.frame.T @ after.frame == pytest.approx(np.eye(3), abs=1e-12)
+    assert after.up.as_array() == pytest.approx(before.up.as_array(), abs=1e-15)
+    assert after.rate == pytest.approx(before.rate, abs=1e-12)
+    assert after.up_covariance == pytest.approx(before.up_covariance, abs=1e-15)
+    bases = [np.kron(np.eye(2), state.frame[:, :2]) for state in (before, after)]
+    one, two = (b @ s.covariance @ b.T for b, s in zip(bases, (before, after), strict=True))
+    assert one == pytest.approx(two, abs=1e-14)

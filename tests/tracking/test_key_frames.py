@@ -88,3 +88,18 @@ def test_without_a_track_the_net_looks_ten_times_a_second() -> None:
             keys.follow()
     assert found[:3] == [0, 1, 3]
     assert set(np.diff(found[2:])) <= {3, 4}
+
+
+def test_a_run_that_begins_later_soon_looks_at_the_same_frames() -> None:
+    def looks(first: int) -> list[int]:
+        keys, found = KeyFrames(), []
+        for k in range(first, 400):
+            if due(keys, k / 30):
+                keys.look(k / 30, seen(), track())
+                found.append(k)
+            else:
+                keys.follow()
+        return [k for k in found if k >= 200]
+
+    assert looks(0) == looks(37) == looks(101)
+    assert set(np.diff(looks(0))) == {15}

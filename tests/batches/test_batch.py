@@ -15,12 +15,15 @@ import pytest
 from support.cli import RunCli, write_horizon
 from support.sources import h264_clip
 
+from horizon_rt.batches.inputs import find_inputs
+from horizon_rt.batches.options import BatchOptions
+from horizon_rt.batches.plan import make_items, plan, settings_of
+from horizon_rt.batches.run import run_batch
+from horizon_rt.batches.work import Result
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import save_profile
 from horizon_rt.errors import OutputError, SourceNotFound
 from horizon_rt.options import RunOptions
-from horizon_rt.pipeline.batch import run_batch
-from horizon_rt.pipeline.inputs import find_inputs
 from horizon_rt.sinks import TelemetrySink
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -43,7 +46,23 @@ def archive(tmp_path: Path, pictures: Path) -> Path:
 
 
 def stamps(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    """When the files that a user sees there were written."""
+    seen = [
+        path for path in sorted(folder.rglob("*.*")) if ".horizon-rt" not in path.parts and path.is_file()
+    ]
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in seen}
+
+
+def outputs_in(folder: Path) -> list[str]:
+    """What a user sees there."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def run_in_python(out: Path, *inputs: str | Path) -> list[Result]:
+    how, options = BatchOptions(), RunOptions()
+    items = make_items(find_inputs([str(one) for one in inputs]), out, how)
+    settings = settings_of(options)
+    return run_batch(plan(items, options, settings, resume=False), options, settings, how)
 
 
 def frames_in(telemetry: Path) -> int:
@@ -55,43 +74,45 @@ def frames_in(telemetry: Path) -> int:
 
 def test_good_ones_are_whole_and_broken_ones_named(cli: RunCli, archive: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = cli("batch", archive, "--out", out)
+    done = cli("batch", archive, "--out", out, "--name", "{parent}_{stem}")
     assert done.code == 1
-    assert sorted(path.name for path in out.iterdir()) == [
-        "day1_flight.mkv.jsonl",
-        "day1_flight.mkv.overlay.mp4",
-        "day2_flight.mkv.jsonl",
-        "day2_flight.mkv.overlay.mp4",
-        "pictures.jsonl",
-        "pictures.overlay",
+    assert outputs_in(out) == [
+        "day1_flight.jsonl",
+        "day1_flight.overlay.mp4",
+        "day1_pictures.jsonl",
+        "day1_pictures.overlay",
+        "day2_flight.jsonl",
+        "day2_flight.overlay.mp4",
     ]
-    assert [frames_in(path) for path in sorted(out.glob("*.jsonl"))] == [12, 8, 3]
+    assert [frames_in(path) for path in sorted(out.glob("*.jsonl"))] == [12, 3, 8]
     assert sorted(line.split(":")[0] for line in done.errors) == ["done"] * 3 + ["failed"] * 2
     assert any("empty.mp4" in line and "empty" in line for line in done.errors)
     heading, *rows = (line.split("\t") for line in done.out.splitlines())
     assert heading == ["input", "status", "frames", "frames/s", "with horizon"]
     assert {row[0]: row[1] for row in rows} == {
-        "flight.mkv": "done",
-        "pictures": "done",
-        "empty.mp4": "failed",
-        "text.MP4": "failed",
+        "day1_flight": "done",
+        "day2_flight": "done",
+        "day1_pictures": "done",
+        "day2_empty": "failed",
+        "archive_text": "failed",
         "5 inputs": "3 whole",
     }
 
 
 def test_resume_does_the_rest(cli: RunCli, archive: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    cli("batch", archive, "--out", out)
+    words = ("batch", archive, "--out", out, "--name", "{path}")
+    cli(*words)
     before = stamps(out)
-    (out / "day2_flight.mkv.overlay.mp4").unlink()
+    (out / "day2/flight.overlay.mp4").unlink()
     shutil.copy(archive / "day1" / "flight.mkv", archive / "text.MP4")
-    done = cli("batch", archive, "--out", out, "--resume")
+    done = cli(*words, "--resume")
     assert done.code == 1, "one is still empty"
     after = stamps(out)
     again = {name for name in after if after[name] != before.get(name)}
     assert again == {
-        "day2_flight.mkv.jsonl",
-        "day2_flight.mkv.overlay.mp4",
+        "day2/flight.jsonl",
+        "day2/flight.overlay.mp4",
         "text.jsonl",
         "text.overlay.mp4",
     }
@@ -101,18 +122,18 @@ def test_resume_does_the_rest(cli: RunCli, archive: Path, tmp_path: Path) -> Non
 def test_resume_looks_at_whose_outputs_they_are(cli: RunCli, clip: Path, tmp_path: Path) -> None:
     out, telemetry = tmp_path / "out", tmp_path / "out" / "flight.jsonl"
     other = write_horizon(tmp_path / "flight.avi", 5, codec="mpeg4")
-    assert cli("batch", clip, "--out", out, "--no-overlay").code == 0
-    assert cli("batch", other, "--out", out, "--no-overlay", "--resume").errors[0].startswith("done")
+    assert cli("batch", clip, "--out", out, "--write=telemetry").code == 0
+    assert cli("batch", other, "--out", out, "--write=telemetry", "--resume").errors[0].startswith("done")
     assert frames_in(telemetry) == 5
-    assert cli("batch", other, "--out", out, "--no-overlay", "--resume").errors[0].startswith("skipped")
+    assert cli("batch", other, "--out", out, "--write=telemetry", "--resume").errors[0].startswith("skipped")
     os.utime(other, (time.time() + 60, time.time() + 60))
-    assert cli("batch", other, "--out", out, "--no-overlay", "--resume").errors[0].startswith("done")
+    assert cli("batch", other, "--out", out, "--write=telemetry", "--resume").errors[0].startswith("done")
     telemetry.write_text("no telemetry")
-    assert cli("batch", other, "--out", out, "--no-overlay", "--resume").errors[0].startswith("done")
+    assert cli("batch", other, "--out", out, "--write=telemetry", "--resume").errors[0].startswith("done")
 
 
 def test_resume_looks_at_options_and_length(cli: RunCli, clip: Path, tmp_path: Path) -> None:
-    out, words = tmp_path / "out", ("--out", tmp_path / "out", "--no-overlay", "--resume")
+    out, words = tmp_path / "out", ("--out", tmp_path / "out", "--write=telemetry", "--resume")
 
     def status(*more: str) -> str:
         return cli("batch", clip, *words, *more).errors[0].partition(":")[0]
@@ -198,7 +219,7 @@ HorizonTracker.update = stopping
     assert child.returncode == 130, errors
     assert 190 <= frames_in(out / "long.jsonl") < 200
     (out / "long.overlay.mp4").unlink(missing_ok=True)
-    done = cli("batch", clip, *words, "--resume", "--no-overlay")
+    done = cli("batch", clip, *words, "--resume", "--write=telemetry")
     assert (done.code, done.errors[0].partition(":")[0]) == (0, "done")
     assert frames_in(out / "long.jsonl") == 200
 
@@ -206,7 +227,7 @@ HorizonTracker.update = stopping
 def test_resume_looks_at_what_a_profile_holds(cli: RunCli, clip: Path, tmp_path: Path) -> None:
     profile = tmp_path / "lens.toml"
     save_profile(CameraProfile.from_hfov(96, 64, 80), profile)
-    words = ("batch", clip, "--out", tmp_path / "out", "--resume", "--model", "nano", "--no-overlay")
+    words = ("batch", clip, "--out", tmp_path / "out", "--resume", "--model", "nano", "--write=telemetry")
     words += ("--camera-profile", profile)
     assert [cli(*words).errors[0].partition(":")[0] for _ in range(2)] == ["done", "skipped"]
     before = profile.stat().st_mtime
@@ -239,7 +260,7 @@ def test_an_unforeseen_error_fails_one_input(
 
     other = write_horizon(tmp_path / "other.mkv", 5)
     monkeypatch.setattr("horizon_rt.pipeline.run.make_tracker", broken)
-    results = run_batch(find_inputs([str(clip), str(other)], tmp_path / "out"), RunOptions())
+    results = run_in_python(tmp_path / "out", clip, other)
     assert [result.status for result in results] == ["failed"] * 2
     assert results[0].reason.startswith("unexpected RuntimeError: odd")
 
@@ -262,7 +283,7 @@ def test_interrupt_and_resume(process: Start, cli: RunCli, tmp_path: Path) -> No
     assert [line.split(":")[0] for line in errors.splitlines()] == ["done", "interrupted"]
     assert "2 inputs\t1 whole" in table
     kept = {"a.jsonl", "a.overlay.mp4", "b.jsonl.partial", "b.overlay.mp4.partial"}
-    assert {path.name for path in out.iterdir()} == kept
+    assert set(outputs_in(out)) == kept
     write_horizon(videos / "b.mkv", 20)
     done = cli("batch", videos, "--out", out, "--resume")
     assert done.code == 0
@@ -281,9 +302,9 @@ def test_an_output_folder_that_cannot_be(cli: RunCli, clip: Path, tmp_path: Path
 # --- what is found
 
 
-def found(*inputs: str | Path, out: Path = Path("out")) -> list[str]:
-    jobs = find_inputs([str(path) for path in inputs], out)
-    return [f"{job.source} {job.outputs.paths[0].stem}" for job in jobs]
+def found(*inputs: str | Path, out: Path = Path("out"), name: str = "{stem}") -> list[str]:
+    items = make_items(find_inputs([str(path) for path in inputs]), out, BatchOptions(name=name))
+    return [f"{item.source} {item.name}" for item in items]
 
 
 @pytest.fixture
@@ -344,7 +365,7 @@ def test_an_unreadable_folder_is_an_input_that_fails(
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
     assert found("v") == ["v/a.mp4 a", "v/locked locked"]
-    results = run_batch(find_inputs(["v/locked"], Path("out")), RunOptions())
+    results = run_in_python(Path("out"), "v/locked")
     assert results[0].status == "failed"
     assert "no permission" in results[0].reason
 
@@ -357,7 +378,7 @@ def test_outputs_of_an_earlier_run_are_no_inputs(cli: RunCli, here: Callable[...
         assert cli("batch", ".", "--out", out).code == 0
     names = {"a.jsonl", "a.overlay.mp4"}
     assert {path.name for path in Path(out).iterdir()} >= names
-    assert {p.name for p in Path(".").rglob("*") if p.is_file()} == names | {"a.mkv", "x.txt"}
+    assert {Path(name).name for name in stamps(Path("."))} == names | {"a.mkv", "x.txt"}
     assert found("v/*", f"{out}/*.mp4", "v/a.mkv") == ["v/a.mkv a"]
     assert found(f"{out}/a.overlay.mp4", out=Path("o")) == [f"{Path(out) / 'a.overlay.mp4'} a.overlay"]
 
@@ -385,10 +406,10 @@ def test_a_signal_after_the_last_frame_ends_the_batch_with_that_file_done(
 
     monkeypatch.setattr(TelemetrySink, "close", interrupted)
     clips = [write_horizon(tmp_path / f"{name}.mkv", 4) for name in "ab"]
-    done = cli("batch", *clips, "--out", tmp_path / "out", "--no-overlay")
+    done = cli("batch", *clips, "--out", tmp_path / "out", "--write=telemetry")
     assert done.code == 130
     assert [line.split(" (")[0] for line in done.errors] == [f"done: {clips[0]}"]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.jsonl"]
+    assert outputs_in(tmp_path / "out") == ["a.jsonl"]
 
 
 def test_overlays_of_pictures_are_no_inputs(here: Callable[..., None]) -> None:
@@ -398,28 +419,92 @@ def test_overlays_of_pictures_are_no_inputs(here: Callable[..., None]) -> None:
     assert found(".") == ["kept/r.overlay.mp4 r.overlay", "p p"], "without telemetry it is a recording"
 
 
-def test_names_are_distinct(here: Callable[..., None]) -> None:
-    here("x/a.mp4", "y/a.mp4", "y/a.mkv", "y/A.mov", "y/b.mp4")
-    assert found("x", "y") == [
-        "x/a.mp4 x_a.mp4",
-        "y/A.mov A.mov",
-        "y/a.mkv a.mkv",
-        "y/a.mp4 y_a.mp4",
-        "y/b.mp4 b",
+def test_a_name_does_not_depend_on_siblings(here: Callable[..., None]) -> None:
+    here("x/a.mp4")
+    before = found("x")
+    here("x/b.mp4", "x/deep/c.mp4")
+    assert before[0] in found("x")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("{stem}", ["a", "b.c"]),
+        ("{parent}_{stem}", ["x_a", "deep_b.c"]),
+        ("{path}", ["a", "deep/b.c"]),
+        ("{name}", ["a.mp4", "b.c.mkv"]),
+        ("{index:03d}-{stem}{ext}", ["001-a.mp4", "002-b.c.mkv"]),
+    ],
+)
+def test_names_are_made_by_a_template(here: Callable[..., None], name: str, expected: list[str]) -> None:
+    here("x/a.mp4", "x/deep/b.c.mkv")
+    assert [line.split()[1] for line in found("x", name=name)] == expected
+
+
+def test_a_clash_is_an_error_before_anything_runs(here: Callable[..., None]) -> None:
+    here("x/a.mp4", "y/A.mp4", "y/b.mp4", "y/b.mkv")
+    with pytest.raises(OutputError, match=r"x/a.mp4 and y/A.mp4 would both .* --name '\{parent\}_\{stem\}'"):
+        found("x", "y/A.mp4")
+    with pytest.raises(OutputError, match=r"b.mkv and y/b.mp4 .* --name '\{name\}'"):
+        found("y")
+    assert len(found("x", "y", name="{parent}_{name}")) == 4
+
+
+@pytest.mark.parametrize("name", ["", "a", "{stm}", "{stem", "/{stem}", "../{stem}", "{}", "{stem.x}", "{0}"])
+def test_a_template_that_is_none_is_a_usage_error(cli: RunCli, clip: Path, name: str) -> None:
+    done = cli("batch", clip, "--out", clip.parent / "out", "--name", name)
+    assert done.code == 2
+    assert "--name" in done.err
+
+
+def test_a_list_names_inputs(here: Callable[..., None]) -> None:
+    here("v/a.mp4", "v/b.mp4", "w/c.mp4")
+    Path("v/list.txt").write_text("# flights\n\na.mp4\n../w\n a.mp4 \n", encoding="utf-8-sig")
+    assert found("@v/list.txt") == ["v/a.mp4 a", "w/c.mp4 c"]
+    with pytest.raises(SourceNotFound, match=r"none.txt cannot be read: No such"):
+        found("@none.txt")
+
+
+def test_a_dry_run_tells_what_and_why(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("batch", clip, "--out", out, "--write=telemetry", "--resume")
+
+    def told(*more: str) -> list[str]:
+        done = cli(*words, *more, "--dry-run")
+        assert done.code == 0
+        return done.out.splitlines()[1].split("\t")[1:]
+
+    assert told() == ["track", "new", "0.5 s", "flight.jsonl"]
+    assert not out.exists()
+    assert cli(*words).code == 0
+    assert told()[:2] == ["skip", "is whole"]
+    assert told("--hfov", "90")[1] == "other settings: hfov_deg"
+    assert told("--write=telemetry,csv")[1] == "flight.csv is not written yet"
+    (out / "flight.jsonl").unlink()
+    assert told()[1] == "flight.jsonl is missing"
+    clip.write_bytes(clip.read_bytes() + b"\0")
+    assert told()[1] == "the input has changed"
+
+
+def test_several_jobs_write_what_one_does(cli: RunCli, archive: Path, tmp_path: Path) -> None:
+    words = ("batch", archive, "--name", "{path}")
+    ends = [cli(*words, "--out", tmp_path / n, "--jobs", n) for n in "12"]
+    assert [end.code for end in ends] == [1, 1]
+    assert [sorted(line.split("\t")[1] for line in end.out.splitlines()) for end in ends][1:] == [
+        sorted(line.split("\t")[1] for line in ends[0].out.splitlines())
     ]
-    here("r/x_y/a.mp4", "r/x/y/a.mp4", "r/z/y/a.mp4")
-    names = [line.split()[1].lower() for line in found("r")]
-    assert len(set(names)) == 3
-    assert found(".") == found(".")
+    one, two = ({p.relative_to(tmp_path / n): p for p in (tmp_path / n).rglob("*.*")} for n in "12")
+    assert one.keys() == two.keys()
+    assert [p for p in one if one[p].is_file() and one[p].read_bytes() != two[p].read_bytes()] == []
 
 
 def test_pictures_beside_videos(here: Callable[..., None]) -> None:
     here("v/a.mp4", "v/1.jpg", "v/seq/images/1.png", "v/other/images/1.png")
-    assert found("v") == [
+    assert found("v", name="{path}") == [
         "v v",
         "v/a.mp4 a",
-        "v/other/images other_images",
-        "v/seq/images seq_images",
+        "v/other/images other/images",
+        "v/seq/images seq/images",
     ]
 
 
@@ -435,4 +520,4 @@ def test_names_that_no_terminal_can_show(cli: RunCli, tmp_path: Path) -> None:
     h264_clip(tmp_path / "x.mp4", 4).rename(tmp_path / name)
     done = cli("batch", tmp_path / name, "--out", tmp_path / "out")
     assert done.code == 0, done.err
-    assert "\\udcff[red].mp4\tdone" in done.out
+    assert "\\udcff[red]\tdone" in done.out

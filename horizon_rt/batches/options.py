@@ -1,0 +1,86 @@
+"""How a batch is done; what is done with each input stands in `RunOptions`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from horizon_rt.batches.names import check_template
+from horizon_rt.batches.outputs import WRITERS, kinds_of
+from horizon_rt.errors import OptionsError
+from horizon_rt.options import Help
+from horizon_rt.system.host import usable_cores
+from horizon_rt.system.units import seconds_of
+
+__all__ = ["BatchOptions"]
+
+_MOST_JOBS = 1024
+_SHORTEST_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """What is written, under which names, and by how many. Raises OptionsError."""
+
+    write: Annotated[
+        str, Help(text=f"What to write of each input, of {', '.join(WRITERS)}.", metavar="KIND,KIND…")
+    ] = "telemetry,overlay"
+    name: Annotated[
+        str,
+        Help(
+            text="Name of the outputs of an input, of {stem}, {name}, {ext}, {parent}, {path} (below the "
+            "folder given) and {index}.",
+            metavar="TEMPLATE",
+        ),
+    ] = "{stem}"
+    resume: Annotated[
+        bool,
+        Help(text="Skip inputs whose outputs are whole, of the same input and settings.", flag="--resume"),
+    ] = False
+    jobs: Annotated[
+        int, Help(text="Inputs to work on at a time, each in a process of its own.", minimum=1)
+    ] = 1
+    threads: Annotated[
+        int | None, Help(text="Threads of each job; else the cores are shared out.", minimum=1)
+    ] = None
+    segment: Annotated[
+        str | None,
+        Help(
+            text="Cut recordings into segments of about this length, such as 5min, that are tracked at the "
+            "same time.",
+            metavar="TIME",
+        ),
+    ] = None
+    dry_run: Annotated[bool, Help(text="Show what would be done and why, and end.", flag="--dry-run")] = False
+
+    def __post_init__(self) -> None:
+        kinds_of(self.write)
+        check_template(self.name)
+        if not 1 <= self.jobs <= _MOST_JOBS:
+            raise OptionsError(f"--jobs lies between 1 and {_MOST_JOBS}, got {self.jobs}")
+
+        if self.segment is not None and (self.segment_s or 0.0) < _SHORTEST_S:
+            raise OptionsError(f"--segment is at least {_SHORTEST_S:g}s, got {self.segment}")
+
+    @property
+    def segment_s(self) -> float | None:
+        """Length of the segments in s."""
+        if self.segment is None:
+            return None
+        try:
+            return seconds_of(self.segment)
+        except ValueError:
+            raise OptionsError(f"--segment is a time such as 5min, got {self.segment!r}") from None
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """The kinds of outputs, in their order."""
+        return kinds_of(self.write)
+
+    @property
+    def threads_each(self) -> int:
+        """Threads of each job; 0 leaves them to the libraries, for one job that may have all cores."""
+        if self.threads is not None:
+            return self.threads
+        return 0 if self.jobs == 1 else max(1, usable_cores() // self.jobs)

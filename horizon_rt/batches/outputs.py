@@ -1,0 +1,58 @@
+"""What a batch can write of each input: the one list of `--write`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from horizon_rt.errors import OptionsError
+from horizon_rt.pipeline.outputs import Outputs
+from horizon_rt.system.extras import require
+
+__all__ = ["WRITERS", "check_kinds", "kinds_of", "make_outputs"]
+
+Place = Callable[[str], Path]
+"""The path of an output for the ending of its name."""
+Maker = Callable[[Place, bool], Mapping[str, Any]]
+"""Fields of `Outputs` for a place and whether the input is pictures that stand alone."""
+
+WRITERS: dict[str, Maker] = {
+    "telemetry": lambda place, still: {"telemetry": str(place(".jsonl"))},
+    "csv": lambda place, still: {"telemetry": str(place(".csv"))},
+    "mcap": lambda place, still: {"telemetry": str(place(".mcap"))},
+    "overlay": lambda place, still: {"overlay": place(".overlay" if still else ".overlay.mp4")},
+    "report": lambda place, still: {"report": place(".html")},
+    "thumbnails": lambda place, still: {"thumbnails": place(".thumbnails")},
+    "rerun": lambda place, still: {"rerun": place(".rrd")},
+}
+"""Each kind of output with what it adds to a run; a new one is a line here."""
+_EXTRAS = {"mcap": "mcap", "rerun": "rerun", "report": "report"}
+
+
+def kinds_of(text: str) -> list[str]:
+    """The kinds of outputs of a list such as 'telemetry,overlay'; raises OptionsError."""
+    kinds = [*dict.fromkeys(part.strip() for part in text.split(",") if part.strip())]
+    unknown = [kind for kind in kinds if kind not in WRITERS]
+    if unknown or not kinds:
+        raise OptionsError(f"--write takes some of {', '.join(WRITERS)}, with commas between, got {text!r}")
+    return kinds
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raises MissingExtra where a package for one of these outputs is not installed."""
+    for kind in kinds:
+        if kind in _EXTRAS:
+            require(_EXTRAS[kind], f"--write {kind}")
+
+
+def make_outputs(out: Path, name: str, kinds: Sequence[str], *, is_image_set: bool) -> Outputs:
+    """The outputs of these kinds in a folder under this name."""
+    found = Outputs()
+    for kind in kinds:
+        fields = dict(WRITERS[kind](lambda ending: out / f"{name}{ending}", is_image_set))
+        if "telemetry" in fields:
+            fields["telemetry"] = (*found.telemetry, fields["telemetry"])
+        found = replace(found, **fields)
+    return found

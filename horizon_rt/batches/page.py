@@ -1,0 +1,67 @@
+"""The page of a batch: a row for each recording, with a link to its own page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from horizon_rt.batches.manifest import Manifest, read_manifest
+from horizon_rt.batches.work import Item
+from horizon_rt.reports.page import render_page
+from horizon_rt.reports.statistics import BANK_BIN_DEG
+from horizon_rt.system.files import write_atomic
+from horizon_rt.system.messages import printable
+from horizon_rt.system.units import clock_time
+
+__all__ = ["write_batch_page"]
+
+PAGE = "batch.html"
+_HEAD = ("recording", "length", "frames", "with horizon", "tracking", "largest bank", "turbulence", "sigma")
+
+
+def write_batch_page(out: Path, items: Sequence[Item]) -> Path:
+    """Sum up what is noted of these items in `batch.html`; raises OutputError."""
+    from horizon_rt.reports.recording_plots import bank_plot
+
+    noted = [(item, read_manifest(out, item.name)) for item in items]
+    done = [(item, note) for item, note in noted if note is not None and note.status == "done"]
+    broken = [(item, note) for item, note in noted if note is not None and note.status == "failed"]
+    failed = [(printable(item.name), printable(note.reason)) for item, note in broken]
+    bank, seconds = Counter[int](), 0.0
+    for _, note in done:
+        seconds += note.results.get("seconds") or 0.0
+        for left, time_s in note.results.get("bank_s", {}).items():
+            bank[(int(left) + 180) // BANK_BIN_DEG] += time_s
+    facts = {"recordings": f"{len(items)}, {len(done)} whole", "length": clock_time(seconds)}
+    page = render_page(
+        "batch.html",
+        name=printable(out.absolute().name),
+        facts=facts,
+        head=_HEAD,
+        rows=[_row(out, item, note) for item, note in done],
+        failed=failed,
+        plots=[bank_plot(bank)] if bank else [],
+    )
+    write_atomic(out / PAGE, page.encode("utf-8", "backslashreplace"))
+    return out / PAGE
+
+
+def _row(out: Path, item: Item, note: Manifest) -> dict[str, Any]:
+    values, report = note.results, item.outputs.report
+    link = "" if report is None else quote(str(report.relative_to(out)).encode("utf-8", "surrogateescape"))
+    seconds = values.get("seconds") or 0.0
+    tracking = values.get("states_s", {}).get("tracking", 0.0)
+    roll, pitch = values.get("rate_rms_dps", (0.0, 0.0))
+    cells = (
+        clock_time(seconds),
+        str(values.get("frames", "")),
+        f"{100 * values.get('share_with_horizon', 0.0):.0f} %",
+        f"{100 * tracking / seconds:.0f} %" if seconds else "",
+        f"{values.get('largest_bank_deg', 0.0):.0f}°",
+        f"{roll:.1f} / {pitch:.1f}",
+        f"{values.get('sigma_deg', (0.0,))[0]:.2f}°",
+    )
+    return {"name": printable(item.name), "link": link, "cells": cells}

@@ -1,0 +1,264 @@
+"""Many recordings: those that are left to do are tracked, several at a time, and summed up."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from horizon_rt.batches.engine import Engine, OnAdvance, Processes, ThisProcess
+from horizon_rt.batches.options import BatchOptions
+from horizon_rt.batches.plan import Planned
+from horizon_rt.batches.segments import (
+    Segment,
+    Tracked,
+    all_meet,
+    cuts_of,
+    known_of,
+    segments_of,
+    track_segment,
+)
+from horizon_rt.batches.work import Result, Work, begin, failure, run_work
+from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
+from horizon_rt.pipeline.stages import RunSummary
+from horizon_rt.reports.table import Table
+from horizon_rt.system.interrupts import interrupts_call
+from horizon_rt.system.messages import error_line, printable
+from horizon_rt.system.progress import NO_PROGRESS, Progress, Task
+
+__all__ = ["result_line", "run_batch", "summary_table"]
+
+_POLL_S = 0.2
+_log = logging.getLogger(__name__)
+OnResult = Callable[[Result], object]
+
+
+def run_batch(
+    planned: Iterable[Planned],
+    options: RunOptions,
+    settings: Mapping[str, Any],
+    how: BatchOptions,
+    *,
+    progress: Progress = NO_PROGRESS,
+    on_result: OnResult = lambda result: None,
+) -> list[Result]:
+    """Work on all that is planned; stops early only when interrupted, and returns what came to an end.
+
+    `on_result` is called after each item, in the order in which they end. Of `planned` that is no list, such
+    as what a watched folder gives, None stands for a moment without anything new.
+    """
+    shown = _Shown(progress, planned if isinstance(planned, Sequence) else ())
+    with ExitStack() as stack:
+        stack.enter_context(shown)
+        engine = stack.enter_context(_engine(how, shown.advance))
+        batch = _Batch(engine, options, settings, how, shown, on_result)
+        stack.enter_context(interrupts_call(batch.stop))
+        return batch.run(planned)
+
+
+def _engine(how: BatchOptions, on_advance: OnAdvance) -> Engine:
+    if how.jobs == 1:
+        return ThisProcess(on_advance)
+    return Processes(how.jobs, how.threads_each, on_advance)
+
+
+class _Batch:
+    """What is under way, and what became of the rest."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        options: RunOptions,
+        settings: Mapping[str, Any],
+        how: BatchOptions,
+        shown: _Shown,
+        on_result: OnResult,
+    ) -> None:
+        self._engine, self._options, self._settings, self._how = engine, options, settings, how
+        self._shown, self._on_result = shown, on_result
+        self._under_way: dict[Future[Result], Work] = {}
+        self._segments_under_way: dict[Future[Any], tuple[_Joining, int]] = {}
+        self._results: list[Result] = []
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End what is under way, and begin nothing more."""
+        self._stopped = True
+        self._engine.stop()
+
+    def run(self, planned: Iterable[Planned | None]) -> list[Result]:
+        for one in planned:
+            if self._stopped:
+                break
+            if one is not None and one.why:
+                self._begin(one)
+            elif one is not None:
+                self._end(Result(one.item, "skipped"))
+            self._collect(timeout_s=0.0)
+        while self._under_way or self._segments_under_way:
+            self._collect(timeout_s=_POLL_S)
+        return self._results
+
+    def _begin(self, planned: Planned) -> None:
+        work = Work(planned.item, self._options, self._settings, self._how.threads_each)
+        segments = self._segments(planned)
+        if not segments:
+            self._submit(work)
+            return
+        begin(work)
+        joining = _Joining(work, len(segments))
+        for number, segment in enumerate(segments):
+            future = self._engine.submit(work.item.name, track_segment, segment)
+            self._segments_under_way[future] = joining, number
+
+    def _submit(self, work: Work) -> None:
+        self._under_way[self._engine.submit(work.item.name, run_work, work)] = work
+
+    def _segments(self, planned: Planned) -> list[Segment]:
+        length_s, part, source = self._how.segment_s, self._options.part, planned.item.source
+        if length_s is None or planned.seconds is None or part.key_only or part.stride > 1:
+            return []
+        cuts = cuts_of(Path(source), length_s, part)
+        return segments_of(source, self._options, cuts, self._how.threads_each) if cuts else []
+
+    def _collect(self, timeout_s: float) -> None:
+        futures = [*self._under_way, *self._segments_under_way]
+        for future in wait(futures, timeout_s, FIRST_COMPLETED).done if futures else ():
+            if future in self._segments_under_way:
+                self._take_segment(future)
+            else:
+                self._take_result(future, self._under_way.pop(future))
+
+    def _take_segment(self, future: Future[Any]) -> None:
+        """One segment is there; the last one of an item has them all joined."""
+        joining, number = self._segments_under_way.pop(future)
+        try:
+            joining.parts[number] = future.result()
+        except (CancelledError, KeyboardInterrupt):
+            joining.end(self._end, Result(joining.work.item, "interrupted"))
+            self._stopped = True
+        except Exception as error:
+            joining.end(self._end, failure(joining.work, error_line(error)))
+        if joining.is_complete and not self._stopped:
+            self._join(joining)
+
+    def _join(self, joining: _Joining) -> None:
+        """Write what was found; all anew, in one go, where a segment had not settled before its cut."""
+        if all_meet(joining.all_parts):
+            self._submit(replace(joining.work, parts=partial(known_of, joining.all_parts)))
+            return
+        _log.warning(
+            "%s: its segments do not fit together; it is tracked in one go", joining.work.item.source
+        )
+        self._submit(joining.work)
+
+    def _take_result(self, future: Future[Result], work: Work) -> None:
+        try:
+            result = future.result()
+        except CancelledError:
+            return
+        except KeyboardInterrupt:
+            result = Result(work.item, "interrupted")
+        except Exception as error:
+            result = failure(work, error_line(error))
+        if result.status == "interrupted" or (result.summary and result.summary.signalled):
+            self._stopped = True
+        self._end(result)
+
+    def _end(self, result: Result) -> None:
+        self._results.append(result)
+        self._shown.end(result.item.name)
+        self._on_result(result)
+
+
+class _Joining:
+    """The segments of an item that are there."""
+
+    def __init__(self, work: Work, count: int) -> None:
+        self.work, self._has_ended = work, False
+        self.parts: list[Tracked | None] = [None] * count
+
+    @property
+    def all_parts(self) -> list[Tracked]:
+        return [part for part in self.parts if part is not None]
+
+    @property
+    def is_complete(self) -> bool:
+        return not self._has_ended and len(self.all_parts) == len(self.parts)
+
+    def end(self, tell: OnResult, result: Result) -> None:
+        """The item is over, if it was not before."""
+        if not self._has_ended:
+            self._has_ended = True
+            tell(result)
+
+
+class _Shown:
+    """Bars for all frames and for each item that is under way; may be told of them from any thread."""
+
+    def __init__(self, progress: Progress, planned: Sequence[Planned]) -> None:
+        self._progress, self._planned = progress, planned
+        left = [one for one in planned if one.why]
+        usual = round(statistics.median([one.frames for one in left if one.frames] or [1]))
+        self._left = {one.item.name: one.frames or usual for one in left}
+        self._names = {one.item.name: printable(one.item.source) for one in left}
+        self._total, self._count, self._ended = sum(self._left.values()), len(left), 0
+        self._all: Task | None = None
+
+    def __enter__(self) -> None:
+        self._stack = ExitStack()
+        if self._planned:
+            self._all = self._stack.enter_context(self._progress.start("all", self._total))
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def advance(self, key: str, count: int) -> None:
+        """So many more frames of an item are done; it never has more than it was thought to have."""
+        count = min(count, self._left.get(key, 0))
+        if count and self._all is not None:
+            self._left[key] -= count
+            self._all.advance(count, state=self._state)
+
+    def end(self, key: str) -> None:
+        """An item has come to an end, with as many frames as it had."""
+        if self._all is not None and key in self._left:
+            self._ended += 1
+            self._all.advance(self._left.pop(key), state=self._state)
+
+    @property
+    def _state(self) -> str:
+        return f"{self._ended} of {self._count} files"
+
+
+def result_line(result: Result, options: RunOptions) -> str:
+    """What became of an item, in one line."""
+    detail = result.reason
+    if result.summary is not None:
+        s = result.summary
+        detail = f"{s.frames} frames, {s.fps:.0f} frames/s, {100 * s.share_with_horizon:.1f} % with a horizon"
+        if options.lens.is_assumed:
+            detail += f", lens assumed: hfov {DEFAULT_HFOV_DEG:g}°"
+    return f"{result.status}: {result.item.source}" + (f" ({detail})" if detail else "")
+
+
+def summary_table(results: Sequence[Result]) -> Table:
+    """A row for each input, and the sum."""
+    rows = [(result.item.name, result.status, *_cells(result.summary)) for result in results]
+    inputs = f"{len(results)} input{'s' if len(results) != 1 else ''}"
+    whole = f"{sum(r.status in ('done', 'skipped') for r in results)} whole"
+    frames = str(sum(r.summary.frames for r in results if r.summary))
+    head = ("input", "status", "frames", "frames/s", "with horizon")
+    return Table("input", "", head, tuple(rows), foot=(inputs, whole, frames, "", ""))
+
+
+def _cells(summary: RunSummary | None) -> Iterator[str]:
+    if summary is None:
+        return iter(("", "", ""))
+    return iter((str(summary.frames), f"{summary.fps:.0f}", f"{100 * summary.share_with_horizon:.1f} %"))

@@ -1,0 +1,160 @@
+"""One input tracked into its outputs, in whichever process or machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from horizon_rt.batches.fingerprint import input_fingerprint, output_fingerprint
+from horizon_rt.batches.manifest import Manifest
+from horizon_rt.errors import HorizonError, SourceError
+from horizon_rt.frame import Frame
+from horizon_rt.horizon import Horizon
+from horizon_rt.options import RunOptions
+from horizon_rt.pipeline.outputs import Outputs
+from horizon_rt.pipeline.run import Known, run
+from horizon_rt.pipeline.stages import RunSummary
+from horizon_rt.reports.statistics import StatisticsSink
+from horizon_rt.sources import open_source
+from horizon_rt.system.messages import error_line
+
+__all__ = ["Item", "Result", "Signals", "Status", "Work", "begin", "failure", "output_names", "run_work"]
+
+_log = logging.getLogger(__name__)
+
+Status = Literal["done", "skipped", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An input, the name of its outputs in the folder `out`, and what they are."""
+
+    source: str
+    out: Path
+    name: str
+    outputs: Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What it takes to work on an item: `settings` are noted beside the outputs; `threads` is the number that
+    the decoder may take, 0 for one per core. With `parts` it was tracked in segments already.
+    """
+
+    item: Item
+    options: RunOptions
+    settings: Mapping[str, Any]
+    threads: int = 0
+    parts: Callable[[], Known] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of an item; `reason` is the error's line, or why it was worked on."""
+
+    item: Item
+    status: Status
+    summary: RunSummary | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """How work and who waits for it talk: `advance` is told of every frame, `stopped` is asked as often."""
+
+    advance: Callable[[int], object] = lambda _: None
+    stopped: Callable[[], bool] = lambda: False
+
+    def on_frame(self, _frame: Frame, _horizon: Horizon) -> None:
+        """One more is done; raises KeyboardInterrupt where the work is to end."""
+        self.advance(1)
+        if self.stopped():
+            raise KeyboardInterrupt
+
+
+def output_names(item: Item) -> list[str]:
+    """The outputs of an item by their paths below its folder."""
+    return [str(path.relative_to(item.out)) for path in item.outputs.paths]
+
+
+def run_work(work: Work, signals: Signals) -> Result:
+    """Track an item, and note beside its outputs what became of it; never raises an Exception."""
+    item = work.item
+    try:
+        before = _fingerprint(item.source)
+        _note_of(work, before).write(item.out, item.name)
+        return _tracked(work, before, signals)
+    except KeyboardInterrupt:
+        return Result(item, "interrupted")
+    except Exception as error:
+        _log.debug("%s", item.source, exc_info=True)
+        return failure(work, error_line(error))
+
+
+def begin(work: Work) -> None:
+    """Note that work on an item has begun, where that can be noted; else it fails when it is written."""
+    with suppress(HorizonError):
+        _note_of(work, _fingerprint(work.item.source)).write(work.item.out, work.item.name)
+
+
+def failure(work: Work, reason: str) -> Result:
+    """A failed item, which is noted where that can be."""
+    note = replace(_note_of(work, {}), status="failed", reason=reason)
+    try:
+        note.write(work.item.out, work.item.name)
+    except HorizonError as error:
+        _log.debug("%s", error)
+    return Result(work.item, "failed", reason=reason)
+
+
+def _note_of(work: Work, found: Mapping[str, Any]) -> Manifest:
+    """What is noted when work on an item begins, whose input has the fingerprint `found`."""
+    outputs = dict.fromkeys(output_names(work.item))
+    return Manifest(
+        source=work.item.source, status="begun", input=found, settings=work.settings, outputs=outputs
+    )
+
+
+def _tracked(work: Work, before: Mapping[str, Any], signals: Signals) -> Result:
+    item, numbers = work.item, StatisticsSink()
+    offline = work.options.smooth == "offline"
+    summary = run(
+        _open(work),
+        work.options,
+        item.outputs,
+        also=[numbers],
+        known=None if work.parts is None else work.parts(),
+        keep_interrupted=False,
+        on_first_pass=signals.on_frame,
+        on_frame=None if offline else signals.on_frame,
+    )
+    if summary.interrupted:
+        return Result(item, "interrupted", summary)
+    if _fingerprint(item.source) != before:
+        raise SourceError(f"{item.source} has changed while it was read; run it again")
+    results = numbers.statistics.to_dict() | {
+        "share_with_horizon": round(summary.share_with_horizon, 6),
+        "warnings": summary.warnings,
+    }
+    written = {name: output_fingerprint(item.out / name) for name in output_names(item)}
+    note = replace(_note_of(work, before), status="done", outputs=written, results=results)
+    note.write(item.out, item.name)
+    return Result(item, "done", summary)
+
+
+def _fingerprint(source: str) -> dict[str, Any]:
+    """That of an input; none of what cannot be read, which fails by name when it is opened."""
+    try:
+        return input_fingerprint(source)
+    except (OSError, ValueError):
+        return {}
+
+
+def _open(work: Work) -> Any:
+    options, source = work.options, work.item.source
+    spec = source if "://" in source or source.startswith("synth:") else Path(source)
+    return open_source(spec, decoder=options.source_decoder, part=options.part, threads=work.threads)
