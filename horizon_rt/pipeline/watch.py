@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, TypeVar
 
+from horizon_rt.system.host import give_back_memory
 from horizon_rt.system.service import notify, watchdog_s
+from horizon_rt.system.ticking import Ticking
 
 __all__ = ["Watch", "reporting"]
 
@@ -20,6 +22,7 @@ T = TypeVar("T")
 _LIMIT_S = 5.0
 _FIRST_LIMIT_S = 120.0  # on the first frame, for which kernels may be compiled
 _LOOK_S = 0.5
+_GIVE_BACK_S = 60.0
 
 
 class Watch:
@@ -76,13 +79,17 @@ class Watch:
 
 @contextmanager
 def reporting(watches: Sequence[Watch]) -> Iterator[None]:
-    """Tell the log and the service manager how the stages of all these runs fare, while the block runs."""
+    """Tell the log and the service manager how the stages of all these runs fare, while the block runs; and
+    give memory that is free back to the system each minute.
+    """
     ended = threading.Event()
     thread = threading.Thread(target=_look, args=(watches, ended), name="watchdog", daemon=True)
     thread.start()
+    memory = Ticking(give_back_memory, _GIVE_BACK_S, "memory")
     try:
         yield
     finally:
+        memory.close()
         ended.set()
         thread.join()
         notify("STOPPING=1")

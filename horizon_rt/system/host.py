@@ -21,6 +21,7 @@ __all__ = [
     "STOP_SIGNALS",
     "control_device",
     "find_cameras",
+    "give_back_memory",
     "has_cuda_driver",
     "has_library",
     "interrupts_blocked",
@@ -84,6 +85,12 @@ def lower_thread_priority() -> None:
     """Let other threads come before this one and those that it starts, where a thread can ask for that."""
     if sys.platform == "linux":  # elsewhere it would be the whole process
         lower_priority()
+
+
+def give_back_memory() -> None:
+    """Have the C library return the pages that it keeps for later; glibc alone does so on demand."""
+    if sys.platform == "linux" and has_library("libc.so.6"):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def peak_memory_mb() -> float | None:
