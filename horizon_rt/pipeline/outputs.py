@@ -19,13 +19,15 @@ __all__ = ["Outputs", "check_taken", "check_targets", "default_outputs", "filled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
     """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a Rerun
-    recording, a window; the addresses of links; where its page is served; and a recording in segments.
+    recording, a window; the addresses of links; where its page is served; and a recording in segments. With
+    `level` overlay, window and page show pictures that are turned level.
     """
 
     telemetry: tuple[str, ...] = ()
     overlay: Path | None = None
     rerun: Path | None = None
     window: bool = False
+    level: bool = False
     links: tuple[str, ...] = ()
     web: str | None = None
     recording: RecordOptions = field(default_factory=RecordOptions)
