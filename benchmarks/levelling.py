@@ -53,7 +53,6 @@ RENDERED: tuple[tuple[SceneKind, Motion], ...] = (
 PANORAMAS: tuple[tuple[str, Motion], ...] = (
     ("evening_meadow", "flight"),
     ("humus_larnaca_castle", "aerobatics"),
-    ("kloppenheim_05", "flight"),
 )
 DETECT, TRANSFORM = "shakiness=10:accuracy=15", "smoothing=30:optzoom=1"
 ENCODER = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20"]
