@@ -458,8 +458,8 @@ def live(faults: dict[str, Any], soak: dict[str, Any], age: dict[str, Any], load
 
 
 LEVEL_HEAD = [
-    "clip", "largest roll °", "source A_TV °", "measured", "level, rms °", "A_TV °", "times less", "zoom", "ms a picture",
-    "vidstab, rms °", "A_TV °", "ms a picture",
+    "clip", "largest roll °", "source A_TV °", "measured", "level, rms °", "A_TV °", "times less", "zoom",
+    "ms a picture", "vidstab, rms °", "A_TV °", "ms a picture",
 ]  # fmt: skip
 
 
