@@ -458,8 +458,8 @@ def live(faults: dict[str, Any], soak: dict[str, Any], age: dict[str, Any], load
 
 
 LEVEL_HEAD = [
-    "clip", "largest roll °", "source A_TV °", "level, rms °", "A_TV °", "times less", "zoom", "ms a picture",
-    "vidstab, rms °", "A_TV °", "ms a picture",
+    "clip", "largest roll °", "source A_TV °", "measured", "level, rms °", "A_TV °", "times less", "zoom",
+    "ms a picture", "vidstab, rms °", "A_TV °", "ms a picture",
 ]  # fmt: skip
 
 
@@ -472,6 +472,7 @@ def levelling(result: dict[str, Any]) -> str:
                 name,
                 f"{row['largest_roll_deg']:.0f}",
                 f"{row['source']['a_tv_deg']:.2f}",
+                f"{level['measured']} of {row['frames']}",
                 f"{level['rms_deg']:.3f}",
                 f"{level['a_tv_deg']:.3f}",
                 f"{row['a_tv_ratio']:.0f}",
@@ -490,8 +491,7 @@ def levelling(result: dict[str, Any]) -> str:
         cores=result["machine"]["cores"],
         load=result["load_before"],
         clips=table(LEVEL_HEAD, rows),
-        measuring_low=min(errors),
-        measuring_high=max(errors),
+        measuring=max(errors),
         black="none" if black == 0 else percent(black),
         cost8=triple(result["cost_ms"]["8 bits"], 0),
         cost10=triple(result["cost_ms"]["10 bits"], 0),

@@ -80,6 +80,10 @@ def live(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve a live page, such as 127.0.0.1:8700 or 0.0.0.0:8700."),
     ] = None,
+    level: Annotated[
+        bool,
+        typer.Option("--level", help="Turn what window, page and overlay show level, with black corners."),
+    ] = False,
     window: Annotated[bool, typer.Option(help="Show a window where there is a display.")] = True,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Picture size to ask a camera for.")] = None,
     fps: Annotated[float | None, typer.Option(min=1, help="Frame rate to ask a camera for.")] = None,
@@ -128,6 +132,7 @@ def live(
         overlay=overlay,
         rerun=rerun,
         window=window and len(source) == 1 and display_available(),
+        level=level,
         links=tuple(link or ()),
         web=web,
         recording=recording,

@@ -1,5 +1,6 @@
 """Levelled video: from the attitude of each frame to where each pixel of its levelled picture comes from."""
 
+from horizon_rt.levelling.following import RollFollower
 from horizon_rt.levelling.geometry import Shutter, Turn, needed_zoom, source_points
 from horizon_rt.levelling.plan import LevelPlan, LevelSettings, plan_level
 from horizon_rt.levelling.trajectory import AttitudeTrack
@@ -10,6 +11,7 @@ __all__ = [
     "LevelPlan",
     "LevelSettings",
     "Leveller",
+    "RollFollower",
     "Shutter",
     "Turn",
     "needed_zoom",

@@ -88,6 +88,7 @@ class LevelSink(Sink):
         is_whole: bool,
         preview: Preview | None,
         encoder: str | None = None,
+        tags: VideoTags | None = None,
     ) -> None:
         """Open the file; raises OutputError."""
         is_file = info.kind == "file"
@@ -98,7 +99,7 @@ class LevelSink(Sink):
             audio_from=info.name if is_file else None,
             audio_from_s=from_s,
             encoder=encoder,
-            tags=VideoTags.of(info.name) if is_file else None,
+            tags=tags,
         )
         self._parts: Sequence[PlannedPart] = ()
         self._part, self._at, self._count = 0, 0, 0

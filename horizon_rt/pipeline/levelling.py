@@ -20,6 +20,7 @@ from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Observation
 from horizon_rt.imaging.encoder import hardware_encoder
+from horizon_rt.imaging.tags import VideoTags
 from horizon_rt.levelling import AttitudeTrack, Leveller, LevelSettings, plan_level
 from horizon_rt.options import LevelOptions, RunOptions
 from horizon_rt.pipeline.level_sink import LevelSink, PlannedPart, Preview
@@ -98,7 +99,8 @@ def level_video(
     """
     with source, ExitStack() as opened:
         _check(source, out, preview)
-        profile = replace(camera_for(options, source.info), mount=None)
+        tags = VideoTags.of(source.info.name) if source.info.kind == "file" else VideoTags()
+        profile = _profile(options, source.info, tags)
         tracker = make_tracker(_tracking(options, source.info), source.info, profile)
         part = options.part
         shown = None if preview is None else Preview(preview)
@@ -108,6 +110,7 @@ def level_video(
             from_s=part.from_s,
             is_whole=part.is_whole,
             preview=shown,
+            tags=tags,
             encoder=_hardware() if options.encoder == "hardware" else None,
         )
         opened.callback(sink.abort)
@@ -146,6 +149,15 @@ def _check(source: Source, out: Path, preview: Path | None) -> None:
     for one in (out, preview):
         if one is not None:
             check_targets(Outputs(overlay=one, rerun=preview if one is out else None), info)
+
+
+def _profile(options: LevelOptions, info: SourceInfo, tags: VideoTags) -> CameraProfile:
+    """The lens; one that is assumed has the pixels that the file declares, which need not be square."""
+    profile = replace(camera_for(options, info), mount=None)
+    aspect = float(tags.upright_aspect(info.width, info.height))
+    if not profile.assumed or aspect == 1:
+        return profile
+    return replace(profile, model=replace(profile.model, fy=profile.model.fx * aspect))
 
 
 def _hardware() -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from horizon_rt.links import LinkSink, open_link
+from horizon_rt.pipeline.levelled_sink import LevelledSink
 from horizon_rt.pipeline.outputs import Outputs
 from horizon_rt.pipeline.watch import Watch
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
@@ -53,11 +54,14 @@ def open_sinks(
         opened.callback(sink.abort)
         return sink
 
+    def shown(sink: Sink) -> Sink:
+        return kept(LevelledSink(kept(sink), context.camera)) if outputs.level else kept(sink)
+
     style = outputs.drawing.style
     links = [kept(open_link(address, tell=notices.line)) for address in outputs.links]
     pictures, recorder = list[Sink](), None
     if outputs.overlay is not None:
-        pictures.append(kept(_overlay_sink(outputs.overlay, context, source, outputs.drawing)))
+        pictures.append(shown(_overlay_sink(outputs.overlay, context, source, outputs.drawing)))
     if outputs.report is not None:
         pictures.append(kept(_report_sink(outputs.report, context, outputs.overlay)))
     if outputs.thumbnails is not None:
@@ -74,11 +78,11 @@ def open_sinks(
         pictures.append(recorder)
         notices.recorder(recorder)
     if outputs.window:
-        pictures.append(kept(WindowSink(context, style=style("live"), tell=notices.line, recorder=recorder)))
+        pictures.append(shown(WindowSink(context, style=style("live"), tell=notices.line, recorder=recorder)))
     if outputs.web is not None:
         overlay = Overlay(context.camera, style=style("live"))
         page = _web_sink(outputs.web, context, overlay, source, watch, links, recorder, notices.page)
-        pictures.append(kept(page))
+        pictures.append(shown(page))
     telemetry = [kept(open_telemetry(target, context)) for target in outputs.telemetry]
     return [*telemetry, *links, *pictures]
 

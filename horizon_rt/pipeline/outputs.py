@@ -21,7 +21,8 @@ __all__ = ["Outputs", "check_taken", "check_targets", "default_outputs", "filled
 class Outputs:
     """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a page about
     it, a folder of its hardest moments, a Rerun recording, a window; the addresses of links; where its page
-    is served; and a recording in segments. `drawing` is how overlays look.
+    is served; and a recording in segments. `drawing` is how overlays look; with `level` overlay, window and
+    page show pictures that are turned level.
     """
 
     telemetry: tuple[str, ...] = ()
@@ -30,6 +31,7 @@ class Outputs:
     thumbnails: Path | None = None
     rerun: Path | None = None
     window: bool = False
+    level: bool = False
     links: tuple[str, ...] = ()
     web: str | None = None
     recording: RecordOptions = field(default_factory=RecordOptions)

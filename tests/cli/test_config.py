@@ -73,6 +73,7 @@ EVERY: dict[str, Any] = {
     "rerun": "/a/o.rrd",
     "link": ["mavlink://127.0.0.1:14550?rate=10", "json://localhost:9000"],
     "web": "127.0.0.1:8700",
+    "level": True,
     "window": False,
     "size": "640x480",
     "fps": 25.0,

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from support.cli import RunCli, full_disk, pictures_in, write_horizon
 
+from horizon_rt.imaging.encoder import hardware_encoder
+
 
 def test_it_says_what_it_did(cli: RunCli, clip: Path, tmp_path: Path) -> None:
     out, look = tmp_path / "level.mp4", tmp_path / "look.png"
@@ -60,3 +62,12 @@ def test_a_full_disk_is_one_line(cli: RunCli, tmp_path: Path) -> None:
     assert done.code == 1
     assert "a.mp4" in done.errors[-1]
     assert not (tmp_path / "a.mp4").exists()
+
+
+def test_a_graphics_card_is_asked_and_the_processor_does_it_where_there_is_none(
+    cli: RunCli, clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = cli("level", clip, tmp_path / "a.mp4", "--model", "nano", "--encoder", "hardware")
+    assert done.code == 0
+    assert pictures_in(tmp_path / "a.mp4") == 12
+    assert (hardware_encoder() is None) == ("no graphics card" in caplog.text)

@@ -151,6 +151,31 @@ def test_ten_bits_stay(tmp_path: Path) -> None:
     assert np.abs(luma - frames[0].to_ndarray()[:96].astype(int))[:40].mean() < 4
 
 
+@needs_ffmpeg
+@needs_ffprobe
+def test_pixels_that_are_not_square_stay_so_and_are_turned_as_they_are(tmp_path: Path) -> None:
+    """A circle on the horizon of the scene is a circle in the levelled picture as it is displayed."""
+    y, x = np.mgrid[:192, :256] - np.array([95.5, 127.5])[:, None, None]
+    tilt = np.radians(20)
+    luma = np.where(y * np.cos(tilt) - x * np.sin(tilt) < 0, 200, 40).astype(np.uint8)
+    luma[np.hypot(x, y - 20) < 30] = 120
+    squeezed = cv2.resize(luma, (128, 192), interpolation=cv2.INTER_AREA)
+    chroma = [np.full((96, 64), 128, np.uint8)] * 2
+    frames = [av_frame("yuv420p", (np.roll(squeezed, i % 2, 0), *chroma)) for i in range(12)]
+    write_clip(tmp_path / "raw.mkv", frames)
+    coding = ("-vf", "setsar=2/1", "-c:v", "libx264", "-qp", "0")
+    ffmpeg("-i", tmp_path / "raw.mkv", *coding, tmp_path / "in.mp4")
+    hz.level(tmp_path / "in.mp4", tmp_path / "out.mp4", model="nano", crop="150%")
+    [stream] = probe(tmp_path / "out.mp4", "-show_streams")["streams"]
+    assert stream["sample_aspect_ratio"] == "2:1"
+    shown = cv2.resize(lumas(tmp_path / "out.mp4")[6], (256, 192), interpolation=cv2.INTER_LINEAR)
+    near = np.hypot(y - 24.5, x) < 70
+    rows, columns = np.nonzero((shown > 90) & (shown < 150) & near)
+    spread = np.cov(np.stack([columns, rows]))
+    low, high = np.linalg.eigvalsh(spread)
+    assert high / low < 1.25
+
+
 def test_a_turned_recording_is_upright(tmp_path: Path) -> None:
     source = swinging(tmp_path / "in.mp4", codec="libx264", rotation=(90, False, False))
     assert hz.open_source(source).info.width == 96
