@@ -26,6 +26,12 @@ def batch(
     inputs: Annotated[list[str], typer.Argument(help="Video files, folders or glob patterns.")],
     out: Annotated[Path, typer.Option(help="Folder for the overlay and telemetry of each input.")],
     overlay: Annotated[bool, typer.Option(help="Write overlay videos beside the telemetry.")] = True,
+    telemetry: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ENDING", help="Telemetry beside NAME.jsonl, by its ending, such as .srt; repeatable."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip inputs whose outputs are whole.")] = False,
     *,
     options: RunOptions,
@@ -36,7 +42,7 @@ def batch(
 
     console = make_console()
     print_first_use(console)
-    jobs = find_inputs(inputs, out, overlay=overlay)
+    jobs = find_inputs(inputs, out, overlay=overlay, also=_endings(telemetry or []))
     with bars(console) as progress:
         results = run_batch(
             jobs,
@@ -53,6 +59,16 @@ def batch(
         raise typer.Exit(130)
     if any(result.status == "failed" for result in results):
         raise typer.Exit(1)
+
+
+def _endings(given: list[str]) -> list[str]:
+    from horizon_rt.sidecars.opening import ENDINGS
+
+    known = [*(ending for ending in ENDINGS if ending.startswith(".")), ".csv", ".mcap"]
+    endings = [ending if ending.startswith(".") else f".{ending}" for ending in given]
+    if unknown := [ending for ending in endings if ending not in known]:
+        raise typer.BadParameter(f"--telemetry of batch is one of {', '.join(known)}, got {unknown[0]!r}")
+    return endings
 
 
 def _print_result(result: Result, options: RunOptions, console: Console) -> None:

@@ -70,6 +70,8 @@ def _is_whole(job: BatchItem, options: RunOptions) -> bool:
         head = read_header(telemetry)
         if telemetry.stat().st_mtime < job.source.stat().st_mtime or not _is_same_run(head, job, options):
             return False
+        if not all(path.exists() for path in job.outputs.paths):
+            return False
         records = [(record["frame"], record.get("file")) for record in read_records(telemetry)]
         # An interrupted run does not know how many frames there are.
         return head["frames"] == len(records) and _is_whole_overlay(job.outputs.overlay, records)

@@ -29,13 +29,16 @@ class BatchItem:
     outputs: Outputs
 
 
-def find_inputs(inputs: Sequence[str], out: Path, *, overlay: bool = True) -> list[BatchItem]:
+def find_inputs(
+    inputs: Sequence[str], out: Path, *, overlay: bool = True, also: Sequence[str] = ()
+) -> list[BatchItem]:
     """Expand files, folders and patterns into jobs with distinct names.
 
     A folder gives its videos and those of its subfolders; a folder that holds pictures is one input itself.
     Hidden files, links to folders and the outputs of an earlier run are left out there. What is named is
     taken whatever its extension, as is what matches a pattern with an extension; but an overlay named along
-    with its recording beside it, as a shell's pattern does, is left out.
+    with its recording beside it, as a shell's pattern does, is left out. `also` are endings
+    of further telemetry, such as '.srt'.
 
     Raises SourceNotFound when nothing matches and OutputError when an output would replace an input.
     """
@@ -45,7 +48,7 @@ def find_inputs(inputs: Sequence[str], out: Path, *, overlay: bool = True) -> li
     if not found:
         raise SourceNotFound(f"no videos or pictures in {', '.join(inputs)}")
     jobs = [
-        BatchItem(path, _outputs(path, out, name, overlay=overlay))
+        BatchItem(path, _outputs(path, out, name, overlay=overlay, also=also))
         for path, name in zip(found, _distinct_names(found), strict=True)
     ]
     _check_inputs_stay(jobs)
@@ -113,8 +116,10 @@ def _clashing(names: Sequence[str]) -> set[str]:
     return {name for name, count in Counter(name.lower() for name in names).items() if count > 1}
 
 
-def _outputs(source: Path, out: Path, name: str, *, overlay: bool) -> Outputs:
+def _outputs(source: Path, out: Path, name: str, *, overlay: bool, also: Sequence[str]) -> Outputs:
     outputs = default_outputs(out, name, is_image_set=source.is_dir() or is_still(source))
+    more = [str(out / f"{name}{ending}") for ending in also]
+    outputs = replace(outputs, telemetry=tuple(dict.fromkeys([*outputs.telemetry, *more])))
     return outputs if overlay else replace(outputs, overlay=None)
 
 
