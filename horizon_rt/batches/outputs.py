@@ -9,6 +9,7 @@ from typing import Any
 
 from horizon_rt.errors import OptionsError
 from horizon_rt.pipeline.outputs import Outputs
+from horizon_rt.sidecars.opening import ENDINGS
 from horizon_rt.system.extras import require
 
 __all__ = ["WRITERS", "check_kinds", "kinds_of", "make_outputs"]
@@ -18,17 +19,23 @@ Place = Callable[[str], Path]
 Maker = Callable[[Place, bool], Mapping[str, Any]]
 """Fields of `Outputs` for a place and whether the input is pictures that stand alone."""
 
+
+def _telemetry(ending: str) -> Maker:
+    return lambda place, still: {"telemetry": str(place(ending))}
+
+
 WRITERS: dict[str, Maker] = {
-    "telemetry": lambda place, still: {"telemetry": str(place(".jsonl"))},
-    "csv": lambda place, still: {"telemetry": str(place(".csv"))},
-    "mcap": lambda place, still: {"telemetry": str(place(".mcap"))},
+    "telemetry": _telemetry(".jsonl"),
+    "csv": _telemetry(".csv"),
+    "mcap": _telemetry(".mcap"),
+    **{ending.removeprefix("."): _telemetry(ending) for ending in ENDINGS if ending.startswith(".")},
     "overlay": lambda place, still: {"overlay": place(".overlay" if still else ".overlay.mp4")},
     "report": lambda place, still: {"report": place(".html")},
     "thumbnails": lambda place, still: {"thumbnails": place(".thumbnails")},
     "rerun": lambda place, still: {"rerun": place(".rrd")},
 }
 """Each kind of output with what it adds to a run; a new one is a line here."""
-_EXTRAS = {"mcap": "mcap", "rerun": "rerun", "report": "report"}
+_EXTRAS = {"mcap": "mcap", "parquet": "tables", "rerun": "rerun", "report": "report"}
 
 
 def kinds_of(text: str) -> list[str]:

@@ -17,11 +17,11 @@ class StraightenOptions:
 
     most_sd: Annotated[
         float, Help(text="Turn only where sigma of roll is below this, in degrees.", minimum=0, maximum=90)
-    ] = 1.0
+    ] = 0.5
     most_spread: Annotated[
         float,
         Help(text="Turn only where five looks differ by less than this, in degrees.", minimum=0, maximum=90),
-    ] = 0.2
+    ] = 0.05
     least_turn: Annotated[
         float, Help(text="Leave photographs that are level within this, in degrees.", minimum=0, maximum=45)
     ] = 0.3

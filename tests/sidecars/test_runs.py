@@ -59,3 +59,15 @@ def test_a_run_refuses_what_it_cannot_write(tmp_path: Path, cli: RunCli) -> None
     assert "no whole telemetry" in done.err
     assert cli("convert", tmp_path / "absent.jsonl", tmp_path / "t.srt").code == 1
     assert not (tmp_path / "t.srt").exists()
+
+
+def test_a_batch_writes_them_beside_its_telemetry(tmp_path: Path, cli: RunCli) -> None:
+    clip = write_horizon(tmp_path / "flight.mp4", codec="mpeg4")
+    told = ("batch", clip, "--out", tmp_path / "out", "--no-overlay", "--model", "nano")
+    assert cli(*told, "--telemetry", "srt").code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["flight.jsonl", "flight.srt"]
+    assert "skipped" in cli(*told, "--telemetry", ".srt", "--resume").err
+    assert "done" in cli(*told, "--telemetry", ".srt", "--telemetry", ".gcsv", "--resume").err
+    assert (tmp_path / "out" / "flight.gcsv").stat().st_size
+    done = cli(*told, "--telemetry", ".odt")
+    assert done.code == 2
