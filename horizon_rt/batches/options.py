@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from horizon_rt.batches.names import check_template
 from horizon_rt.batches.outputs import WRITERS, kinds_of
@@ -44,6 +44,16 @@ class BatchOptions:
     threads: Annotated[
         int | None, Help(text="Threads of each job; else the cores are shared out.", minimum=1)
     ] = None
+    engine: Annotated[
+        Literal["local", "dask"], Help(text="Who does the work: this machine, or the workers of Dask.")
+    ] = "local"
+    scheduler: Annotated[
+        str | None,
+        Help(
+            text="Dask scheduler, such as tcp://host:8786; without one, --jobs workers are started here.",
+            metavar="ADDRESS",
+        ),
+    ] = None
     segment: Annotated[
         str | None,
         Help(
@@ -60,6 +70,8 @@ class BatchOptions:
         if not 1 <= self.jobs <= _MOST_JOBS:
             raise OptionsError(f"--jobs lies between 1 and {_MOST_JOBS}, got {self.jobs}")
 
+        if self.scheduler is not None and self.engine != "dask":
+            raise OptionsError("--scheduler goes with --engine dask")
         if self.segment is not None and (self.segment_s or 0.0) < _SHORTEST_S:
             raise OptionsError(f"--segment is at least {_SHORTEST_S:g}s, got {self.segment}")
 
