@@ -58,10 +58,7 @@ class Cluster:
         self._on_advance, self._topic = on_advance, f"horizon-rt-{uuid.uuid4().hex}"
         self._tasks: dict[Future[Any], distributed.Future] = {}
         self._lock = threading.Lock()
-        settings = {
-            "distributed.scheduler.allowed-failures": _RETRIES,
-            "distributed.logging.distributed": "error",
-        }
+        settings = {"distributed.scheduler.allowed-failures": _RETRIES}
         self._stack.enter_context(config.set(settings))
         try:
             self._client = self._stack.enter_context(_client(address, jobs, self._stack))

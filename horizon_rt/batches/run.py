@@ -41,7 +41,7 @@ OnResult = Callable[[Result], object]
 
 
 def run_batch(
-    planned: Iterable[Planned],
+    planned: Iterable[Planned | None],
     options: RunOptions,
     settings: Mapping[str, Any],
     how: BatchOptions,
