@@ -127,5 +127,5 @@ def _overlay_sink(outputs: Outputs, target: Path, context: SinkContext, source: 
     overlay = Overlay(context.camera, style=Style(rate=outputs.shows_rate))
     if context.is_image_set:
         return ImageSink(target, context, overlay)
-    has_sound = source.info.kind == "file" and context.is_whole
+    has_sound = source.info.kind == "file" and context.is_whole and "://" not in source.info.name
     return VideoSink(target, context, overlay, audio_from=source.info.name if has_sound else None)
