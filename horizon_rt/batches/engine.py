@@ -20,7 +20,7 @@ from typing import Any, Protocol, Self, TypeVar
 from horizon_rt.batches.work import Signals
 from horizon_rt.system.host import interrupts_blocked
 
-__all__ = ["Engine", "OnAdvance", "Processes", "ThisProcess", "WorkerLost"]
+__all__ = ["Engine", "OnAdvance", "Processes", "Teller", "ThisProcess", "WorkerLost"]
 
 T = TypeVar("T")
 W = TypeVar("W")

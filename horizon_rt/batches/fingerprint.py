@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
+from horizon_rt.system.objects import is_object, object_facts
 
 __all__ = ["input_fingerprint", "output_fingerprint"]
 
@@ -20,6 +21,8 @@ def input_fingerprint(source: str) -> dict[str, Any]:
     """
     if source.startswith("synth:"):
         return {"text": source}
+    if is_object(source):
+        return object_facts(source)
     path = Path(source)
     status = path.stat()
     if path.is_dir():

@@ -11,6 +11,7 @@ from horizon_rt.batches.manifest import FOLDER, known_outputs
 from horizon_rt.batches.names import Found
 from horizon_rt.errors import SourceNotFound
 from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from horizon_rt.system.objects import find_objects, is_object
 
 __all__ = ["find_inputs"]
 
@@ -28,7 +29,7 @@ def find_inputs(inputs: Sequence[str]) -> list[Found]:
 
     Raises SourceNotFound when nothing matches, or a list cannot be read.
     """
-    every = {os.path.normpath(one.source): one for text in inputs for one in _expand(text)}
+    every = {_key(one.source): one for text in inputs for one in _expand(text)}
     recordings = {name for path in map(Path, every) for name in (path, path.parent / path.stem)}
     found = [
         one
@@ -40,9 +41,15 @@ def find_inputs(inputs: Sequence[str]) -> list[Found]:
     return found
 
 
+def _key(source: str) -> str:
+    return source if is_object(source) else os.path.normpath(source)
+
+
 def _expand(text: str) -> Iterator[Found]:
     path = Path(text)
-    if text.startswith("synth:"):
+    if is_object(text):
+        yield from _stored(text)
+    elif text.startswith("synth:"):
         yield Found(text, PurePath(text.replace("/", "_")), is_folder=True)
     elif path.is_dir():
         yield from _inside(path, path, known_outputs(path))
@@ -52,6 +59,12 @@ def _expand(text: str) -> Iterator[Found]:
         yield _named(path)
     else:
         yield from _matching(text)
+
+
+def _stored(address: str) -> Iterator[Found]:
+    for one in find_objects(address):
+        if one == address or PurePath(one).suffix.lower() in VIDEO_SUFFIXES:
+            yield Found(one, PurePath(PurePath(one).name))
 
 
 def _named(path: Path) -> Found:

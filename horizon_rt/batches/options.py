@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from horizon_rt.batches.names import check_template
 from horizon_rt.batches.outputs import WRITERS, kinds_of
@@ -44,6 +44,16 @@ class BatchOptions:
     threads: Annotated[
         int | None, Help(text="Threads of each job; else the cores are shared out.", minimum=1)
     ] = None
+    engine: Annotated[
+        Literal["local", "dask"], Help(text="Who does the work: this machine, or the workers of Dask.")
+    ] = "local"
+    scheduler: Annotated[
+        str | None,
+        Help(
+            text="Dask scheduler, such as tcp://host:8786; without one, --jobs workers are started here.",
+            metavar="ADDRESS",
+        ),
+    ] = None
     segment: Annotated[
         str | None,
         Help(
@@ -52,6 +62,14 @@ class BatchOptions:
             metavar="TIME",
         ),
     ] = None
+    watch: Annotated[
+        str | None,
+        Help(text="Go on with what is put into this folder, until Ctrl-C.", metavar="FOLDER", named="file"),
+    ] = None
+    settle: Annotated[
+        str,
+        Help(text="A file to watch is finished when it has not changed for so long.", metavar="TIME"),
+    ] = "5s"
     dry_run: Annotated[bool, Help(text="Show what would be done and why, and end.", flag="--dry-run")] = False
 
     def __post_init__(self) -> None:
@@ -60,6 +78,11 @@ class BatchOptions:
         if not 1 <= self.jobs <= _MOST_JOBS:
             raise OptionsError(f"--jobs lies between 1 and {_MOST_JOBS}, got {self.jobs}")
 
+        if self.watch is not None and (self.dry_run or "{index}" in self.name):
+            raise OptionsError("--watch goes neither with --dry-run nor with {index} in --name")
+        _seconds("--settle", self.settle)
+        if self.scheduler is not None and self.engine != "dask":
+            raise OptionsError("--scheduler goes with --engine dask")
         if self.segment is not None and (self.segment_s or 0.0) < _SHORTEST_S:
             raise OptionsError(f"--segment is at least {_SHORTEST_S:g}s, got {self.segment}")
 
@@ -68,10 +91,12 @@ class BatchOptions:
         """Length of the segments in s."""
         if self.segment is None:
             return None
-        try:
-            return seconds_of(self.segment)
-        except ValueError:
-            raise OptionsError(f"--segment is a time such as 5min, got {self.segment!r}") from None
+        return _seconds("--segment", self.segment)
+
+    @property
+    def settle_s(self) -> float:
+        """How long a file has not changed when it is taken for finished, in s."""
+        return _seconds("--settle", self.settle)
 
     @property
     def kinds(self) -> Sequence[str]:
@@ -84,3 +109,10 @@ class BatchOptions:
         if self.threads is not None:
             return self.threads
         return 0 if self.jobs == 1 else max(1, usable_cores() // self.jobs)
+
+
+def _seconds(flag: str, text: str) -> float:
+    try:
+        return seconds_of(text)
+    except ValueError:
+        raise OptionsError(f"{flag} is a time such as 5s or 5min, got {text!r}") from None

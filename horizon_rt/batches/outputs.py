@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from horizon_rt.errors import OptionsError
-from horizon_rt.pipeline.outputs import Outputs
-from horizon_rt.sidecars.opening import ENDINGS
+from horizon_rt.sidecars.endings import ENDINGS
 from horizon_rt.system.extras import require
+
+if TYPE_CHECKING:
+    from horizon_rt.pipeline.outputs import Outputs
 
 __all__ = ["WRITERS", "check_kinds", "kinds_of", "make_outputs"]
 
@@ -56,6 +58,8 @@ def check_kinds(kinds: Sequence[str]) -> None:
 
 def make_outputs(out: Path, name: str, kinds: Sequence[str], *, is_image_set: bool) -> Outputs:
     """The outputs of these kinds in a folder under this name."""
+    from horizon_rt.pipeline.outputs import Outputs
+
     found = Outputs()
     for kind in kinds:
         fields = dict(WRITERS[kind](lambda ending: out / f"{name}{ending}", is_image_set))

@@ -28,6 +28,7 @@ from horizon_rt.batches.work import Result, Work, begin, failure, run_work
 from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
 from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.reports.table import Table
+from horizon_rt.system.extras import require
 from horizon_rt.system.interrupts import interrupts_call
 from horizon_rt.system.messages import error_line, printable
 from horizon_rt.system.progress import NO_PROGRESS, Progress, Task
@@ -40,7 +41,7 @@ OnResult = Callable[[Result], object]
 
 
 def run_batch(
-    planned: Iterable[Planned],
+    planned: Iterable[Planned | None],
     options: RunOptions,
     settings: Mapping[str, Any],
     how: BatchOptions,
@@ -63,6 +64,11 @@ def run_batch(
 
 
 def _engine(how: BatchOptions, on_advance: OnAdvance) -> Engine:
+    if how.engine == "dask":
+        require("cluster", "--engine dask")
+        from horizon_rt.batches.cluster import Cluster
+
+        return Cluster(how.scheduler, how.jobs, how.threads_each, on_advance)
     if how.jobs == 1:
         return ThisProcess(on_advance)
     return Processes(how.jobs, how.threads_each, on_advance)
@@ -129,7 +135,9 @@ class _Batch:
 
     def _collect(self, timeout_s: float) -> None:
         futures = [*self._under_way, *self._segments_under_way]
-        for future in wait(futures, timeout_s, FIRST_COMPLETED).done if futures else ():
+        cancelled = {future for future in futures if future.cancelled()}  # which `wait` would wait for
+        left = [future for future in futures if future not in cancelled]
+        for future in cancelled | (wait(left, timeout_s, FIRST_COMPLETED).done if left else set()):
             if future in self._segments_under_way:
                 self._take_segment(future)
             else:
@@ -153,9 +161,8 @@ class _Batch:
         if all_meet(joining.all_parts):
             self._submit(replace(joining.work, parts=partial(known_of, joining.all_parts)))
             return
-        _log.warning(
-            "%s: its segments do not fit together; it is tracked in one go", joining.work.item.source
-        )
+        source = joining.work.item.source
+        _log.warning("%s: its segments do not fit together; it is tracked in one go", source)
         self._submit(joining.work)
 
     def _take_result(self, future: Future[Result], work: Work) -> None:

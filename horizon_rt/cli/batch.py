@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
+    from horizon_rt.batches.plan import Planned
     from horizon_rt.batches.work import Result
 
 from horizon_rt.batches.options import BatchOptions
@@ -24,11 +27,12 @@ __all__ = ["batch"]
 
 @takes(how=BatchOptions, options=RunOptions)
 def batch(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Video files, folders, glob patterns, or @FILE: a list of them.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the outputs of all inputs.")],
     *,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Video files, folders, glob patterns, or @FILE: a list of them."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the outputs of all inputs.")],
     how: BatchOptions,
     options: RunOptions,
 ) -> None:
@@ -41,8 +45,13 @@ def batch(
     console = make_console()
     check_kinds(how.kinds)
     settings = settings_of(options)
-    items = make_items(find_inputs(inputs), out, how)
+    if not inputs and how.watch is None:
+        raise typer.BadParameter("name files or folders, or a folder to --watch")
+    items = make_items(find_inputs(inputs), out, how) if inputs else []
     planned = plan(items, options, settings, resume=how.resume)
+    if how.watch is not None:
+        _watch(planned, out, settings, how, options, console)
+        return
     if how.dry_run:
         print_table(plan_table(planned))
         return
@@ -62,6 +71,43 @@ def batch(
 
         print_line(console, f"written: {write_batch_page(out, items)}")
     _finish(results, len(planned), options, console)
+
+
+def _watch(
+    planned: list[Planned],
+    out: Path,
+    settings: dict[str, Any],
+    how: BatchOptions,
+    options: RunOptions,
+    console: Console,
+) -> None:
+    """What is named, and then what comes into the watched folder; Ctrl-C is its usual end."""
+    from horizon_rt.batches.names import fill_template
+    from horizon_rt.batches.plan import make_items, plan
+    from horizon_rt.batches.run import run_batch
+    from horizon_rt.batches.watching import watch_folder
+
+    folder, owners = Path(how.watch or ""), {one.item.name: one.item.source for one in planned}
+    if not folder.is_dir():
+        raise typer.BadParameter(f"--watch takes a folder, and {folder} is none")
+
+    def coming() -> Iterator[Planned | None]:
+        yield from planned
+        print_line(console, f"watching {folder}; Ctrl-C ends it")
+        for found in watch_folder(folder, how.settle_s):
+            if found is None:
+                yield None
+                continue
+            name = fill_template(how.name, found, 1)
+            owner = owners.setdefault(name.casefold(), found.source)
+            if owner != found.source:
+                print_warning(console, f"failed: {found.source} ({owner} has the same name)", kind="error")
+            else:
+                yield from plan(make_items([found], out, how), options, settings, resume=True)
+
+    run_batch(
+        coming(), options, settings, how, on_result=lambda result: _print_result(result, options, console)
+    )
 
 
 def _finish(results: list[Result], expected: int, options: RunOptions, console: Console) -> None:

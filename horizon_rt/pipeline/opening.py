@@ -135,5 +135,5 @@ def _overlay_sink(target: Path, context: SinkContext, source: Source, drawing: D
     overlay = Overlay(context.camera, style=style)
     if context.is_image_set:
         return ImageSink(target, context, overlay)
-    has_sound = source.info.kind == "file" and context.is_whole
+    has_sound = source.info.kind == "file" and context.is_whole and "://" not in source.info.name
     return VideoSink(target, context, overlay, audio_from=source.info.name if has_sound else None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from horizon_rt.errors import OutputError
 from horizon_rt.sidecars.base import Header, TextFormat, TextWriter, Writer
+from horizon_rt.sidecars.endings import ENDINGS, GEO, GPANO, PARQUET
 from horizon_rt.sidecars.geo import Geo, read_positions
 from horizon_rt.sidecars.gpano import GpanoFolder
 from horizon_rt.sidecars.gyro_log import MergedGcsv, read_gyro_log
@@ -15,7 +16,7 @@ from horizon_rt.sidecars.subtitles import Subtitles
 from horizon_rt.sidecars.tables import Gravity, Motion
 from horizon_rt.system.extras import require
 
-__all__ = ["ENDINGS", "is_sidecar", "open_sidecar"]
+__all__ = ["is_sidecar", "open_sidecar"]
 
 _TEXTS: dict[str, Callable[[Header], TextFormat]] = {
     ".srt": lambda _: Subtitles(),
@@ -24,9 +25,6 @@ _TEXTS: dict[str, Callable[[Header], TextFormat]] = {
     ".motion.csv": Motion,
     ".gravity.txt": Gravity,
 }
-_GEO, _PARQUET, _GPANO = "geo.txt", ".parquet", ".gpano"
-ENDINGS = (*_TEXTS, _PARQUET, _GPANO, _GEO)
-"""What the names of sidecars end in."""
 
 
 def _ending(target: Path | str) -> str | None:
@@ -46,20 +44,20 @@ def open_sidecar(target: Path | str, header: Header, *, pictures: bool, merge: P
     Raises OutputError, SourceError for a file to merge that is none, and MissingExtra.
     """
     path, ending = Path(target), _ending(target)
-    if merge is not None and ending not in (".gcsv", _GEO):
+    if merge is not None and ending not in (".gcsv", GEO):
         raise OutputError(f"{target}: only a .gcsv and a geo.txt are merged with another file")
-    if ending == _PARQUET:
+    if ending == PARQUET:
         require("tables", "telemetry as .parquet")
         from horizon_rt.sidecars.parquet import ParquetWriter
 
         return ParquetWriter(path, header, pictures=pictures)
-    if ending == _GPANO:
+    if ending == GPANO:
         return GpanoFolder(path, header)
     return TextWriter(path, _text(target, ending, header, merge))
 
 
 def _text(target: Path | str, ending: str | None, header: Header, merge: Path | None) -> TextFormat:
-    if ending == _GEO:
+    if ending == GEO:
         if merge is None:
             raise OutputError(
                 f"{target} needs positions, which no horizon tells: horizon-rt convert IN.jsonl {target} "

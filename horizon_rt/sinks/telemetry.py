@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from horizon_rt.errors import OutputError
 from horizon_rt.horizon.row import COLUMNS, PICTURE_COLUMNS
-from horizon_rt.sidecars.opening import ENDINGS, is_sidecar
+from horizon_rt.sidecars.endings import ENDINGS
+from horizon_rt.sidecars.opening import is_sidecar
 from horizon_rt.sinks.base import RecordSink, SinkContext
 from horizon_rt.sinks.records import SCHEMA, flatten, header
 from horizon_rt.system.extras import require

@@ -19,8 +19,9 @@ from horizon_rt.options import WHOLE, DecoderChoice, Part
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.sources.gpu import accelerator_for
 from horizon_rt.system.host import PIPES_CAN_BE_AWAITED
+from horizon_rt.system.objects import open_object
 
-__all__ = ["open_file", "open_stdin"]
+__all__ = ["open_file", "open_stdin", "open_stored"]
 
 # FFmpeg plays plain text as a terminal recording.
 _NOT_VIDEO = {"tty"}
@@ -46,6 +47,22 @@ def open_file(
                 return source
             source.close()
     return _opened(path, threads, part)
+
+
+def open_stored(address: str, *, threads: int = 0, part: Part = WHOLE) -> ContainerSource:
+    """Open a video in an object store, of which as much is read as is needed; raises as `open_file`."""
+    file = open_object(address)
+    try:
+        container = open_input(file)
+    except FFmpegError as error:
+        file.close()
+        raise open_failure(address, error) from error
+    return ContainerSource(
+        container,
+        ContainerOptions(
+            name=address, kind="file", threads=threads, from_s=part.from_s, key_only=part.key_only
+        ),
+    )
 
 
 def _opened(

@@ -15,6 +15,7 @@ from horizon_rt.sources.base import Source
 from horizon_rt.sources.part import part_of
 from horizon_rt.sources.v4l2 import Exposure
 from horizon_rt.system.address import is_address
+from horizon_rt.system.objects import is_object
 
 __all__ = ["open_source"]
 
@@ -77,6 +78,10 @@ def _open_named(text: str, threads: int, decoder: DecoderChoice, part: Part) -> 
         from horizon_rt.sources.file import open_stdin
 
         return open_stdin(threads=threads, decoder=decoder, part=part)
+    if is_object(text):
+        from horizon_rt.sources.file import open_stored
+
+        return open_stored(text, threads=threads, part=part)
     if is_address(text):
         from horizon_rt.sources.network import open_network
 

@@ -9,6 +9,7 @@ from horizon_rt.errors import MissingExtra
 __all__ = ["EXTRAS", "is_installed", "require"]
 
 EXTRAS = {
+    "cluster": ("dask", "distributed", "fsspec", "s3fs"),
     "links": ("pymavlink", "paho", "serial"),
     "live": ("setproctitle",),
     "label": ("starlette", "uvicorn"),

@@ -6,20 +6,17 @@ import os
 
 __all__ = ["limit_threads"]
 
-_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def limit_threads(count: int) -> None:
-    """Let PyTorch, OpenCV, Numba and NumPy take so many each, in this process and those that it starts.
-
-    NumPy and Numba look once, when they are imported; before that it works for all.
+    """Let PyTorch, OpenCV and NumPy take so many each, in this process and those that it starts; Numba's
+    kernels run in the thread that calls them. NumPy looks once, when it is imported.
     """
     for name in _VARIABLES:
         os.environ[name] = str(count)
     import cv2
-    import numba
     import torch
 
     cv2.setNumThreads(count)
     torch.set_num_threads(count)
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))

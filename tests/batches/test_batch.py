@@ -299,6 +299,39 @@ def test_an_output_folder_that_cannot_be(cli: RunCli, clip: Path, tmp_path: Path
     assert done.errors[0].startswith(f"failed: {clip} (cannot write ")
 
 
+def test_a_kill_costs_nothing_that_was_whole(process: Start, cli: RunCli, tmp_path: Path) -> None:
+    """benchmarks/batch_kills.py does this for 200 clips and 50 kills."""
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    videos.mkdir()
+    for name in "abcd":
+        write_horizon(videos / f"{name}.mkv", 40 if name < "c" else 400, codec="mpeg4")
+    (videos / "bad.mp4").write_bytes(b"no video")
+    words = ("batch", videos, "--model=nano", "--hfov=70", "--jobs=2")
+    assert cli(*words, "--out", tmp_path / "calm").code == 1
+    child = process(*words, "--out", out, "--resume")
+    end = time.monotonic() + 90
+    while not list(out.glob("*.jsonl")):
+        assert time.monotonic() < end
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.kill()
+    child.communicate()
+    before = stamps(out)
+    done = cli(*words, "--out", out, "--resume")
+    assert done.code == 1
+    assert sum(line.startswith("failed: ") for line in done.errors) == 1
+    calm, now = (
+        {p.relative_to(r): p.read_bytes() for p in r.rglob("*.*") if p.is_file()}
+        for r in (tmp_path / "calm", out)
+    )
+    assert calm == now
+    skipped = [line for line in done.errors if line.startswith("skipped: ")]
+    assert all(
+        stamps(out)[f"{Path(line.split()[1]).stem}.jsonl"] == before[f"{Path(line.split()[1]).stem}.jsonl"]
+        for line in skipped
+    )
+
+
 # --- what is found
 
 

@@ -63,11 +63,12 @@ def test_a_run_refuses_what_it_cannot_write(tmp_path: Path, cli: RunCli) -> None
 
 def test_a_batch_writes_them_beside_its_telemetry(tmp_path: Path, cli: RunCli) -> None:
     clip = write_horizon(tmp_path / "flight.mp4", codec="mpeg4")
-    told = ("batch", clip, "--out", tmp_path / "out", "--no-overlay", "--model", "nano")
-    assert cli(*told, "--telemetry", "srt").code == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["flight.jsonl", "flight.srt"]
-    assert "skipped" in cli(*told, "--telemetry", ".srt", "--resume").err
-    assert "done" in cli(*told, "--telemetry", ".srt", "--telemetry", ".gcsv", "--resume").err
+    told = ("batch", clip, "--out", tmp_path / "out", "--model", "nano", "--write")
+    assert cli(*told, "telemetry,srt").code == 0
+    names = sorted(path.name for path in (tmp_path / "out").glob("[!.]*"))
+    assert names == ["flight.jsonl", "flight.srt"]
+    assert "skipped" in cli(*told, "telemetry,srt", "--resume").err
+    assert "done" in cli(*told, "telemetry,srt,gcsv", "--resume").err
     assert (tmp_path / "out" / "flight.gcsv").stat().st_size
-    done = cli(*told, "--telemetry", ".odt")
+    done = cli(*told, "odt")
     assert done.code == 2

@@ -1,0 +1,90 @@
+"""The work of a batch on a Dask cluster, and in processes that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.cli import RunCli, write_horizon
+
+psutil = pytest.importorskip("psutil")
+distributed = pytest.importorskip("distributed")
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for name in "abc":
+        write_horizon(folder / f"{name}.mkv", 30 if name != "b" else 3000, codec="mpeg4")
+    (folder / "bad.mp4").write_bytes(b"no video")
+    return folder
+
+
+def same(one: Path, two: Path) -> bool:
+    names = {path.name for path in one.glob("*.jsonl")} | {path.name for path in two.glob("*.jsonl")}
+    return bool(names) and all((one / name).read_bytes() == (two / name).read_bytes() for name in names)
+
+
+@pytest.mark.parametrize("engine", ["local", "dask"])
+def test_a_worker_that_is_killed_costs_its_piece_of_work_alone(
+    cli: RunCli, process: Start, clips: Path, tmp_path: Path, engine: str
+) -> None:
+    words = ("batch", clips, "--write=telemetry", "--model=nano")
+    assert cli(*words, "--out", tmp_path / "calm").code == 1
+    out = tmp_path / "out"
+    run = process(*words, "--out", out, "--jobs=2", f"--engine={engine}")
+    end, killed = time.monotonic() + 120, None
+    while killed is None:
+        assert run.poll() is None
+        assert time.monotonic() < end
+        for child in psutil.Process(run.pid).children(recursive=True):
+            opened = [file.path for file in _files(child)]
+            if any(path.endswith("b.jsonl.partial") for path in opened):
+                killed = child.pid
+                os.kill(killed, signal.SIGKILL)
+                break
+        time.sleep(0.02)
+    told, errors = run.communicate(timeout=150)
+    assert run.returncode == 1, errors
+    assert sum(line.startswith("done: ") for line in errors.splitlines()) == 3, errors
+    assert same(tmp_path / "calm", out)
+    assert "4 inputs\t3 whole" in told
+
+
+def _files(child: object) -> list[object]:
+    try:
+        return child.open_files()  # type: ignore[attr-defined]
+    except psutil.Error:
+        return []
+
+
+def test_nobody_answers(cli: RunCli, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("horizon_rt.batches.cluster.CONNECT_S", 0.5)
+    done = cli("batch", clips, "--out", tmp_path / "o", "--engine=dask", "--scheduler=tcp://127.0.0.1:9")
+    assert done.code == 1
+    assert "error: no Dask scheduler answers at tcp://127.0.0.1:9" in done.errors[-1]
+    assert cli("batch", clips, "--out", tmp_path / "o", "--scheduler=tcp://127.0.0.1:9").code == 2
+
+
+def test_ctrl_c_ends_all_jobs_with_what_is_done_whole(process: Start, clips: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = process("batch", clips, "--out", out, "--jobs=2", "--model=nano", "--write=telemetry")
+    end = time.monotonic() + 120
+    while not ((b := out / "b.jsonl.partial").exists() and b.stat().st_size > 2000):
+        assert run.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    children = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130, errors
+    assert not (out / "b.jsonl").exists()
+    assert psutil.wait_procs(children, timeout=10)[1] == []
