@@ -329,7 +329,11 @@ def performance(
 
 
 def comparisons(
-    nets: dict[str, Any], zoo: dict[str, Any], losses: dict[str, Any], samplers: dict[str, Any]
+    nets: dict[str, Any],
+    zoo: dict[str, Any],
+    unet: dict[str, Any],
+    losses: dict[str, Any],
+    samplers: dict[str, Any],
 ) -> str:
     rows = []
     for net in nets["nets"]:
@@ -344,6 +348,8 @@ def comparisons(
         nets=table(head, rows),
         trained=trained_table(zoo["runs"]),
         tried=", ".join(f"{rate:g}" for rate in sorted({row["rate"] for row in zoo["tried"]})),
+        unet=unet_table(unet),
+        unet_windows=unet["batch"] * unet["of"],
         losses=table(["loss", *SCORES], [score_row(run) for run in losses["runs"]]),
         samplers=table(["without", *SCORES], [score_row(run) for run in samplers["runs"]]),
     )
@@ -373,6 +379,34 @@ def trained_table(runs: list[dict[str, Any]]) -> str:
         rows.append(cells)
     head = ["net", "rate", "numbers", "windows", "seeds", "CPU s", *TRAINED]
     return table(head, rows)
+
+
+def unet_table(unet: dict[str, Any]) -> str:
+    """What each evaluation of the run found."""
+    curves = {
+        key: dict(zip(*unet["curves"][f"thermal-sea/{key}"], strict=True)) for key, _ in TRAINED.values()
+    }
+    steps = sorted(curves["dice"])
+    rows = [
+        [str(step * unet["batch"]), *(number(curves[k].get(step), digits) for k, digits in TRAINED.values())]
+        for step in steps
+    ]
+    return table(["windows", *TRAINED], rows)
+
+
+def unet_curves(unet: dict[str, Any], path: Path) -> None:
+    """Loss in training and held out, and Dice, by windows."""
+    figure = Figure(figsize=(9.2, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name, label in (("training/loss", "in training (running mean)"), ("loss", "held out")):
+        steps, values = unet["curves"][name]
+        left.plot([step * unet["batch"] for step in steps], values, label=label, marker=".")
+    left.set(ylabel="loss", yscale="log", xlabel="windows")
+    left.legend(fontsize="small")
+    steps, values = unet["curves"]["thermal-sea/dice"]
+    right.plot([step * unet["batch"] for step in steps], values, marker=".")
+    right.set(ylabel="Dice, held out", xlabel="windows", ylim=(0.95, 1.0))
+    figure.savefig(path, dpi=110)
 
 
 def zoo_curves(zoo: dict[str, Any], path: Path) -> None:
@@ -571,7 +605,7 @@ def template(name: str) -> str:
 
 PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-small", "accuracy-nano", "hidden", "hidden-small")),
-    "zoo.md": (comparisons, ("nets", "zoo", "losses", "samplers")),
+    "zoo.md": (comparisons, ("nets", "zoo", "unet", "losses", "samplers")),
     "tracking.md": (
         tracking,
         ("precision", "faults", "key-frames", "key-frames-lite0", "false-alarms", "lost-horizons"),
@@ -592,6 +626,7 @@ def main() -> None:
             continue
         (DOCS / page).write_text(write(*(json.loads(path.read_text()) for path in paths)))
     zoo_curves(json.loads((HERE / "results" / "zoo.json").read_text()), DOCS / "zoo.png")
+    unet_curves(json.loads((HERE / "results" / "unet.json").read_text()), DOCS / "unet.png")
 
 
 if __name__ == "__main__":
