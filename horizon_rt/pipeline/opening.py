@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from horizon_rt.imaging.tags import VideoTags
 from horizon_rt.links import LinkSink, open_link
 from horizon_rt.pipeline.levelled_sink import LevelledSink
 from horizon_rt.pipeline.outputs import Outputs
@@ -130,10 +131,11 @@ def _rerun_sink(target: Path, context: SinkContext, style: Style) -> Sink:
 
 
 def _overlay_sink(target: Path, context: SinkContext, source: Source, drawing: DrawOptions) -> Sink:
-    """With the sound of a file that is tracked as a whole."""
+    """With the tags of a file, and the sound of one that is tracked as a whole."""
     style = drawing.style("pictures" if context.is_image_set else "recording")
     overlay = Overlay(context.camera, style=style)
     if context.is_image_set:
         return ImageSink(target, context, overlay)
-    has_sound = source.info.kind == "file" and context.is_whole and "://" not in source.info.name
-    return VideoSink(target, context, overlay, audio_from=source.info.name if has_sound else None)
+    file = source.info.name if source.info.kind == "file" and "://" not in source.info.name else None
+    tags = None if file is None else VideoTags.of(file)
+    return VideoSink(target, context, overlay, audio_from=file if context.is_whole else None, tags=tags)

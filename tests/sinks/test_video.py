@@ -8,11 +8,14 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from support.cli import RunCli
 from support.sinks import context, ffprobe, frame, frame_times, horizon, noisy_frame, run_python
+from support.sources import ffmpeg, needs_ffmpeg
 
 from horizon_rt.errors import OutputError
 from horizon_rt.frame import Frame, Sampling
@@ -281,3 +284,26 @@ def test_a_shared_overlay_is_drawn_once(tmp_path: Path, monkeypatch: pytest.Monk
         a.write(shown, result)
         b.write(shown, result)
     assert len(calls) == 1
+
+
+@needs_ffmpeg
+def test_an_overlay_keeps_the_tags_of_its_source(
+    tmp_path: Path, cli: RunCli, caplog: pytest.LogCaptureFixture
+) -> None:
+    tags = ("-metadata", "creation_time=2024-05-01T12:34:56Z", "-metadata", "title=Bow")
+    colours = ("-color_primaries", "bt2020", "-color_trc", "arib-std-b67", "-colorspace", "bt2020nc")
+    shape = ("-pix_fmt", "yuv420p10le", "-vf", "setsar=4/3", "-c:v", "libx265", "-x265-params", "log-level=0")
+    test = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=1")
+    ffmpeg(*test, *shape, *colours, *tags, tmp_path / "in.mp4")
+    done = cli("track", tmp_path / "in.mp4", "--overlay", tmp_path / "out.mp4", "--model", "nano")
+    assert done.code == 0
+    assert "the 10 bits of the pictures become 8 in an overlay" in caplog.text
+    colours_and_shape = "stream=color_primaries,color_transfer,sample_aspect_ratio,pix_fmt"
+    told: Any = ffprobe(tmp_path / "out.mp4", colours_and_shape, "format_tags=creation_time,title")
+    assert told["streams"][0] == {
+        "color_primaries": "bt2020",
+        "color_transfer": "arib-std-b67",
+        "sample_aspect_ratio": "4:3",
+        "pix_fmt": "yuv420p",
+    }
+    assert told["format"]["tags"] == {"creation_time": "2024-05-01T12:34:56.000000Z", "title": "Bow"}
