@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -470,6 +471,7 @@ def live(faults: dict[str, Any], soak: dict[str, Any], age: dict[str, Any], load
         private_first=first,
         private_last=last,
         second_half=last - middle,
+        step=max(b["private_mb"] - a["private_mb"] for a, b in pairwise(soak["samples"][30:])),
         slope=soak["private_mb_per_h"],
         slope_sd=soak["private_mb_per_h_sd"],
         rss_slope=soak["rss_mb_per_h"],

@@ -188,7 +188,7 @@ def _weight(height: float) -> int:
     return max(2, round(height / 9))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _text_masks(text: str, height: float) -> tuple[Image, Image, tuple[int, int]]:
     """Weights (h, w) uint8 of ink and outline, of even size, and where in them the baseline starts."""
     text, scale, weight = _printable(text), height / _CAP_HEIGHT_PX, _weight(height)
