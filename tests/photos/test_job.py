@@ -124,6 +124,18 @@ def test_photographs_of_one_name_get_copies_of_their_own(tmp_path: Path) -> None
     assert [t.target for t in find_photos(photos[:1], None, xmp=True)] == [tmp_path / "x" / "a.xmp"]
 
 
+def test_photographs_of_one_name_and_folder_get_sidecars_of_their_own(tmp_path: Path) -> None:
+    photos = [
+        save(tmp_path / folder / name, sea(5)) for folder in "xy" for name in ("a.jpg", "a.png", "a-2.png")
+    ]
+    targets = [task.target for task in find_photos(photos, None, xmp=True)]
+    assert targets == [
+        tmp_path / folder / name for folder in "xy" for name in ("a.xmp", "a-3.xmp", "a-2.xmp")
+    ]
+    names = [task.target.name for task in find_photos(photos, tmp_path / "out", xmp=True)]
+    assert names == ["x_a.xmp", "x_a-3.xmp", "x_a-2.xmp", "y_a.xmp", "y_a-3.xmp", "y_a-2.xmp"]
+
+
 def test_folders_and_patterns_give_photographs_in_natural_order(tmp_path: Path) -> None:
     for name in ("10.jpg", "9.png", ".hidden.jpg", "notes.txt"):
         (tmp_path / name).touch()

@@ -300,6 +300,13 @@ def test_a_video_has_no_pictures(tmp_path: Path, name: str) -> None:
         converted(tmp_path, name, [row(0, 1.0)])
 
 
+def test_pictures_that_differ_in_their_suffix_get_poses_of_their_own(tmp_path: Path) -> None:
+    rows = [row(k, 10.0 + k, file=name) for k, name in enumerate(("a.jpg", "a.png", "b/a.png"))]
+    folder = converted(tmp_path, "x.gpano", rows)
+    for k, name in enumerate(("a.xmp", "a.png.xmp", "b/a.xmp")):
+        assert f'PoseRollDegrees="{10 + k}.0000"' in (folder / name).read_text()
+
+
 def test_a_picture_outside_the_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="outside"):
         converted(tmp_path, "x.gpano", [row(0, 1.0, file="../a.jpg")])
