@@ -253,6 +253,15 @@ def test_geo_txt_keeps_positions_and_gets_angles(tmp_path: Path) -> None:
     assert "no.jpg" not in table.index
 
 
+def test_geo_txt_makes_up_no_height(tmp_path: Path) -> None:
+    (positions := tmp_path / "have.txt").write_text("EPSG:4326\na.jpg 7.1 51.2\n")
+    with pytest.raises(SourceError, match=r"a\.jpg has no height"):
+        converted(tmp_path, "geo.txt", [row(0, 3.0, -60.0, file="a.jpg")], merge=positions)
+    assert not (tmp_path / "geo.txt").exists()
+    path = converted(tmp_path, "geo.txt", [row(0, None, file="a.jpg")], merge=positions)
+    assert path.read_text().splitlines() == ["EPSG:4326", "a.jpg 7.1 51.2"]
+
+
 def test_geo_txt_without_positions_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"needs positions, which no horizon tells.*--merge POSITIONS"):
         open_sidecar(tmp_path / "geo.txt", HEAD, pictures=True)
