@@ -170,6 +170,26 @@ def test_a_merged_log_keeps_the_gyroscope_and_takes_our_gravity(tmp_path: Path, 
     assert after[399]["accl"] == pytest.approx(before[399]["accl"])  # beyond the telemetry
 
 
+@pytest.mark.parametrize("columns", ["t,gx,gy,gz,ax,ay,az,mx,my,mz", "t,mx,gx,gy,gz,temp"])
+def test_a_merged_log_keeps_the_text_of_all_but_the_accelerometer(tmp_path: Path, columns: str) -> None:
+    (own := tmp_path / "own.gcsv").write_text(
+        f"GYROFLOW IMU LOG\ntscale,0.000000001\n{columns}\n"
+        + "".join(
+            f"{1_234_567_890_123 + 5_000_001 * i},"
+            + ",".join(f"{i}.{k}00" for k in range(1, columns.count(",") + 1))
+            + "\n"
+            for i in range(100)
+        )
+    )
+    path = converted(tmp_path, "m.gcsv", [row(i, 25.0, time_s=1234.5 + i / 30) for i in range(31)], merge=own)
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    before, after = (pandas.read_csv(p, skiprows=s, dtype=str) for p, s in ((own, 2), (path, 3)))
+    kept = [name for name in before.columns if name not in ("ax", "ay", "az")]
+    assert after[kept].equals(before[kept])
+    assert set(after.columns) == {*before.columns, "ax", "ay", "az"}
+    assert np.allclose(np.linalg.norm(after[["ax", "ay", "az"]].astype(float), axis=1), 1)
+
+
 def test_gravity_is_not_made_up_in_a_gap(tmp_path: Path) -> None:
     own = tmp_path / "own.gcsv"
     own.write_text(OWN.format(orientation="XYZ") + "".join(f"{10 * i},0,0,0,1,2,3\n" for i in range(300)))
