@@ -326,7 +326,10 @@ def test_exiftool_reads_the_pose(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x.gravity.txt", "x.gpano"])
 def test_a_video_has_no_pictures(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match="for pictures"):
+        open_sidecar(tmp_path / name, HEAD, pictures=False)
+    with pytest.raises(OutputError, match="for pictures"):
         converted(tmp_path, name, [row(0, 1.0)])
+    assert not (tmp_path / name).exists()
 
 
 def test_pictures_that_differ_in_their_suffix_get_poses_of_their_own(tmp_path: Path) -> None:
