@@ -12,12 +12,11 @@ from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import Mount
 from horizon_rt.horizon import Horizon, Measurement
-from horizon_rt.levelling import Leveller, RollFollower, Turn
+from horizon_rt.levelling import SURE, Leveller, RollFollower, Turn
 from horizon_rt.sinks import Sink
 
 __all__ = ["LevelledSink", "LiveLevel", "levelled_horizon"]
 
-_SURE_DEG = 4.0
 _LEVEL = Mount(roll_deg=0.0, pitch_deg=0.0)
 
 
@@ -81,7 +80,7 @@ class LevelledSink(Sink):
 def _sure_roll(horizon: Horizon) -> float | None:
     """The roll of the camera in rad, None where it is not sure."""
     attitude = horizon.attitude
-    if attitude is None or horizon.state == "acquiring" or max(attitude.sd_deg) > _SURE_DEG:
+    if attitude is None or horizon.state == "acquiring" or math.radians(max(attitude.sd_deg)) > SURE:
         return None
     return math.radians(attitude.up.roll_deg)
 
