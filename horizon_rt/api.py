@@ -123,6 +123,8 @@ class VideoSink(_VideoSink):
         self, target: Path | str, source: Source, tracker: HorizonTracker, *, encoder: str | None = None
     ) -> None:
         """Open the file; raises OutputError."""
+        from horizon_rt.pipeline.outputs import local_file
+
         info = source.info
         camera = tracker.camera or Camera.assumed(info.width, info.height)
         context = SinkContext(
@@ -133,5 +135,4 @@ class VideoSink(_VideoSink):
             frame_rate=info.frame_rate,
             model=tracker.model,
         )
-        sound = info.name if info.kind == "file" else None
-        super().__init__(target, context, Overlay(camera), audio_from=sound, encoder=encoder)
+        super().__init__(target, context, Overlay(camera), audio_from=local_file(info), encoder=encoder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from horizon_rt.errors import OptionsError
-from horizon_rt.sidecars.endings import ENDINGS
+from horizon_rt.sidecars.endings import ENDINGS, OF_PICTURES
 from horizon_rt.system.extras import require
 
 if TYPE_CHECKING:
@@ -57,11 +57,15 @@ def check_kinds(kinds: Sequence[str]) -> None:
 
 
 def make_outputs(out: Path, name: str, kinds: Sequence[str], *, is_image_set: bool) -> Outputs:
-    """The outputs of these kinds in a folder under this name."""
+    """The outputs of these kinds in a folder under this name.
+
+    Of a video those that are for pictures are left out, unless nothing else is wanted of it.
+    """
     from horizon_rt.pipeline.outputs import Outputs
 
+    fitting = [kind for kind in kinds if is_image_set or f".{kind}" not in OF_PICTURES]
     found = Outputs()
-    for kind in kinds:
+    for kind in fitting or kinds:
         fields = dict(WRITERS[kind](lambda ending: out / f"{name}{ending}", is_image_set))
         if "telemetry" in fields:
             fields["telemetry"] = (*found.telemetry, fields["telemetry"])

@@ -33,7 +33,8 @@ def straighten(
         typer.Option("--xmp", help="Write the crop as XMP sidecars (Lightroom, darktable), not as copies."),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace copies and sidecars that exist; never a photograph.")
+        bool,
+        typer.Option("--overwrite", help="Replace copies and sidecars of earlier runs; never another file."),
     ] = False,
     *,
     options: StraightenOptions,

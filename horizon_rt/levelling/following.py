@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["RollFollower"]
+from horizon_rt.levelling.bounds import SWING
 
-_SWING = math.radians(60.0)  # rad/s at which a roll that was lost is taken up again
+__all__ = ["RollFollower"]
 
 
 class RollFollower:
@@ -26,6 +26,6 @@ class RollFollower:
             self._held = roll
         else:
             error = (roll - self._held + math.pi) % (2 * math.pi) - math.pi
-            step = max(-_SWING * step_s, min(_SWING * step_s, error))
+            step = max(-SWING * step_s, min(SWING * step_s, error))
             self._held, self._catches_up = self._held + step, step != error
         return self._held or 0.0

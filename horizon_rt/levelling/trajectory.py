@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.levelling.bounds import SURE, SWING
+
 __all__ = ["AttitudeTrack", "held", "segments", "slow_mean"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-_SURE = math.radians(4.0)
 _EASE_S = 1.0
-_SWING = math.radians(60.0)  # rad/s at which an attitude that was lost is taken up again, on average
 _SETTLE_S, _FASTEST = 0.25, math.radians(20.0)  # in which a rate of at most so many rad/s runs out
 
 
@@ -38,7 +38,7 @@ class AttitudeTrack:
     @property
     def is_sure(self) -> Flags:
         """Whether a frame's attitude is known well enough to level by it; (N,)."""
-        return np.isfinite(self.roll) & np.isfinite(self.pitch) & (self.sd <= _SURE)
+        return np.isfinite(self.roll) & np.isfinite(self.pitch) & (self.sd <= SURE)
 
 
 def segments(starts: Flags) -> Iterator[slice]:
@@ -84,7 +84,7 @@ def _bridge(
     left = ends[0] + rates[0] * _SETTLE_S * (1 - np.exp(-since / _SETTLE_S))
     right = ends[1] - rates[1] * _SETTLE_S * (1 - np.exp(-until / _SETTLE_S))
     gap_s = ends_s[1] - ends_s[0]
-    ease_s = min(gap_s, max(_EASE_S, abs(ends[1] - ends[0]) / _SWING))
+    ease_s = min(gap_s, max(_EASE_S, abs(ends[1] - ends[0]) / SWING))  # SWING on average
     share = np.clip(1 - until / max(ease_s, 1e-9), 0.0, 1.0)
     smooth = share * share * (3 - 2 * share)
     return np.asarray(left + (right - left) * smooth)

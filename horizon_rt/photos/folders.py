@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Tag", "byte_order", "first_folder", "long_tag", "read_folder", "write_folder"]
+__all__ = [
+    "Tag",
+    "byte_order",
+    "entries",
+    "first_folder",
+    "following_at",
+    "long_tag",
+    "read_folder",
+    "write_folder",
+]
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _NUMBERS = {3: 2, 8: 2, 4: 4, 5: 4, 9: 4, 10: 4, 11: 4, 13: 4, 12: 8}
@@ -43,7 +53,16 @@ def long_tag(value: int, order: str) -> Tag:
     return Tag(4, struct.pack(order + "I", value), order)
 
 
-def byte_order(data: bytes) -> str:
+class _Entry(NamedTuple):
+    """A tag, the kind and number of its values, and where they lie, or else where that is said."""
+
+    tag: int
+    kind: int
+    number: int
+    value_at: int
+
+
+def byte_order(data: bytes | bytearray) -> str:
     """'<' or '>', from the head of a file."""
     return "<" if data[:2] == b"II" else ">"
 
@@ -53,20 +72,32 @@ def first_folder(data: bytes) -> int:
     return int(struct.unpack_from(byte_order(data) + "I", data, 4)[0])
 
 
+def entries(data: bytes | bytearray, folder: int) -> Iterator[_Entry]:
+    """Those of a folder one by one; raises struct.error where the data end."""
+    order = byte_order(data)
+    count = struct.unpack_from(order + "H", data, folder)[0]
+    for at in range(folder + 2, folder + 2 + 12 * min(count, _MOST_TAGS), 12):
+        tag, kind, number = struct.unpack_from(order + "HHI", data, at)
+        yield _Entry(tag, kind, number, at + 8)
+
+
+def following_at(data: bytes | bytearray, folder: int) -> int:
+    """Where a folder says where the next one lies; raises struct.error."""
+    return folder + 2 + 12 * int(struct.unpack_from(byte_order(data) + "H", data, folder)[0])
+
+
 def read_folder(data: bytes, at: int) -> tuple[dict[int, Tag], int]:
     """The tags of a folder and where the next one lies, 0 for none; raises struct.error.
 
     Tags of unknown kinds, and those whose value lies outside the file, are left out.
     """
     order, tags = byte_order(data), dict[int, Tag]()
-    count = min(struct.unpack_from(order + "H", data, at)[0], _MOST_TAGS)
-    for entry in range(at + 2, at + 2 + 12 * count, 12):
-        tag, kind, number = struct.unpack_from(order + "HHI", data, entry)
+    for tag, kind, number, value_at in entries(data, at):
         size = _SIZES.get(kind, 0) * number
-        start = entry + 8 if size <= 4 else struct.unpack_from(order + "I", data, entry + 8)[0]
+        start = value_at if size <= 4 else struct.unpack_from(order + "I", data, value_at)[0]
         if size and start + size <= len(data):
             tags.setdefault(tag, Tag(kind, data[start : start + size], order))
-    return tags, int(struct.unpack_from(order + "I", data, at + 2 + 12 * count)[0])
+    return tags, int(struct.unpack_from(order + "I", data, following_at(data, at))[0])
 
 
 def write_folder(tags: Mapping[int, Tag], order: str, at: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -75,17 +76,29 @@ def _key(path: Path) -> list[tuple[int, str]]:
 
 
 def _targets(photos: Sequence[Path], out: Path | None, *, xmp: bool) -> list[Path]:
+    """A place for each; those of one name in `out` begin with that of the folder, others get a number."""
     names = [f"{photo.stem}.xmp" if xmp else photo.name for photo in photos]
-    if out is None:
-        inner = "" if xmp else FOLDER
-        return [photo.parent / inner / name for photo, name in zip(photos, names, strict=True)]
     common = Counter(name.lower() for name in names)
-    counts: Counter[str] = Counter()
-    targets = []
+    places = []
     for photo, name in zip(photos, names, strict=True):
-        apart = f"{Path(os.path.abspath(photo)).parent.name}_{name}" if common[name.lower()] > 1 else name
-        counts[apart.lower()] += 1
-        number = counts[apart.lower()]
-        path = out / apart
-        targets.append(path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}"))
-    return targets
+        clashes = out is not None and common[name.lower()] > 1
+        apart = f"{Path(os.path.abspath(photo)).parent.name}_{name}" if clashes else name
+        places.append((out or photo.parent / ("" if xmp else FOLDER)) / apart)
+    return list(_numbered(places))
+
+
+def _numbered(paths: Sequence[Path]) -> Iterator[Path]:
+    """Each path, the later ones of the same as NAME-2, NAME-3 and so on where none is called so."""
+    wanted, taken = set(map(_place, paths)), set[str]()
+    for path in paths:
+        free = path
+        for number in itertools.count(2):
+            if _place(free) not in (taken if free is path else taken | wanted):
+                break
+            free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        taken.add(_place(free))
+        yield free
+
+
+def _place(path: Path) -> str:
+    return os.path.abspath(path).lower()

@@ -14,6 +14,7 @@ from horizon_rt.errors import OutputError
 from horizon_rt.photos.crop import Crop
 from horizon_rt.photos.inputs import Task
 from horizon_rt.photos.looks import Tilt, first_look, more_looks
+from horizon_rt.photos.mark import is_ours
 from horizon_rt.photos.opening import open_photo
 from horizon_rt.photos.options import StraightenOptions
 from horizon_rt.photos.photo import Photo
@@ -61,8 +62,9 @@ def straighten_photos(
 ) -> list[Straightened]:
     """Turn the photographs whose horizon is known and tilted; stops early only when interrupted.
 
-    With `xmp` a sidecar takes the place of the copy. What exists already is left unless `overwrite`. Raises
-    WeightsError and OutputError; what is wrong with a single photograph is in its result.
+    With `xmp` a sidecar takes the place of the copy. What exists already is left; with `overwrite` what
+    earlier runs wrote is replaced. Raises WeightsError and OutputError; what is wrong with a single
+    photograph is in its result.
     """
     tracker = HorizonTracker(smooth="none", engine=options.engine)
     results: list[Straightened] = []
@@ -82,8 +84,8 @@ def _straighten(
     task: Task, tracker: HorizonTracker, options: StraightenOptions, *, xmp: bool, overwrite: bool
 ) -> Straightened:
     try:
-        if os.path.lexists(task.target) and not overwrite:
-            return Straightened(photo=task.photo, status="left", reason=f"{task.target} exists already")
+        if reason := _why_kept(task.target, xmp=xmp, overwrite=overwrite):
+            return Straightened(photo=task.photo, status="left", reason=reason)
         photo = open_photo(task.photo)
         tilt, reason = _look(photo, tracker, options)
         if tilt is not None and not reason:
@@ -102,6 +104,17 @@ def _straighten(
         sd_deg=None if tilt is None else tilt.sd_deg,
         spread_deg=None if tilt is None else tilt.spread_deg,
         written=None if reason else task.target,
+    )
+
+
+def _why_kept(target: Path, *, xmp: bool, overwrite: bool) -> str:
+    """Empty where the target may be written."""
+    if not os.path.lexists(target):
+        return ""
+    if not overwrite:
+        return f"{target} exists already"
+    return (
+        "" if is_ours(target, xmp=xmp) else f"{target} is not by horizon-rt; delete it or give another --out"
     )
 
 

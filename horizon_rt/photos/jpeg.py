@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from horizon_rt.photos.exif import orientation_of, upright, with_upright
+from horizon_rt.photos.mark import MARK
 from horizon_rt.photos.photo import Photo, Pixels
 from horizon_rt.photos.pillow import open_image
 
@@ -46,7 +47,8 @@ def open_jpeg(data: bytes) -> Photo:
         array = np.ascontiguousarray(pixels[..., ::-1]) if mode == "RGB" else pixels
         Image.fromarray(array, mode=mode).save(file := io.BytesIO(), "JPEG", **options)
         height, width = pixels.shape[:2]
-        return _with_metadata(file.getvalue(), [_upright(s, (width, height)) for s in segments])
+        new = [_upright(segment, (width, height)) for segment in segments]
+        return _with_metadata(file.getvalue(), _marked(new))
 
     own = upright(np.asarray(image), orientation)
     bgr = upright(np.asarray(image.convert("RGB"))[..., ::-1], orientation) if mode == "CMYK" else None
@@ -85,6 +87,13 @@ def _upright(segment: _Segment, size: tuple[int, int]) -> _Segment:
     if segment.marker == _APP0:  # its thumbnail is that of the original
         return segment._replace(body=segment.body[:12] + b"\0\0")
     return segment
+
+
+def _marked(segments: list[_Segment]) -> list[_Segment]:
+    """With the mark before other comments, of which some readers take the last."""
+    others = [segment for segment in segments if segment.marker != _COM]
+    comments = [segment for segment in segments if segment.marker == _COM and segment.body != MARK]
+    return [*others, _Segment(_COM, MARK), *comments]
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import cv2
 
 from horizon_rt.photos.exif import orientation_of, upright, with_upright
+from horizon_rt.photos.mark import MARK
 from horizon_rt.photos.photo import Photo, Pixels, decoded, encoded
 
 __all__ = ["open_png"]
@@ -32,6 +33,9 @@ class _Chunk(NamedTuple):
         return struct.pack(">I", len(self.body)) + self.kind + self.body + struct.pack(">I", crc)
 
 
+_MARK = _Chunk(b"tEXt", b"Processing Software\0" + MARK)
+
+
 def open_png(data: bytes) -> Photo:
     """A PNG file; palettes become colour. Raises ValueError."""
     chunks = [chunk for chunk in _chunks(data) if chunk.kind in _KEPT]
@@ -43,8 +47,8 @@ def open_png(data: bytes) -> Photo:
     def encode(pixels: Pixels) -> bytes:
         height, width = pixels.shape[:2]
         new = encoded(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, _LEVEL])
-        kept = b"".join(bytes(_upright(chunk, (width, height))) for chunk in chunks)
-        return new[:_IHDR_BYTES] + kept + new[_IHDR_BYTES:]
+        kept = b"".join(bytes(_upright(chunk, (width, height))) for chunk in chunks if chunk != _MARK)
+        return new[:_IHDR_BYTES] + kept + bytes(_MARK) + new[_IHDR_BYTES:]
 
     return Photo(upright(decoded(_without_exif(data)), orientation), encode, orientation)
 

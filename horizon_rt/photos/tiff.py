@@ -15,11 +15,13 @@ from horizon_rt.photos.folders import (
     read_folder,
     write_folder,
 )
+from horizon_rt.photos.mark import MARK
 from horizon_rt.photos.photo import Photo, Pixels, decoded, encoded
 
 __all__ = ["open_tiff"]
 
 _WIDTH, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _PREVIEWS = 256, 259, 262, 274, 330
+_PROCESSING_SOFTWARE = 11  # EXIF's, of what a picture went through last
 _EXIF, _GPS, _INTEROPERABILITY, _EXIF_SIZE = 0x8769, 0x8825, 0xA005, (0xA002, 0xA003)
 _STRUCTURE = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292, 293}
@@ -73,6 +75,7 @@ def _with_tags(data: bytes, kept: dict[int, Tag | dict[int, Tag]]) -> bytes:
     """The file with another first folder at its end, which has more tags and the same samples."""
     order = byte_order(data)
     tags, _ = read_folder(data, first_folder(data))
+    kept = kept | {_PROCESSING_SOFTWARE: Tag(2, MARK + b"\0", order)}
     size = {_EXIF_SIZE[0]: tags[_WIDTH].number, _EXIF_SIZE[1]: tags[_WIDTH + 1].number}
     for number, value in kept.items():
         if isinstance(value, Tag):

@@ -7,7 +7,9 @@ import re
 
 import numpy as np
 
+from horizon_rt.imaging.xmp import xmp_packet
 from horizon_rt.photos.exif import orientation_of, upright, with_upright
+from horizon_rt.photos.mark import MARK
 from horizon_rt.photos.photo import Photo, Pixels
 from horizon_rt.photos.pillow import open_image
 
@@ -23,7 +25,8 @@ def open_webp(data: bytes) -> Photo:
     mode = "RGBA" if "A" in image.mode else "RGB"
     exif = image.info.get("exif", b"").removeprefix(b"Exif\0\0")
     orientation = orientation_of(exif)
-    kept = {name: image.info[name] for name in ("icc_profile", "xmp") if name in image.info}
+    kept = {name: image.info[name] for name in ("icc_profile",) if name in image.info}
+    kept["xmp"] = _marked(image.info.get("xmp", b""))
 
     def encode(pixels: Pixels) -> bytes:
         from PIL import Image
@@ -36,6 +39,13 @@ def open_webp(data: bytes) -> Photo:
         return file.getvalue()
 
     return Photo(upright(_swapped(np.asarray(image.convert(mode))), orientation), encode, orientation)
+
+
+def _marked(xmp: bytes) -> bytes:
+    """A packet with the mark as a comment of XML after it, where there is one."""
+    if MARK in xmp:
+        return xmp
+    return xmp + b"<!-- " + MARK + b" -->" if xmp else xmp_packet({"xmp:CreatorTool": MARK.decode()})
 
 
 def _swapped(pixels: Pixels) -> Pixels:

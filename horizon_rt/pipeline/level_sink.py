@@ -84,6 +84,7 @@ class LevelSink(Sink):
         target: Path,
         info: SourceInfo,
         *,
+        audio_from: str | None,
         from_s: float,
         is_whole: bool,
         preview: Preview | None,
@@ -91,12 +92,11 @@ class LevelSink(Sink):
         tags: VideoTags | None = None,
     ) -> None:
         """Open the file; raises OutputError."""
-        is_file = info.kind == "file"
         self._from_s, self._is_whole, self._preview = from_s, is_whole, preview
         self._writer = VideoWriter(
             target,
             frame_rate=info.frame_rate,
-            audio_from=info.name if is_file else None,
+            audio_from=audio_from,
             audio_from_s=from_s,
             encoder=encoder,
             tags=tags,

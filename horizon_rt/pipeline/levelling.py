@@ -24,7 +24,7 @@ from horizon_rt.imaging.tags import VideoTags
 from horizon_rt.levelling import AttitudeTrack, Leveller, LevelSettings, plan_level
 from horizon_rt.options import LevelOptions, RunOptions
 from horizon_rt.pipeline.level_sink import LevelSink, PlannedPart, Preview
-from horizon_rt.pipeline.outputs import Outputs, check_targets
+from horizon_rt.pipeline.outputs import Outputs, check_targets, local_file
 from horizon_rt.pipeline.run import camera_for, make_tracker
 from horizon_rt.pipeline.stages import Analysis, OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import SecondReading
@@ -99,7 +99,8 @@ def level_video(
     """
     with source, ExitStack() as opened:
         _check(source, out, preview)
-        tags = VideoTags.of(source.info.name) if source.info.kind == "file" else VideoTags()
+        file = local_file(source.info)
+        tags = VideoTags() if file is None else VideoTags.of(file)
         profile = _profile(options, source.info, tags)
         tracker = make_tracker(_tracking(options, source.info), source.info, profile)
         part = options.part
@@ -107,6 +108,7 @@ def level_video(
         sink = LevelSink(
             out,
             source.info,
+            audio_from=file,
             from_s=part.from_s,
             is_whole=part.is_whole,
             preview=shown,

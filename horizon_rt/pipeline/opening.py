@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from horizon_rt.imaging.tags import VideoTags
 from horizon_rt.links import LinkSink, open_link
-from horizon_rt.pipeline.levelled_sink import LevelledSink
-from horizon_rt.pipeline.outputs import Outputs
+from horizon_rt.pipeline.levelled_sink import LevelledSink, LiveLevel
+from horizon_rt.pipeline.outputs import Outputs, local_file
 from horizon_rt.pipeline.watch import Watch
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
 from horizon_rt.sinks.drawing import DrawOptions, Style
@@ -55,8 +55,10 @@ def open_sinks(
         opened.callback(sink.abort)
         return sink
 
+    level = LiveLevel(context.camera) if outputs.level else None
+
     def shown(sink: Sink) -> Sink:
-        return kept(LevelledSink(kept(sink), context.camera)) if outputs.level else kept(sink)
+        return kept(sink) if level is None else kept(LevelledSink(kept(sink), level))
 
     style = outputs.drawing.style
     links = [kept(open_link(address, tell=notices.line)) for address in outputs.links]
@@ -136,6 +138,6 @@ def _overlay_sink(target: Path, context: SinkContext, source: Source, drawing: D
     overlay = Overlay(context.camera, style=style)
     if context.is_image_set:
         return ImageSink(target, context, overlay)
-    file = source.info.name if source.info.kind == "file" and "://" not in source.info.name else None
+    file = local_file(source.info)
     tags = None if file is None else VideoTags.of(file)
     return VideoSink(target, context, overlay, audio_from=file if context.is_whole else None, tags=tags)

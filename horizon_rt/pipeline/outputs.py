@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,19 @@ from horizon_rt.recording.options import RecordOptions
 from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.sinks.records import header_matches, read_header
 from horizon_rt.sources import SourceInfo
+from horizon_rt.system.objects import is_object
 
-__all__ = ["Outputs", "check_taken", "check_targets", "default_outputs", "filled", "free_folder"]
+__all__ = [
+    "Outputs",
+    "check_taken",
+    "check_targets",
+    "default_outputs",
+    "filled",
+    "free_folder",
+    "local_file",
+]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,3 +134,16 @@ def _same(one: Path, other: Path) -> bool:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
         return os.path.abspath(one) == os.path.abspath(other)
+
+
+def local_file(info: SourceInfo) -> str | None:
+    """The file whose sound and tags a video of this source keeps, None for other sources.
+
+    One line tells where a recording has them out of reach, in an object store.
+    """
+    if info.kind != "file":
+        return None
+    if is_object(info.name):
+        _log.warning("%s: its sound and tags are not kept; copy it to a local file for them", info.name)
+        return None
+    return info.name

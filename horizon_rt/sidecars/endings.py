@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["ENDINGS", "GEO", "GPANO", "PARQUET"]
+__all__ = ["ENDINGS", "GEO", "GPANO", "OF_PICTURES", "PARQUET"]
 
-PARQUET, GPANO, GEO = ".parquet", ".gpano", "geo.txt"
-ENDINGS = (".srt", ".vtt", ".gcsv", ".motion.csv", ".gravity.txt", PARQUET, GPANO, GEO)
+PARQUET, GPANO, GEO, _GRAVITY = ".parquet", ".gpano", "geo.txt", ".gravity.txt"
+ENDINGS = (".srt", ".vtt", ".gcsv", ".motion.csv", _GRAVITY, PARQUET, GPANO, GEO)
+OF_PICTURES = frozenset({GPANO, _GRAVITY})
+"""Those that say nothing of a video."""

@@ -60,13 +60,19 @@ class Geo:
         return f"{self._projection}\n"
 
     def row(self, row: Row) -> str:
-        """See `TextFormat`; pictures without a position are left out."""
+        """See `TextFormat`; pictures without a position are left out. Raises SourceError where one that gets
+        angles has no height.
+        """
         name = picture_name(row)
         cells = self._positions.pop(name, None) or self._positions.pop(Path(name).name, None)
         if cells is None:
             return ""
         if not has_attitude(row):
             return f"{' '.join(cells)}\n"
+        if len(cells) == _ANGLES.start - 1:
+            raise SourceError(
+                f"{name} has no height, which stands before the angles in a geo.txt; add one to its line"
+            )
         up = camera_up(row, self._mount)
         cells = [*cells, *["0"] * (7 - len(cells))]
         cells[_ANGLES] = [cells[4], f"{90 + up.pitch_deg:.3f}", f"{up.roll_deg:.3f}"]

@@ -16,11 +16,12 @@ __all__ = ["GpanoFolder"]
 class GpanoFolder(Writer):
     """Writes NAME.xmp with GPano:PosePitchDegrees (positive upwards) and GPano:PoseRollDegrees (positive with
     the right side down). There is no heading, and no projection, which would make viewers take
-    the picture for a sphere.
+    the picture for a sphere. Of pictures that differ in their suffix alone the later ones get NAME.png.xmp.
     """
 
     def __init__(self, target: Path, header: Header) -> None:
         self._folder, self._mount = target, camera_mount(header)
+        self._written = set[str]()
         make_folder(target)
 
     def put(self, row: Row) -> None:
@@ -40,7 +41,15 @@ class GpanoFolder(Writer):
         name = Path(row["file"])
         if name.is_absolute() or ".." in name.parts:
             raise OutputError(f"{row['file']!r} lies outside the folder of the pictures")
-        write_atomic(self._folder / name.with_suffix(".xmp"), packet)
+        write_atomic(self._folder / self._free(name), packet)
+
+    def _free(self, picture: Path) -> Path:
+        """NAME.xmp, or NAME.png.xmp where another picture has that."""
+        name = picture.with_suffix(".xmp")
+        if str(name).lower() in self._written:
+            name = picture.with_name(f"{picture.name}.xmp")
+        self._written.add(str(name).lower())
+        return name
 
     def _finish(self) -> None:
         pass

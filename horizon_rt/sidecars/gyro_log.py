@@ -18,15 +18,20 @@ __all__ = ["GyroLog", "MergedGcsv", "read_gyro_log"]
 _LARGEST = 1 << 30
 _GAP_S = 0.5  # between frames, beyond which gravity is not interpolated
 _AXES = "XYZ"
+_ACCELEROMETER = ("ax", "ay", "az")
 
 
 @dataclass(frozen=True, slots=True)
 class GyroLog:
-    """The fields of the head in order, the names of the columns, and the samples (n, columns)."""
+    """The fields of the head in order, the names of the columns, and the samples (n, columns).
+
+    `cells` are the samples as their own text.
+    """
 
     fields: dict[str, str]
     columns: tuple[str, ...]
     samples: NDArray[np.float64]
+    cells: list[list[str]]
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -70,11 +75,11 @@ def _parsed(lines: list[str]) -> GyroLog:
     fields = {name.strip(): value.strip() for name, _, value in pairs}
     if sorted(fields.get("orientation", _AXES).upper()) != list(_AXES):
         raise ValueError(f"orientation {fields['orientation']!r} is none of X, Y and Z")
-    rows = [line.split(",") for line in lines[start + 1 :] if line.strip()]
-    samples = np.array([[float(cell) for cell in row[: len(columns)]] for row in rows])
+    rows = [line.strip().split(",")[: len(columns)] for line in lines[start + 1 :] if line.strip()]
+    samples = np.array([[float(cell) for cell in row] for row in rows])
     if samples.shape != (len(rows), len(columns)) or not len(rows) or not np.isfinite(samples).all():
         raise ValueError("it has no samples, or one without all columns")
-    log = GyroLog(fields, columns, samples)
+    log = GyroLog(fields, columns, samples, rows)
     if not (np.diff(log.times_s) >= 0).all():
         raise ValueError("its times run backwards")
     return log
@@ -82,7 +87,7 @@ def _parsed(lines: list[str]) -> GyroLog:
 
 class MergedGcsv:
     """The log with gravity between frames interpolated; elsewhere it keeps its accelerometer, or zeros, which
-    Gyroflow ignores. Both clocks begin with the recording.
+    Gyroflow ignores. All other columns stay as they were written. Both clocks begin with the recording.
     """
 
     def __init__(self, header: Header, log: GyroLog) -> None:
@@ -104,15 +109,21 @@ class MergedGcsv:
 
     def tail(self) -> str:
         """See `TextFormat`."""
-        log, names = self._log, ("ax", "ay", "az")
-        gyro = [log.columns.index(name) for name in ("t", "gx", "gy", "gz")]
-        own = [log.columns.index(name) for name in names if name in log.columns]
-        gravity = log.samples[:, own] if len(own) == 3 else np.zeros((len(log.samples), 3))
+        log = self._log
+        columns = [*log.columns, *(name for name in _ACCELEROMETER if name not in log.columns)]
+        at = [columns.index(name) for name in _ACCELEROMETER]
+        has_own = columns == list(log.columns)
         known, up = self._gravity(log.times_s)
+        gravity = np.zeros((len(known), 3))
         gravity[known] = log.own_axes(up[known]) / float(log.fields.get("ascale", "1"))
-        rows = np.column_stack([log.samples[:, gyro], gravity])
-        lines = [",".join(f"{value:.9g}" for value in row) for row in rows]
-        return "\n".join([",".join(("t", "gx", "gy", "gz", *names)), *lines, ""])
+        lines = [",".join(columns)]
+        for cells, is_known, vector in zip(log.cells, known, gravity, strict=True):
+            row = [*cells, *[""] * (len(columns) - len(cells))]
+            if is_known or not has_own:
+                for place, value in zip(at, vector, strict=True):
+                    row[place] = f"{value:.9g}"
+            lines.append(",".join(row))
+        return "\n".join([*lines, ""])
 
     def _gravity(self, times_s: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """At which times it is known, and the up vectors (n, 3) there."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from horizon_rt.errors import OutputError
 from horizon_rt.sidecars.base import Header, TextFormat, TextWriter, Writer
-from horizon_rt.sidecars.endings import ENDINGS, GEO, GPANO, PARQUET
+from horizon_rt.sidecars.endings import ENDINGS, GEO, GPANO, OF_PICTURES, PARQUET
 from horizon_rt.sidecars.geo import Geo, read_positions
 from horizon_rt.sidecars.gpano import GpanoFolder
 from horizon_rt.sidecars.gyro_log import MergedGcsv, read_gyro_log
@@ -46,6 +46,8 @@ def open_sidecar(target: Path | str, header: Header, *, pictures: bool, merge: P
     path, ending = Path(target), _ending(target)
     if merge is not None and ending not in (".gcsv", GEO):
         raise OutputError(f"{target}: only a .gcsv and a geo.txt are merged with another file")
+    if ending in OF_PICTURES and not pictures:
+        raise OutputError(f"{target} is for pictures, and the telemetry is that of a video; track a folder")
     if ending == PARQUET:
         require("tables", "telemetry as .parquet")
         from horizon_rt.sidecars.parquet import ParquetWriter

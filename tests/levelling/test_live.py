@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.cli import RunCli, write_horizon
-from support.sinks import horizon
+from support.sinks import horizon, noisy_frame
 
 from horizon_rt.camera import Camera
+from horizon_rt.frame import Frame
 from horizon_rt.geometry import Mount
-from horizon_rt.levelling import RollFollower, Turn, source_points
-from horizon_rt.pipeline.levelled_sink import levelled_horizon
+from horizon_rt.horizon import Horizon
+from horizon_rt.levelling import Leveller, RollFollower, Turn, source_points
+from horizon_rt.pipeline.levelled_sink import LevelledSink, LiveLevel, levelled_horizon
+from horizon_rt.sinks import Sink
 
 CAMERA = Camera.from_hfov(96, 64, 70)
 
@@ -56,6 +59,41 @@ def test_angles_stay_and_the_line_moves_with_the_picture(
     turn = Turn(roll=np.array([turned]), pitch=np.zeros(1))
     source = source_points(CAMERA, middle, np.ones(1), turn)[0]
     assert CAMERA.rays(source)[0] @ before.up.as_array() == pytest.approx(0, abs=1e-6)
+
+
+class _Kept(Sink):
+    """Keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[Frame, Horizon]] = []
+
+    def _write(self, frame: Frame, horizon: Horizon) -> None:
+        self.pairs.append((frame, horizon))
+
+    def _finish(self) -> None:
+        pass
+
+
+def test_sinks_of_a_run_share_one_turned_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned: list[Frame] = []
+    level_of = Leveller.level
+
+    def counted(leveller: Leveller, frame: Frame, turn: Turn, zoom: float) -> Frame:
+        turned.append(frame)
+        return level_of(leveller, frame, turn, zoom)
+
+    monkeypatch.setattr(Leveller, "level", counted)
+    level, shown = LiveLevel(CAMERA), (_Kept(), _Kept())
+    frames = [noisy_frame(k) for k in range(3)]
+    for frame in frames:
+        seen = horizon(roll=3.0 + frame.index, camera=CAMERA)
+        for sink in shown:
+            LevelledSink(sink, level).write(frame, seen)
+    assert [one is other for one, other in zip(turned, frames, strict=True)] == [True] * 3
+    for (picture, level_one), (same, same_one) in zip(shown[0].pairs, shown[1].pairs, strict=True):
+        assert picture is same
+        assert level_one is same_one
+    assert len({id(picture) for picture, _ in shown[0].pairs}) == 3
 
 
 def test_live_writes_an_overlay_that_is_level(cli: RunCli, tmp_path: Path) -> None:

@@ -72,15 +72,41 @@ def test_the_others_are_left_alone_and_say_why(tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / FOLDER).iterdir()) == ["unsure.png"]
 
 
-def test_what_exists_is_left_unless_it_may_be_replaced(tmp_path: Path) -> None:
-    photo = save(tmp_path / "sea.png", sea(5))
-    copy = tmp_path / FOLDER / "sea.png"
-    copy.parent.mkdir()
-    copy.write_text("mine")
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_copies_of_earlier_runs_are_replaced_where_that_is_wanted(tmp_path: Path, suffix: str) -> None:
+    photo = save(tmp_path / f"sea{suffix}", sea(5))
+    copy = tmp_path / FOLDER / photo.name
+    assert hz.straighten(photo, **ANY)[0].status == "turned"
     assert hz.straighten(photo, **ANY)[0].reason.endswith("exists already")
-    assert copy.read_text() == "mine"
+    save(photo, sea(-5))
     assert hz.straighten(photo, overwrite=True, **ANY)[0].status == "turned"
-    assert copy.read_bytes().startswith(b"\x89PNG")
+    assert tilt_of(copy) == pytest.approx(0, abs=0.2)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])
+def test_originals_of_the_same_name_elsewhere_are_left(tmp_path: Path, suffix: str) -> None:
+    photo, other = (
+        save(tmp_path / f"sea{suffix}", sea(5)),
+        save(tmp_path / "archive" / f"sea{suffix}", sea(3)),
+    )
+    before = other.read_bytes()
+    (left,) = hz.straighten(photo, out=other.parent, overwrite=True, **ANY)
+    assert left.status == "left"
+    assert "is not by horizon-rt" in left.reason
+    assert other.read_bytes() == before
+
+
+def test_sidecars_of_other_programs_are_left(tmp_path: Path) -> None:
+    photo, path = save(tmp_path / "sea.png", sea(5)), tmp_path / "sea.xmp"
+    assert hz.straighten(photo, xmp=True, **ANY)[0].status == "turned"
+    own = path.read_bytes()
+    assert hz.straighten(photo, xmp=True, overwrite=True, **ANY)[0].status == "turned"
+    edited = own.replace(b"crs:HasCrop", b'crs:Exposure2012="+0.50"\n    crs:HasCrop')
+    for theirs in (edited, own.replace(b'"horizon-rt ', b'"Adobe Lightroom ')):
+        path.write_bytes(theirs)
+        (left,) = hz.straighten(photo, xmp=True, overwrite=True, **ANY)
+        assert "is not by horizon-rt" in left.reason
+        assert path.read_bytes() == theirs
 
 
 def test_a_photograph_is_never_replaced(tmp_path: Path) -> None:
@@ -96,6 +122,18 @@ def test_photographs_of_one_name_get_copies_of_their_own(tmp_path: Path) -> None
     tasks = find_photos(photos, tmp_path / "out", xmp=False)
     assert [task.target.name for task in tasks] == ["x_a.jpg", "y_a.jpg", "x_a-2.jpg"]
     assert [t.target for t in find_photos(photos[:1], None, xmp=True)] == [tmp_path / "x" / "a.xmp"]
+
+
+def test_photographs_of_one_name_and_folder_get_sidecars_of_their_own(tmp_path: Path) -> None:
+    photos = [
+        save(tmp_path / folder / name, sea(5)) for folder in "xy" for name in ("a.jpg", "a.png", "a-2.png")
+    ]
+    targets = [task.target for task in find_photos(photos, None, xmp=True)]
+    assert targets == [
+        tmp_path / folder / name for folder in "xy" for name in ("a.xmp", "a-3.xmp", "a-2.xmp")
+    ]
+    names = [task.target.name for task in find_photos(photos, tmp_path / "out", xmp=True)]
+    assert names == ["x_a.xmp", "x_a-3.xmp", "x_a-2.xmp", "y_a.xmp", "y_a-3.xmp", "y_a-2.xmp"]
 
 
 def test_folders_and_patterns_give_photographs_in_natural_order(tmp_path: Path) -> None:

@@ -170,6 +170,26 @@ def test_a_merged_log_keeps_the_gyroscope_and_takes_our_gravity(tmp_path: Path, 
     assert after[399]["accl"] == pytest.approx(before[399]["accl"])  # beyond the telemetry
 
 
+@pytest.mark.parametrize("columns", ["t,gx,gy,gz,ax,ay,az,mx,my,mz", "t,mx,gx,gy,gz,temp"])
+def test_a_merged_log_keeps_the_text_of_all_but_the_accelerometer(tmp_path: Path, columns: str) -> None:
+    (own := tmp_path / "own.gcsv").write_text(
+        f"GYROFLOW IMU LOG\ntscale,0.000000001\n{columns}\n"
+        + "".join(
+            f"{1_234_567_890_123 + 5_000_001 * i},"
+            + ",".join(f"{i}.{k}00" for k in range(1, columns.count(",") + 1))
+            + "\n"
+            for i in range(100)
+        )
+    )
+    path = converted(tmp_path, "m.gcsv", [row(i, 25.0, time_s=1234.5 + i / 30) for i in range(31)], merge=own)
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    before, after = (pandas.read_csv(p, skiprows=s, dtype=str) for p, s in ((own, 2), (path, 3)))
+    kept = [name for name in before.columns if name not in ("ax", "ay", "az")]
+    assert after[kept].equals(before[kept])
+    assert set(after.columns) == {*before.columns, "ax", "ay", "az"}
+    assert np.allclose(np.linalg.norm(after[["ax", "ay", "az"]].astype(float), axis=1), 1)
+
+
 def test_gravity_is_not_made_up_in_a_gap(tmp_path: Path) -> None:
     own = tmp_path / "own.gcsv"
     own.write_text(OWN.format(orientation="XYZ") + "".join(f"{10 * i},0,0,0,1,2,3\n" for i in range(300)))
@@ -253,6 +273,15 @@ def test_geo_txt_keeps_positions_and_gets_angles(tmp_path: Path) -> None:
     assert "no.jpg" not in table.index
 
 
+def test_geo_txt_makes_up_no_height(tmp_path: Path) -> None:
+    (positions := tmp_path / "have.txt").write_text("EPSG:4326\na.jpg 7.1 51.2\n")
+    with pytest.raises(SourceError, match=r"a\.jpg has no height"):
+        converted(tmp_path, "geo.txt", [row(0, 3.0, -60.0, file="a.jpg")], merge=positions)
+    assert not (tmp_path / "geo.txt").exists()
+    path = converted(tmp_path, "geo.txt", [row(0, None, file="a.jpg")], merge=positions)
+    assert path.read_text().splitlines() == ["EPSG:4326", "a.jpg 7.1 51.2"]
+
+
 def test_geo_txt_without_positions_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"needs positions, which no horizon tells.*--merge POSITIONS"):
         open_sidecar(tmp_path / "geo.txt", HEAD, pictures=True)
@@ -297,7 +326,17 @@ def test_exiftool_reads_the_pose(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x.gravity.txt", "x.gpano"])
 def test_a_video_has_no_pictures(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match="for pictures"):
+        open_sidecar(tmp_path / name, HEAD, pictures=False)
+    with pytest.raises(OutputError, match="for pictures"):
         converted(tmp_path, name, [row(0, 1.0)])
+    assert not (tmp_path / name).exists()
+
+
+def test_pictures_that_differ_in_their_suffix_get_poses_of_their_own(tmp_path: Path) -> None:
+    rows = [row(k, 10.0 + k, file=name) for k, name in enumerate(("a.jpg", "a.png", "b/a.png"))]
+    folder = converted(tmp_path, "x.gpano", rows)
+    for k, name in enumerate(("a.xmp", "a.png.xmp", "b/a.xmp")):
+        assert f'PoseRollDegrees="{10 + k}.0000"' in (folder / name).read_text()
 
 
 def test_a_picture_outside_the_folder_is_refused(tmp_path: Path) -> None:

@@ -72,3 +72,21 @@ def test_a_batch_writes_them_beside_its_telemetry(tmp_path: Path, cli: RunCli) -
     assert (tmp_path / "out" / "flight.gcsv").stat().st_size
     done = cli(*told, "odt")
     assert done.code == 2
+
+
+def test_a_batch_leaves_formats_of_pictures_out_for_videos(tmp_path: Path, cli: RunCli) -> None:
+    mixed = tmp_path / "mixed"
+    (mixed / "stills").mkdir(parents=True)
+    write_horizon(mixed / "flight.mp4", codec="mpeg4")
+    cv2.imwrite(str(mixed / "stills" / "0.png"), cv2.merge([horizon_luma(96, 64, 0.1)] * 3))
+    done = cli(
+        "batch", mixed, "--out", tmp_path / "out", "--model", "nano", "--write", "telemetry,gpano,gravity.txt"
+    )
+    assert done.code == 0, done.err
+    names = {path.name for path in (tmp_path / "out").rglob("[!.]*")}
+    assert "flight.jsonl" in names
+    assert not names & {"flight.gpano", "flight.gravity.txt"}
+    assert any(name.endswith(".gravity.txt") for name in names)
+    alone = cli("batch", mixed / "flight.mp4", "--out", tmp_path / "o", "--model", "nano", "--write", "gpano")
+    assert alone.code == 1
+    assert "is for pictures" in alone.err
