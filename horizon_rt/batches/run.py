@@ -90,6 +90,8 @@ class _Batch:
         self._shown, self._on_result = shown, on_result
         self._under_way: dict[Future[Result], Work] = {}
         self._segments_under_way: dict[Future[Any], tuple[_Joining, int]] = {}
+        self._busy: set[str] = set()
+        self._held: dict[str, Planned] = {}
         self._results: list[Result] = []
         self._stopped = False
 
@@ -102,16 +104,24 @@ class _Batch:
         for one in planned:
             if self._stopped:
                 break
-            if one is not None and one.why:
-                self._begin(one)
-            elif one is not None:
-                self._end(Result(one.item, "skipped"))
+            if one is not None:
+                self._take(one)
             self._collect(timeout_s=0.0)
         while self._under_way or self._segments_under_way:
             self._collect(timeout_s=_POLL_S)
         return self._results
 
+    def _take(self, planned: Planned) -> None:
+        """Begin with an item; one that is under way, as its file has changed since, has to wait."""
+        if planned.item.name.casefold() in self._busy:
+            self._held[planned.item.name.casefold()] = planned
+        elif planned.why:
+            self._begin(planned)
+        else:
+            self._end(Result(planned.item, "skipped"))
+
     def _begin(self, planned: Planned) -> None:
+        self._busy.add(planned.item.name.casefold())
         work = Work(planned.item, self._options, self._settings, self._how.threads_each)
         segments = self._segments(planned)
         if not segments:
@@ -182,6 +192,10 @@ class _Batch:
         self._results.append(result)
         self._shown.end(result.item.name)
         self._on_result(result)
+        name = result.item.name.casefold()
+        self._busy.discard(name)
+        if name in self._held and not self._stopped:
+            self._begin(self._held.pop(name))
 
 
 class _Joining:

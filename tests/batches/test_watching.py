@@ -5,10 +5,19 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
+import pytest
 from support.cli import RunCli, write_horizon
+
+from horizon_rt.batches.inputs import find_inputs
+from horizon_rt.batches.options import BatchOptions
+from horizon_rt.batches.plan import Planned, make_items
+from horizon_rt.batches.run import run_batch
+from horizon_rt.batches.work import Result, Work
+from horizon_rt.options import RunOptions
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -44,3 +53,50 @@ def test_what_cannot_be_watched(cli: RunCli, clip: Path, tmp_path: Path) -> None
     assert cli("batch", "--out", tmp_path / "out").code == 2
     for more in (("--watch", clip), ("--watch", tmp_path, "--dry-run"), ("--watch", tmp_path, "--settle=x")):
         assert cli("batch", "--out", tmp_path / "out", *more).code == 2
+
+
+class Slow:
+    """An engine whose work ends when a test says so."""
+
+    def __init__(self, *_: object) -> None:
+        self.futures: list[Future[Result]] = []
+        ENGINES.append(self)
+
+    def submit(self, _key: str, _function: object, work: Work) -> Future[Result]:
+        assert all(future.done() for future in self.futures), "two write the same outputs"
+        self.futures.append(Future())
+        self.works = [*getattr(self, "works", []), work]
+        return self.futures[-1]
+
+    def end(self) -> None:
+        self.futures[-1].set_result(Result(self.works[-1].item, "done"))
+
+    def stop(self) -> None: ...
+
+    def __enter__(self) -> Slow:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+ENGINES: list[Slow] = []
+
+
+def test_a_file_that_changes_while_it_is_tracked_waits_for_its_turn(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("horizon_rt.batches.run.Processes", Slow)
+    how = BatchOptions(jobs=2, write="telemetry")
+    one = Planned(make_items(find_inputs([str(clip)]), tmp_path, how)[0], "it is new")
+
+    def coming() -> Iterator[Planned | None]:
+        yield one
+        yield one  # it was replaced meanwhile
+        assert len(ENGINES[-1].futures) == 1
+        ENGINES[-1].end()
+        yield None
+        assert len(ENGINES[-1].futures) == 2
+        ENGINES[-1].end()
+
+    results = run_batch(coming(), RunOptions(), {}, how)
+    assert [result.status for result in results] == ["done", "done"]
