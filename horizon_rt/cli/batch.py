@@ -82,28 +82,25 @@ def _watch(
     console: Console,
 ) -> None:
     """What is named, and then what comes into the watched folder; Ctrl-C is its usual end."""
-    from horizon_rt.batches.names import fill_template
-    from horizon_rt.batches.plan import make_items, plan
+    from horizon_rt.batches.plan import plan
     from horizon_rt.batches.run import run_batch
-    from horizon_rt.batches.watching import watch_folder
+    from horizon_rt.batches.watching import items_of, watch_folder
+    from horizon_rt.errors import OutputError
 
-    folder, owners = Path(how.watch or ""), {one.item.name: one.item.source for one in planned}
+    folder, before = Path(how.watch or ""), [one.item for one in planned]
     if not folder.is_dir():
         raise typer.BadParameter(f"--watch takes a folder, and {folder} is none")
 
     def coming() -> Iterator[Planned | None]:
         yield from planned
         print_line(console, f"watching {folder}; Ctrl-C ends it")
-        for found in watch_folder(folder, how.settle_s):
-            if found is None:
+        for item in items_of(watch_folder(folder, how.settle_s), before, out, how):
+            if item is None:
                 yield None
-                continue
-            name = fill_template(how.name, found, 1)
-            owner = owners.setdefault(name.casefold(), found.source)
-            if owner != found.source:
-                print_warning(console, f"failed: {found.source} ({owner} has the same name)", kind="error")
+            elif isinstance(item, OutputError):
+                print_warning(console, f"failed: {item}", kind="error")
             else:
-                yield from plan(make_items([found], out, how), options, settings, resume=True)
+                yield from plan([item], options, settings, resume=True)
 
     run_batch(
         coming(), options, settings, how, on_result=lambda result: _print_result(result, options, console)

@@ -16,7 +16,9 @@ from horizon_rt.batches.inputs import find_inputs
 from horizon_rt.batches.options import BatchOptions
 from horizon_rt.batches.plan import Planned, make_items
 from horizon_rt.batches.run import run_batch
-from horizon_rt.batches.work import Result, Work
+from horizon_rt.batches.watching import items_of
+from horizon_rt.batches.work import Item, Result, Work
+from horizon_rt.errors import OutputError
 from horizon_rt.options import RunOptions
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -100,3 +102,19 @@ def test_a_file_that_changes_while_it_is_tracked_waits_for_its_turn(
 
     results = run_batch(coming(), RunOptions(), {}, how)
     assert [result.status for result in results] == ["done", "done"]
+
+
+def test_what_comes_never_replaces_what_another_one_wrote(tmp_path: Path) -> None:
+    how, out = BatchOptions(write="telemetry"), tmp_path / "out"
+    files = [tmp_path / name for name in ("card/Flight.mp4", "in/FLIGHT.mp4", "in/b.mp4", "in/sub/B.mov")]
+    first, *others = (find_inputs([str(file)])[0] for file in files)
+    before = make_items([first], out, how)
+    given = list(items_of(iter([*others, None, others[1]]), before, out, how))
+    assert [item.name if isinstance(item, Item) else type(item) for item in given] == [
+        OutputError,
+        "b",
+        OutputError,
+        type(None),
+        "b",
+    ]
+    assert str(given[0]) == f"{files[1]} ({files[0]} has the same name)"
