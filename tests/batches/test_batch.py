@@ -554,3 +554,10 @@ def test_names_that_no_terminal_can_show(cli: RunCli, tmp_path: Path) -> None:
     done = cli("batch", tmp_path / name, "--out", tmp_path / "out")
     assert done.code == 0, done.err
     assert "\\udcff[red]\tdone" in done.out
+
+
+def test_a_recording_is_never_called_as_the_page_of_all(here: Callable[..., None]) -> None:
+    here("Batch.mp4")
+    with pytest.raises(OutputError, match="the page of the whole batch"):
+        make_items(find_inputs(["Batch.mp4"]), Path("out"), BatchOptions(write="report"))
+    assert found("Batch.mp4") == ["Batch.mp4 Batch"]
