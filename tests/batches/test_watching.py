@@ -118,3 +118,18 @@ def test_what_comes_never_replaces_what_another_one_wrote(tmp_path: Path) -> Non
         "b",
     ]
     assert str(given[0]) == f"{files[1]} ({files[0]} has the same name)"
+
+
+def test_a_watch_ends_with_a_page_and_tells_of_failures(
+    cli: RunCli, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    came = iter(find_inputs([str(clip), str(tmp_path / "bad.mp4")]))
+    monkeypatch.setattr("horizon_rt.batches.watching.watch_folder", lambda *_: came)
+    words = ("--watch", tmp_path, "--write=report", "--model=nano", "--out", tmp_path / "out")
+    done = cli("batch", *words)
+    assert done.code == 1, done.err
+    page = (tmp_path / "out" / "batch.html").read_text()
+    assert f"{clip.stem}.html" in page
+    assert "bad" in page
