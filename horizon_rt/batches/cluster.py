@@ -20,7 +20,7 @@ import distributed
 from dask import config
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from horizon_rt.batches.engine import OnAdvance, Teller, WorkerLost
+from horizon_rt.batches.engine import OnAdvance, Teller, WorkerLost, cancelled
 from horizon_rt.batches.work import Signals
 from horizon_rt.errors import DeviceError
 from horizon_rt.system.host import interrupts_blocked
@@ -58,6 +58,7 @@ class Cluster:
         self._on_advance, self._topic = on_advance, f"horizon-rt-{uuid.uuid4().hex}"
         self._tasks: dict[Future[Any], distributed.Future] = {}
         self._lock = threading.Lock()
+        self._stopped = False
         settings = {"distributed.scheduler.allowed-failures": _RETRIES}
         self._stack.enter_context(config.set(settings))
         try:
@@ -74,6 +75,8 @@ class Cluster:
 
     def submit(self, key: str, function: Callable[[W, Signals], T], value: W, /) -> Future[T]:
         """See `Engine`."""
+        if self._stopped:
+            return cancelled()
         done: Future[T] = Future()
         task = self._client.submit(
             _in_worker, self._topic, key, function, value, pure=False, retries=_RETRIES, key=_task_key(key)
@@ -101,6 +104,10 @@ class Cluster:
             done.set_exception(error)
 
     def stop(self) -> None:
+        """See `Engine`; workers hear of it by `cancel`."""
+        self._stopped = True
+
+    def cancel(self) -> None:
         """See `Engine`; work that runs on a worker hears of it within a second."""
         with suppress(Exception):
             distributed.Event(self._topic, client=self._client).set()

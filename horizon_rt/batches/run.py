@@ -93,10 +93,10 @@ class _Batch:
         self._busy: set[str] = set()
         self._held: dict[str, Planned] = {}
         self._results: list[Result] = []
-        self._stopped = False
+        self._stopped = self._has_cancelled = False
 
     def stop(self) -> None:
-        """End what is under way, and begin nothing more."""
+        """End what is under way, and begin nothing more; called by a signal, so it only sets flags."""
         self._stopped = True
         self._engine.stop()
 
@@ -144,6 +144,10 @@ class _Batch:
         return segments_of(source, self._options, cuts, self._how.threads_each) if cuts else []
 
     def _collect(self, timeout_s: float) -> None:
+        if self._stopped and not self._has_cancelled:
+            self._has_cancelled = True
+            self._engine.stop()
+            self._engine.cancel()
         futures = [*self._under_way, *self._segments_under_way]
         cancelled = {future for future in futures if future.cancelled()}  # which `wait` would wait for
         left = [future for future in futures if future not in cancelled]

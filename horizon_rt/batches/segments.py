@@ -127,7 +127,7 @@ def track_segment(segment: Segment, signals: Signals) -> Tracked:
     )
     with source:
         tracker = make_tracker(options, source.info)
-        if run_pipeline(source, tracker, on_frame=keep).interrupted:
+        if run_pipeline(source, tracker, on_frame=keep).signalled:
             raise KeyboardInterrupt
         if any("timestamps unusable" in warning for warning in source.warnings):
             raise SourceError(f"{segment.source}: its times are damaged; leave --segment out")

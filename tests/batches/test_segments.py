@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +96,17 @@ def test_a_length_that_is_none(cli: RunCli, clip: Path, tmp_path: Path) -> None:
         done = cli("batch", clip, "--out", tmp_path / "out", f"--segment={length}")
         assert done.code == 2
         assert "--segment" in done.err
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_while_segments_are_cut(
+    cli: RunCli, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    def cuts(*_: object) -> list[float]:
+        signal.raise_signal(signal.SIGINT)
+        return [0.2, 0.4]
+
+    monkeypatch.setattr("horizon_rt.batches.run.cuts_of", cuts)
+    done = cli("batch", clip, "--out", tmp_path / "out", "--segment=5s", f"--jobs={jobs}")
+    assert done.code == 130, done.err
+    assert not list((tmp_path / "out").glob("*.jsonl*"))

@@ -75,6 +75,8 @@ class Slow:
 
     def stop(self) -> None: ...
 
+    def cancel(self) -> None: ...
+
     def __enter__(self) -> Slow:
         return self
 
