@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,7 +23,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from horizon_rt.batches.engine import OnAdvance, Teller, WorkerLost, cancelled
 from horizon_rt.batches.work import Signals
-from horizon_rt.errors import DeviceError
+from horizon_rt.errors import DeviceError, HorizonError
 from horizon_rt.system.host import interrupts_blocked
 from horizon_rt.system.threads import limit_threads
 
@@ -92,7 +93,11 @@ class Cluster:
         if not done.set_running_or_notify_cancel():
             return
         try:
-            done.set_result(task.result())
+            result = task.result()
+            if isinstance(result, _Raised):
+                done.set_exception(result.error)
+            else:
+                done.set_result(result)
         except (CancelledError, distributed.client.FutureCancelledError):
             done.set_exception(KeyboardInterrupt())
         except distributed.KilledWorker:
@@ -145,12 +150,21 @@ def _task_key(key: str) -> str:
     return f"{key}-{uuid.uuid4().hex}"
 
 
-def _in_worker(topic: str, key: str, function: Callable[[W, Signals], T], value: W) -> T:
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What work raised that another try would raise too, or that would end its worker."""
+
+    error: BaseException
+
+
+def _in_worker(topic: str, key: str, function: Callable[[W, Signals], T], value: W) -> T | _Raised:
     worker = distributed.get_worker()
     teller = Teller(lambda count: worker.log_event(topic, (key, count)))
     asked = _Asked(topic)
     try:
         return function(value, Signals(advance=teller.advance, stopped=asked))
+    except (KeyboardInterrupt, HorizonError) as error:
+        return _Raised(error)
     finally:
         teller.flush()
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from support.cli import RunCli, write_horizon
 
+from horizon_rt.errors import SourceError
+
 psutil = pytest.importorskip("psutil")
 distributed = pytest.importorskip("distributed")
 
@@ -88,3 +90,25 @@ def test_ctrl_c_ends_all_jobs_with_what_is_done_whole(process: Start, clips: Pat
     assert run.returncode == 130, errors
     assert not (out / "b.jsonl").exists()
     assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+def test_work_that_ends_early_leaves_its_worker_alive_and_is_tried_once(tmp_path: Path) -> None:
+    from horizon_rt.batches.cluster import Cluster
+
+    tries = tmp_path / "tries"
+
+    def raising(error: BaseException, _signals: object) -> None:
+        with tries.open("a") as file:
+            file.write(f"{error!r}\n")
+        raise error
+
+    def process(_value: object, _signals: object) -> int:
+        return os.getpid()
+
+    with Cluster(None, 1, 1, lambda _key, _count: None) as cluster:
+        before = cluster.submit("a", process, None).result(60)
+        for error in (KeyboardInterrupt(), SourceError("its times are damaged")):
+            raised = cluster.submit("a", raising, error).exception(60)
+            assert repr(raised) == repr(error)
+        assert cluster.submit("a", process, None).result(60) == before
+    assert len(tries.read_text().splitlines()) == 2
