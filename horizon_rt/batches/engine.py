@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import logging
 import os
 import threading
 import time
@@ -29,6 +30,7 @@ OnAdvance = Callable[[str, int], object]
 _TELL_EVERY_S = 0.2
 _TRIES = 2
 _GRACE_S = 10.0
+_log = logging.getLogger(__name__)
 
 
 class WorkerLost(Exception):
@@ -164,7 +166,11 @@ class Processes(_Closing):
         """Pass on what one process tells, until it ends."""
         with told, suppress(EOFError, OSError):
             while True:
-                self._on_advance(*told.recv())
+                key, count = told.recv()
+                try:
+                    self._on_advance(key, count)
+                except Exception:  # a process whose words nobody takes would fail
+                    _log.debug("progress", exc_info=True)
 
     def stop(self) -> None:
         """See `Engine`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import statistics
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import ExitStack
@@ -235,6 +236,7 @@ class _Shown:
         self._names = {one.item.name: printable(one.item.source) for one in left}
         self._total, self._count, self._ended = sum(self._left.values()), len(left), 0
         self._all: Task | None = None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> None:
         self._stack = ExitStack()
@@ -246,16 +248,18 @@ class _Shown:
 
     def advance(self, key: str, count: int) -> None:
         """So many more frames of an item are done; it never has more than it was thought to have."""
-        count = min(count, self._left.get(key, 0))
-        if count and self._all is not None:
-            self._left[key] -= count
-            self._all.advance(count, state=self._state)
+        with self._lock:
+            count = min(count, self._left.get(key, 0))
+            if count and self._all is not None:
+                self._left[key] -= count
+                self._all.advance(count, state=self._state)
 
     def end(self, key: str) -> None:
         """An item has come to an end, with as many frames as it had."""
-        if self._all is not None and key in self._left:
-            self._ended += 1
-            self._all.advance(self._left.pop(key), state=self._state)
+        with self._lock:
+            if self._all is not None and key in self._left:
+                self._ended += 1
+                self._all.advance(self._left.pop(key), state=self._state)
 
     @property
     def _state(self) -> str:
