@@ -11,12 +11,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from horizon_rt.batches.engine import Engine, OnAdvance, Processes, ThisProcess
 from horizon_rt.batches.options import BatchOptions
 from horizon_rt.batches.plan import Planned
 from horizon_rt.batches.segments import (
+    DamagedTimes,
     Segment,
     Tracked,
     all_meet,
@@ -38,6 +39,7 @@ __all__ = ["result_line", "run_batch", "summary_table"]
 
 _POLL_S = 0.2
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 OnResult = Callable[[Result], object]
 
 
@@ -166,6 +168,9 @@ class _Batch:
         except (CancelledError, KeyboardInterrupt):
             joining.end(self._end, Result(joining.work.item, "interrupted"))
             self._stopped = True
+        except DamagedTimes as error:
+            if not self._stopped:
+                joining.end(partial(self._in_one_go, joining.work), str(error))
         except Exception as error:
             joining.end(self._end, failure(joining.work, error_line(error)))
         if joining.is_complete and not self._stopped:
@@ -176,9 +181,11 @@ class _Batch:
         if all_meet(joining.all_parts):
             self._submit(replace(joining.work, parts=partial(known_of, joining.all_parts)))
             return
-        source = joining.work.item.source
-        _log.warning("%s: its segments do not fit together; it is tracked in one go", source)
-        self._submit(joining.work)
+        self._in_one_go(joining.work, f"{joining.work.item.source}: its segments do not fit together")
+
+    def _in_one_go(self, work: Work, why: str) -> None:
+        _log.warning("%s; it is tracked in one go", why)
+        self._submit(work)
 
     def _take_result(self, future: Future[Result], work: Work) -> None:
         try:
@@ -218,11 +225,11 @@ class _Joining:
     def is_complete(self) -> bool:
         return not self._has_ended and len(self.all_parts) == len(self.parts)
 
-    def end(self, tell: OnResult, result: Result) -> None:
-        """The item is over, if it was not before."""
+    def end(self, tell: Callable[[T], object], outcome: T) -> None:
+        """The segments are over, if they were not before."""
         if not self._has_ended:
             self._has_ended = True
-            tell(result)
+            tell(outcome)
 
 
 class _Shown:

@@ -27,7 +27,16 @@ from horizon_rt.pipeline.run import Known, make_tracker
 from horizon_rt.pipeline.stages import run_pipeline
 from horizon_rt.sources import open_source
 
-__all__ = ["Segment", "Tracked", "all_meet", "cuts_of", "known_of", "segments_of", "track_segment"]
+__all__ = [
+    "DamagedTimes",
+    "Segment",
+    "Tracked",
+    "all_meet",
+    "cuts_of",
+    "known_of",
+    "segments_of",
+    "track_segment",
+]
 
 WARM_UP_S = 15.0
 """How much earlier than its cut a segment is begun."""
@@ -36,6 +45,10 @@ _LEVEL = 1
 _COMPARED_S, _SETTLED_DEG = 2.0, 1e-3
 Angles = tuple[float, float, float]
 """Roll, pitch and the sigma of roll in degrees."""
+
+
+class DamagedTimes(SourceError):
+    """The times of a recording are repaired, which depends on all that came before: it cannot be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +107,7 @@ def segments_of(source: str, options: RunOptions, cuts: Sequence[float], threads
 
 
 def track_segment(segment: Segment, signals: Signals) -> Tracked:
-    """The horizons of the frames of a segment; raises SourceError for a recording whose times are repaired,
-    which depend on all that came before.
-    """
+    """The horizons of the frames of a segment; raises DamagedTimes."""
     options, first_s = segment.options, segment.start_s
     is_first = first_s == options.part.start_s
     # What is smoothed offline is measured frame by frame.
@@ -130,7 +141,7 @@ def track_segment(segment: Segment, signals: Signals) -> Tracked:
         if run_pipeline(source, tracker, on_frame=keep).signalled:
             raise KeyboardInterrupt
         if any("timestamps unusable" in warning for warning in source.warnings):
-            raise SourceError(f"{segment.source}: its times are damaged; leave --segment out")
+            raise DamagedTimes(f"{segment.source}: its times are damaged")
     ends_s = kept[-1].time_s - _COMPARED_S if kept else 0.0
     last = {one.time_s: _angles(one) for one in kept if one.time_s >= ends_s}
     packed = zlib.compress(pickle.dumps(kept, pickle.HIGHEST_PROTOCOL), _LEVEL)

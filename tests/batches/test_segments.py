@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from support.cli import RunCli, write_horizon
+from support.sources import moving_frames
 
 from horizon_rt.batches.segments import cuts_of
 from horizon_rt.bench.clips import write_clip
@@ -110,3 +113,28 @@ def test_ctrl_c_while_segments_are_cut(
     done = cli("batch", clip, "--out", tmp_path / "out", "--segment=5s", f"--jobs={jobs}")
     assert done.code == 130, done.err
     assert not list((tmp_path / "out").glob("*.jsonl*"))
+
+
+@pytest.mark.parametrize("engine", ["local", "dask"])
+def test_a_recording_with_damaged_times_is_tracked_in_one_go(
+    cli: RunCli, tmp_path: Path, caplog: pytest.LogCaptureFixture, engine: str
+) -> None:
+    if engine == "dask":
+        pytest.importorskip("distributed")
+    with av.open(str(tmp_path / "clip.mp4"), "w") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.codec_context.time_base = 64, 48, Fraction(1, 10)
+        stream.time_base = Fraction(1, 1_000_000)
+        for index, picture in enumerate(moving_frames(160)):
+            picture.pts, picture.time_base = index, Fraction(1, 10)
+            for packet in stream.encode(picture):
+                packet.time_base = stream.time_base
+                packet.pts = packet.dts = 100_000 * index - 99_999 * (index % 40 == 9)
+                out.mux(packet)
+    words = ("batch", tmp_path / "clip.mp4", "--write=telemetry", "--model=nano", "--out")
+    assert cli(*words, tmp_path / "one").code == 0
+    done = cli(*words, tmp_path / "cut", "--segment=5s", f"--engine={engine}")
+    assert done.code == 0, done.err
+    assert "its times are damaged; it is tracked in one go" in caplog.text
+    one, cut = ((tmp_path / name / "clip.jsonl").read_text() for name in ("one", "cut"))
+    assert one == cut
