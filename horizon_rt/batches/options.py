@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from horizon_rt.batches.names import check_template
 from horizon_rt.batches.outputs import WRITERS, kinds_of
 from horizon_rt.errors import OptionsError
-from horizon_rt.options import Help
+from horizon_rt.options import Help, Part
 from horizon_rt.system.host import usable_cores
 from horizon_rt.system.units import seconds_of
 
@@ -85,6 +85,11 @@ class BatchOptions:
             raise OptionsError("--scheduler goes with --engine dask")
         if self.segment is not None and (self.segment_s or 0.0) < _SHORTEST_S:
             raise OptionsError(f"--segment is at least {_SHORTEST_S:g}s, got {self.segment}")
+
+    def check_part(self, part: Part) -> None:
+        """Raises OptionsError for frames that are left out of recordings that are cut into segments."""
+        if self.segment is not None and (part.key_only or part.stride > 1):
+            raise OptionsError("--segment does not go with --every; leave one of them out")
 
     @property
     def segment_s(self) -> float | None:

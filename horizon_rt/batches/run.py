@@ -10,7 +10,6 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from horizon_rt.batches.engine import Engine, OnAdvance, Processes, ThisProcess
@@ -33,6 +32,7 @@ from horizon_rt.reports.table import Table
 from horizon_rt.system.extras import require
 from horizon_rt.system.interrupts import interrupts_call
 from horizon_rt.system.messages import error_line, printable
+from horizon_rt.system.objects import is_object
 from horizon_rt.system.progress import NO_PROGRESS, Progress, Task
 
 __all__ = ["result_line", "run_batch", "summary_table"]
@@ -57,6 +57,7 @@ def run_batch(
     `on_result` is called after each item, in the order in which they end. Of `planned` that is no list, such
     as what a watched folder gives, None stands for a moment without anything new.
     """
+    how.check_part(options.part)
     shown = _Shown(progress, planned if isinstance(planned, Sequence) else ())
     with ExitStack() as stack:
         stack.enter_context(shown)
@@ -141,9 +142,9 @@ class _Batch:
 
     def _segments(self, planned: Planned) -> list[Segment]:
         length_s, part, source = self._how.segment_s, self._options.part, planned.item.source
-        if length_s is None or planned.seconds is None or part.key_only or part.stride > 1:
+        if length_s is None or (planned.seconds is None and not is_object(source)):
             return []
-        cuts = cuts_of(Path(source), length_s, part)
+        cuts = cuts_of(source, length_s, part)
         return segments_of(source, self._options, cuts, self._how.threads_each) if cuts else []
 
     def _collect(self, timeout_s: float) -> None:

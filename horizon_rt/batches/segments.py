@@ -10,15 +10,17 @@ import math
 import pickle
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from horizon_rt.batches.work import Signals
-from horizon_rt.errors import SourceError
+from horizon_rt.batches.work import Signals, spec_of
+from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.imaging.opening import open_input
@@ -26,6 +28,7 @@ from horizon_rt.options import Part, RunOptions
 from horizon_rt.pipeline.run import Known, make_tracker
 from horizon_rt.pipeline.stages import run_pipeline
 from horizon_rt.sources import open_source
+from horizon_rt.system.objects import is_object, open_object
 
 __all__ = [
     "DamagedTimes",
@@ -74,13 +77,17 @@ class Tracked:
     last: Mapping[float, Angles]
 
 
-def cuts_of(source: Path, length_s: float, part: Part) -> list[float]:
+def cuts_of(source: str | Path, length_s: float, part: Part) -> list[float]:
     """The times of key frames in s at which a recording is cut into segments of about this length; none where
     it is too short, or cannot be read from a time on.
     """
     cuts: list[float] = []
     try:
-        with open_input(source) as container:
+        with ExitStack() as stack:
+            file: Any = source
+            if is_object(str(source)):
+                file = stack.enter_context(open_object(str(source)))
+            container = stack.enter_context(open_input(file))
             stream = container.streams.best("video")
             if not isinstance(stream, VideoStream) or stream.start_time is None or not stream.time_base:
                 return []
@@ -95,7 +102,7 @@ def cuts_of(source: Path, length_s: float, part: Part) -> list[float]:
                 if packet.is_keyframe and found_s > (cuts[-1] if cuts else part.from_s) + 0.25 * length_s:
                     cuts.append(found_s)
                 target_s += length_s
-    except (FFmpegError, OSError, StopIteration, OverflowError):
+    except (FFmpegError, OSError, StopIteration, OverflowError, HorizonError):
         return []
     return cuts
 
@@ -134,7 +141,7 @@ def track_segment(segment: Segment, signals: Signals) -> Tracked:
             raise KeyboardInterrupt
 
     source = open_source(
-        Path(segment.source), decoder=options.source_decoder, part=part, threads=segment.threads
+        spec_of(segment.source), decoder=options.source_decoder, part=part, threads=segment.threads
     )
     with source:
         tracker = make_tracker(options, source.info)

@@ -44,6 +44,7 @@ def batch(
 
     console = make_console()
     check_kinds(how.kinds)
+    how.check_part(options.part)
     settings = settings_of(options)
     if not inputs and how.watch is None:
         raise typer.BadParameter("name files or folders, or a folder to --watch")

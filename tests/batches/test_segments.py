@@ -13,7 +13,8 @@ import pytest
 from support.cli import RunCli, write_horizon
 from support.sources import moving_frames
 
-from horizon_rt.batches.segments import cuts_of
+from horizon_rt.batches.segments import Segment, Tracked, cuts_of, track_segment
+from horizon_rt.batches.work import Signals
 from horizon_rt.bench.clips import write_clip
 from horizon_rt.options import Part
 
@@ -138,3 +139,34 @@ def test_a_recording_with_damaged_times_is_tracked_in_one_go(
     assert "its times are damaged; it is tracked in one go" in caplog.text
     one, cut = ((tmp_path / name / "clip.jsonl").read_text() for name in ("one", "cut"))
     assert one == cut
+
+
+def test_segments_of_what_lies_in_an_object_store(
+    cli: RunCli, coast: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    memory.pipe("/flights/coast.mp4", coast.read_bytes())
+    assert cuts_of("memory://flights/coast.mp4", 5.0, Part()) == cuts_of(coast, 5.0, Part()) != []
+    assert cuts_of("memory://flights/none.mp4", 5.0, Part()) == []
+    monkeypatch.setattr(WARM_UP, 4.0)
+    cut = list[Segment]()
+
+    def tracking(segment: Segment, signals: Signals) -> Tracked:
+        cut.append(segment)
+        return track_segment(segment, signals)
+
+    monkeypatch.setattr("horizon_rt.batches.run.track_segment", tracking)
+    words = ("--write=telemetry", "--model=nano", "--segment=5s", "--out")
+    for name, source in (("here", coast), ("stored", "memory://flights/coast.mp4")):
+        done = cli("batch", source, *words, tmp_path / name)
+        assert done.code == 0, done.err
+    assert [one.source for one in cut].count("memory://flights/coast.mp4") == len(cut) / 2 >= 2
+    here, stored = (rows(tmp_path / name / "coast.jsonl") for name in ("here", "stored"))
+    assert here[1:] == stored[1:]
+
+
+def test_segments_have_all_frames(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    for every in ("2", "key"):
+        done = cli("batch", clip, "--out", tmp_path, "--segment=5s", f"--every={every}", "--dry-run")
+        assert done.code == 2
+        assert "--segment does not go with --every" in done.err
