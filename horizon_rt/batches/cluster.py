@@ -25,7 +25,7 @@ from horizon_rt.batches.engine import OnAdvance, Teller, WorkerLost, cancelled
 from horizon_rt.batches.work import Signals
 from horizon_rt.errors import DeviceError, HorizonError
 from horizon_rt.system.host import interrupts_blocked
-from horizon_rt.system.threads import limit_threads
+from horizon_rt.system.threads import threads_limited
 
 __all__ = ["Cluster"]
 
@@ -37,14 +37,19 @@ _ASK_EVERY_S = 1.0
 
 
 class _Threads(WorkerPlugin):  # type: ignore[misc]
-    """Limits the threads of each worker's libraries when it starts."""
+    """Limits the threads of each worker's libraries while a batch runs."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
 
     def setup(self, worker: distributed.Worker) -> None:
         """See `WorkerPlugin`."""
-        limit_threads(self._threads)
+        self._stack = ExitStack()
+        self._stack.enter_context(threads_limited(self._threads))
+
+    def teardown(self, worker: distributed.Worker) -> None:
+        """See `WorkerPlugin`."""
+        self._stack.close()
 
 
 class Cluster:
@@ -67,8 +72,14 @@ class Cluster:
         except (OSError, ValueError, TimeoutError) as error:
             self._stack.close()
             raise DeviceError(f"no Dask scheduler answers at {address}: {error}") from error
-        self._client.register_plugin(_Threads(threads or 1))
+        self._client.register_plugin(_Threads(threads), name=self._topic)
+        if address is not None:  # others use its workers, too
+            self._stack.callback(self._let_go)
         self._client.subscribe_topic(self._topic, self._tell)
+
+    def _let_go(self) -> None:
+        with suppress(Exception):
+            self._client.unregister_worker_plugin(self._topic)
 
     def _tell(self, event: tuple[float, Any]) -> None:
         key, count = event[1]

@@ -110,10 +110,14 @@ class BatchOptions:
 
     @property
     def threads_each(self) -> int:
-        """Threads of each job; 0 leaves them to the libraries, for one job that may have all cores."""
+        """Threads of each job; 0 leaves them to the libraries, for one job that may have all cores. Workers
+        of a scheduler, of which this machine knows nothing, have one.
+        """
         if self.threads is not None:
             return self.threads
-        return 0 if self.jobs == 1 else max(1, usable_cores() // self.jobs)
+        if self.scheduler is not None:
+            return 1
+        return 0 if self.jobs == 1 and self.engine == "local" else max(1, usable_cores() // self.jobs)
 
 
 def _seconds(flag: str, text: str) -> float:

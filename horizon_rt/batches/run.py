@@ -34,6 +34,7 @@ from horizon_rt.system.interrupts import interrupts_call
 from horizon_rt.system.messages import error_line, printable
 from horizon_rt.system.objects import is_object
 from horizon_rt.system.progress import NO_PROGRESS, Progress, Task
+from horizon_rt.system.threads import threads_limited
 
 __all__ = ["result_line", "run_batch", "summary_table"]
 
@@ -61,6 +62,8 @@ def run_batch(
     shown = _Shown(progress, planned if isinstance(planned, Sequence) else ())
     with ExitStack() as stack:
         stack.enter_context(shown)
+        if how.threads is not None and how.engine == "local" and how.jobs == 1:
+            stack.enter_context(threads_limited(how.threads))
         engine = stack.enter_context(_engine(how, shown.advance))
         batch = _Batch(engine, options, settings, how, shown, on_result)
         stack.enter_context(interrupts_call(batch.stop))
