@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -20,11 +21,11 @@ import distributed
 from dask import config
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from horizon_rt.batches.engine import OnAdvance, Teller, WorkerLost
+from horizon_rt.batches.engine import OnAdvance, Teller, WorkerLost, cancelled
 from horizon_rt.batches.work import Signals
-from horizon_rt.errors import DeviceError
+from horizon_rt.errors import DeviceError, HorizonError
 from horizon_rt.system.host import interrupts_blocked
-from horizon_rt.system.threads import limit_threads
+from horizon_rt.system.threads import threads_limited
 
 __all__ = ["Cluster"]
 
@@ -36,14 +37,19 @@ _ASK_EVERY_S = 1.0
 
 
 class _Threads(WorkerPlugin):  # type: ignore[misc]
-    """Limits the threads of each worker's libraries when it starts."""
+    """Limits the threads of each worker's libraries while a batch runs."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
 
     def setup(self, worker: distributed.Worker) -> None:
         """See `WorkerPlugin`."""
-        limit_threads(self._threads)
+        self._stack = ExitStack()
+        self._stack.enter_context(threads_limited(self._threads))
+
+    def teardown(self, worker: distributed.Worker) -> None:
+        """See `WorkerPlugin`."""
+        self._stack.close()
 
 
 class Cluster:
@@ -58,6 +64,7 @@ class Cluster:
         self._on_advance, self._topic = on_advance, f"horizon-rt-{uuid.uuid4().hex}"
         self._tasks: dict[Future[Any], distributed.Future] = {}
         self._lock = threading.Lock()
+        self._stopped = False
         settings = {"distributed.scheduler.allowed-failures": _RETRIES}
         self._stack.enter_context(config.set(settings))
         try:
@@ -65,8 +72,14 @@ class Cluster:
         except (OSError, ValueError, TimeoutError) as error:
             self._stack.close()
             raise DeviceError(f"no Dask scheduler answers at {address}: {error}") from error
-        self._client.register_plugin(_Threads(threads or 1))
+        self._client.register_plugin(_Threads(threads), name=self._topic)
+        if address is not None:  # others use its workers, too
+            self._stack.callback(self._let_go)
         self._client.subscribe_topic(self._topic, self._tell)
+
+    def _let_go(self) -> None:
+        with suppress(Exception):
+            self._client.unregister_worker_plugin(self._topic)
 
     def _tell(self, event: tuple[float, Any]) -> None:
         key, count = event[1]
@@ -74,6 +87,8 @@ class Cluster:
 
     def submit(self, key: str, function: Callable[[W, Signals], T], value: W, /) -> Future[T]:
         """See `Engine`."""
+        if self._stopped:
+            return cancelled()
         done: Future[T] = Future()
         task = self._client.submit(
             _in_worker, self._topic, key, function, value, pure=False, retries=_RETRIES, key=_task_key(key)
@@ -89,7 +104,11 @@ class Cluster:
         if not done.set_running_or_notify_cancel():
             return
         try:
-            done.set_result(task.result())
+            result = task.result()
+            if isinstance(result, _Raised):
+                done.set_exception(result.error)
+            else:
+                done.set_result(result)
         except (CancelledError, distributed.client.FutureCancelledError):
             done.set_exception(KeyboardInterrupt())
         except distributed.KilledWorker:
@@ -101,6 +120,10 @@ class Cluster:
             done.set_exception(error)
 
     def stop(self) -> None:
+        """See `Engine`; workers hear of it by `cancel`."""
+        self._stopped = True
+
+    def cancel(self) -> None:
         """See `Engine`; work that runs on a worker hears of it within a second."""
         with suppress(Exception):
             distributed.Event(self._topic, client=self._client).set()
@@ -138,12 +161,21 @@ def _task_key(key: str) -> str:
     return f"{key}-{uuid.uuid4().hex}"
 
 
-def _in_worker(topic: str, key: str, function: Callable[[W, Signals], T], value: W) -> T:
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What work raised that another try would raise too, or that would end its worker."""
+
+    error: BaseException
+
+
+def _in_worker(topic: str, key: str, function: Callable[[W, Signals], T], value: W) -> T | _Raised:
     worker = distributed.get_worker()
     teller = Teller(lambda count: worker.log_event(topic, (key, count)))
     asked = _Asked(topic)
     try:
         return function(value, Signals(advance=teller.advance, stopped=asked))
+    except (KeyboardInterrupt, HorizonError) as error:
+        return _Raised(error)
     finally:
         teller.flush()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from contextlib import ExitStack, suppress
 from multiprocessing import connection, get_context, parent_process
@@ -20,7 +21,7 @@ from typing import Any, Protocol, Self, TypeVar
 from horizon_rt.batches.work import Signals
 from horizon_rt.system.host import interrupts_blocked
 
-__all__ = ["Engine", "OnAdvance", "Processes", "Teller", "ThisProcess", "WorkerLost"]
+__all__ = ["Engine", "OnAdvance", "Processes", "Teller", "ThisProcess", "WorkerLost", "cancelled"]
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -29,6 +30,7 @@ OnAdvance = Callable[[str, int], object]
 _TELL_EVERY_S = 0.2
 _TRIES = 2
 _GRACE_S = 10.0
+_log = logging.getLogger(__name__)
 
 
 class WorkerLost(Exception):
@@ -42,11 +44,17 @@ class Engine(Protocol):
     """
 
     def submit(self, key: str, function: Callable[[W, Signals], T], value: W, /) -> Future[T]:
-        """Have it done soon; the future raises what the function raises, and WorkerLost."""
+        """Have it done soon; the future raises what the function raises, and WorkerLost. It is cancelled
+        after `stop`.
+        """
         ...
 
     def stop(self) -> None:
-        """Ask all work to end with KeyboardInterrupt or as interrupted; what has not begun is cancelled."""
+        """Ask all work to end with KeyboardInterrupt or as interrupted; takes no lock, for signals."""
+        ...
+
+    def cancel(self) -> None:
+        """After `stop`, cancel what has not begun."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -69,6 +77,13 @@ class _Closing:
         """End what was started."""
 
 
+def cancelled() -> Future[Any]:
+    """What becomes of work that comes after `Engine.stop`."""
+    future: Future[Any] = Future()
+    future.cancel()
+    return future
+
+
 class ThisProcess(_Closing):
     """Does each piece at once, in the calling thread."""
 
@@ -77,17 +92,23 @@ class ThisProcess(_Closing):
 
     def submit(self, key: str, function: Callable[[W, Signals], T], value: W, /) -> Future[T]:
         """See `Engine`; a KeyboardInterrupt is the outcome of the piece."""
+        if self._stopped:
+            return cancelled()
         done: Future[T] = Future()
         advance = functools.partial(self._on_advance, key)
         try:
             done.set_result(function(value, Signals(advance=advance, stopped=lambda: self._stopped)))
         except BaseException as error:
+            self._stopped |= isinstance(error, KeyboardInterrupt)
             done.set_exception(error)
         return done
 
     def stop(self) -> None:
         """See `Engine`."""
         self._stopped = True
+
+    def cancel(self) -> None:
+        """See `Engine`; nothing waits."""
 
 
 class Processes(_Closing):
@@ -109,12 +130,14 @@ class Processes(_Closing):
 
     def submit(self, key: str, function: Callable[[W, Signals], T], value: W, /) -> Future[T]:
         """See `Engine`."""
+        if self._stopping:
+            return cancelled()
         return self._pool.submit(self._work, key, function, value)
 
     def _work(self, key: str, function: Callable[[W, Signals], T], value: W) -> T:
-        for _ in range(_TRIES):
+        for tried in range(_TRIES):
             if self._stopping:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt if tried else CancelledError
             with suppress(BrokenProcessPool):
                 return self._own().submit(_in_worker, key, function, value).result()
             self._local.pool = None
@@ -143,18 +166,26 @@ class Processes(_Closing):
         """Pass on what one process tells, until it ends."""
         with told, suppress(EOFError, OSError):
             while True:
-                self._on_advance(*told.recv())
+                key, count = told.recv()
+                try:
+                    self._on_advance(key, count)
+                except Exception:  # a process whose words nobody takes would fail
+                    _log.debug("progress", exc_info=True)
 
     def stop(self) -> None:
         """See `Engine`."""
         self._stopping = True
         self._stop.value = True
+
+    def cancel(self) -> None:
+        """See `Engine`."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self, *, cut_off: bool = False) -> None:
         """End the processes; those that do not end by themselves are killed."""
         if cut_off:
             self.stop()
+            self.cancel()
         running = [process for pool in self._started for process in _processes(pool)]
         with ExitStack() as stack:
             if self._stopping:

@@ -62,9 +62,22 @@ def _expand(text: str) -> Iterator[Found]:
 
 
 def _stored(address: str) -> Iterator[Found]:
+    root = _in_store(address)
+    if glob.has_magic(address):
+        root = PurePath(*_before_magic(root))
     for one in find_objects(address):
-        if one == address or PurePath(one).suffix.lower() in VIDEO_SUFFIXES:
-            yield Found(one, PurePath(PurePath(one).name))
+        below = _in_store(one)
+        if one != address and below.is_relative_to(root):
+            below = below.relative_to(root)
+        else:
+            below = PurePath(below.name)
+        if one == address or below.suffix.lower() in VIDEO_SUFFIXES:
+            yield Found(one, below)
+
+
+def _in_store(address: str) -> PurePath:
+    """Where an object lies, without the scheme, which a store may spell in another way."""
+    return PurePath(address.partition("://")[2].lstrip("/"))
 
 
 def _named(path: Path) -> Found:
@@ -96,7 +109,7 @@ def _matching(text: str) -> Iterator[Found]:
             yield _below(match, root)
 
 
-def _before_magic(pattern: Path) -> list[str]:
+def _before_magic(pattern: PurePath) -> list[str]:
     parts: list[str] = []
     for part in pattern.parts[:-1]:
         if glob.has_magic(part):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from horizon_rt.batches.names import check_template
 from horizon_rt.batches.outputs import WRITERS, kinds_of
 from horizon_rt.errors import OptionsError
-from horizon_rt.options import Help
+from horizon_rt.options import Help, Part
 from horizon_rt.system.host import usable_cores
 from horizon_rt.system.units import seconds_of
 
@@ -86,6 +86,11 @@ class BatchOptions:
         if self.segment is not None and (self.segment_s or 0.0) < _SHORTEST_S:
             raise OptionsError(f"--segment is at least {_SHORTEST_S:g}s, got {self.segment}")
 
+    def check_part(self, part: Part) -> None:
+        """Raises OptionsError for frames that are left out of recordings that are cut into segments."""
+        if self.segment is not None and (part.key_only or part.stride > 1):
+            raise OptionsError("--segment does not go with --every; leave one of them out")
+
     @property
     def segment_s(self) -> float | None:
         """Length of the segments in s."""
@@ -105,10 +110,14 @@ class BatchOptions:
 
     @property
     def threads_each(self) -> int:
-        """Threads of each job; 0 leaves them to the libraries, for one job that may have all cores."""
+        """Threads of each job; 0 leaves them to the libraries, for one job that may have all cores. Workers
+        of a scheduler, of which this machine knows nothing, have one.
+        """
         if self.threads is not None:
             return self.threads
-        return 0 if self.jobs == 1 else max(1, usable_cores() // self.jobs)
+        if self.scheduler is not None:
+            return 1
+        return 0 if self.jobs == 1 and self.engine == "local" else max(1, usable_cores() // self.jobs)
 
 
 def _seconds(flag: str, text: str) -> float:

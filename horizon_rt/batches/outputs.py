@@ -14,8 +14,10 @@ from horizon_rt.system.extras import require
 if TYPE_CHECKING:
     from horizon_rt.pipeline.outputs import Outputs
 
-__all__ = ["WRITERS", "check_kinds", "kinds_of", "make_outputs"]
+__all__ = ["PAGE", "WRITERS", "check_kinds", "kinds_of", "make_outputs"]
 
+PAGE = "batch.html"
+"""The page of a whole batch, beside the outputs."""
 Place = Callable[[str], Path]
 """The path of an output for the ending of its name."""
 Maker = Callable[[Place, bool], Mapping[str, Any]]

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from horizon_rt.batches.manifest import Manifest, read_manifest
+from horizon_rt.batches.outputs import PAGE
 from horizon_rt.batches.work import Item
 from horizon_rt.reports.page import render_page
 from horizon_rt.reports.statistics import BANK_BIN_DEG
@@ -18,7 +19,6 @@ from horizon_rt.system.units import clock_time
 
 __all__ = ["write_batch_page"]
 
-PAGE = "batch.html"
 _HEAD = ("recording", "length", "frames", "with horizon", "tracking", "largest bank", "turbulence", "sigma")
 
 

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from horizon_rt.batches.manifest import read_manifest, why_not_done
 from horizon_rt.batches.names import Found, check_distinct, fill_template
 from horizon_rt.batches.options import BatchOptions
-from horizon_rt.batches.outputs import make_outputs
+from horizon_rt.batches.outputs import PAGE, make_outputs
 from horizon_rt.batches.work import Item, output_names
 from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import HorizonError, OutputError
@@ -44,7 +44,7 @@ class Planned:
 def make_items(found: Sequence[Found], out: Path, options: BatchOptions, *, first: int = 1) -> list[Item]:
     """The inputs with their outputs, numbered from `first`.
 
-    Raises OutputError where two want the same output, or one would replace an input.
+    Raises OutputError where two want the same output, or one would replace an input or the page of all.
     """
     items = [_item(one, out, options, index) for index, one in enumerate(found, first)]
     check_distinct(options.name, found, [item.outputs.paths for item in items])
@@ -54,6 +54,10 @@ def make_items(found: Sequence[Found], out: Path, options: BatchOptions, *, firs
             if path.resolve() in inputs:
                 raise OutputError(
                     f"{path} is an input and would be replaced; choose another folder for --out"
+                )
+            if "report" in options.kinds and path.relative_to(out).as_posix().casefold() == PAGE:
+                raise OutputError(
+                    f"{path} is the page of the whole batch, not that of {item.source}; give another --name"
                 )
     return items
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import statistics
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from horizon_rt.batches.engine import Engine, OnAdvance, Processes, ThisProcess
 from horizon_rt.batches.options import BatchOptions
 from horizon_rt.batches.plan import Planned
 from horizon_rt.batches.segments import (
+    DamagedTimes,
     Segment,
     Tracked,
     all_meet,
@@ -31,12 +32,15 @@ from horizon_rt.reports.table import Table
 from horizon_rt.system.extras import require
 from horizon_rt.system.interrupts import interrupts_call
 from horizon_rt.system.messages import error_line, printable
+from horizon_rt.system.objects import is_object
 from horizon_rt.system.progress import NO_PROGRESS, Progress, Task
+from horizon_rt.system.threads import threads_limited
 
 __all__ = ["result_line", "run_batch", "summary_table"]
 
 _POLL_S = 0.2
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 OnResult = Callable[[Result], object]
 
 
@@ -54,9 +58,12 @@ def run_batch(
     `on_result` is called after each item, in the order in which they end. Of `planned` that is no list, such
     as what a watched folder gives, None stands for a moment without anything new.
     """
+    how.check_part(options.part)
     shown = _Shown(progress, planned if isinstance(planned, Sequence) else ())
     with ExitStack() as stack:
         stack.enter_context(shown)
+        if how.threads is not None and how.engine == "local" and how.jobs == 1:
+            stack.enter_context(threads_limited(how.threads))
         engine = stack.enter_context(_engine(how, shown.advance))
         batch = _Batch(engine, options, settings, how, shown, on_result)
         stack.enter_context(interrupts_call(batch.stop))
@@ -90,11 +97,13 @@ class _Batch:
         self._shown, self._on_result = shown, on_result
         self._under_way: dict[Future[Result], Work] = {}
         self._segments_under_way: dict[Future[Any], tuple[_Joining, int]] = {}
+        self._busy: set[str] = set()
+        self._held: dict[str, Planned] = {}
         self._results: list[Result] = []
-        self._stopped = False
+        self._stopped = self._has_cancelled = False
 
     def stop(self) -> None:
-        """End what is under way, and begin nothing more."""
+        """End what is under way, and begin nothing more; called by a signal, so it only sets flags."""
         self._stopped = True
         self._engine.stop()
 
@@ -102,16 +111,24 @@ class _Batch:
         for one in planned:
             if self._stopped:
                 break
-            if one is not None and one.why:
-                self._begin(one)
-            elif one is not None:
-                self._end(Result(one.item, "skipped"))
+            if one is not None:
+                self._take(one)
             self._collect(timeout_s=0.0)
         while self._under_way or self._segments_under_way:
             self._collect(timeout_s=_POLL_S)
         return self._results
 
+    def _take(self, planned: Planned) -> None:
+        """Begin with an item; one that is under way, as its file has changed since, has to wait."""
+        if planned.item.name.casefold() in self._busy:
+            self._held[planned.item.name.casefold()] = planned
+        elif planned.why:
+            self._begin(planned)
+        else:
+            self._end(Result(planned.item, "skipped"))
+
     def _begin(self, planned: Planned) -> None:
+        self._busy.add(planned.item.name.casefold())
         work = Work(planned.item, self._options, self._settings, self._how.threads_each)
         segments = self._segments(planned)
         if not segments:
@@ -128,12 +145,16 @@ class _Batch:
 
     def _segments(self, planned: Planned) -> list[Segment]:
         length_s, part, source = self._how.segment_s, self._options.part, planned.item.source
-        if length_s is None or planned.seconds is None or part.key_only or part.stride > 1:
+        if length_s is None or (planned.seconds is None and not is_object(source)):
             return []
-        cuts = cuts_of(Path(source), length_s, part)
+        cuts = cuts_of(source, length_s, part)
         return segments_of(source, self._options, cuts, self._how.threads_each) if cuts else []
 
     def _collect(self, timeout_s: float) -> None:
+        if self._stopped and not self._has_cancelled:
+            self._has_cancelled = True
+            self._engine.stop()
+            self._engine.cancel()
         futures = [*self._under_way, *self._segments_under_way]
         cancelled = {future for future in futures if future.cancelled()}  # which `wait` would wait for
         left = [future for future in futures if future not in cancelled]
@@ -151,6 +172,9 @@ class _Batch:
         except (CancelledError, KeyboardInterrupt):
             joining.end(self._end, Result(joining.work.item, "interrupted"))
             self._stopped = True
+        except DamagedTimes as error:
+            if not self._stopped:
+                joining.end(partial(self._in_one_go, joining.work), str(error))
         except Exception as error:
             joining.end(self._end, failure(joining.work, error_line(error)))
         if joining.is_complete and not self._stopped:
@@ -161,9 +185,11 @@ class _Batch:
         if all_meet(joining.all_parts):
             self._submit(replace(joining.work, parts=partial(known_of, joining.all_parts)))
             return
-        source = joining.work.item.source
-        _log.warning("%s: its segments do not fit together; it is tracked in one go", source)
-        self._submit(joining.work)
+        self._in_one_go(joining.work, f"{joining.work.item.source}: its segments do not fit together")
+
+    def _in_one_go(self, work: Work, why: str) -> None:
+        _log.warning("%s; it is tracked in one go", why)
+        self._submit(work)
 
     def _take_result(self, future: Future[Result], work: Work) -> None:
         try:
@@ -182,6 +208,10 @@ class _Batch:
         self._results.append(result)
         self._shown.end(result.item.name)
         self._on_result(result)
+        name = result.item.name.casefold()
+        self._busy.discard(name)
+        if name in self._held and not self._stopped:
+            self._begin(self._held.pop(name))
 
 
 class _Joining:
@@ -199,11 +229,11 @@ class _Joining:
     def is_complete(self) -> bool:
         return not self._has_ended and len(self.all_parts) == len(self.parts)
 
-    def end(self, tell: OnResult, result: Result) -> None:
-        """The item is over, if it was not before."""
+    def end(self, tell: Callable[[T], object], outcome: T) -> None:
+        """The segments are over, if they were not before."""
         if not self._has_ended:
             self._has_ended = True
-            tell(result)
+            tell(outcome)
 
 
 class _Shown:
@@ -217,6 +247,7 @@ class _Shown:
         self._names = {one.item.name: printable(one.item.source) for one in left}
         self._total, self._count, self._ended = sum(self._left.values()), len(left), 0
         self._all: Task | None = None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> None:
         self._stack = ExitStack()
@@ -228,16 +259,18 @@ class _Shown:
 
     def advance(self, key: str, count: int) -> None:
         """So many more frames of an item are done; it never has more than it was thought to have."""
-        count = min(count, self._left.get(key, 0))
-        if count and self._all is not None:
-            self._left[key] -= count
-            self._all.advance(count, state=self._state)
+        with self._lock:
+            count = min(count, self._left.get(key, 0))
+            if count and self._all is not None:
+                self._left[key] -= count
+                self._all.advance(count, state=self._state)
 
     def end(self, key: str) -> None:
         """An item has come to an end, with as many frames as it had."""
-        if self._all is not None and key in self._left:
-            self._ended += 1
-            self._all.advance(self._left.pop(key), state=self._state)
+        with self._lock:
+            if self._all is not None and key in self._left:
+                self._ended += 1
+                self._all.advance(self._left.pop(key), state=self._state)
 
     @property
     def _state(self) -> str:

@@ -10,15 +10,17 @@ import math
 import pickle
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from horizon_rt.batches.work import Signals
-from horizon_rt.errors import SourceError
+from horizon_rt.batches.work import Signals, spec_of
+from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.imaging.opening import open_input
@@ -26,8 +28,18 @@ from horizon_rt.options import Part, RunOptions
 from horizon_rt.pipeline.run import Known, make_tracker
 from horizon_rt.pipeline.stages import run_pipeline
 from horizon_rt.sources import open_source
+from horizon_rt.system.objects import is_object, open_object
 
-__all__ = ["Segment", "Tracked", "all_meet", "cuts_of", "known_of", "segments_of", "track_segment"]
+__all__ = [
+    "DamagedTimes",
+    "Segment",
+    "Tracked",
+    "all_meet",
+    "cuts_of",
+    "known_of",
+    "segments_of",
+    "track_segment",
+]
 
 WARM_UP_S = 15.0
 """How much earlier than its cut a segment is begun."""
@@ -36,6 +48,10 @@ _LEVEL = 1
 _COMPARED_S, _SETTLED_DEG = 2.0, 1e-3
 Angles = tuple[float, float, float]
 """Roll, pitch and the sigma of roll in degrees."""
+
+
+class DamagedTimes(SourceError):
+    """The times of a recording are repaired, which depends on all that came before: it cannot be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +77,17 @@ class Tracked:
     last: Mapping[float, Angles]
 
 
-def cuts_of(source: Path, length_s: float, part: Part) -> list[float]:
+def cuts_of(source: str | Path, length_s: float, part: Part) -> list[float]:
     """The times of key frames in s at which a recording is cut into segments of about this length; none where
     it is too short, or cannot be read from a time on.
     """
     cuts: list[float] = []
     try:
-        with open_input(source) as container:
+        with ExitStack() as stack:
+            file: Any = source
+            if is_object(str(source)):
+                file = stack.enter_context(open_object(str(source)))
+            container = stack.enter_context(open_input(file))
             stream = container.streams.best("video")
             if not isinstance(stream, VideoStream) or stream.start_time is None or not stream.time_base:
                 return []
@@ -82,7 +102,7 @@ def cuts_of(source: Path, length_s: float, part: Part) -> list[float]:
                 if packet.is_keyframe and found_s > (cuts[-1] if cuts else part.from_s) + 0.25 * length_s:
                     cuts.append(found_s)
                 target_s += length_s
-    except (FFmpegError, OSError, StopIteration, OverflowError):
+    except (FFmpegError, OSError, StopIteration, OverflowError, HorizonError):
         return []
     return cuts
 
@@ -94,9 +114,7 @@ def segments_of(source: str, options: RunOptions, cuts: Sequence[float], threads
 
 
 def track_segment(segment: Segment, signals: Signals) -> Tracked:
-    """The horizons of the frames of a segment; raises SourceError for a recording whose times are repaired,
-    which depend on all that came before.
-    """
+    """The horizons of the frames of a segment; raises DamagedTimes."""
     options, first_s = segment.options, segment.start_s
     is_first = first_s == options.part.start_s
     # What is smoothed offline is measured frame by frame.
@@ -123,14 +141,14 @@ def track_segment(segment: Segment, signals: Signals) -> Tracked:
             raise KeyboardInterrupt
 
     source = open_source(
-        Path(segment.source), decoder=options.source_decoder, part=part, threads=segment.threads
+        spec_of(segment.source), decoder=options.source_decoder, part=part, threads=segment.threads
     )
     with source:
         tracker = make_tracker(options, source.info)
-        if run_pipeline(source, tracker, on_frame=keep).interrupted:
+        if run_pipeline(source, tracker, on_frame=keep).signalled:
             raise KeyboardInterrupt
         if any("timestamps unusable" in warning for warning in source.warnings):
-            raise SourceError(f"{segment.source}: its times are damaged; leave --segment out")
+            raise DamagedTimes(f"{segment.source}: its times are damaged")
     ends_s = kept[-1].time_s - _COMPARED_S if kept else 0.0
     last = {one.time_s: _angles(one) for one in kept if one.time_s >= ends_s}
     packed = zlib.compress(pickle.dumps(kept, pickle.HIGHEST_PROTOCOL), _LEVEL)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from horizon_rt.batches.inputs import find_inputs
-from horizon_rt.batches.names import Found
-from horizon_rt.errors import SourceNotFound
+from horizon_rt.batches.names import Found, fill_template
+from horizon_rt.batches.options import BatchOptions
+from horizon_rt.batches.plan import make_items
+from horizon_rt.batches.work import Item
+from horizon_rt.errors import OutputError, SourceNotFound
 
-__all__ = ["watch_folder"]
+__all__ = ["items_of", "watch_folder"]
 
 _LOOK_EVERY_S = 1.0
 Seen = tuple[int, int]
@@ -40,6 +43,26 @@ def watch_folder(
                 yield found
         yield None
         time.sleep(_LOOK_EVERY_S)
+
+
+def items_of(
+    coming: Iterator[Found | None], before: Sequence[Item], out: Path, how: BatchOptions
+) -> Iterator[Item | OutputError | None]:
+    """What is found, with its outputs; an error for one that would replace those of another one, be it of
+    `before`. Names that differ in the case of letters count as one.
+    """
+    owners = {item.name.casefold(): item.source for item in before}
+    for found in coming:
+        if found is None:
+            yield None
+            continue
+        try:
+            owner = owners.setdefault(fill_template(how.name, found, 1).casefold(), found.source)
+            if owner != found.source:
+                raise OutputError(f"{owner} has the same name")
+            yield make_items([found], out, how)[0]
+        except OutputError as error:
+            yield OutputError(f"{found.source} ({error})")
 
 
 def _recordings(folder: Path) -> list[Found]:

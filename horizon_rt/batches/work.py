@@ -22,7 +22,18 @@ from horizon_rt.reports.statistics import StatisticsSink
 from horizon_rt.sources import open_source
 from horizon_rt.system.messages import error_line
 
-__all__ = ["Item", "Result", "Signals", "Status", "Work", "begin", "failure", "output_names", "run_work"]
+__all__ = [
+    "Item",
+    "Result",
+    "Signals",
+    "Status",
+    "Work",
+    "begin",
+    "failure",
+    "output_names",
+    "run_work",
+    "spec_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -155,6 +166,10 @@ def _fingerprint(source: str) -> dict[str, Any]:
 
 
 def _open(work: Work) -> Any:
-    options, source = work.options, work.item.source
-    spec = source if "://" in source or source.startswith("synth:") else Path(source)
+    options, spec = work.options, spec_of(work.item.source)
     return open_source(spec, decoder=options.source_decoder, part=options.part, threads=work.threads)
+
+
+def spec_of(source: str) -> str | Path:
+    """What `open_source` takes for an input of a batch, whose files may have any name."""
+    return source if "://" in source or source.startswith("synth:") else Path(source)

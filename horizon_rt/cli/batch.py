@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
     from horizon_rt.batches.plan import Planned
-    from horizon_rt.batches.work import Result
+    from horizon_rt.batches.work import Item, Result
 
 from horizon_rt.batches.options import BatchOptions
 from horizon_rt.cli.console import print_advice, print_first_use, print_line, print_table, print_warning
@@ -44,6 +44,7 @@ def batch(
 
     console = make_console()
     check_kinds(how.kinds)
+    how.check_part(options.part)
     settings = settings_of(options)
     if not inputs and how.watch is None:
         raise typer.BadParameter("name files or folders, or a folder to --watch")
@@ -66,11 +67,15 @@ def batch(
             on_result=lambda result: _print_result(result, options, console),
         )
     print_table(summary_table(results))
-    if "report" in how.kinds and results:
+    _write_page(items if results else [], out, how, console)
+    _finish(results, len(planned), options, console)
+
+
+def _write_page(items: Sequence[Item], out: Path, how: BatchOptions, console: Console) -> None:
+    if "report" in how.kinds and items:
         from horizon_rt.batches.page import write_batch_page
 
         print_line(console, f"written: {write_batch_page(out, items)}")
-    _finish(results, len(planned), options, console)
 
 
 def _watch(
@@ -81,33 +86,39 @@ def _watch(
     options: RunOptions,
     console: Console,
 ) -> None:
-    """What is named, and then what comes into the watched folder; Ctrl-C is its usual end."""
-    from horizon_rt.batches.names import fill_template
-    from horizon_rt.batches.plan import make_items, plan
+    """What is named, and then what comes into the watched folder; Ctrl-C is its usual end, with exit code 0
+    unless something has failed at last.
+    """
+    from horizon_rt.batches.plan import plan
     from horizon_rt.batches.run import run_batch
-    from horizon_rt.batches.watching import watch_folder
+    from horizon_rt.batches.watching import items_of, watch_folder
+    from horizon_rt.errors import OutputError
 
-    folder, owners = Path(how.watch or ""), {one.item.name: one.item.source for one in planned}
+    folder, before = Path(how.watch or ""), [one.item for one in planned]
     if not folder.is_dir():
         raise typer.BadParameter(f"--watch takes a folder, and {folder} is none")
+
+    clashes: list[OutputError] = []
 
     def coming() -> Iterator[Planned | None]:
         yield from planned
         print_line(console, f"watching {folder}; Ctrl-C ends it")
-        for found in watch_folder(folder, how.settle_s):
-            if found is None:
+        for item in items_of(watch_folder(folder, how.settle_s), before, out, how):
+            if item is None:
                 yield None
-                continue
-            name = fill_template(how.name, found, 1)
-            owner = owners.setdefault(name.casefold(), found.source)
-            if owner != found.source:
-                print_warning(console, f"failed: {found.source} ({owner} has the same name)", kind="error")
+            elif isinstance(item, OutputError):
+                clashes.append(item)
+                print_warning(console, f"failed: {item}", kind="error")
             else:
-                yield from plan(make_items([found], out, how), options, settings, resume=True)
+                yield from plan([item], options, settings, resume=True)
 
-    run_batch(
+    results = run_batch(
         coming(), options, settings, how, on_result=lambda result: _print_result(result, options, console)
     )
+    latest = {result.item.name: result for result in results}
+    _write_page([result.item for result in latest.values()], out, how, console)
+    if clashes or any(result.status == "failed" for result in latest.values()):
+        raise typer.Exit(1)
 
 
 def _finish(results: list[Result], expected: int, options: RunOptions, console: Console) -> None:

@@ -55,17 +55,23 @@ class Timeline:
     def __init__(self) -> None:
         self.intervals: list[Interval] = []
         self._per_interval, self._in_last = 1, 0
+        self._before: Horizon | None = None
 
     def add(self, horizon: Horizon) -> None:
-        """Take in the next frame."""
+        """Take in the next frame; as in `Statistics`, what holds at a frame holds until the next one."""
         one = _interval(horizon)
-        if self.intervals:
+        before, self._before = self._before, horizon
+        if before is not None:
             last = self.intervals[-1]
             step_s = max(horizon.time_s - last.end_s, 0.0)
             last.end_s = horizon.time_s
-            if horizon.roll_rate_dps is not None and horizon.pitch_rate_dps is not None:
-                one.rated_s = step_s
-                one.squares = horizon.roll_rate_dps**2 * step_s, horizon.pitch_rate_dps**2 * step_s
+            if before.roll_rate_dps is not None and before.pitch_rate_dps is not None:
+                last.rated_s += step_s
+                roll, pitch = last.squares
+                last.squares = (
+                    roll + before.roll_rate_dps**2 * step_s,
+                    pitch + before.pitch_rate_dps**2 * step_s,
+                )
         if self.intervals and self._in_last < self._per_interval:
             self.intervals[-1] = self.intervals[-1].merged(one)
             self._in_last += 1

@@ -25,7 +25,7 @@ def _store(address: str) -> tuple[Any, str]:
 
     try:
         store, path = fsspec.core.url_to_fs(address)
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # of each store's own family
         raise SourceError(f"{address} cannot be opened: {error}") from error
     return store, path
 
@@ -37,15 +37,20 @@ def open_object(address: str) -> Any:
         return store.open(path, "rb", block_size=_BLOCK)
     except FileNotFoundError as error:
         raise SourceNotFound(f"{address}: no such object; check the name") from error
-    except OSError as error:
+    except Exception as error:
         raise SourceError(f"{address} cannot be read: {error}") from error
 
 
 def object_facts(address: str) -> dict[str, Any]:
     """What tells an object from another one: size, and its tag or time of change; raises OSError."""
     store, path = _store(address)
-    store.invalidate_cache()
-    facts = store.info(path)
+    try:
+        store.invalidate_cache()
+        facts = store.info(path)
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{address} cannot be read: {error}") from error
     tag = facts.get("ETag") or facts.get("etag") or facts.get("LastModified") or facts.get("created")
     return {"size": facts.get("size"), "tag": str(tag)}
 
@@ -60,7 +65,7 @@ def find_objects(address: str) -> list[str]:
         if store.isfile(path):
             return [address]
         found = store.glob(path) if any(c in path for c in "*?[") else store.find(path)
-    except OSError as error:
+    except Exception as error:
         raise SourceError(f"{address} cannot be read: {error}") from error
     if not found:
         raise SourceNotFound(f"{address}: no such object; check the name")

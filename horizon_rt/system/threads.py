@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["limit_threads"]
+__all__ = ["limit_threads", "threads_limited"]
 
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -20,3 +22,24 @@ def limit_threads(count: int) -> None:
 
     cv2.setNumThreads(count)
     torch.set_num_threads(count)
+
+
+@contextmanager
+def threads_limited(count: int) -> Iterator[None]:
+    """Let PyTorch and OpenCV take so many each within the block, and then as many as before."""
+    import cv2
+    import torch
+
+    before = {name: os.environ.get(name) for name in _VARIABLES}
+    of_cv2, of_torch = cv2.getNumThreads(), torch.get_num_threads()
+    limit_threads(count)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        cv2.setNumThreads(of_cv2)
+        torch.set_num_threads(of_torch)

@@ -22,9 +22,10 @@ from horizon_rt.batches.run import run_batch
 from horizon_rt.batches.work import Result
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import save_profile
-from horizon_rt.errors import OutputError, SourceNotFound
+from horizon_rt.errors import OutputError, SourceError, SourceNotFound
 from horizon_rt.options import RunOptions
 from horizon_rt.sinks import TelemetrySink
+from horizon_rt.system.objects import find_objects, object_facts, open_object
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -554,3 +555,41 @@ def test_names_that_no_terminal_can_show(cli: RunCli, tmp_path: Path) -> None:
     done = cli("batch", tmp_path / name, "--out", tmp_path / "out")
     assert done.code == 0, done.err
     assert "\\udcff[red]\tdone" in done.out
+
+
+def test_a_recording_is_never_called_as_the_page_of_all(here: Callable[..., None]) -> None:
+    here("Batch.mp4")
+    with pytest.raises(OutputError, match="the page of the whole batch"):
+        make_items(find_inputs(["Batch.mp4"]), Path("out"), BatchOptions(write="report"))
+    assert found("Batch.mp4") == ["Batch.mp4 Batch"]
+
+
+def test_names_of_objects_are_made_as_those_of_files() -> None:
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    for name in ("day1/flight.mp4", "day2/flight.mp4", "day2/more/b.mov", "day2/notes.txt"):
+        memory.pipe(f"/names/{name}", b"no video")
+    root = "memory://names"
+    whole = ["day1/flight", "day2/flight", "day2/more/b"]
+    for address in (root, f"{root}/", f"{root}/**/*.m*"):
+        assert [line.split()[1] for line in found(address, name="{path}")] == whole
+    assert [line.split()[1] for line in found(f"{root}/day2/*.mp4", name="{path}")] == ["flight"]
+    assert [line.split()[1] for line in found(f"{root}/day1/flight.mp4", name="{path}")] == ["flight"]
+
+
+def test_errors_of_a_store_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stores raise errors of their own families, such as those of access."""
+    store = type(pytest.importorskip("fsspec").filesystem("memory"))
+
+    class Refused(Exception):
+        """No OSError."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Refused("no token")
+
+    for name in ("isfile", "info", "open"):
+        monkeypatch.setattr(store, name, refuse)
+    for look in (find_objects, open_object):
+        with pytest.raises(SourceError, match=r"memory://a/b.mp4 cannot be read: no token"):
+            look("memory://a/b.mp4")
+    with pytest.raises(OSError, match="no token"):
+        object_facts("memory://a/b.mp4")

@@ -6,11 +6,16 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.cli import RunCli, write_horizon
+
+from horizon_rt.batches.options import BatchOptions
+from horizon_rt.batches.run import run_batch
+from horizon_rt.errors import SourceError
+from horizon_rt.options import RunOptions
 
 psutil = pytest.importorskip("psutil")
 distributed = pytest.importorskip("distributed")
@@ -88,3 +93,74 @@ def test_ctrl_c_ends_all_jobs_with_what_is_done_whole(process: Start, clips: Pat
     assert run.returncode == 130, errors
     assert not (out / "b.jsonl").exists()
     assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+def test_work_that_ends_early_leaves_its_worker_alive_and_is_tried_once(tmp_path: Path) -> None:
+    from horizon_rt.batches.cluster import Cluster
+
+    tries = tmp_path / "tries"
+
+    def raising(error: BaseException, _signals: object) -> None:
+        with tries.open("a") as file:
+            file.write(f"{error!r}\n")
+        raise error
+
+    def process(_value: object, _signals: object) -> int:
+        return os.getpid()
+
+    with Cluster(None, 1, 1, lambda _key, _count: None) as cluster:
+        before = cluster.submit("a", process, None).result(60)
+        for error in (KeyboardInterrupt(), SourceError("its times are damaged")):
+            raised = cluster.submit("a", raising, error).exception(60)
+            assert repr(raised) == repr(error)
+        assert cluster.submit("a", process, None).result(60) == before
+    assert len(tries.read_text().splitlines()) == 2
+
+
+def test_threads_of_workers_are_limited_while_a_batch_runs() -> None:
+    from horizon_rt.batches.cluster import Cluster
+
+    def threads(*_: object) -> tuple[int, int]:
+        """As a new thread sees them, such as those of a run: to an old one PyTorch's number stays."""
+        import concurrent.futures
+
+        import cv2
+        import torch
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            return cv2.getNumThreads(), pool.submit(torch.get_num_threads).result()
+
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as workers,
+        distributed.Client(workers) as client,
+    ):
+        before = client.submit(threads, pure=False).result(60)
+        plugins = set(workers.scheduler.worker_plugins)
+        with Cluster(workers.scheduler_address, 1, 3, lambda _key, _count: None) as cluster:
+            assert cluster.submit("a", threads, None).result(60) == (3, 3)
+        assert set(workers.scheduler.worker_plugins) == plugins
+        assert client.submit(threads, pure=False).result(60) == before
+
+
+def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("horizon_rt.batches.options.usable_cores", lambda: 8)
+    assert BatchOptions().threads_each == 0
+    assert BatchOptions(threads=3).threads_each == 3
+    assert BatchOptions(jobs=2).threads_each == 4
+    assert BatchOptions(engine="dask").threads_each == 8
+    assert BatchOptions(engine="dask", scheduler="tcp://head:8786").threads_each == 1
+
+
+def test_one_job_has_the_threads_it_is_given() -> None:
+    import cv2
+    import torch
+
+    def coming() -> Iterator[None]:
+        given.append((cv2.getNumThreads(), torch.get_num_threads()))
+        yield None
+
+    given: list[tuple[int, int]] = []
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    run_batch(coming(), RunOptions(), {}, BatchOptions(threads=3))
+    assert given == [(3, 3)]
+    assert (cv2.getNumThreads(), torch.get_num_threads()) == before

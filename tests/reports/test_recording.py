@@ -63,6 +63,17 @@ def test_a_timeline_is_bounded_and_keeps_extremes_and_rates() -> None:
     assert rates == pytest.approx([SWING_RMS_DPS] * len(rates), rel=0.1)
 
 
+def test_rates_over_time_and_in_sum_are_the_same() -> None:
+    """Of frames at uneven times, in whose gaps nothing is known."""
+    timeline, found = Timeline(), Statistics()
+    every = list(answers(3000, swing, state=lambda t: "lost" if 20 < t < 25 else "tracking"))
+    for horizon in (one for k, one in enumerate(every) if k % 7 < 3 or k % 50 == 0):
+        timeline.add(horizon)
+        found.add(horizon)
+    ((_, *rates),) = timeline.rms_rates(1e9, 1)
+    assert rates == pytest.approx(found.rate_rms_dps)
+
+
 def test_gaps_stay_gaps() -> None:
     timeline = Timeline()
     for horizon in answers(100, swing, state=lambda t: "lost" if 1 < t < 2 else "tracking"):
