@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from horizon_rt.imaging.tags import VideoTags
 from horizon_rt.links import LinkSink, open_link
 from horizon_rt.pipeline.levelled_sink import LevelledSink, LiveLevel
 from horizon_rt.pipeline.outputs import Outputs, local_file
@@ -138,6 +137,8 @@ def _overlay_sink(target: Path, context: SinkContext, source: Source, drawing: D
     overlay = Overlay(context.camera, style=style)
     if context.is_image_set:
         return ImageSink(target, context, overlay)
+    from horizon_rt.imaging.tags import VideoTags  # not before OpenCV, see open_sinks
+
     file = local_file(source.info)
     tags = None if file is None else VideoTags.of(file)
     return VideoSink(target, context, overlay, audio_from=file if context.is_whole else None, tags=tags)
