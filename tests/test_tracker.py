@@ -306,7 +306,11 @@ def test_without_a_horizon_the_net_looks_ten_times_a_second() -> None:
     tracker = _tracker(_Oracle(blind=tuple(range(100))))
     horizons = [tracker.update(_frame(k)) for k in range(100)]
     assert {horizon.state for horizon in horizons} == {"lost"}
-    assert np.flatnonzero([h.observation.is_key for h in horizons])[-3:].tolist() == [93, 95, 98]  # at 25 frames/s
+    assert np.flatnonzero([h.observation.is_key for h in horizons])[-3:].tolist() == [
+        93,
+        95,
+        98,
+    ]  # at 25 frames/s
 
 
 class _Slow(_Oracle):

@@ -204,9 +204,10 @@ class NetworkSource(Source):
             return
         now_s = time.monotonic()
         self._arrived_s = now_s
-        timed = replace(
-            frame, index=self._count, time_s=self._clock.stamp(frame.time_s, now_s - self._started_s)
-        )
+        time_s = self._clock.stamp(frame.time_s, now_s - self._started_s)
+        if self._reconnects and frame.time_s < ANALYSIS_S:
+            return  # read ahead: older than what stood in for it meanwhile
+        timed = replace(frame, index=self._count, time_s=time_s)
         self._count += 1
         with self._changed:
             self._newest = timed
