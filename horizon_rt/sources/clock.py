@@ -48,12 +48,11 @@ class StreamClock:
     """Turns the times of frames in a live connection into strictly increasing seconds since the start, over
     any number of connections: by the stream's own clock as long as that goes with this machine's.
 
-    The first pictures of a connection were read ahead while it was made, `ahead_s` of them or more where
-    they are rare, and come faster than their time passes; how far they lead is no drift.
+    The first pictures of a connection may have piled up while it was made, and come faster than their time
+    passes; how far they lead is no drift.
     """
 
-    def __init__(self, *, ahead_s: float) -> None:
-        self._ahead_s = ahead_s
+    def __init__(self) -> None:
         self._last_s, self._offset_s = -_LEAST_INTERVAL_S, 0.0
         self._lead_s, self._piled_up = 0.0, False
         self._before = (0.0, 0.0)
@@ -63,7 +62,7 @@ class StreamClock:
         machine's time.
         """
         if stamp_s == 0.0:
-            self._offset_s, self._lead_s, self._piled_up = now_s - self._ahead_s, 0.0, True
+            self._offset_s, self._lead_s, self._piled_up = now_s, 0.0, True
         else:
             self._follow(stamp_s, now_s)
         self._before = stamp_s, now_s

@@ -26,14 +26,12 @@ from horizon_rt.imaging.opening import describe
 from horizon_rt.sources.container import ContainerOptions, ContainerSource
 from horizon_rt.system.address import shown
 
-__all__ = ["ANALYSIS_S", "connect", "is_listening"]
-
-ANALYSIS_S = 0.2
-"""How much of a stream is read before its first picture is handed out; the rest of it follows at once."""
+__all__ = ["connect", "is_listening"]
 
 _OPEN_TIMEOUT_S, _RECORDING_PATIENCE_S = 5.0, 30.0
 _LIVE_OPTIONS = {
-    "analyzeduration": str(round(1e6 * ANALYSIS_S)),
+    "fflags": "nobuffer",
+    "analyzeduration": "200000",
     "rtsp_transport": "tcp",
     "overrun_nonfatal": "1",
     "fifo_size": "50000",

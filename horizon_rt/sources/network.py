@@ -20,7 +20,7 @@ from horizon_rt.errors import HorizonError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame
 from horizon_rt.sources.base import Health, Receiving, Source, SourceInfo
 from horizon_rt.sources.clock import StreamClock
-from horizon_rt.sources.connection import ANALYSIS_S, connect, is_listening
+from horizon_rt.sources.connection import connect, is_listening
 from horizon_rt.system.address import shown, with_password
 from horizon_rt.system.messages import error_line
 from horizon_rt.system.retries import Retries
@@ -78,9 +78,8 @@ class NetworkSource(Source):
         self._failure: Exception | None = None
         self._state: Receiving = "receiving"
         self._reason, self._reconnects, self._count = "", 0, 0
-        self._arrived_s = time.monotonic()
-        self._started_s = self._arrived_s - ANALYSIS_S
-        self._clock = StreamClock(ahead_s=ANALYSIS_S)
+        self._started_s = self._arrived_s = time.monotonic()
+        self._clock = StreamClock()
         self._thread = threading.Thread(target=self._receive, name="network", daemon=True)
         self._thread.start()
 
@@ -205,8 +204,6 @@ class NetworkSource(Source):
         now_s = time.monotonic()
         self._arrived_s = now_s
         time_s = self._clock.stamp(frame.time_s, now_s - self._started_s)
-        if self._reconnects and frame.time_s < ANALYSIS_S:
-            return  # read ahead: older than what stood in for it meanwhile
         timed = replace(frame, index=self._count, time_s=time_s)
         self._count += 1
         with self._changed:

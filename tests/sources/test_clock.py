@@ -57,15 +57,14 @@ def test_times_of_neighbouring_frames_are_never_written_alike(seconds: float) ->
     assert written[0] < written[1]
 
 
-def stamped(arrivals: list[tuple[float, float]], *, ahead_s: float = 0.2) -> list[float]:
-    clock = StreamClock(ahead_s=ahead_s)
+def stamped(arrivals: list[tuple[float, float]]) -> list[float]:
+    clock = StreamClock()
     return [clock.stamp(stamp_s, now_s) for stamp_s, now_s in arrivals]
 
 
 def test_what_piled_up_while_connecting_keeps_its_intervals() -> None:
-    """Six frames were read ahead; a second connection goes on at this machine's time."""
-    piled = [(index / 30, 0.2 + index / 1000) for index in range(7)]
-    first = [*piled, *((index / 30, index / 30) for index in range(7, 30))]
+    """Seven frames come at once; a second connection goes on at this machine's time."""
+    first = [(index / 30, max(0.0, (index - 6) / 30) + index / 1000) for index in range(30)]
     second = [(stamp_s, now_s + 5.0) for stamp_s, now_s in first]
     times = stamped([*first, *second])
     assert times == pytest.approx([stamp_s + base_s for base_s in (0, 5) for stamp_s, _ in first])
