@@ -12,20 +12,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HorizonLine", "UpVector", "roll_pitch_quaternion", "wrap_degrees"]
+__all__ = ["HorizonLine", "UpVector", "roll_pitch_quaternion", "wrap_degrees", "wrap_radians"]
 
 # Below this distance from straight up or down, roll has no meaning (1e-9 rad).
 _MIN_HORIZONTAL = 1e-9
 _STEEPEST_PX = 1e6
+Angle = TypeVar("Angle", float, NDArray[np.float64])
 
 
 def wrap_degrees(angle: float) -> float:
     """Return the same angle in [-180, 180)."""
     return (angle + 180.0) % 360.0 - 180.0
+
+
+def wrap_radians(angle: Angle) -> Angle:
+    """The same angle, or angles, in [-π, π)."""
+    return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
 @dataclass(frozen=True, slots=True)

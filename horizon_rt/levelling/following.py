@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+from horizon_rt.geometry import wrap_radians
 from horizon_rt.levelling.bounds import SWING
 
 __all__ = ["RollFollower"]
@@ -25,7 +24,7 @@ class RollFollower:
         elif self._held is None or not self._catches_up:
             self._held = roll
         else:
-            error = (roll - self._held + math.pi) % (2 * math.pi) - math.pi
+            error = wrap_radians(roll - self._held)
             step = max(-SWING * step_s, min(SWING * step_s, error))
             self._held, self._catches_up = self._held + step, step != error
         return self._held or 0.0

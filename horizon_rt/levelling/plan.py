@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Camera
+from horizon_rt.geometry import wrap_radians
 from horizon_rt.levelling.envelope import upper_envelope
 from horizon_rt.levelling.geometry import Shutter, Turn, fits, needed_zoom
 from horizon_rt.levelling.trajectory import AttitudeTrack, held, segments, slow_mean
@@ -105,7 +106,7 @@ def _let_go(roll: Array) -> Array:
     """The roll up to ±90°; beyond, it falls to 0 at ±180°, where a part of it would jump: inverted flight is
     then shown inverted.
     """
-    wrapped = (roll + math.pi) % (2 * math.pi) - math.pi
+    wrapped = wrap_radians(roll)
     return np.asarray(np.sign(wrapped) * np.minimum(np.abs(wrapped), math.pi - np.abs(wrapped)))
 
 
@@ -145,5 +146,5 @@ def _zoom(track: AttitudeTrack, camera: Camera, turn: Turn, settings: LevelSetti
 
 
 def _differ(turn: Turn, wanted: Turn) -> NDArray[np.bool_]:
-    roll = (turn.roll - wanted.roll + math.pi) % (2 * math.pi) - math.pi
+    roll = wrap_radians(turn.roll - wanted.roll)
     return (np.abs(roll) > 1e-6) | (np.abs(turn.pitch - wanted.pitch) > 1e-6)

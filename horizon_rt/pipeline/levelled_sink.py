@@ -10,7 +10,7 @@ import numpy as np
 
 from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
-from horizon_rt.geometry import Mount
+from horizon_rt.geometry import Mount, wrap_degrees
 from horizon_rt.horizon import Horizon, Measurement
 from horizon_rt.levelling import SURE, Leveller, RollFollower, Turn
 from horizon_rt.sinks import Sink
@@ -87,7 +87,7 @@ def _sure_roll(horizon: Horizon) -> float | None:
 
 def levelled_horizon(horizon: Horizon, roll: float, camera: Camera) -> Horizon:
     """The horizon in a picture out of which this roll in rad was turned; the vehicle's angles stay."""
-    turned = Mount(roll_deg=_wrapped(math.degrees(roll)), pitch_deg=0.0)
+    turned = Mount(roll_deg=wrap_degrees(math.degrees(roll)), pitch_deg=0.0)
     mount = horizon.mount or _LEVEL
     attitude = None if horizon.attitude is None else horizon.attitude.of_vehicle(turned)
     measured = horizon.observation.measurement
@@ -98,7 +98,7 @@ def levelled_horizon(horizon: Horizon, roll: float, camera: Camera) -> Horizon:
         line=None if attitude is None else camera.line(attitude.up),
         measured_line=None if seen is None else camera.line(seen.up),
         observation=replace(horizon.observation, measurement=seen),
-        mount=replace(mount, roll_deg=_wrapped(mount.roll_deg - math.degrees(roll))),
+        mount=replace(mount, roll_deg=wrap_degrees(mount.roll_deg - math.degrees(roll))),
     )
 
 
@@ -109,7 +109,3 @@ def _measurement(measured: Measurement, turned: Mount) -> Measurement:
         covariance=turned.vehicle_covariance(measured.covariance),
         white=None if measured.white is None else turned.vehicle_covariance(measured.white),
     )
-
-
-def _wrapped(degrees: float) -> float:
-    return (degrees + 180.0) % 360.0 - 180.0

@@ -12,12 +12,12 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from horizon_rt.camera import Camera
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
+from horizon_rt.geometry import wrap_radians
 from horizon_rt.horizon import Horizon, Observation
 from horizon_rt.imaging.encoder import hardware_encoder
 from horizon_rt.imaging.tags import VideoTags
@@ -231,7 +231,7 @@ def _planned(
         leveller = Leveller(camera, black=settings.shows_black)
         parts.append(PlannedPart(frames=len(pairs), leveller=leveller, plan=plan))
         sure += int(track.is_sure.sum())
-    turns = np.concatenate([np.abs(_wrapped(part.plan.turn.roll)) for part in parts])
+    turns = np.concatenate([np.abs(wrap_radians(part.plan.turn.roll)) for part in parts])
     zooms = np.concatenate([part.plan.zoom for part in parts])
     limited = sum(int(part.plan.is_limited.sum()) for part in parts)
     return parts, LevelSummary(
@@ -264,7 +264,3 @@ def _attitude_track(seen: Sequence[_Seen], tracks: Sequence[Track]) -> AttitudeT
         pitch_rate=pitch_rate,
         starts=starts,
     )
-
-
-def _wrapped(angle: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray((angle + math.pi) % (2 * math.pi) - math.pi)
