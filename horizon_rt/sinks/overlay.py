@@ -13,6 +13,7 @@ from horizon_rt.frame.colour import Colour
 from horizon_rt.imaging.canvas import Canvas, text_size
 from horizon_rt.sinks.drawing import Style
 from horizon_rt.sinks.instrument import WHITE, Instrument
+from horizon_rt.system.units import clock_time
 
 if TYPE_CHECKING:
     from horizon_rt.camera import Camera
@@ -170,6 +171,4 @@ def _time(horizon: Horizon) -> str:
     """The clock of a live source, the time of a recording."""
     if horizon.time_utc is not None:
         return f"{horizon.time_utc:%Y-%m-%d %H:%M:%S} UTC"
-    minutes, seconds = divmod(round(horizon.time_s, 2), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02}:{seconds:05.2f}" if hours else f"{minutes}:{seconds:05.2f}"
+    return clock_time(horizon.time_s, decimals=2)

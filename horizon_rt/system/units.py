@@ -21,13 +21,13 @@ def seconds_of(text: str) -> float:
     return _amount(text, _SECONDS)
 
 
-def clock_time(seconds: float) -> str:
+def clock_time(seconds: float, decimals: int = 1) -> str:
     """A time as minutes and seconds, with hours where there are any: 1:02:03.5."""
-    tenths = round(10 * seconds)
-    minutes, rest = divmod(tenths, 600)
+    scale = 10**decimals
+    minutes, rest = divmod(round(scale * seconds), 60 * scale)
     hours, minutes = divmod(minutes, 60)
-    tail = f"{minutes:02d}:{rest / 10:04.1f}" if hours else f"{minutes}:{rest / 10:04.1f}"
-    return f"{hours}:{tail}" if hours else tail
+    tail = f"{rest / scale:0{3 + decimals}.{decimals}f}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 
 def bytes_of(text: str) -> int:
