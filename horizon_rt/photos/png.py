@@ -38,6 +38,8 @@ _MARK = _Chunk(b"tEXt", b"Processing Software\0" + MARK)
 
 def open_png(data: bytes) -> Photo:
     """A PNG file; palettes become colour. Raises ValueError."""
+    if len(data) < _IHDR_BYTES:
+        raise ValueError("it ends within its header")
     chunks = [chunk for chunk in _chunks(data) if chunk.kind in _KEPT]
     if data[25] == _GREY_WITH_ALPHA:  # a profile of grey does not fit colour
         chunks = [chunk for chunk in chunks if chunk.kind != b"iCCP"]

@@ -250,6 +250,17 @@ def test_damage_is_an_error_of_one_kind(tmp_path: Path, suffix: str) -> None:
     check()
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])
+def test_every_shorter_file_is_an_error_of_one_kind(tmp_path: Path, suffix: str) -> None:
+    cv2.imwrite(str(tmp_path / f"whole{suffix}"), smooth(32, 48, 3))
+    whole = (tmp_path / f"whole{suffix}").read_bytes()
+    for length in (*range(min(400, len(whole))), len(whole) // 2, len(whole) - 1):
+        (path := tmp_path / f"p{suffix}").write_bytes(whole[:length])
+        with suppress(DecodeError, ValueError):
+            photo = open_photo(path)
+            photo.encode(photo.pixels)
+
+
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="needs exiftool")
 @pytest.mark.parametrize(
     ("suffix", "options"), [(".jpg", JPEG), (".png", {}), (".webp", LOSSLESS), (".tif", {})]
