@@ -5,13 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs zoo release system-tools clean
+.PHONY: demo test fuzz lint docs zoo release system-tools clean
 
 demo: $(STAMP)
 	$(BIN)/horizon-rt demo
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+# Property tests with new examples; `make test` takes the same ones each time.
+fuzz: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m hypothesis --hypothesis-profile=search $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

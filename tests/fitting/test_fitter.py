@@ -65,7 +65,7 @@ def test_an_ideal_mask_gives_back_its_plane(camera: Camera, roll: float, pitch: 
     assert degrees_between(observation.measurement.up.as_array(), up) < bound
 
 
-@settings(QUICK, derandomize=True)
+@settings(QUICK)
 @given(
     roll=rolls,
     pitch=st.floats(-15, 15),
