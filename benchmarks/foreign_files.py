@@ -282,7 +282,7 @@ def _planned(source: Path, out: Path, *, resume: bool) -> tuple[Any, Any, Any]:
     from horizon_rt.options import RunOptions
 
     how, options = BatchOptions(write="telemetry"), RunOptions()
-    settings = settings_of(options)
+    settings = settings_of(options, how)
     items = make_items(find_inputs([str(source)]), out, how)
     return plan(items, options, settings, resume=resume), settings, how
 

@@ -44,7 +44,7 @@ def batch(folder: Path, out: Path, backend: BackendChoice) -> list[float]:
     """Memory in MB after each file; to be called in a process of its own."""
     found: list[float] = []
     how, options = BatchOptions(), RunOptions(engine=Engine(backend=backend))
-    settings = settings_of(options)
+    settings = settings_of(options, how)
     planned = plan(make_items(find_inputs([str(folder)]), out, how), options, settings, resume=False)
     results = run_batch(planned, options, settings, how, on_result=lambda result: found.append(private_mb()))
     if {result.status for result in results} != {"done"}:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from horizon_rt.camera import Camera
-from horizon_rt.options import LevelOptions, RunOptions, from_flat
+from horizon_rt.options import RunOptions, from_flat
+from horizon_rt.pipeline.level_options import LevelOptions
 from horizon_rt.sinks import SinkContext
 from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.sinks.overlay import Overlay
@@ -60,7 +61,7 @@ def track(
     from horizon_rt.tracks import Recorded
 
     chosen = from_flat(RunOptions, options)
-    opened = open_source(source, decoder=chosen.source_decoder, part=chosen.part)
+    opened = open_source(source, decoder=chosen.source_decoder, part=chosen.part, rotate=chosen.rotate)
     outputs = Outputs(
         telemetry=() if telemetry is None else (str(telemetry),),
         overlay=None if overlay is None else Path(overlay),
@@ -103,14 +104,14 @@ def level(
     """Write a recording with its horizon kept level, as `horizon-rt level` does.
 
     `preview` is a picture of some frames to write, the source above. `options` are the fields of
-    `LevelOptions`, `Lens`, `Engine` and `Part`, such as `crop="keep"`, `lock="roll+pitch"`, `hfov_deg=95`,
-    `start_s=10`. Raises HorizonError; Ctrl-C ends the run cleanly.
+    `LevelOptions`, `Lens`, `Engine`, `Part` and `EncodeOptions`, such as `crop="keep"`,
+    `lock="roll+pitch"`, `hfov_deg=95`, `start_s=10`. Raises HorizonError; Ctrl-C ends the run cleanly.
     """
     from horizon_rt.pipeline.levelling import level_video
     from horizon_rt.sources import open_source
 
     chosen = from_flat(LevelOptions, options)
-    opened = open_source(source, decoder=chosen.source_decoder, part=chosen.part)
+    opened = open_source(source, decoder=chosen.source_decoder, part=chosen.part, rotate=chosen.rotate)
     return level_video(opened, Path(out), chosen, preview=None if preview is None else Path(preview))
 
 

@@ -17,19 +17,20 @@ from horizon_rt.errors import OptionsError
 __all__ = [
     "BATCH",
     "DEFAULT_HFOV_DEG",
+    "LARGEST_CRF",
     "WHOLE",
     "BackendChoice",
     "BackendName",
+    "Codec",
     "DecoderChoice",
     "DeviceChoice",
+    "EncodeOptions",
     "EncoderChoice",
     "Engine",
     "EngineFields",
     "Help",
     "Lens",
-    "LevelOptions",
     "LiveOptions",
-    "Lock",
     "Motion",
     "Named",
     "Part",
@@ -38,7 +39,9 @@ __all__ = [
     "RunOptions",
     "SceneKind",
     "Smoothing",
+    "check_choices",
     "from_flat",
+    "given_options",
     "help_of",
     "mount_angles",
     "option_fields",
@@ -48,6 +51,9 @@ DEFAULT_HFOV_DEG = 70.0
 BATCH = 8
 """Frames of a recording that a GPU takes at a time; the next are prepared while it is busy with them."""
 
+LARGEST_CRF = 51
+"""The smallest quality on the scale of x264."""
+
 Smoothing = Literal["causal", "offline", "none"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DecoderChoice = DeviceChoice
@@ -55,7 +61,7 @@ BackendName = Literal["torchscript", "onnx", "openvino"]
 BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
-Lock = Literal["roll", "roll+pitch"]
+Codec = Literal["auto", "h264", "hevc", "av1"]
 EncoderChoice = Literal["software", "hardware"]
 Named = Literal["file", "name", "source"]
 """What a text names: a file ('-' is none), a name or else a file, or a source, which may be a file."""
@@ -64,8 +70,6 @@ Motion = Literal["flight", "aerobatics", "boat", "rest"]
 T = TypeVar("T")
 _MOUNT_LIMITS_DEG = (180.0, 90.0, 180.0)
 _EVERY = re.compile("key|[1-9][0-9]{0,8}")
-_CROP = re.compile(r"keep|fill|(\d{3})%")
-_ZOOMS = (1.0, 4.0)
 _LAST_S = 1e9
 
 
@@ -115,7 +119,7 @@ class Engine:
     batch: int = BATCH
 
     def __post_init__(self) -> None:
-        _check_choices(self)
+        check_choices(self)
 
     @property
     def may_use_gpu(self) -> bool:
@@ -241,9 +245,18 @@ class RunOptions:
         Help(text="Look at key frames with the net and follow the edge between; or at every frame."),
     ] = True
     part: Part = field(default_factory=Part)
+    rotate: Annotated[
+        int | None,
+        Help(
+            text="Turn the pictures clockwise by 90, 180 or 270 degrees, where the source does not say it.",
+            metavar="90|180|270",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
-        _check_choices(self)
+        check_choices(self)
+        if self.rotate not in (None, 90, 180, 270):
+            raise OptionsError(f"--rotate is 90, 180 or 270, got {self.rotate}")
 
     @property
     def header_fields(self) -> dict[str, str | float | bool]:
@@ -267,48 +280,30 @@ class LiveOptions(RunOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LevelOptions(RunOptions):
-    """As `RunOptions`, for levelled video: what is levelled, how far, and what of the picture is kept."""
+class EncodeOptions:
+    """How video is encoded. Raises OptionsError."""
 
-    smooth: Literal["offline"] = "offline"
-    lock: Annotated[
-        Lock, Help(text="What is held: the horizon's roll, or its height in the picture, too.")
-    ] = "roll"
-    crop: Annotated[
-        str,
+    codec: Annotated[
+        Codec,
+        Help(text="Codec of videos; auto: h264 for pictures of 8 bits, hevc for those with more."),
+    ] = "auto"
+    quality: Annotated[
+        int | None,
         Help(
-            text="fill: zoom as far as it takes to show no black; keep: all of the picture, with black "
-            "corners; or a fixed zoom, such as 130%.",
-            metavar="fill|keep|N%",
+            text="Quality of videos as x264 counts it (CRF): 18 looks like the source, 28 is small; 20 if "
+            "not given.",
+            minimum=0,
+            maximum=51,
         ),
-    ] = "fill"
-    most_zoom: Annotated[
-        float,
-        Help(text="Largest zoom of fill; what it does not allow is left.", minimum=1, maximum=4),
-    ] = 2.2
-    strength: Annotated[
-        float, Help(text="Share of the tilt that is taken away, 0 to 1.", minimum=0, maximum=1)
-    ] = 1.0
-
+    ] = None
     encoder: Annotated[
         EncoderChoice, Help(text="What encodes: the processor, or a graphics card, if there is one that can.")
     ] = "software"
 
     def __post_init__(self) -> None:
-        _check_choices(self)
-        if not _CROP.fullmatch(self.crop) or not _ZOOMS[0] <= (self.fixed_zoom or 1.0) <= _ZOOMS[1]:
-            raise OptionsError(f"--crop is fill, keep or a zoom of 100% to 400%, got {self.crop!r}")
-        if not _ZOOMS[0] <= self.most_zoom <= _ZOOMS[1]:
-            raise OptionsError(f"--most-zoom lies between 1 and 4, got {self.most_zoom}")
-        if not 0 <= self.strength <= 1:
-            raise OptionsError(f"--strength lies between 0 and 1, got {self.strength}")
-        if self.part.every is not None:
-            raise OptionsError("every frame is levelled; leave --every out")
-
-    @property
-    def fixed_zoom(self) -> float | None:
-        """The zoom that `crop` names; None for keep and fill."""
-        return None if self.crop in ("keep", "fill") else float(self.crop.removesuffix("%")) / 100
+        check_choices(self)
+        if self.quality is not None and not 0 <= self.quality <= LARGEST_CRF:
+            raise OptionsError(f"--quality lies between 0 and {LARGEST_CRF}, got {self.quality}")
 
 
 def mount_angles(text: str) -> tuple[float, float, float]:
@@ -377,7 +372,14 @@ def _flat(options: Any) -> Iterator[tuple[str, Any]]:
             yield item.name, value
 
 
-def _check_choices(options: Any) -> None:
+def given_options(options: Any) -> dict[str, Any]:
+    """The fields of an options value that are not as usual."""
+    values = ((item.name, getattr(options, item.name), item.default) for item in fields(options))
+    return {name: value for name, value, usual in values if value != usual}
+
+
+def check_choices(options: Any) -> None:
+    """Raises OptionsError for a value that its Literal does not have."""
     hints = get_type_hints(type(options))
     for item in fields(options):
         choices = get_args(hints[item.name]) if get_origin(hints[item.name]) is Literal else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -26,6 +27,9 @@ from horizon_rt.system.paths import data_root as find_data_root
 settings.register_profile("search", deadline=None)
 settings.register_profile("same", settings.get_profile("search"), derandomize=True)
 settings.load_profile("same")
+
+if hasattr(signal, "SIGHUP"):  # which nohup leaves ignored, in the programs that tests start, too
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from horizon_rt.batches.names import check_template
 from horizon_rt.batches.outputs import WRITERS, kinds_of
 from horizon_rt.errors import OptionsError
-from horizon_rt.options import Help, Part
+from horizon_rt.options import EncodeOptions, Help, Part
+from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.system.host import usable_cores
 from horizon_rt.system.units import seconds_of
 
@@ -71,6 +72,8 @@ class BatchOptions:
         Help(text="A file to watch is finished when it has not changed for so long.", metavar="TIME"),
     ] = "5s"
     dry_run: Annotated[bool, Help(text="Show what would be done and why, and end.", flag="--dry-run")] = False
+    drawing: DrawOptions = field(default_factory=DrawOptions)
+    coding: EncodeOptions = field(default_factory=EncodeOptions)
 
     def __post_init__(self) -> None:
         kinds_of(self.write)

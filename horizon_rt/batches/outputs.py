@@ -35,10 +35,12 @@ WRITERS: dict[str, Maker] = {
     **{ending.removeprefix("."): _telemetry(ending) for ending in ENDINGS if ending.startswith(".")},
     "overlay": lambda place, still: {"overlay": place(".overlay" if still else ".overlay.mp4")},
     "report": lambda place, still: {"report": place(".html")},
+    "level": lambda place, still: {"levelled": place(".level.mp4")},
     "thumbnails": lambda place, still: {"thumbnails": place(".thumbnails")},
     "rerun": lambda place, still: {"rerun": place(".rrd")},
 }
 """Each kind of output with what it adds to a run; a new one is a line here."""
+_OF_VIDEO = {"level"}
 _EXTRAS = {"mcap": "mcap", "parquet": "tables", "rerun": "rerun", "report": "report"}
 
 
@@ -61,11 +63,13 @@ def check_kinds(kinds: Sequence[str]) -> None:
 def make_outputs(out: Path, name: str, kinds: Sequence[str], *, is_image_set: bool) -> Outputs:
     """The outputs of these kinds in a folder under this name.
 
-    Of a video those that are for pictures are left out, unless nothing else is wanted of it.
+    Of a video those that are for pictures are left out, and the other way round, unless nothing else is
+    wanted of it.
     """
     from horizon_rt.pipeline.outputs import Outputs
 
-    fitting = [kind for kind in kinds if is_image_set or f".{kind}" not in OF_PICTURES]
+    left_out = _OF_VIDEO if is_image_set else {ending.removeprefix(".") for ending in OF_PICTURES}
+    fitting = [kind for kind in kinds if kind not in left_out]
     found = Outputs()
     for kind in fitting or kinds:
         fields = dict(WRITERS[kind](lambda ending: out / f"{name}{ending}", is_image_set))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import HorizonError, OutputError
 from horizon_rt.imaging.opening import open_input
 from horizon_rt.imaging.suffixes import is_still
-from horizon_rt.options import Part, RunOptions
+from horizon_rt.options import Part, RunOptions, given_options
 from horizon_rt.reports.table import Table
 from horizon_rt.sinks.records import camera_fields, mount_fields
 from horizon_rt.system.messages import printable
@@ -65,17 +65,18 @@ def make_items(found: Sequence[Found], out: Path, options: BatchOptions, *, firs
 def _item(found: Found, out: Path, options: BatchOptions, index: int) -> Item:
     name = fill_template(options.name, found, index)
     still = not found.source.startswith("synth:") and (found.is_folder or is_still(Path(found.source)))
-    return Item(found.source, out, name, make_outputs(out, name, options.kinds, is_image_set=still))
+    outputs = make_outputs(out, name, options.kinds, is_image_set=still)
+    return Item(found.source, out, name, replace(outputs, drawing=options.drawing, coding=options.coding))
 
 
-def settings_of(options: RunOptions) -> dict[str, Any]:
+def settings_of(options: RunOptions, how: BatchOptions) -> dict[str, Any]:
     """All that the outputs of an input depend on besides itself. Raises WeightsError and CameraModelError."""
     settings: dict[str, Any] = {**options.header_fields, "model": model_name(options.engine)}
     if options.lens.camera_profile is not None:
         profile = load_profile(options.lens.camera_profile)
         settings["camera_profile"] = camera_fields(profile.model)
         settings["profile_mount"] = mount_fields(profile.mount)
-    return settings
+    return settings | given_options(how.drawing) | given_options(how.coding)
 
 
 def plan(

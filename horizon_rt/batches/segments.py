@@ -141,7 +141,11 @@ def track_segment(segment: Segment, signals: Signals) -> Tracked:
             raise KeyboardInterrupt
 
     source = open_source(
-        spec_of(segment.source), decoder=options.source_decoder, part=part, threads=segment.threads
+        spec_of(segment.source),
+        decoder=options.source_decoder,
+        part=part,
+        rotate=options.rotate,
+        threads=segment.threads,
     )
     with source:
         tracker = make_tracker(options, source.info)

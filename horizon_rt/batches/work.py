@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
 from horizon_rt.options import RunOptions
+from horizon_rt.pipeline.level_options import LevelOptions
+from horizon_rt.pipeline.levelling import Observed, level_video
 from horizon_rt.pipeline.outputs import Outputs
 from horizon_rt.pipeline.run import Known, run
 from horizon_rt.pipeline.stages import RunSummary
@@ -133,17 +135,18 @@ def _note_of(work: Work, found: Mapping[str, Any]) -> Manifest:
 def _tracked(work: Work, before: Mapping[str, Any], signals: Signals) -> Result:
     item, numbers = work.item, StatisticsSink()
     offline = work.options.smooth == "offline"
+    observed = Observed() if item.outputs.levelled is not None and work.options.smooth == "causal" else None
     summary = run(
         _open(work),
         work.options,
         item.outputs,
-        also=[numbers],
+        also=[numbers] if observed is None else [numbers, observed],
         known=None if work.parts is None else work.parts(),
         keep_interrupted=False,
         on_first_pass=signals.on_frame,
         on_frame=None if offline else signals.on_frame,
     )
-    if summary.interrupted:
+    if summary.interrupted or (item.outputs.levelled is not None and not _levelled(work, observed, signals)):
         return Result(item, "interrupted", summary)
     if _fingerprint(item.source) != before:
         raise SourceError(f"{item.source} has changed while it was read; run it again")
@@ -157,6 +160,18 @@ def _tracked(work: Work, before: Mapping[str, Any], signals: Signals) -> Result:
     return Result(item, "done", summary)
 
 
+def _levelled(work: Work, observed: Observed | None, signals: Signals) -> bool:
+    """Write the levelled video; whether it came to its end."""
+    target, outputs = work.item.outputs.levelled, work.item.outputs
+    assert target is not None
+    known = {item.name: getattr(work.options, item.name) for item in fields(RunOptions)}
+    options = LevelOptions(**{**known, "smooth": "offline"}, coding=outputs.coding)
+    stops = replace(signals, advance=lambda _: None)
+    return not level_video(
+        _open(work), target, options, observed=observed, on_first_pass=stops.on_frame, on_frame=stops.on_frame
+    ).run.interrupted
+
+
 def _fingerprint(source: str) -> dict[str, Any]:
     """That of an input; none of what cannot be read, which fails by name when it is opened."""
     try:
@@ -167,7 +182,9 @@ def _fingerprint(source: str) -> dict[str, Any]:
 
 def _open(work: Work) -> Any:
     options, spec = work.options, spec_of(work.item.source)
-    return open_source(spec, decoder=options.source_decoder, part=options.part, threads=work.threads)
+    return open_source(
+        spec, decoder=options.source_decoder, part=options.part, rotate=options.rotate, threads=work.threads
+    )
 
 
 def spec_of(source: str) -> str | Path:

@@ -113,11 +113,9 @@ def _hardware_decoding() -> Finding:
 
 
 def _encoders() -> Finding:
-    from av.codec import codecs_available
+    from horizon_rt.imaging.codecs import software_encoders
 
-    from horizon_rt.imaging.encoder import ENCODERS
-
-    found = [name for name in ENCODERS if name in codecs_available]
+    found = software_encoders()
     if not found:
         return Finding("encoders", "none", "no overlay videos can be written; install PyAV's own wheel")
     return Finding("encoders", "ok", ", ".join(found))

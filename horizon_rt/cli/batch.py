@@ -45,7 +45,7 @@ def batch(
     console = make_console()
     check_kinds(how.kinds)
     how.check_part(options.part)
-    settings = settings_of(options)
+    settings = settings_of(options, how)
     if not inputs and how.watch is None:
         raise typer.BadParameter("name files or folders, or a folder to --watch")
     items = make_items(find_inputs(inputs), out, how) if inputs else []

@@ -16,7 +16,8 @@ from horizon_rt.cli.console import hide_secrets, print_first_use, print_line, pr
 from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import progress
 from horizon_rt.cli.style import make_console
-from horizon_rt.options import DEFAULT_HFOV_DEG, LevelOptions
+from horizon_rt.options import DEFAULT_HFOV_DEG
+from horizon_rt.pipeline.level_options import LevelOptions
 
 __all__ = ["level"]
 
@@ -42,7 +43,7 @@ def level(
     console = make_console()
     hide_secrets(console)
     opened = open_in_background(
-        lambda: open_source(source, decoder=options.source_decoder, part=options.part)
+        lambda: open_source(source, decoder=options.source_decoder, part=options.part, rotate=options.rotate)
     )
     print_first_use(console)
     with progress(opened.info, console, times=2) as on_frame:

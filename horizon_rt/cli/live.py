@@ -26,7 +26,7 @@ from horizon_rt.cli.progress import status_line
 from horizon_rt.cli.several import show_several
 from horizon_rt.cli.style import make_console
 from horizon_rt.errors import OptionsError
-from horizon_rt.options import LiveOptions
+from horizon_rt.options import EncodeOptions, LiveOptions
 from horizon_rt.recording.options import RecordOptions
 from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.system.address import split_name
@@ -44,7 +44,7 @@ _LONG_ENOUGH_S = 5.0  # for a run to say whether it saw a horizon
 
 
 @configured
-@takes(options=LiveOptions, recording=RecordOptions, drawing=DrawOptions, omit=PART)
+@takes(options=LiveOptions, recording=RecordOptions, drawing=DrawOptions, coding=EncodeOptions, omit=PART)
 def live(
     source: Annotated[
         list[str],
@@ -104,6 +104,7 @@ def live(
     options: LiveOptions,
     recording: RecordOptions,
     drawing: DrawOptions,
+    coding: EncodeOptions,
 ) -> None:
     """Show the horizon of a camera or stream live; q or Esc ends it, s saves a picture, h shows all keys.
 
@@ -137,10 +138,11 @@ def live(
         web=web,
         recording=recording,
         drawing=drawing,
+        coding=coding,
     )
     if recording.record_on_demand and not (outputs.web or outputs.window):
         raise typer.BadParameter("--record-on-demand needs --web or a window, which start the recording")
-    opener = partial(open_source, decoder=options.source_decoder, **request)
+    opener = partial(open_source, decoder=options.source_decoder, rotate=options.rotate, **request)
     named = [("", text) if os.path.exists(text) else split_name(text) for text in source]
     try:
         feeds = feeds_of([(name, partial(opener, text)) for name, text in named], options, outputs)

@@ -65,7 +65,7 @@ def level(
     if yaw is None:
         yaw = 0.0 if known is None or known.mount is None else known.mount.yaw_deg
     opened = open_in_background(
-        lambda: open_source(source, decoder=options.source_decoder, part=options.part)
+        lambda: open_source(source, decoder=options.source_decoder, part=options.part, rotate=options.rotate)
     )
     info = opened.info
     print_first_use(console)

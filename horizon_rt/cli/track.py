@@ -24,14 +24,14 @@ from horizon_rt.cli.console import (
 from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import progress
 from horizon_rt.cli.style import make_console
-from horizon_rt.options import RunOptions
+from horizon_rt.options import EncodeOptions, RunOptions
 from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.system.address import without_secrets
 
 __all__ = ["track"]
 
 
-@takes(options=RunOptions, drawing=DrawOptions)
+@takes(options=RunOptions, drawing=DrawOptions, coding=EncodeOptions)
 def track(
     source: Annotated[
         list[str],
@@ -58,6 +58,7 @@ def track(
     *,
     options: RunOptions,
     drawing: DrawOptions,
+    coding: EncodeOptions,
 ) -> None:
     """Track the horizon through a recording; write its telemetry and a video with the horizon drawn in."""
     from horizon_rt.pipeline.outputs import Outputs
@@ -66,7 +67,9 @@ def track(
     console = make_console()
     hide_secrets(console)
     opened = open_in_background(lambda: _open(source, options))
-    asked = Outputs(telemetry=tuple(telemetry or ()), overlay=overlay, rerun=rerun, drawing=drawing)
+    asked = Outputs(
+        telemetry=tuple(telemetry or ()), overlay=overlay, rerun=rerun, drawing=drawing, coding=coding
+    )
     outputs = _outputs(out, asked, opened.info)
     if options.smooth == "offline" and opened.info.is_image_set:
         print_line(console, "pictures stand alone: nothing is smoothed")
@@ -87,7 +90,9 @@ def _open(sources: list[str], options: RunOptions) -> Source:
     from horizon_rt.sources import open_source
 
     if len(sources) == 1:
-        return open_source(sources[0], decoder=options.source_decoder, part=options.part)
+        return open_source(
+            sources[0], decoder=options.source_decoder, part=options.part, rotate=options.rotate
+        )
     from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
     from horizon_rt.sources.images import open_pictures
     from horizon_rt.sources.part import part_of

@@ -1,100 +1,28 @@
-"""Video encoders: which one there is, how it is set up, and pictures as it takes them."""
+"""How a video encoder is set up, and pictures as it takes them."""
 
 from __future__ import annotations
 
-import errno
-import logging
-from collections.abc import Mapping
-from contextlib import suppress
 from fractions import Fraction
-from functools import cache
 from typing import TYPE_CHECKING
 
 import av
 from av.codec.context import Flags
-from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
-from llvmlite.binding import get_host_cpu_features
 
 if TYPE_CHECKING:
     from horizon_rt.imaging.planar import Planar
 
-__all__ = [
-    "DEEP_ENCODERS",
-    "ENCODERS",
-    "FRAGMENTED",
-    "HARDWARE",
-    "PictureMaker",
-    "find_encoder",
-    "hardware_encoder",
-    "repeatable_options",
-    "set_up",
-]
+__all__ = ["FRAGMENTED", "PictureMaker", "set_up"]
 
-_log = logging.getLogger(__name__)
-
-ENCODERS: dict[str, dict[str, str]] = {
-    "libx264": {"preset": "veryfast", "crf": "20"},
-    "libopenh264": {},
-    "mpeg4": {"qscale": "3"},
-}
-"""Names of encoders with their options, the best first."""
-DEEP_ENCODERS: dict[str, dict[str, str]] = {
-    "libx265": {"preset": "superfast", "crf": "20", "x265-params": "log-level=error"},
-    "libx264": {"preset": "veryfast", "crf": "20"},
-}
-"""Those for pictures with 10 bits: players know HEVC of them, few know H.264."""
-HARDWARE: dict[str, dict[str, str]] = {
-    "h264_nvenc": {"preset": "p4", "rc": "vbr", "cq": "21"},
-    "h264_qsv": {"global_quality": "21"},
-    "h264_videotoolbox": {"q": "65"},
-    "h264_amf": {"quality": "balanced", "rc": "cqp", "qp_i": "21", "qp_p": "23"},
-}
-"""Those of graphics cards, for pictures with 8 bits."""
 FRAGMENTED = {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov"}
 """Options of an MP4 or MOV of fragments, which play after a crash; a plain file once it is closed."""
 # The delayed index lets it hold the encoder's reordering delay, without which the first picture is late.
 # Fragments are cut at key frames alone: cut anywhere, FFmpeg 8 sets the length by the last fragment and can
 # lose the last picture.
 _KEYFRAME_S = 1.0
-_TRIAL_PX = (320, 240, "yuv420p")
 _COLOUR_SPACES = {"bt709": 1, "bt601": 6, "bt2020": 9}  # ITU-T H.273
 _COLOUR_RANGES = {False: 1, True: 2}
-
-
-def find_encoder(wanted: Mapping[str, dict[str, str]]) -> str:
-    """The first of these encoders that this build of FFmpeg has; raises OSError."""
-    names = [name for name in wanted if name in av.codecs_available]
-    if not names:
-        raise OSError(errno.ENOSYS, f"no encoder among {', '.join(wanted)} in this FFmpeg")
-    if names[0] != next(iter(wanted)):
-        _log.warning("no H.264 encoder %s here, writing %s", next(iter(wanted)), names[0])
-    return names[0]
-
-
-@cache
-def repeatable_options(name: str) -> dict[str, str]:
-    """What an encoder needs to give the same file each time: x264's macroblock tree does not with AVX-512."""
-    if name != "libx264" or not get_host_cpu_features().get("avx512f"):
-        return {}
-    return {"x264-params": "asm=AVX2"}
-
-
-@cache
-def hardware_encoder() -> str | None:
-    """The first encoder of a graphics card that encodes a picture here; None without one."""
-    for name in HARDWARE:
-        with suppress(FFmpegError, OSError, ValueError):
-            codec = av.CodecContext.create(name, "w")
-            assert isinstance(codec, VideoCodecContext)
-            codec.width, codec.height, codec.pix_fmt = _TRIAL_PX
-            codec.time_base, codec.options = Fraction(1, 25), HARDWARE[name]
-            blank = av.VideoFrame(*_TRIAL_PX)
-            blank.pts = 0
-            if [*codec.encode(blank), *codec.encode(None)]:
-                return name
-    return None
 
 
 def set_up(codec: VideoCodecContext, picture: Planar, rate: Fraction, base: Fraction) -> None:

@@ -14,18 +14,11 @@ import av.error
 
 from horizon_rt.errors import OutputError
 from horizon_rt.imaging.audio import AudioCopy
-from horizon_rt.imaging.encoder import (
-    DEEP_ENCODERS,
-    ENCODERS,
-    FRAGMENTED,
-    HARDWARE,
-    PictureMaker,
-    find_encoder,
-    repeatable_options,
-    set_up,
-)
+from horizon_rt.imaging.codecs import choose_encoder, encoder_named
+from horizon_rt.imaging.encoder import FRAGMENTED, PictureMaker, set_up
 from horizon_rt.imaging.opening import describe
 from horizon_rt.imaging.ticks import PictureTicks, is_time_lapse, nominal_rate, ticks_per_second
+from horizon_rt.options import EncodeOptions
 from horizon_rt.system.files import AtomicFile
 
 if TYPE_CHECKING:
@@ -42,10 +35,11 @@ log = logging.getLogger(__name__)
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 VIDEO_SUFFIXES = tuple(_FORMATS)
+_USUAL = EncodeOptions()
 
 
 class VideoWriter:
-    """Encodes pictures to .mp4, .m4v, .mov or .mkv.
+    """Encodes pictures to .mp4, .m4v, .mov or .mkv, as `coding` says.
 
     The size is that of the first picture; later ones of another size are fitted into it. `frame_rate` is
     nominal: each picture has its own time. `audio_from` is a file whose first sound track is copied along,
@@ -61,6 +55,7 @@ class VideoWriter:
         audio_from: Path | str | None = None,
         audio_from_s: float = 0.0,
         encoder: str | None = None,
+        coding: EncodeOptions = _USUAL,
         tags: VideoTags | None = None,
     ) -> None:
         """Open the file; raises OutputError. `encoder` forces one of PyAV's encoders, such as 'libx264'."""
@@ -69,7 +64,7 @@ class VideoWriter:
             known = ", ".join(VIDEO_SUFFIXES)
             raise OutputError(f"cannot write video to {target}: unknown extension {suffix!r}; use {known}")
         self._rate = nominal_rate(frame_rate or 30)
-        self._encoder, self._tags = encoder, tags
+        self._encoder, self._coding, self._tags = encoder, coding, tags
         self._audio = None if audio_from is None else AudioCopy(audio_from, from_s=audio_from_s)
         self._file = AtomicFile(target)
         self._format = _FORMATS[suffix]
@@ -120,12 +115,14 @@ class VideoWriter:
         return self._stream
 
     def _video_stream(self, container: OutputContainer, picture: Planar) -> VideoStream:
-        encoders = self._encoders(picture)
-        name = find_encoder(encoders)
+        if self._encoder is None:
+            chosen = choose_encoder(self._coding, bit_depth=picture.sampling.bit_depth)
+        else:
+            chosen = encoder_named(self._encoder)
         lapse = is_time_lapse(self._rate)
-        options = repeatable_options(name) | encoders[name] | ({"bf": "0"} if lapse else {})
-        video = cast("VideoStream", container.add_stream(name, rate=self._rate, options=options))
-        base = Fraction(1, ticks_per_second(name, self._rate))
+        options = chosen.options(self._coding.quality) | ({"bf": "0"} if lapse else {})
+        video = cast("VideoStream", container.add_stream(chosen.name, rate=self._rate, options=options))
+        base = Fraction(1, ticks_per_second(chosen.name, self._rate))
         set_up(video.codec_context, picture, self._rate, base)
         if self._tags is not None:
             self._tags.write(container, video)
@@ -136,13 +133,6 @@ class VideoWriter:
         self._ticks = PictureTicks(base, limited=mp4, reordered=not lapse)
         self._pictures = PictureMaker(video.codec_context, self._rate)
         return video
-
-    def _encoders(self, picture: Planar) -> dict[str, dict[str, str]]:
-        is_deep = picture.sampling.bit_depth > 8
-        known = DEEP_ENCODERS if is_deep else ENCODERS
-        if self._encoder is None or (is_deep and self._encoder in HARDWARE):
-            return known
-        return {self._encoder: (known | HARDWARE).get(self._encoder, {})}
 
     def _mux(self, packets: list[Packet[Any]], time_s: float) -> None:
         for packet in packets:

@@ -18,6 +18,7 @@ from horizon_rt.imaging.planar import Planar
 from horizon_rt.imaging.tags import VideoTags
 from horizon_rt.imaging.video_writer import VideoWriter
 from horizon_rt.levelling import Leveller, LevelPlan
+from horizon_rt.options import EncodeOptions
 from horizon_rt.sinks import Sink
 from horizon_rt.sources import SourceInfo
 from horizon_rt.system.files import write_atomic
@@ -88,7 +89,7 @@ class LevelSink(Sink):
         from_s: float,
         is_whole: bool,
         preview: Preview | None,
-        encoder: str | None = None,
+        coding: EncodeOptions,
         tags: VideoTags | None = None,
     ) -> None:
         """Open the file; raises OutputError."""
@@ -98,7 +99,7 @@ class LevelSink(Sink):
             frame_rate=info.frame_rate,
             audio_from=audio_from,
             audio_from_s=from_s,
-            encoder=encoder,
+            coding=coding,
             tags=tags,
         )
         self._parts: Sequence[PlannedPart] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -19,26 +18,26 @@ from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import wrap_radians
 from horizon_rt.horizon import Horizon, Observation
-from horizon_rt.imaging.encoder import hardware_encoder
 from horizon_rt.imaging.tags import VideoTags
 from horizon_rt.levelling import AttitudeTrack, Leveller, LevelSettings, plan_level
-from horizon_rt.options import LevelOptions, RunOptions
+from horizon_rt.options import RunOptions
+from horizon_rt.pipeline.level_options import LevelOptions
 from horizon_rt.pipeline.level_sink import LevelSink, PlannedPart, Preview
 from horizon_rt.pipeline.outputs import Outputs, check_targets, local_file
 from horizon_rt.pipeline.run import camera_for, make_tracker
 from horizon_rt.pipeline.stages import Analysis, OnFrame, RunSummary, run_pipeline
 from horizon_rt.pipeline.two_pass import SecondReading
+from horizon_rt.sinks import Sink
 from horizon_rt.sources import Source, SourceInfo
 from horizon_rt.tracking import NoFilter, Track, TrackSettings, smooth_tracks
 
-__all__ = ["LevelSummary", "level_video"]
+__all__ = ["LevelSummary", "Observed", "level_video"]
 
 # An edge is seen to hundredths of a degree, so that the track may turn more sharply than one that is
 # predicted: with less the smoother cuts the corners of a manoeuvre.
 _SETTINGS = TrackSettings(coast_s=5.0, acceleration_dps2=60.0)
 _LONGEST_GAP_S = 5.0
 _SLOW_HZ = 5.0
-_log = logging.getLogger(__name__)
 _NOTHING = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
 
 
@@ -56,7 +55,7 @@ class LevelSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """A frame of the first pass, without its picture."""
 
     index: int
@@ -65,10 +64,24 @@ class _Seen:
     observation: Observation
 
 
+class Observed(Sink):
+    """Keeps what was seen in each frame, and no picture."""
+
+    def __init__(self) -> None:
+        self.frames: list[Seen] = []
+
+    def _write(self, frame: Frame, horizon: Horizon) -> None:
+        size = frame.width, frame.height
+        self.frames.append(Seen(frame.index, frame.time_s, size, horizon.observation))
+
+    def _finish(self) -> None:
+        """Nothing is open."""
+
+
 class _Planned(Analysis):
     """In the place of a tracker at the second reading: the frames must be those of the first."""
 
-    def __init__(self, seen: Sequence[_Seen], tracks: Sequence[Track]) -> None:
+    def __init__(self, seen: Sequence[Seen], tracks: Sequence[Track]) -> None:
         self._known = zip(seen, tracks, strict=True)
 
     def update(self, frame: Frame) -> Horizon:
@@ -88,13 +101,15 @@ def level_video(
     options: LevelOptions,
     *,
     preview: Path | None = None,
+    observed: Observed | None = None,
     on_first_pass: OnFrame | None = None,
     on_frame: OnFrame | None = None,
 ) -> LevelSummary:
     """Write the levelled video of a recording, and close it; raises HorizonError.
 
     The recording is tracked first (`on_first_pass`) and read once more to be turned (`on_frame`). Between
-    them its observations are kept, but no picture. A signal ends it as `run_pipeline` says; during the first
+    them its observations are kept, but no picture; a causal run with the same options may have `observed`
+    them already. A signal ends it as `run_pipeline` says; during the first
     pass no video is left.
     """
     with source, ExitStack() as opened:
@@ -102,7 +117,6 @@ def level_video(
         file = local_file(source.info)
         tags = VideoTags() if file is None else VideoTags.of(file)
         profile = _profile(options, source.info, tags)
-        tracker = make_tracker(_tracking(options, source.info), source.info, profile)
         part = options.part
         shown = None if preview is None else Preview(preview)
         sink = LevelSink(
@@ -113,18 +127,15 @@ def level_video(
             is_whole=part.is_whole,
             preview=shown,
             tags=tags,
-            encoder=_hardware() if options.encoder == "hardware" else None,
+            coding=options.coding,
         )
         opened.callback(sink.abort)
-        seen: list[_Seen] = []
-
-        def keep(frame: Frame, horizon: Horizon) -> None:
-            size = frame.width, frame.height
-            seen.append(_Seen(frame.index, frame.time_s, size, horizon.observation))
-            if on_first_pass is not None:
-                on_first_pass(frame, horizon)
-
-        first = run_pipeline(source, tracker, on_frame=keep)
+        first = RunSummary()
+        if observed is None or not _serves(options, source.info, profile):
+            observed = Observed()
+            tracker = make_tracker(_tracking(options, source.info), source.info, profile)
+            first = run_pipeline(source, tracker, [observed], on_frame=on_first_pass)
+        seen = observed.frames
         if first.signalled or not seen:
             first.interrupted = first.signalled
             return LevelSummary(run=first)
@@ -162,16 +173,14 @@ def _profile(options: LevelOptions, info: SourceInfo, tags: VideoTags) -> Camera
     return replace(profile, model=replace(profile.model, fy=profile.model.fx * aspect))
 
 
-def _hardware() -> str | None:
-    name = hardware_encoder()
-    if name is None:
-        _log.warning("no graphics card here encodes H.264; the processor does it")
-    return name
-
-
 def _is_slow(info: SourceInfo) -> bool:
     """Whether pictures come so rarely, as of a time lapse, that one says nothing of the next."""
     return info.frame_rate is not None and info.frame_rate < _SLOW_HZ
+
+
+def _serves(options: LevelOptions, info: SourceInfo, profile: CameraProfile) -> bool:
+    """Whether levelling observes a source as a causal run does."""
+    return not _is_slow(info) and camera_for(options, info).model == profile.model
 
 
 def _tracking(options: LevelOptions, info: SourceInfo) -> RunOptions:
@@ -183,16 +192,17 @@ def _tracking(options: LevelOptions, info: SourceInfo) -> RunOptions:
         decoder=options.decoder,
         key_frames=options.key_frames,
         part=options.part,
+        rotate=options.rotate,
     )
 
 
-def _alone(seen: Sequence[_Seen]) -> list[Track]:
+def _alone(seen: Sequence[Seen]) -> list[Track]:
     """What each frame shows by itself."""
     alone = NoFilter()
     return [alone.update(one.time_s, one.observation) for one in seen]
 
 
-def _smoothed(seen: Sequence[_Seen]) -> list[Track]:
+def _smoothed(seen: Sequence[Seen]) -> list[Track]:
     """The track at each frame, of each shot by itself; a repeated picture has that of the one it repeats."""
     tracks: list[Track] = []
     for shot in _shots(seen):
@@ -203,7 +213,7 @@ def _smoothed(seen: Sequence[_Seen]) -> list[Track]:
     return tracks
 
 
-def _shots(seen: Sequence[_Seen]) -> Iterator[Sequence[_Seen]]:
+def _shots(seen: Sequence[Seen]) -> Iterator[Sequence[Seen]]:
     """The frames from cut to cut."""
     cuts = [k for k, one in enumerate(seen) if one.observation.change == "cut" and k > 0]
     for first, last in itertools.pairwise([0, *cuts, len(seen)]):
@@ -211,7 +221,7 @@ def _shots(seen: Sequence[_Seen]) -> Iterator[Sequence[_Seen]]:
 
 
 def _planned(
-    seen: Sequence[_Seen], tracks: Sequence[Track], profile: CameraProfile, options: LevelOptions
+    seen: Sequence[Seen], tracks: Sequence[Track], profile: CameraProfile, options: LevelOptions
 ) -> tuple[list[PlannedPart], LevelSummary]:
     """A part for each run of frames of one size."""
     settings = LevelSettings(
@@ -243,7 +253,7 @@ def _planned(
     )
 
 
-def _attitude_track(seen: Sequence[_Seen], tracks: Sequence[Track]) -> AttitudeTrack:
+def _attitude_track(seen: Sequence[Seen], tracks: Sequence[Track]) -> AttitudeTrack:
     """The columns of what was tracked; what is still being acquired is left out."""
     rows = np.full((len(tracks), 5), np.nan)
     for k, track in enumerate(tracks):

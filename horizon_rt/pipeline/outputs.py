@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from horizon_rt.errors import OutputError
+from horizon_rt.options import EncodeOptions
 from horizon_rt.recording.options import RecordOptions
 from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.sinks.records import header_matches, read_header
@@ -33,12 +34,14 @@ _log = logging.getLogger(__name__)
 class Outputs:
     """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a page about
     it, a folder of its hardest moments, a Rerun recording, a window; the addresses of links; where its page
-    is served; and a recording in segments. `drawing` is how overlays look; with `level` overlay, window and
-    page show pictures that are turned level.
+    is served; and a recording in segments. `drawing` is how overlays look, `coding` how video is encoded. A
+    `levelled` video is written after the run, by `level_video`; with `level` overlay, window and page show
+    pictures that are turned level.
     """
 
     telemetry: tuple[str, ...] = ()
     overlay: Path | None = None
+    levelled: Path | None = None
     report: Path | None = None
     thumbnails: Path | None = None
     rerun: Path | None = None
@@ -48,6 +51,7 @@ class Outputs:
     web: str | None = None
     recording: RecordOptions = field(default_factory=RecordOptions)
     drawing: DrawOptions = field(default_factory=DrawOptions)
+    coding: EncodeOptions = field(default_factory=EncodeOptions)
 
     def of(self, name: str, number: int) -> Outputs:
         """Those of a camera, whose name and number stand for {name} and {number}."""
@@ -59,6 +63,7 @@ class Outputs:
             self,
             telemetry=tuple(filled(target, name, number) for target in self.telemetry),
             overlay=fill(self.overlay),
+            levelled=fill(self.levelled),
             report=fill(self.report),
             thumbnails=fill(self.thumbnails),
             rerun=fill(self.rerun),
@@ -84,7 +89,7 @@ class Outputs:
         """The files and folders that will exist after a whole run."""
         files = [Path(target) for target in self.telemetry if target != "-"]
         recorded = None if self.recording.record is None else Path(self.recording.record)
-        others = (self.overlay, self.report, self.thumbnails, self.rerun, recorded)
+        others = (self.overlay, self.levelled, self.report, self.thumbnails, self.rerun, recorded)
         return [*files, *(path for path in others if path is not None)]
 
 

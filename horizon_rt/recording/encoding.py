@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import av
 
-from horizon_rt.imaging.encoder import ENCODERS, PictureMaker, find_encoder, set_up
+from horizon_rt.imaging.codecs import fallback_encoder
+from horizon_rt.imaging.encoder import PictureMaker, set_up
 from horizon_rt.imaging.ticks import PictureTicks, nominal_rate, ticks_per_second
 from horizon_rt.system.host import spare_cores
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Coded", "PacketEncoder", "Video"]
 
 # Less time than the usual preset takes, at about as many bytes; and no picture waits for those after it.
-_LIVE = {"preset": "superfast", "crf": "23", "tune": "zerolatency"}
+_LIVE = {"preset": "superfast", "tune": "zerolatency"}
+_LIVE_CRF = 23
 _BUSY_CORES = 2  # by decoding and the tracker
 _MOST_THREADS = 4
 
@@ -62,15 +64,17 @@ class Coded:
 class PacketEncoder:
     """Encodes pictures of one size, without any delay: each gives its packet."""
 
-    def __init__(self, canvas: Canvas, frame_rate: float | None) -> None:
-        """For pictures like this one; raises OSError and FFmpegError."""
-        name = find_encoder(ENCODERS)
+    def __init__(self, canvas: Canvas, frame_rate: float | None, quality: int | None = None) -> None:
+        """For pictures like this one, in a quality of `EncodeOptions`; raises OSError and FFmpegError."""
+        encoder = fallback_encoder()
+        name = encoder.name
         rate = nominal_rate(frame_rate or 30)
         base = Fraction(1, ticks_per_second(name, rate))
         codec = cast("VideoCodecContext", av.CodecContext.create(name, "w"))
         set_up(codec, canvas, rate, base)
         codec.framerate = rate
-        codec.options = ENCODERS[name] | (_LIVE if name == "libx264" else {})
+        options = encoder.options(_LIVE_CRF if quality is None else quality)
+        codec.options = options | (_LIVE if name == "libx264" else {})
         codec.thread_count = min(_MOST_THREADS, spare_cores(_BUSY_CORES))
         self._codec, self._like = codec, (canvas.width, canvas.height, canvas.sampling)
         self._ticks = PictureTicks(base, limited=False, reordered=False)

@@ -46,12 +46,13 @@ class Recorder(Sink):
         context: SinkContext,
         *,
         style: Style | None = None,
+        quality: int | None = None,
         retry_s: float = 10.0,
     ) -> None:
-        """Open the folder; raises OutputError."""
+        """Open the folder; raises OutputError. `quality` is that of `EncodeOptions`."""
         overlay = Overlay(context.camera, style=style) if options.record_overlay else None
         self._folder = options.record
-        self._tape = Tape(options, context, overlay, retry_s=retry_s)
+        self._tape = Tape(options, context, overlay, quality=quality, retry_s=retry_s)
         frame_bytes = max(1, context.width * context.height * 3 // 2)
         self._most = min(max(_QUEUE_BYTES // frame_bytes, _QUEUE_FRAMES[0]), _QUEUE_FRAMES[1])
         self._todo: deque[Callable[[], None]] = deque()

@@ -52,10 +52,17 @@ class Tape:
     """
 
     def __init__(
-        self, options: RecordOptions, context: SinkContext, overlay: Overlay | None, *, retry_s: float
+        self,
+        options: RecordOptions,
+        context: SinkContext,
+        overlay: Overlay | None,
+        *,
+        quality: int | None = None,
+        retry_s: float,
     ) -> None:
-        """Open the folder; raises OutputError."""
+        """Open the folder; raises OutputError. `quality` is that of `EncodeOptions`."""
         self._options, self._context, self._overlay = options, context, overlay
+        self._quality = quality
         self._folder = RecordingFolder(Path(options.record or ""), options.keep_bytes)
         self._ring = Ring(options.pre_trigger_s)
         self.tally = Tally()
@@ -111,7 +118,7 @@ class Tape:
         canvas = Canvas.from_frame(frame) if overlay is None else overlay.render(frame, horizon)
         try:
             if self._encoder is None or not self._encoder.suits(canvas):
-                self._encoder = PacketEncoder(canvas, self._context.frame_rate)
+                self._encoder = PacketEncoder(canvas, self._context.frame_rate, self._quality)
             return self._encoder.encode(canvas, horizon, (frame.width, frame.height))
         except (OSError, av.error.FFmpegError) as error:
             self._encoder = None

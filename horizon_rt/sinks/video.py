@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from horizon_rt.imaging.video_writer import VideoWriter
+from horizon_rt.options import EncodeOptions
 from horizon_rt.sinks.base import Sink, SinkContext
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ class VideoSink(Sink):
     """Encodes the overlay video to .mp4, .m4v, .mov or .mkv.
 
     The time of each picture is `frame.time_s - context.starts_s`. The size is that of the first frame, made
-    even; for later frames of another size, `audio_from`, `encoder` and `tags` see `VideoWriter`. Overlays
-    have 8 bits; one line tells where the frames have more.
+    even; for later frames of another size, `audio_from`, `encoder`, `coding` and `tags` see `VideoWriter`.
+    Overlays have 8 bits; one line tells where the frames have more.
     """
 
     def __init__(
@@ -36,12 +37,18 @@ class VideoSink(Sink):
         *,
         audio_from: Path | str | None = None,
         encoder: str | None = None,
+        coding: EncodeOptions | None = None,
         tags: VideoTags | None = None,
     ) -> None:
         """Open the file; raises OutputError."""
         self._overlay, self._starts_s = overlay, context.starts_s
         self._writer = VideoWriter(
-            target, frame_rate=context.frame_rate, audio_from=audio_from, encoder=encoder, tags=tags
+            target,
+            frame_rate=context.frame_rate,
+            audio_from=audio_from,
+            encoder=encoder,
+            coding=coding or EncodeOptions(),
+            tags=tags,
         )
         self._target, self._told = target, False
 

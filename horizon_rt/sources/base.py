@@ -188,5 +188,12 @@ class WrappedSource(Source):
         self.info, self.warnings, self.on_gpu = source.info, source.warnings, source.on_gpu
         self._source = source
 
-    def _release(self) -> None:
+    @property
+    def health(self) -> Health | None:
+        """That of the other source."""
+        return self._source.health
+
+    def close(self) -> None:
+        """As of any source; the other one may be waiting for a frame."""
+        super().close()
         self._source.close()

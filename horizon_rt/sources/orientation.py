@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.frame import DevicePlane, Plane
 
-__all__ = ["TURNED_LEFT", "Orientation", "orientation", "upright"]
+__all__ = ["TURNED_LEFT", "Orientation", "orientation", "quarter_turns", "upright"]
 
 # (transpose, flip rows, flip columns), applied in this order.
 Orientation = tuple[bool, bool, bool]
@@ -30,11 +30,16 @@ def orientation(frame: VideoFrame) -> Orientation:
         # garbage collector, which comes rarely and knows nothing of their size.
         side_data = list(SideDataContainer(frame))  # type: ignore[call-arg]
     except ValueError:  # PyAV refuses side data of a type that it does not know
-        return _QUARTER_TURNS[round(frame.rotation / 90) % 4]
+        return quarter_turns(round(frame.rotation / 90))
     for data in side_data:
         if data.type is Type.DISPLAYMATRIX:
             return _from_matrix(np.frombuffer(memoryview(data), np.int32))
     return _QUARTER_TURNS[0]
+
+
+def quarter_turns(number: int) -> Orientation:
+    """What turns a picture counterclockwise by so many quarters."""
+    return _QUARTER_TURNS[number % 4]
 
 
 def _from_matrix(values: NDArray[np.int32]) -> Orientation:

@@ -13,6 +13,7 @@ from horizon_rt.imaging.suffixes import is_still
 from horizon_rt.options import WHOLE, DecoderChoice, Part
 from horizon_rt.sources.base import Source
 from horizon_rt.sources.part import part_of
+from horizon_rt.sources.rotation import rotated
 from horizon_rt.sources.v4l2 import Exposure
 from horizon_rt.system.address import is_address
 from horizon_rt.system.objects import is_object
@@ -32,6 +33,7 @@ def open_source(
     threads: int = 0,
     decoder: DecoderChoice = "cpu",
     part: Part = WHOLE,
+    rotate: int | None = None,
 ) -> Source:
     """Open whatever `spec` names and decode its first frame.
 
@@ -43,7 +45,7 @@ def open_source(
     elsewhere; `threads` is the number of decoder threads,
     0 for one per core. `decoder` 'cuda' decodes video on a GPU and leaves it there, as does 'auto' where that
     is possible; where it is not, 'cuda' says why in `warnings`. Of a recording only the frames of `part` are
-    read.
+    read. Pictures are turned clockwise by `rotate` degrees: 90, 180 or 270.
 
     Raises SourceNotFound, DecodeError or SourceError, each with one line that says what to do.
     """
@@ -62,11 +64,11 @@ def open_source(
     else:
         known = isinstance(spec, Path) or os.path.exists(text)
         source = (_open_path if known and text != "-" else _open_named)(text, threads, decoder, part)
-    source = part_of(source, part)
+    source = rotated(part_of(source, part), rotate)
     if text != "-":
         source.reopener = partial(
             open_source, spec, size=size, frame_rate=frame_rate, pixel_format=pixel_format, exposure=exposure,
-            threads=threads, decoder=decoder if source.on_gpu else "cpu", part=part,
+            threads=threads, decoder=decoder if source.on_gpu else "cpu", part=part, rotate=rotate,
         )  # fmt: skip
     if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin", "network"):
         source.warn(f"{source.info.name}: decoded on the CPU: {_refusal()}")

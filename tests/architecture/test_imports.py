@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"camera", "imaging", "levelling", "links", "recording", "reports", "sidecars"}
     | {"sinks", "sources", "tracker", "tracking", "web"},
     "batches": VALUES
-    | {"_version", "camera", "imaging", "pipeline", "reports", "sidecars", "sinks", "sources", "tracker"},
+    | {"_version", "camera", "imaging", "pipeline", "reports", "sidecars", "sinks", "sources"}
+    | {"tracker"},
     "datasets": VALUES | {"camera", "imaging", "sources", "synth"},
     "metrics": {"geometry"},
     "reports": VALUES | {"camera", "imaging", "sinks"},

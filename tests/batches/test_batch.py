@@ -62,7 +62,7 @@ def outputs_in(folder: Path) -> list[str]:
 def run_in_python(out: Path, *inputs: str | Path) -> list[Result]:
     how, options = BatchOptions(), RunOptions()
     items = make_items(find_inputs([str(one) for one in inputs]), out, how)
-    settings = settings_of(options)
+    settings = settings_of(options, how)
     return run_batch(plan(items, options, settings, resume=False), options, settings, how)
 
 
@@ -593,3 +593,43 @@ def test_errors_of_a_store_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None
             look("memory://a/b.mp4")
     with pytest.raises(OSError, match="no token"):
         object_facts("memory://a/b.mp4")
+
+
+# --- levelled video, codecs
+
+
+def test_a_levelled_video_is_that_of_its_own_command(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    """The batch tracks once for telemetry and the levelled video."""
+    assert cli("batch", clip, "--out", tmp_path / "out", "--write", "telemetry,level").code == 0
+    assert outputs_in(tmp_path / "out") == ["flight.jsonl", "flight.level.mp4"]
+    assert cli("level", clip, tmp_path / "one.mp4").code == 0
+    assert (tmp_path / "out" / "flight.level.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("smooth", ["none", "offline"])
+def test_a_levelled_video_is_the_same_however_the_rest_is_smoothed(
+    cli: RunCli, clip: Path, tmp_path: Path, smooth: str
+) -> None:
+    options = ["--write", "telemetry,level", "--smooth", smooth]
+    assert cli("batch", clip, "--out", tmp_path / "out", *options).code == 0
+    assert cli("level", clip, tmp_path / "one.mp4").code == 0
+    assert (tmp_path / "out" / "flight.level.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
+
+
+def test_pictures_are_not_levelled(cli: RunCli, pictures: Path, tmp_path: Path) -> None:
+    assert cli("batch", pictures, "--out", tmp_path / "out", "--write", "telemetry,level").code == 0
+    assert outputs_in(tmp_path / "out") == [f"{pictures.name}.jsonl"]
+
+
+def test_another_codec_or_look_is_done_again(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    usual = ["batch", clip, "--out", tmp_path, "--write", "overlay", "--resume"]
+    for options, done in (
+        ([], "12 frames"),
+        ([], "skipped"),
+        (["--codec", "hevc"], "12 frames"),
+        (["--codec", "hevc"], "skipped"),
+        (["--codec", "hevc", "--draw", "line"], "12 frames"),
+    ):
+        found = cli(*usual, *options)
+        assert found.code == 0
+        assert done in found.out + found.err

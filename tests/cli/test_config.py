@@ -89,6 +89,10 @@ EVERY: dict[str, Any] = {
     "precision": "float32",
     "decoder": "cpu",
     "key-frames": False,
+    "rotate": 180,
+    "codec": "hevc",
+    "quality": 25,
+    "encoder": "hardware",
 }
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from support.cli import RunCli, full_disk, pictures_in, write_horizon
 
-from horizon_rt.imaging.encoder import hardware_encoder
+from horizon_rt.imaging.codecs import choose_encoder
+from horizon_rt.options import EncodeOptions
 
 
 def test_it_says_what_it_did(cli: RunCli, clip: Path, tmp_path: Path) -> None:
@@ -70,4 +71,6 @@ def test_a_graphics_card_is_asked_and_the_processor_does_it_where_there_is_none(
     done = cli("level", clip, tmp_path / "a.mp4", "--model", "nano", "--encoder", "hardware")
     assert done.code == 0
     assert pictures_in(tmp_path / "a.mp4") == 12
-    assert (hardware_encoder() is None) == ("no graphics card" in caplog.text)
+    hardware = EncodeOptions(encoder="hardware")
+    encoder = choose_encoder(hardware, bit_depth=8)
+    assert (encoder.name == "libx264") == ("no graphics card" in caplog.text)

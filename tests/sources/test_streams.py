@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -53,6 +54,15 @@ def opened(url: str, tries: int = 50) -> NetworkSource:
 
 def take(source: NetworkSource, count: int) -> list[Frame]:
     return [frame for _, frame in zip(range(count), source, strict=False)]
+
+
+@contextmanager
+def closed_after(source: NetworkSource, seconds: float) -> Iterator[None]:
+    """Ends a test whose frames never come."""
+    timer = threading.Timer(seconds, source.close)
+    timer.start()
+    yield
+    timer.cancel()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> float:
@@ -259,6 +269,7 @@ def test_a_slow_stream_is_no_stalled_one() -> None:
     with (
         sender("-r", "1", *H264, "-g", "1", "-f", "mpegts", to, rate=1),
         opened(f"tcp://127.0.0.1:{port}") as source,
+        closed_after(source, 20.0),
     ):
         times = [frame.time_s for frame in take(source, 4)]
         assert np.diff(times) == pytest.approx([1.0] * 3, abs=0.3)
