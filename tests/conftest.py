@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from support.cli import ENTRY, Done, RunCli, horizon_luma, write_horizon
 
@@ -33,11 +35,15 @@ if hasattr(signal, "SIGHUP"):  # which nohup leaves ignored, in the programs tha
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nets_are_converted() -> None:
-    """Before the first test, as a line tells of it, once on a machine."""
+def _nets_are_converted(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Before the first test, as a line tells of it, once in a run, for all of its processes."""
     if len(installed_backends()) > 1:
-        for name in (None, "small", "nano"):
-            graph_of(find_model(name=name))
+        folder = tmp_path_factory.getbasetemp()
+        run = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+        os.environ["HORIZON_RT_CACHE"] = str(run / "cache")
+        with FileLock(run / "cache.lock"):
+            for name in (None, "small", "nano"):
+                graph_of(find_model(name=name))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import cv2
 import pytest
 from support import ROOT
 from support.cli import horizon_luma, write_horizon
+from typer.main import get_command
 
 from horizon_rt.camera import DISTORTIONS
+from horizon_rt.cli.app import app
 
 PAGES = ("README.md", "docs/python.md", "docs/extending.md")
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -43,6 +46,15 @@ def test_an_example_runs(place: Path, name: str, code: str) -> None:
     finally:
         DISTORTIONS.clear()  # type: ignore[attr-defined]
         DISTORTIONS.update(known)  # type: ignore[attr-defined]
+
+
+def test_the_commands_of_the_tutorial_are_ones() -> None:
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    horizon-rt (.*)$", page, re.MULTILINE)
+    assert len(lines) >= 4
+    for line in lines:
+        verb, *words = shlex.split(line)
+        get_command(app).commands[verb].make_context(verb, words)  # raises where an option is none
 
 
 @pytest.mark.parametrize("kind", ["source", "sink", "lens"])

@@ -307,9 +307,9 @@ def test_a_kill_costs_nothing_that_was_whole(process: Start, cli: RunCli, tmp_pa
     for name in "abcd":
         write_horizon(videos / f"{name}.mkv", 40 if name < "c" else 200, codec="mpeg4")
     (videos / "bad.mp4").write_bytes(b"no video")
-    words = ("batch", videos, "--model=nano", "--hfov=70", "--jobs=2")
+    words = ("batch", videos, "--model=nano", "--hfov=70")
     assert cli(*words, "--out", tmp_path / "calm").code == 1
-    child = process(*words, "--out", out, "--resume")
+    child = process(*words, "--out", out, "--resume", "--jobs=2")
     end = time.monotonic() + 90
     while not list(out.glob("*.jsonl")):
         assert time.monotonic() < end

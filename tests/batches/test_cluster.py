@@ -28,7 +28,7 @@ def clips(tmp_path: Path) -> Path:
     folder = tmp_path / "clips"
     folder.mkdir()
     for name in "abc":
-        write_horizon(folder / f"{name}.mkv", 30 if name != "b" else 3000, codec="mpeg4")
+        write_horizon(folder / f"{name}.mkv", 30 if name != "b" else 1000, codec="mpeg4")
     (folder / "bad.mp4").write_bytes(b"no video")
     return folder
 

@@ -60,13 +60,13 @@ GRAPH_READER = """
 import sys, pathlib, numpy, onnxruntime, openvino
 folder = pathlib.Path(sys.argv[1])
 picture, answers = numpy.load(folder / "picture.npy"), {}
-for path in sorted([*folder.glob("*.onnx"), folder / "small.graph"]):
+for path in sorted([*folder.glob("*.onnx"), folder / "nano.graph"]):
     given = picture.astype(numpy.float16) if "half" in path.name else picture
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     answers[path.name] = session.run(["mask", "presence"], {"picture": given})[0]
 core = openvino.Core()
-net = core.compile_model(str(folder / "small.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-answers["small.xml"] = net([picture])["mask"]
+net = core.compile_model(str(folder / "nano.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+answers["nano.xml"] = net([picture])["mask"]
 assert not {"horizon_rt", "torch"} & set(sys.modules)
 numpy.savez(folder / "answers", **answers)
 """
@@ -78,29 +78,29 @@ def test_exported_graphs_answer_the_same_without_pytorch(tmp_path: Path, cli: Ru
     torch.manual_seed(0)
     picture, net = torch.randn(1, 3, 96, 128), build_net("nano").eval()
     export_net(net, tmp_path / "half.onnx", width=96, height=64, half=True)
-    assert cli("export", "small", tmp_path / "small.graph", "--format", "onnx").code == 0
-    done = cli("export", "small", tmp_path / "small.xml")
+    assert cli("export", "nano", tmp_path / "nano.graph", "--format", "onnx").code == 0
+    done = cli("export", "nano", tmp_path / "nano.xml")
     assert done.code == 0, done.err
     assert [line.rpartition(".")[2] for line in done.errors[-2:]] == ["xml", "bin"]
     np.save(tmp_path / "picture.npy", picture.numpy())
     command = [sys.executable, "-I", "-W", "ignore", "-c", GRAPH_READER, str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=150, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    session = onnxruntime.InferenceSession((tmp_path / "small.graph").read_bytes())
+    session = onnxruntime.InferenceSession((tmp_path / "nano.graph").read_bytes())
     about = session.get_modelmeta()
-    card = find_model(name="small")
+    card = find_model(name="nano")
     assert about.producer_name == "horizon-rt"
     assert about.custom_metadata_map["horizon_rt.model"] == card.name
     assert about.custom_metadata_map["horizon_rt.weights_sha256"] == card.sha256
-    assert (tmp_path / "small.xml").read_text().count(f'value="{card.sha256}"') == 1
+    assert (tmp_path / "nano.xml").read_text().count(f'value="{card.sha256}"') == 1
     with np.load(tmp_path / "answers.npz") as stored:
         answers = dict(stored)
     with torch.inference_mode():
-        small, nano = load_net(find_model(name="small")).eval()(picture)[0], net(picture)[0]
-    for name in ("small.graph", "small.xml"):
-        assert answers[name] == pytest.approx(small.numpy(), abs=1e-3)
+        shipped, fresh = load_net(card).eval()(picture)[0], net(picture)[0]
+    for name in ("nano.graph", "nano.xml"):
+        assert answers[name] == pytest.approx(shipped.numpy(), abs=1e-3)
     assert answers["half.onnx"].dtype == np.float16
-    assert answers["half.onnx"] == pytest.approx(nano.numpy(), abs=0.02 * float(nano.abs().max()))
+    assert answers["half.onnx"] == pytest.approx(fresh.numpy(), abs=0.02 * float(fresh.abs().max()))
 
 
 def test_exporting_leaves_the_net_alone(tmp_path: Path) -> None:
