@@ -264,7 +264,6 @@ def test_a_read_only_install_without_a_home_tracks_a_clip(
         "PYTHONPATH": str(read_only_install),
         "HOME": str(read_only_install / "nobody"),
         "TMPDIR": str(temporary),
-        "NUMBA_OPT": "0",  # compiles sooner
     }
     command = [sys.executable, "-m", "horizon_rt", "track", str(clip), "--telemetry", "-", "--model", "nano"]
     for start in range(2):
