@@ -49,7 +49,7 @@ def calibrate(
     from horizon_rt.sources import open_source
 
     if print_board is not None:
-        ChessBoard(columns=columns, rows=rows, square_mm=square_mm).save_svg(print_board)
+        ChessBoard(columns=columns, rows=rows, square_mm=square_mm).drawing().save(print_board)
         return
     if source is None:
         raise typer.BadParameter("give a video or a folder of pictures, or --print-board FILE")
