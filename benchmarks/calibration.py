@@ -1,7 +1,7 @@
-"""Lenses found from rendered boards: `python benchmarks/calibration.py [--json FILE] [--rounds N] [--views N]`.
+"""Lenses from rendered boards: `python benchmarks/calibration.py [--json FILE] [--rounds N] [--views N]`.
 
-Ten known lenses, three kinds of boards, with noise and blur. For each parameter: how often it lies within three
-reported sigmas of the truth, and the error of the focal length.
+Ten known lenses, three kinds of boards, with noise and blur. For each parameter: how often it lies within
+three reported sigmas of the truth, and the error of the focal length.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from support.boards import matrix_of, pictures
+from support.boards import pictures
 from support.camera import brown
 
 from horizon_rt.camera import Camera, coefficients_of
@@ -27,18 +27,18 @@ from horizon_rt.camera.circle_board import CircleBoard
 from horizon_rt.camera.marker_board import MarkerBoard
 from horizon_rt.errors import HorizonError
 
-WIDTH, HEIGHT = 960, 720
-LENSES = [  # horizontal field of view, offset of the principal point, fy/fx, k1, k2, p1, p2, k3
-    (35, (4, -3), 1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    (50, (-9, 6), 1.0, -0.08, 0.02, 0.0, 0.0, 0.0),
-    (62, (12, 8), 1.002, -0.12, 0.05, 5e-4, -3e-4, 0.0),
-    (70, (-6, -11), 0.998, -0.2, 0.06, -8e-4, 4e-4, 0.0),
-    (78, (15, 3), 1.0, -0.25, 0.08, 2e-4, 6e-4, -0.01),
-    (84, (3, 14), 1.0, -0.28, 0.1, 0.0, 0.0, -0.018),
-    (90, (-10, 5), 1.001, -0.3, 0.12, 3e-4, 3e-4, -0.022),
-    (66, (7, -7), 1.0, 0.08, -0.05, -4e-4, 0.0, 0.0),
-    (55, (-14, -4), 0.997, 0.15, -0.2, 0.0, 7e-4, 0.0),
-    (95, (2, -9), 1.0, -0.26, 0.08, -3e-4, -5e-4, -0.01),
+WIDTH, HEIGHT = 800, 600
+LENSES = [  # focal length over the width, principal point, fy/fx, k1, k2, p1, p2, k3
+    (1.60, (4, -3), 1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    (1.05, (-9, 6), 1.0, -0.08, 0.02, 0.0, 0.0, 0.0),
+    (0.85, (12, 8), 1.002, -0.12, 0.05, 5e-4, -3e-4, 0.0),
+    (0.75, (-6, -11), 0.998, -0.2, 0.06, -8e-4, 4e-4, 0.0),
+    (0.70, (15, 3), 1.0, -0.25, 0.1, 2e-4, 6e-4, -0.01),
+    (0.62, (3, 14), 1.0, -0.28, 0.12, 0.0, 0.0, -0.02),
+    (0.58, (-10, 5), 1.001, -0.3, 0.14, 3e-4, 3e-4, -0.025),
+    (0.75, (7, -7), 1.0, 0.08, -0.05, -4e-4, 0.0, 0.0),
+    (0.95, (-14, -4), 0.997, 0.15, -0.2, 0.0, 7e-4, 0.0),
+    (0.55, (2, -9), 1.0, -0.25, 0.1, -3e-4, -5e-4, -0.014),
 ]
 BOARDS = {
     "chessboard": ChessBoard(columns=9, rows=6, square_mm=25),
@@ -50,8 +50,8 @@ NAMES = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
 
 
 def lens(number: int) -> Camera:
-    hfov, (dx, dy), aspect, k1, k2, p1, p2, k3 = LENSES[number]
-    fx = WIDTH / 2 / np.tan(np.radians(hfov) / 2)
+    share, (dx, dy), aspect, k1, k2, p1, p2, k3 = LENSES[number]
+    fx = share * WIDTH
     own = {"fx": fx, "fy": fx * aspect, "cx": (WIDTH - 1) / 2 + dx, "cy": (HEIGHT - 1) / 2 + dy}
     return brown(width=WIDTH, height=HEIGHT, **own, k1=k1, k2=k2, p1=p1, p2=p2, k3=k3)
 

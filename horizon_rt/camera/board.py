@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +22,7 @@ _SEARCH_SIDE = 1280  # longest side, in px, of the image in which the board is s
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Points (n, 2) in px of a board in a picture, which of its points they are (n,), and how wide edges are."""
+    """Points (n, 2) in px of a board, which of its points they are (n,), and how wide edges are in px."""
 
     ids: NDArray[np.intp]
     corners: Corners
@@ -61,7 +61,7 @@ def check_grid(columns: int, rows: int, square_mm: float, what: str) -> None:
 
 
 def edge_width(image: NDArray[np.uint8], corners: Corners) -> float:
-    """Width in px of the sharpest edges around some points (n, 2): the contrast there over the steepest slope."""
+    """Width in px of the sharpest edges around points (n, 2): the contrast over the steepest slope."""
     low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, None)
     high = np.ceil(corners.max(axis=0)).astype(int) + 1
     part = image[low[1] : high[1], low[0] : high[0]].astype(np.float32)

@@ -48,7 +48,8 @@ class BoardDrawing:
         size = f'width="{width:g}mm" height="{height:g}mm" viewBox="0 0 {width:g} {height:g}"'
         place = f'x="{MARGIN_MM:g}" y="{height - 4:g}" font-size="4" font-family="sans-serif"'
         squares = [
-            f"M{MARGIN_MM + x:g} {MARGIN_MM + y:g}h{side:g}v{side:g}h{-side:g}z" for x, y, side in self.squares
+            f"M{MARGIN_MM + x:g} {MARGIN_MM + y:g}h{side:g}v{side:g}h{-side:g}z"
+            for x, y, side in self.squares
         ]
         return "\n".join(
             [

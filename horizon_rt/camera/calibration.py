@@ -84,8 +84,9 @@ def calibrate_lens(
     """Calibrate a lens from pictures or a video of a `board`, by default a chessboard with `columns` x `rows`
     inner corners and squares of `square_mm`.
 
-    `lens` is the model to fit, a key of `LENSES`. Of all views up to `max_frames` sharp and diverse ones are used. `square_mm` sets the scale of the
-    reported distances only. `on_look(frames searched, boards found)` reports progress.
+    `lens` is the model to fit, a key of `LENSES`. Of all views up to `max_frames` sharp and diverse ones are
+    used. `square_mm` sets the scale of the reported distances only. `on_look(frames searched, boards found)`
+    reports progress.
 
     Raises CalibrationError, with advice, when fewer than 6 diverse views show the board, when they cannot
     tell the focal length to 2 %, when the lens does not explain them to about one pixel, or when the
@@ -115,9 +116,9 @@ def _check_views(found: Survey, views: Sequence[BoardView]) -> None:
     board = found.board
     if len(found.views) < FEWEST_VIEWS:
         raise CalibrationError(
-            f"the {board.kind} was found in {len(found.views)} of {found.looks} pictures and {FEWEST_VIEWS} are "
-            "needed: check the two numbers, the light, the blur, and that the whole board with its white margin "
-            "is in the picture"
+            f"the {board.kind} was found in {len(found.views)} of {found.looks} pictures and {FEWEST_VIEWS} "
+            "are needed: check the two numbers, the light, the blur, and that the whole board with its white "
+            "margin is in the picture"
         )
     raise CalibrationError(
         f"the board was found in {len(found.views)} pictures but in only {len(views)} different places, and "

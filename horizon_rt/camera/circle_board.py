@@ -62,7 +62,7 @@ class CircleBoard:
         return None
 
     def bias_px(self, project: Project) -> Corners | float:
-        """See `Board`: the centroid of a circle's picture is not the picture of its centre (Heikkilä 2000)."""
+        """See `Board`: a picture's centroid is not the picture of the centre (Heikkilä 2000)."""
         centres = self.object_points().astype(np.float64)
         angle = 2 * np.pi * np.arange(_RIM) / _RIM
         circle = _RADIUS * self.square_mm * np.column_stack([np.cos(angle), np.sin(angle), 0 * angle])

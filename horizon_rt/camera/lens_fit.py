@@ -20,7 +20,6 @@ __all__ = [
     "LENSES",
     "PARAMETERS",
     "LensFit",
-    "border_sd",
     "check_fit",
     "fit_without_outliers",
     "fitted_model",
@@ -46,8 +45,8 @@ class LensFit:
     """What a solver found: RMS in px, lens, poses and sigmas.
 
     `covariance` (9, 9) is that of fx, fy, cx, cy, k1, k2, p1, p2, k3, with zeros for what was held fixed;
-    `turns` and `places` are the pose of the board in each view, as OpenCV's rvec and tvec, and `residuals` the
-    points found minus those of the fit, (n, 2) in px for each view.
+    `turns` and `places` are the pose of the board in each view, as OpenCV's rvec and tvec, and `residuals`
+    the points found minus those of the fit, (n, 2) in px for each view.
     """
 
     rms: float
@@ -233,13 +232,14 @@ def check_fit(fit: LensFit, model: Camera, missing: Sequence[str] = ()) -> None:
         raise CalibrationError(
             f"the distortion found does not hold up to the image's corners: film the board there{lacks}"
         )
-    if not (sd := border_sd(fit, model)) <= _WORST_BORDER_SD * model.width:
+    if not (sd := _border_sd(fit, model)) <= _WORST_BORDER_SD * model.width:
         raise CalibrationError(
-            f"the views leave the distortion uncertain by {sd:.0f} px at the border: film the board there{lacks}"
+            f"the views leave the distortion uncertain by {sd:.0f} px at the border: film the board "
+            f"there{lacks}"
         )
 
 
-def border_sd(fit: LensFit, model: Camera) -> float:
+def _border_sd(fit: LensFit, model: Camera) -> float:
     """The largest standard deviation of the distortion in px, over the border of the image."""
     import cv2
 

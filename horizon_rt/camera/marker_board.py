@@ -1,4 +1,4 @@
-"""A chessboard with ArUco markers in its white squares (ChArUco), of which a part in the picture is enough."""
+"""A chessboard with ArUco markers in its white squares (ChArUco), of which a part is enough."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SIZES = (50, 100, 250, 1000)
 
 @dataclass(frozen=True, kw_only=True)
 class MarkerBoard:
-    """A ChArUco board with `columns` x `rows` inner corners, squares of `square_mm` and markers of `marker_mm`.
+    """A ChArUco board with `columns` x `rows` inner corners, squares of `square_mm`, markers of `marker_mm`.
 
-    Markers are three quarters of a square where their side is not given. `dictionary` is one of OpenCV's, such
-    as 4x4_50; where it is not given, it is the smallest of 4x4 that has enough markers.
+    Markers are three quarters of a square where their side is not given. `dictionary` is one of OpenCV's,
+    such as 4x4_50; where it is not given, it is the smallest of 4x4 that has enough markers.
     """
 
     columns: int = 9
@@ -41,8 +41,8 @@ class MarkerBoard:
             )
         if len(self._dictionary.bytesList) < self._markers:
             raise CalibrationError(
-                f"dictionary {self.dictionary} has {len(self._dictionary.bytesList)} markers, the board "
-                f"needs {self._markers}"
+                f"dictionary {self._dictionary_name} has {len(self._dictionary.bytesList)} markers, "
+                f"the board needs {self._markers}"
             )
 
     @property
@@ -59,11 +59,16 @@ class MarkerBoard:
     def _markers(self) -> int:
         return (self.columns + 1) * (self.rows + 1) // 2
 
+    @property
+    def _dictionary_name(self) -> str:
+        fitting = (f"4x4_{size}" for size in _SIZES if size >= self._markers)
+        return self.dictionary or next(fitting, f"4x4_{_SIZES[-1]}")
+
     @cached_property
     def _dictionary(self) -> Any:
         import cv2
 
-        name = self.dictionary or f"4x4_{next(size for size in _SIZES if size >= self._markers)}"
+        name = self._dictionary_name
         known = getattr(cv2.aruco, f"DICT_{name.upper().removeprefix('DICT_')}", None)
         if known is None:
             raise CalibrationError(f"no dictionary {name}; OpenCV has 4x4_50, 5x5_100, 6x6_250 and others")
@@ -122,13 +127,13 @@ class MarkerBoard:
             for x in range(self.columns + 1)
             if (x + y) % 2 == 0
         ]
-        cells = [cell for marker in zip(self._board.getIds(), self._board.getObjPoints(), strict=True) for cell in self._cells(*marker)]
-        name = self.dictionary or f"4x4_{next(size for size in _SIZES if size >= self._markers)}"
+        markers = zip(self._board.getIds(), self._board.getObjPoints(), strict=True)
+        cells = [cell for marker in markers for cell in self._cells(*marker)]
         return BoardDrawing(
             width_mm=(self.columns + 1) * side,
             height_mm=(self.rows + 1) * side,
-            label=f"ChArUco {name}, {self.columns}x{self.rows} inner corners, squares of {side:g} mm, markers of "
-            f"{self.marker_side_mm:g} mm; print at 100 %",
+            label=f"ChArUco {self._dictionary_name}, {self.columns}x{self.rows} inner corners, squares of "
+            f"{side:g} mm, markers of {self.marker_side_mm:g} mm; print at 100 %",
             squares=(*black, *cells),
         )
 

@@ -45,5 +45,8 @@ def _parts(found: Survey, views: Sequence[BoardView]) -> list[str]:
 
 
 def _name(row: int, column: int) -> str:
-    words = " ".join(word for word in (_ROWS[row], _COLUMNS[column]) if word)
-    return f"{words or 'middle'} of the picture" if words not in ("upper", "lower") else f"{words} middle of the picture"
+    """Such as upper left, upper middle, left, middle."""
+    words = [word for word in (_ROWS[row], _COLUMNS[column]) if word]
+    if column == 1:
+        words.append("middle")
+    return f"{' '.join(words)} of the picture"

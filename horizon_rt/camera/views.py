@@ -25,8 +25,8 @@ _RASTER = (90, 160)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardView:
-    """The board as one frame shows it: its points (n, 2) in px, which of the board's they are (n,), and the width
-    of its edges in px.
+    """The board as one frame shows it: its points (n, 2) in px, which of the board's they are (n,), and the
+    width of its edges in px.
     """
 
     index: int

@@ -14,10 +14,11 @@ from support.camera import coefficients
 
 from horizon_rt.camera import Camera
 from horizon_rt.camera.board_drawing import MARGIN_MM, BoardDrawing
+from horizon_rt.camera.marker_board import MarkerBoard
 from horizon_rt.frame import Frame
 
 Array = NDArray[np.float64]
-_FINE = 3  # times the resolution of the picture, before it is averaged
+_FINE = 2  # times the resolution of the picture, before it is averaged
 
 
 def matrix_of(camera: Camera) -> Array:
@@ -33,8 +34,8 @@ def texture(drawing: BoardDrawing, texels_per_mm: float) -> NDArray[np.uint8]:
     sheet = np.full((height, width), 225, np.uint8)
     x, y = (x + 0.5) / scale - MARGIN_MM, (y + 0.5) / scale - MARGIN_MM
     for left, top, side in drawing.squares:
-        a, b = (int(round((v + MARGIN_MM) * scale)) for v in (left, left + side))
-        c, d = (int(round((v + MARGIN_MM) * scale)) for v in (top, top + side))
+        a, b = (round((v + MARGIN_MM) * scale) for v in (left, left + side))
+        c, d = (round((v + MARGIN_MM) * scale) for v in (top, top + side))
         sheet[c:d, a:b] = 25
     for cx, cy, radius in drawing.discs:
         a, b = (int((v + MARGIN_MM) * scale) for v in (cx - 1.1 * radius, cx + 1.1 * radius))
@@ -45,13 +46,23 @@ def texture(drawing: BoardDrawing, texels_per_mm: float) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=2)
 def _rays(camera: Camera) -> NDArray[np.float32]:
-    """Undistorted normalised coordinates of all points of the fine picture, by OpenCV; (h, w, 2)."""
+    """Undistorted normalised coordinates of all points of the fine picture, checked by OpenCV; (h, w, 2)."""
     height, width = camera.height * _FINE, camera.width * _FINE
     y, x = (((np.mgrid[:height, :width] + 0.5) / _FINE) - 0.5).astype(np.float64)
-    points = np.stack([x.ravel(), y.ravel()], axis=1)[:, None, :]
-    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-9)
-    flat = cv2.undistortPoints(points, matrix_of(camera), coefficients(camera), criteria=criteria)
+    points = np.stack([x.ravel(), y.ravel()], axis=1)
+    rays = camera.rays(points)
+    flat = rays[:, :2] / rays[:, 2:]
+    some = np.random.default_rng(0).integers(0, len(points), 5000)
+    assert (
+        np.abs(project(camera, np.column_stack([flat, np.ones(len(flat))])[some]) - points[some]).max() < 1e-5
+    )
     return np.asarray(flat, np.float32).reshape(height, width, 2)
+
+
+def project(camera: Camera, points: Array) -> Array:
+    """Points (n, 3) in camera axes, by OpenCV, (n, 2) in px."""
+    none = np.zeros(3)
+    return np.asarray(cv2.projectPoints(points, none, none, matrix_of(camera), coefficients(camera))[0][:, 0])
 
 
 @dataclass(frozen=True)
@@ -62,27 +73,57 @@ class Pose:
     place: Array
 
 
-def poses(camera: Camera, drawing: BoardDrawing, count: int, seed: int) -> list[Pose]:
-    """Near and far, tilted to all sides, and in all parts of the picture; the middle of the board is in it."""
+def poses(camera: Camera, drawing: BoardDrawing, count: int, seed: int, *, whole: bool = True) -> list[Pose]:
+    """Near and far, tilted to all sides, in all parts of the picture; `whole`, or with the middle in it."""
     rng = np.random.default_rng(seed)
-    centre = np.array([drawing.width_mm / 2, drawing.height_mm / 2, 0.0])
-    found = []
-    for k in range(count):
-        u, v = (k % 5 + rng.uniform(0.1, 0.9)) / 5, (k // 5 % 4 + rng.uniform(0.1, 0.9)) / 4
-        tilt = np.radians(rng.uniform(-40, 40, 2))
-        spin = np.radians(rng.uniform(-15, 15))
-        rotation = np.asarray(cv2.Rodrigues(np.array([tilt[0], tilt[1], spin]))[0])
-        distance = rng.uniform(0.9, 1.6) * drawing.width_mm * camera.fx / (0.62 * camera.width)
-        u, v = 0.5 + 0.62 * (u - 0.5), 0.5 + 0.62 * (v - 0.5)
-        pixel = np.array([[[u * camera.width, v * camera.height]]])
-        ray = cv2.undistortPoints(pixel, matrix_of(camera), coefficients(camera))[0, 0]
-        place = distance * np.array([*ray, 1.0]) - rotation @ centre
-        found.append(Pose(rotation, place))
+    found: list[Pose] = []
+    while len(found) < count:
+        k = len(found)
+        middle = (k % 4 + rng.uniform(0, 1)) / 4, (k // 4 % 4 + rng.uniform(0, 1)) / 4
+        distance = rng.uniform(0.7, 1.5) * drawing.width_mm * camera.fx / (0.5 * camera.width)
+        for tries in range(40):
+            turn = np.array([*np.radians(rng.uniform(-40, 40, 2)), np.radians(rng.uniform(-20, 20))])
+            spread = 0.9 * (1 - tries / 60)
+            pose = _pose(camera, drawing, [0.5 + spread * (v - 0.5) for v in middle], turn, distance)
+            if not whole or _is_inside(camera, drawing, pose):
+                found.append(pose)
+                break
     return found
 
 
+def _pose(camera: Camera, drawing: BoardDrawing, middle: list[float], turn: Array, distance: float) -> Pose:
+    rotation = np.asarray(cv2.Rodrigues(turn)[0])
+    ray = camera.rays(np.array([middle]) * (camera.width, camera.height))[0]
+    centre = np.array([drawing.width_mm / 2, drawing.height_mm / 2, 0.0])
+    return Pose(rotation, distance * ray / ray[2] - rotation @ centre)
+
+
+def _is_inside(camera: Camera, drawing: BoardDrawing, pose: Pose) -> bool:
+    t = np.linspace(0, 1, 7)
+    edge = np.concatenate(
+        [np.column_stack(pair) for pair in ((t, 0 * t), (t, 0 * t + 1), (0 * t, t), (0 * t + 1, t))]
+    )
+    points = np.column_stack([edge * (drawing.width_mm, drawing.height_mm), np.zeros(len(edge))])
+    seen = points @ pose.rotation.T + pose.place
+    pixels = project(camera, seen)
+    size = (camera.width, camera.height)
+    limit = 1.4 * np.tan(np.radians(camera.hfov_deg / 2))
+    return bool(
+        (seen[:, 2] > 1).all()
+        and (np.hypot(*(seen[:, :2] / seen[:, 2:]).T) < limit).all()
+        and ((pixels > 4) & (pixels < np.array(size) - 5)).all()
+    )
+
+
 def render(
-    camera: Camera, sheet: NDArray[np.uint8], texels_per_mm: float, pose: Pose, *, blur: float, noise: float, seed: int
+    camera: Camera,
+    sheet: NDArray[np.uint8],
+    texels_per_mm: float,
+    pose: Pose,
+    *,
+    blur: float,
+    noise: float,
+    seed: int,
 ) -> NDArray[np.uint8]:
     """The sheet as the camera sees it: pixel, ray, plane of the board, texel."""
     rays = _rays(camera)
@@ -97,14 +138,15 @@ def render(
     return np.clip(image, 0, 255).round().astype(np.uint8)
 
 
-def pictures(camera: Camera, board: Any, *, count: int, seed: int, blur: float, noise: float) -> Iterator[Frame]:
+def pictures(
+    camera: Camera, board: Any, *, count: int, seed: int, blur: float, noise: float
+) -> Iterator[Frame]:
     """Pictures of a board, one after the other."""
     drawing = board.drawing()
     texels_per_mm = 1.6 * camera.width / drawing.width_mm
     texels_per_mm = round(texels_per_mm * board.square_mm / 7 / 8) * 56 / board.square_mm or texels_per_mm
     sheet = texture(drawing, texels_per_mm)
-    for k, pose in enumerate(poses(camera, drawing, count, seed)):
-        image = render(
-            camera, sheet, texels_per_mm, pose, blur=blur, noise=noise, seed=seed * 1000 + k
-        )
+    whole = not isinstance(board, MarkerBoard)
+    for k, pose in enumerate(poses(camera, drawing, count, seed, whole=whole)):
+        image = render(camera, sheet, texels_per_mm, pose, blur=blur, noise=noise, seed=seed * 1000 + k)
         yield replace(Frame.from_bgr(image, index=k), name=f"{k:03}.png")
