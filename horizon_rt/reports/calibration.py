@@ -105,9 +105,9 @@ def _leftover(found: Calibration) -> Plot:
     place = np.clip(share, 0, np.array(_CELLS) - 1e-6).astype(int)
     cell = place[:, 1] * _CELLS[0] + place[:, 0]
     count = np.bincount(cell, minlength=_CELLS[0] * _CELLS[1])
-    mean = np.column_stack([np.bincount(cell, v, len(count)) for v in found.residuals.T])
+    sums = np.column_stack([np.bincount(cell, v, len(count)) for v in found.residuals.T])
     filled = count > 3
-    mean = mean[filled] / count[filled, None]
+    mean = sums[filled] / count[filled, None]
     row, column = np.divmod(np.flatnonzero(filled), _CELLS[0])
     at = (np.column_stack([column, row]) + 0.5) * (model.width, model.height) / _CELLS
     longest = max(float(np.hypot(*mean.T).max(initial=0.0)), 1e-6)

@@ -30,9 +30,7 @@ def texture(drawing: BoardDrawing, texels_per_mm: float) -> NDArray[np.uint8]:
     fine = 4
     width, height = (round(side * texels_per_mm) * fine for side in drawing.page_mm)
     scale = texels_per_mm * fine
-    y, x = np.mgrid[:height, :width].astype(np.float32)
     sheet = np.full((height, width), 225, np.uint8)
-    x, y = (x + 0.5) / scale - MARGIN_MM, (y + 0.5) / scale - MARGIN_MM
     for left, top, side in drawing.squares:
         a, b = (round((v + MARGIN_MM) * scale) for v in (left, left + side))
         c, d = (round((v + MARGIN_MM) * scale) for v in (top, top + side))
@@ -40,7 +38,8 @@ def texture(drawing: BoardDrawing, texels_per_mm: float) -> NDArray[np.uint8]:
     for cx, cy, radius in drawing.discs:
         a, b = (int((v + MARGIN_MM) * scale) for v in (cx - 1.1 * radius, cx + 1.1 * radius))
         c, d = (int((v + MARGIN_MM) * scale) for v in (cy - 1.1 * radius, cy + 1.1 * radius))
-        sheet[c:d, a:b][np.hypot(x[c:d, a:b] - cx, y[c:d, a:b] - cy) < radius] = 25
+        y, x = (np.mgrid[c:d, a:b] + 0.5) / scale - MARGIN_MM
+        sheet[c:d, a:b][np.hypot(x - cx, y - cy) < radius] = 25
     return np.asarray(cv2.resize(sheet, None, fx=1 / fine, fy=1 / fine, interpolation=cv2.INTER_AREA))
 
 
