@@ -129,7 +129,8 @@ def render(
     to_image = np.column_stack([pose.rotation[:, 0], pose.rotation[:, 1], pose.place])
     back = np.linalg.inv(to_image)
     board = rays @ back[:, :2].T.astype(np.float32) + back[:, 2].astype(np.float32)
-    texels = (board[..., :2] / board[..., 2:] + MARGIN_MM) * texels_per_mm - 0.5
+    depth = np.where(np.abs(board[..., 2:]) > 1e-9, board[..., 2:], np.float32(1e-9))  # along the sheet
+    texels = (board[..., :2] / depth + MARGIN_MM) * texels_per_mm - 0.5
     fine = cv2.remap(sheet, texels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=90)
     image = cv2.resize(fine, (camera.width, camera.height), interpolation=cv2.INTER_AREA).astype(np.float32)
     image = cv2.GaussianBlur(image, (0, 0), blur)
