@@ -369,6 +369,30 @@ def _frames_of(text: bytes) -> list[int]:
         return []
 
 
+# --- logs of flights
+
+
+def _make_logs(folder: Path) -> None:
+    from support.flights import Flight
+    from support.logs import write_csv, write_dataflash, write_tlog, write_ulog
+
+    times = np.arange(0, 20, 0.1)
+    angles = Flight(1).attitude(times)
+    write_csv(folder / "a.csv", "time_s,roll_deg,pitch_deg", times, *angles)
+    for name, write in (("a.bin", write_dataflash), ("a.tlog", write_tlog), ("a.ulg", write_ulog)):
+        write(folder / name, times, *angles)
+
+
+def _read_log(folder: Path) -> None:
+    from horizon_rt.flight_logs import load_log
+
+    (path,) = folder.iterdir()
+    log = load_log(path)
+    assert log.time_s.shape == log.roll_deg.shape == log.pitch_deg.shape
+    known = np.isfinite(log.roll_deg) & np.isfinite(log.pitch_deg)
+    assert known.any()
+
+
 # --- splits, recipes and training runs
 
 
@@ -557,6 +581,8 @@ def _readers() -> Iterator[Reader]:
     yield Reader("telemetry of pictures", _make_picture_telemetry, _read_evaluation, ("out/*.jsonl",), 0.02)
     yield Reader("pages of reports", _make_telemetry, _read_page, ("out/*.jsonl", "dataset.toml"), 0.01)
     yield Reader("telemetry to resume", _make_telemetry, _read_resume, ("out/*.jsonl",), 0.03)
+    yield Reader("tables of flights", _make_logs, _read_log, ("a.csv",), 0.02, alone=True)
+    yield Reader("logs of flights", _make_logs, _read_log, ("a.[btu]*",), 0.05, binary=True, alone=True)
     yield Reader("splits", _make_split, _read_split, ("*.toml",), 0.02)
     yield Reader("recipes", _make_recipe, _read_recipe, ("*.toml",), 0.02)
     yield Reader("checkpoints", _make_run, _read_run, ("checkpoint.pt",), 0.015, binary=True)

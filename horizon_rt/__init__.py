@@ -13,7 +13,9 @@ from horizon_rt._version import __version__
 if TYPE_CHECKING:
     from horizon_rt.api import VideoSink, draw, level, straighten, track
     from horizon_rt.camera import BrownConrady, Camera, load_profile
+    from horizon_rt.comparison import Comparison, compare
     from horizon_rt.errors import HorizonError
+    from horizon_rt.flight_logs import load_log
     from horizon_rt.frame import Frame
     from horizon_rt.geometry import HorizonLine, Mount, UpVector
     from horizon_rt.horizon import Attitude, Horizon, Measurement, Observation
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
     from horizon_rt.sources import Source, open_source
     from horizon_rt.tracker import HorizonTracker
     from horizon_rt.tracking import smooth_horizons
-    from horizon_rt.tracks import Track, load_track
+    from horizon_rt.tracks import AttitudeLog, Track, load_track
 
 _HOMES = {
     "Attitude": "horizon",
+    "AttitudeLog": "tracks",
     "BrownConrady": "camera",
     "Camera": "camera",
+    "Comparison": "comparison",
     "Engine": "options",
     "Frame": "frame",
     "Horizon": "horizon",
@@ -40,8 +44,10 @@ _HOMES = {
     "Track": "tracks",
     "UpVector": "geometry",
     "VideoSink": "api",
+    "compare": "comparison",
     "draw": "api",
     "level": "api",
+    "load_log": "flight_logs",
     "load_profile": "camera",
     "load_track": "tracks",
     "open_source": "sources",
@@ -52,8 +58,10 @@ _HOMES = {
 
 __all__ = [
     "Attitude",
+    "AttitudeLog",
     "BrownConrady",
     "Camera",
+    "Comparison",
     "Engine",
     "Frame",
     "Horizon",
@@ -68,8 +76,10 @@ __all__ = [
     "UpVector",
     "VideoSink",
     "__version__",
+    "compare",
     "draw",
     "level",
+    "load_log",
     "load_profile",
     "load_track",
     "open_source",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from horizon_rt.horizon import Horizon
 
-__all__ = ["Recorded", "Track", "load_track"]
+__all__ = ["AttitudeLog", "Recorded", "Track", "load_track"]
 
 _NUMBERS = (
     "time_s", "roll_deg", "pitch_deg", "roll_sd_deg", "pitch_sd_deg", "roll_rate_dps", "pitch_rate_dps",
@@ -120,6 +120,27 @@ class Track:
             axes.legend(loc="upper right")
         rows[-1].set_xlabel(label)
         return figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttitudeLog:
+    """Roll and pitch of a vehicle over time, by instruments of its own; all arrays are (n,).
+
+    Times are seconds on the log's own clock. Angles are in degrees, positive with the right wing down and the
+    nose up, NaN where there are none. `name` is that of the file and `format` of its format.
+    """
+
+    time_s: Array
+    roll_deg: Array
+    pitch_deg: Array
+    name: str = ""
+    format: str = ""
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+    def __repr__(self) -> str:
+        return f"AttitudeLog({self.name!r}, {self.format}, {len(self)} samples)"
 
 
 class Recorded(RecordSink):

@@ -1,21 +1,75 @@
-"""The calibration board: its geometry, its picture for the printer, and finding it in an image."""
+"""Calibration boards: what all of them offer, and the chessboard, with its finder."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.camera.board_drawing import BoardDrawing
 from horizon_rt.errors import CalibrationError
-from horizon_rt.system.files import write_atomic
 
-__all__ = ["ChessBoard", "Corners"]
+__all__ = ["Board", "ChessBoard", "Corners", "Detection", "Project", "check_grid", "edge_width"]
 
 Corners = NDArray[np.float32]
+Project = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""From points of a board in mm, (n, 3), to those of a picture in px, (n, 2)."""
 _SEARCH_SIDE = 1280  # longest side, in px, of the image in which the board is searched
-_MARGIN_MM = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Points (n, 2) in px of a board, which of its points they are (n,), and how wide edges are in px."""
+
+    ids: NDArray[np.intp]
+    corners: Corners
+    edge_px: float
+
+
+class Board(Protocol):
+    """A flat pattern of points with known places."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+
+    def object_points(self) -> Corners:
+        """All its points on the board in mm, z = 0; shape (n, 3), float32."""
+
+    def outline(self) -> Corners:
+        """Its four outer points, (4, 3) in mm."""
+
+    def detect(self, image: NDArray[np.uint8]) -> Detection | None:
+        """The points that a grey image shows, if it shows enough of them."""
+
+    def bias_px(self, project: Project) -> Corners | float:
+        """By how much all its points seem to lie elsewhere than they do, (n, 2) in px."""
+
+    def drawing(self) -> BoardDrawing:
+        """For the printer."""
+
+
+def check_grid(columns: int, rows: int, square_mm: float, what: str) -> None:
+    """Raise CalibrationError for a board that nobody can have."""
+    if not (3 <= columns <= 50 and 3 <= rows <= 50):
+        raise CalibrationError(f"a board has 3..50 {what} each way, got {columns}x{rows}")
+    if not 0 < square_mm < 1e5:
+        raise CalibrationError(f"the side of a square is a length in mm, got {square_mm:g}")
+
+
+def edge_width(image: NDArray[np.uint8], corners: Corners) -> float:
+    """Width in px of the sharpest edges around points (n, 2): the contrast over the steepest slope."""
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, None)
+    high = np.ceil(corners.max(axis=0)).astype(int) + 1
+    part = image[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    if min(part.shape) < 3:
+        return float("inf")
+    dark, bright = np.percentile(part, [5, 95])
+    slope = float(np.percentile(np.hypot(*np.gradient(part)), 99))
+    return float((bright - dark) / slope) if slope > 0 else float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +88,11 @@ class ChessBoard:
             )
         if not 0 < self.square_mm < 1e5:
             raise CalibrationError(f"the side of a square is a length in mm, got {self.square_mm:g}")
+
+    @property
+    def kind(self) -> str:
+        """See `Board`."""
+        return f"chessboard with {self.columns}x{self.rows} inner corners"
 
     def object_points(self) -> Corners:
         """Inner corners on the board in mm, row by row, z = 0; shape (columns * rows, 3), float32."""
@@ -70,30 +129,35 @@ class ChessBoard:
         width = float(np.ravel(values)[0])
         return width if width > 0 else float("inf")
 
-    def svg(self) -> str:
-        """The board as an SVG drawing in true size, with a white margin around it."""
-        width, height = ((n + 1) * self.square_mm + 2 * _MARGIN_MM for n in (self.columns, self.rows))
-        size = f'width="{width:g}mm" height="{height:g}mm" viewBox="0 0 {width:g} {height:g}"'
+    def detect(self, image: NDArray[np.uint8]) -> Detection | None:
+        """See `Board`: all corners or none."""
+        corners = self.find(image)
+        if corners is None:
+            return None
+        return Detection(np.arange(len(corners)), corners, self.sharpness(image, corners))
+
+    def outline(self) -> Corners:
+        """See `Board`."""
+        return self.object_points()[[0, self.columns - 1, -self.columns, -1]]
+
+    def drawing(self) -> BoardDrawing:
+        """See `Board`."""
         side = self.square_mm
-        squares = [
-            f"M{_MARGIN_MM + x * side:g} {_MARGIN_MM + y * side:g}h{side:g}v{side:g}h{-side:g}z"
-            for y in range(self.rows + 1)
-            for x in range(self.columns + 1)
-            if (x + y) % 2 == 0
-        ]
-        label = f"{self.columns}x{self.rows} inner corners, squares of {side:g} mm; print at 100 %"
-        place = f'x="{_MARGIN_MM:g}" y="{height - 4:g}" font-size="4" font-family="sans-serif"'
-        lines = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
-            '<rect width="100%" height="100%" fill="white"/>',
-        ]
-        return "\n".join(
-            [*lines, f'<path d="{"".join(squares)}"/>', f"<text {place}>{label}</text>", "</svg>", ""]
+        return BoardDrawing(
+            width_mm=(self.columns + 1) * side,
+            height_mm=(self.rows + 1) * side,
+            label=f"{self.columns}x{self.rows} inner corners, squares of {side:g} mm; print at 100 %",
+            squares=tuple(
+                (x * side, y * side, side)
+                for y in range(self.rows + 1)
+                for x in range(self.columns + 1)
+                if (x + y) % 2 == 0
+            ),
         )
 
-    def save_svg(self, path: Path) -> None:
-        """Write `svg`; raises OutputError where that is not possible."""
-        write_atomic(path, self.svg().encode())
+    def bias_px(self, project: Project) -> Corners | float:
+        """See `Board`: the corner of squares is where it seems to be."""
+        return 0.0
 
     def _search(self, image: NDArray[np.uint8]) -> Corners | None:
         import cv2

@@ -1,14 +1,24 @@
-"""Lens calibration from views of a chessboard (Zhang 2000, by OpenCV's calibrateCamera)."""
+"""Lens calibration from views of a flat board (Zhang 2000, by OpenCV's calibrateCamera)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from horizon_rt.camera.board import ChessBoard
-from horizon_rt.camera.lens_fit import FEWEST_VIEWS, LensFit, check_fit, fit_without_outliers, fitted_model
+from horizon_rt.camera.board import Board, ChessBoard
+from horizon_rt.camera.lens_fit import (
+    FEWEST_VIEWS,
+    LENSES,
+    PARAMETERS,
+    LensFit,
+    check_fit,
+    fit_without_outliers,
+    fitted_model,
+)
+from horizon_rt.camera.missing import missing_views
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.views import BoardView, Survey, covered_share, select, survey
 from horizon_rt.errors import CalibrationError
@@ -36,7 +46,9 @@ class Calibration:
 
     `looks` counts the frames searched for the board, `found` those that showed it, `views` those used.
     `coverage` is the share 0..1 of the image that the board covered in them. `focal_sd_px` are the standard
-    deviations of fx and fy. `advice` holds lines on what would make the calibration better.
+    deviations of fx and fy, `sd` those of all that was fitted, by name. `points` (n, 2) are all points used
+    and `residuals` (n, 2) those minus where the lens says that they are, in px. `missing` says which views
+    the set lacks, and `advice` holds lines on what would make the calibration better.
     """
 
     profile: CameraProfile
@@ -45,6 +57,10 @@ class Calibration:
     found: int
     coverage: float
     focal_sd_px: tuple[float, float]
+    sd: Mapping[str, float]
+    points: NDArray[np.float64] = field(repr=False)
+    residuals: NDArray[np.float64] = field(repr=False)
+    missing: tuple[str, ...]
     advice: tuple[str, ...]
 
     @property
@@ -61,12 +77,16 @@ def calibrate_lens(
     square_mm: float = 25.0,
     max_frames: int = 40,
     name: str = "camera",
+    board: Board | None = None,
+    lens: str = "brown-conrady",
     on_look: Callable[[int, int], None] | None = None,
 ) -> Calibration:
-    """Calibrate a lens from pictures or a video of a chessboard with `columns` x `rows` inner corners.
+    """Calibrate a lens from pictures or a video of a `board`, by default a chessboard with `columns` x `rows`
+    inner corners and squares of `square_mm`.
 
-    Of all views up to `max_frames` sharp and diverse ones are used. `square_mm` sets the scale of the
-    reported distances only. `on_look(frames searched, boards found)` reports progress.
+    `lens` is the model to fit, a key of `LENSES`. Of all views up to `max_frames` sharp and diverse ones are
+    used. `square_mm` sets the scale of the reported distances only. `on_look(frames searched, boards found)`
+    reports progress.
 
     Raises CalibrationError, with advice, when fewer than 6 diverse views show the board, when they cannot
     tell the focal length to 2 %, when the lens does not explain them to about one pixel, or when the
@@ -74,14 +94,19 @@ def calibrate_lens(
     """
     if max_frames < FEWEST_VIEWS:
         raise CalibrationError(f"at least {FEWEST_VIEWS} views are needed, got a limit of {max_frames}")
-    found = survey(frames, ChessBoard(columns=columns, rows=rows, square_mm=square_mm), on_look)
+    if lens not in LENSES:
+        raise CalibrationError(f"no lens model {lens}; there are {', '.join(LENSES)}")
+    board = board or ChessBoard(columns=columns, rows=rows, square_mm=square_mm)
+    found = survey(frames, board, on_look)
     views = select(found, max_frames)
     _check_views(found, views)
-    views, fit = fit_without_outliers(found, views)
+    views, fit = fit_without_outliers(found, views, lens)
     model = fitted_model(found, fit)
-    check_fit(fit, model)
+    missing = missing_views(found, views, fit)
+    check_fit(fit, model, missing)
+    source = f"{board.kind}, {len(views)} views"
     return _report(
-        found, views, fit, CameraProfile(name=name, model=model, rms_px=fit.rms, source=_source(views))
+        found, views, fit, CameraProfile(name=name, model=model, rms_px=fit.rms, source=source), missing
     )
 
 
@@ -91,9 +116,9 @@ def _check_views(found: Survey, views: Sequence[BoardView]) -> None:
     board = found.board
     if len(found.views) < FEWEST_VIEWS:
         raise CalibrationError(
-            f"the board with {board.columns}x{board.rows} inner corners was found in {len(found.views)} of "
-            f"{found.looks} pictures and {FEWEST_VIEWS} are needed: check the two numbers, the light, the "
-            "blur, and that the whole board with its white margin is in the picture"
+            f"the {board.kind} was found in {len(found.views)} of {found.looks} pictures and {FEWEST_VIEWS} "
+            "are needed: check the two numbers, the light, the blur, and that the whole board with its white "
+            "margin is in the picture"
         )
     raise CalibrationError(
         f"the board was found in {len(found.views)} pictures but in only {len(views)} different places, and "
@@ -101,11 +126,9 @@ def _check_views(found: Survey, views: Sequence[BoardView]) -> None:
     )
 
 
-def _source(views: Sequence[BoardView]) -> str:
-    return f"chessboard calibration, {len(views)} views"
-
-
-def _report(found: Survey, views: Sequence[BoardView], fit: LensFit, profile: CameraProfile) -> Calibration:
+def _report(
+    found: Survey, views: Sequence[BoardView], fit: LensFit, profile: CameraProfile, missing: Sequence[str]
+) -> Calibration:
     coverage = covered_share(views, found.width, found.height)
     errors = tuple(
         ViewError(
@@ -115,7 +138,7 @@ def _report(found: Survey, views: Sequence[BoardView], fit: LensFit, profile: Ca
             rms_px=float(rms),
             distance_mm=float(np.linalg.norm(centre)),
         )
-        for view, rms, centre in zip(views, fit.view_rms, fit.centres, strict=True)
+        for view, rms, centre in zip(views, fit.view_rms, fit.centres(found.board), strict=True)
     )
     return Calibration(
         profile=profile,
@@ -124,12 +147,16 @@ def _report(found: Survey, views: Sequence[BoardView], fit: LensFit, profile: Ca
         found=len(found.views),
         coverage=coverage,
         focal_sd_px=(float(fit.sd[0]), float(fit.sd[1])),
-        advice=tuple(_advice(len(views), coverage)),
+        sd={name: float(sd) for name, sd in zip(PARAMETERS, fit.sd, strict=True) if sd > 0},
+        points=np.concatenate([view.corners for view in views]).astype(np.float64),
+        residuals=np.concatenate(fit.residuals),
+        missing=tuple(missing),
+        advice=tuple(_advice(len(views), coverage, missing)),
     )
 
 
-def _advice(views: int, coverage: float) -> list[str]:
-    advice = []
+def _advice(views: int, coverage: float, missing: Sequence[str]) -> list[str]:
+    advice = [f"these views would help: {', '.join(missing)}"] if missing else []
     if coverage < _GOOD_COVERAGE:
         advice.append(
             f"the board covered {coverage:.0%} of the picture: film it near the edges and corners too"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera.board import ChessBoard, Corners
+from horizon_rt.camera.board import Board, Corners
 from horizon_rt.errors import CalibrationError
 from horizon_rt.frame import Frame
 
@@ -25,12 +25,15 @@ _RASTER = (90, 160)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardView:
-    """The board as one frame shows it: corners (N, 2) in px, and the width of its edges in px."""
+    """The board as one frame shows it: its points (n, 2) in px, which of the board's they are (n,), and the
+    width of its edges in px.
+    """
 
     index: int
     time_s: float
     name: str | None
     corners: Corners
+    ids: NDArray[np.intp]
     edge_px: float
 
 
@@ -38,14 +41,14 @@ class BoardView:
 class Survey:
     """All views of the board in a source, and in how many frames it was looked for."""
 
-    board: ChessBoard
+    board: Board
     views: tuple[BoardView, ...]
     looks: int
     width: int
     height: int
 
 
-def survey(frames: Iterable[Frame], board: ChessBoard, on_look: Callable[[int, int], None] | None) -> Survey:
+def survey(frames: Iterable[Frame], board: Board, on_look: Callable[[int, int], None] | None) -> Survey:
     """Look for the board in pictures, and in about four frames a second of a video.
 
     Keeps corners only, so memory does not grow with the pictures. `on_look` is called with the number of
@@ -76,9 +79,8 @@ def select(found: Survey, most: int) -> list[BoardView]:
     sharp = [view for view in found.views if view.edge_px <= limit]
     if not sharp:
         return []
-    outlines = np.stack([_outline(view.corners, found.board.columns) for view in sharp]) / np.hypot(
-        found.width, found.height
-    )
+    diagonal = np.hypot(found.width, found.height)
+    outlines = np.stack([_outline(view, found.board) for view in sharp]) / diagonal
     chosen = [int(np.argmin([view.edge_px for view in sharp]))]
     distance = np.full(len(sharp), np.inf)
     while len(chosen) < most:
@@ -115,17 +117,18 @@ def _looked_at(frames: Iterable[Frame]) -> Iterator[Frame]:
             return
 
 
-def _view(frame: Frame, board: ChessBoard) -> BoardView | None:
+def _view(frame: Frame, board: Board) -> BoardView | None:
     image = _eight_bits(frame)
-    corners = board.find(image)
-    if corners is None or not np.isfinite(corners).all():
+    seen = board.detect(image)
+    if seen is None or not np.isfinite(seen.corners).all():
         return None
     return BoardView(
         index=frame.index,
         time_s=frame.time_s,
         name=frame.name,
-        corners=corners,
-        edge_px=board.sharpness(image, corners),
+        corners=seen.corners,
+        ids=seen.ids,
+        edge_px=seen.edge_px,
     )
 
 
@@ -135,6 +138,16 @@ def _eight_bits(frame: Frame) -> NDArray[np.uint8]:
     return image
 
 
-def _outline(corners: Corners, columns: int) -> Corners:
-    """The four outer corners, which tell position, size, rotation and tilt; shape (8,)."""
-    return corners[[0, columns - 1, -columns, -1]].ravel()
+def _outline(view: BoardView, board: Board) -> NDArray[np.float64]:
+    """The four outer points, which tell position, size, rotation and tilt; shape (8,).
+
+    They follow from those that the view shows by a homography.
+    """
+    import cv2
+
+    points = board.object_points()[view.ids, :2]
+    homography, _ = cv2.findHomography(points, view.corners)
+    if homography is None:
+        return np.full(8, np.inf)
+    outer = cv2.perspectiveTransform(board.outline()[:, None, :2].astype(np.float64), homography)
+    return np.asarray(outer, np.float64).ravel()

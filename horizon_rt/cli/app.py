@@ -12,6 +12,7 @@ from horizon_rt.cli.bench import bench
 from horizon_rt.cli.calibrate import calibrate
 from horizon_rt.cli.cameras import app as cameras
 from horizon_rt.cli.commands import HELP_NAMES, Command, Group
+from horizon_rt.cli.compare import compare
 from horizon_rt.cli.convert import convert
 from horizon_rt.cli.demo import demo
 from horizon_rt.cli.doctor import doctor
@@ -38,8 +39,8 @@ app = typer.Typer(
 )
 _STYLE = "-v, -q, --progress and --debug work here, too: see horizon-rt --help."
 _VERBS = (
-    live, track, batch, level, straighten, convert, demo, label, train, inspect, export, synth, bench,
-    calibrate, doctor,
+    live, track, batch, level, straighten, convert, compare, demo, label, train, inspect, export, synth,
+    bench, calibrate, doctor,
 )  # fmt: skip
 for verb in _VERBS:
     app.command(cls=Command, epilog=_STYLE)(verb)

@@ -1,9 +1,10 @@
-"""`horizon-rt calibrate`: a lens profile from pictures or a video of a chessboard."""
+"""`horizon-rt calibrate`: a lens profile from pictures or a video of a board."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -15,58 +16,117 @@ from horizon_rt.cli.style import make_console
 
 if TYPE_CHECKING:
     from horizon_rt.camera.calibration import Calibration
+    from horizon_rt.frame import Frame
+    from horizon_rt.sources import Source
 
 __all__ = ["calibrate"]
 
-_Source = Annotated[str | None, typer.Argument(help="Video, or folder of pictures, that shows the board.")]
-_Columns = Annotated[int, typer.Option(help="Inner corners along the longer side of the board.")]
-_Rows = Annotated[int, typer.Option(help="Inner corners along the shorter side of the board.")]
-_Square = Annotated[float, typer.Option(help="Side of a square in mm, as measured on the print.")]
+_Source = Annotated[
+    str | None, typer.Argument(help="Video, folder of pictures, or camera (0) that shows the board.")
+]
+_Kind = Annotated[
+    Literal["chessboard", "charuco", "circles"], typer.Option(help="Which kind of board it is.")
+]
+_Columns = Annotated[
+    int | None, typer.Option(help="Inner corners along the longer side, or circles in a row. [9, circles: 4]")
+]
+_Rows = Annotated[
+    int | None,
+    typer.Option(help="Inner corners along the shorter side, or rows of circles. [6, circles: 11]"),
+]
+_Square = Annotated[
+    float | None,
+    typer.Option(
+        help="Side of a square, or from row to row of circles, in mm, as measured. [25, circles: 20]"
+    ),
+]
+_Marker = Annotated[float | None, typer.Option(help="ChArUco: side of a marker in mm. [3/4 of a square]")]
+_Dictionary = Annotated[
+    str | None, typer.Option(help="ChArUco: OpenCV's dictionary, such as 5x5_100. [4x4, as small as fits]")
+]
+_LensModel = Annotated[str, typer.Option(help="Lens model to fit.")]
 _Out = Annotated[Path, typer.Option(help="Profile to write: .toml, or .yaml for OpenCV.")]
+_Report = Annotated[
+    Path | None, typer.Option(metavar="FILE.html", help="Write a page with coverage and residuals.")
+]
 _Name = Annotated[str | None, typer.Option(help="Name of the camera and its mode; default: the file's name.")]
 _Views = Annotated[int, typer.Option(help="Use at most this many views of the board.")]
-_Print = Annotated[Path | None, typer.Option(help="Only write the board as an SVG drawing to this file.")]
+_Seconds = Annotated[float, typer.Option(min=1, help="So long a live camera is watched.")]
+_Print = Annotated[
+    Path | None, typer.Option(help="Only draw the board into this .svg or .pdf, in true size.")
+]
 
 
 def calibrate(
     source: _Source = None,
-    columns: _Columns = 9,
-    rows: _Rows = 6,
-    square_mm: _Square = 25.0,
+    board: _Kind = "chessboard",
+    columns: _Columns = None,
+    rows: _Rows = None,
+    square_mm: _Square = None,
+    marker_mm: _Marker = None,
+    dictionary: _Dictionary = None,
+    lens: _LensModel = "brown-conrady",
     out: _Out = Path("camera.toml"),
+    report: _Report = None,
     name: _Name = None,
     max_frames: _Views = 40,
+    seconds: _Seconds = 60.0,
     print_board: _Print = None,
 ) -> None:
-    """Calibrate a lens with a printed chessboard.
+    """Calibrate a lens with a printed chessboard, ChArUco board or grid of circles.
 
-    Print the board with --print-board board.svg, film it from near and far, tilted, and in all corners of
+    Print the board with --print-board board.pdf, film it from near and far, tilted, and in all corners of
     the picture, then give the video here and the profile to --camera-profile.
     """
-    from horizon_rt.camera.board import ChessBoard
+    from horizon_rt.camera.boards import make_board
     from horizon_rt.camera.calibration import calibrate_lens
     from horizon_rt.camera.profile_files import check_writable, save_profile
     from horizon_rt.sources import open_source
+    from horizon_rt.system.extras import require
 
+    pattern = make_board(
+        board, columns=columns, rows=rows, square_mm=square_mm, marker_mm=marker_mm, dictionary=dictionary
+    )
     if print_board is not None:
-        ChessBoard(columns=columns, rows=rows, square_mm=square_mm).save_svg(print_board)
+        pattern.drawing().save(print_board)
         return
     if source is None:
-        raise typer.BadParameter("give a video or a folder of pictures, or --print-board FILE")
+        raise typer.BadParameter("give a video, a folder of pictures or a camera, or --print-board FILE")
     check_writable(out)
+    if report is not None:
+        require("report", "calibrate --report")
     console = make_console()
     with open_source(source) as frames, console.status("looking for the board") as status:
         found = calibrate_lens(
-            frames,
-            columns=columns,
-            rows=rows,
-            square_mm=square_mm,
+            _part(frames, seconds),
+            board=pattern,
+            lens=lens,
             max_frames=max_frames,
             name=name or out.stem,
             on_look=lambda looks, boards: status.update(f"{looks} pictures searched, {boards} boards found"),
         )
     save_profile(found.profile, out)
     _print_report(found, out)
+    if report is not None:
+        _write_page(found, report)
+        print_line(Console(), f"written: {report}")
+
+
+def _part(frames: Source, seconds: float) -> Iterator[Frame]:
+    """All frames of a recording; those of so many seconds of a live source, which would never end."""
+    start_s: float | None = None
+    for frame in frames:
+        start_s = frame.time_s if start_s is None else start_s
+        if frames.info.live and frame.time_s - start_s > seconds:
+            return
+        yield frame
+
+
+def _write_page(found: Calibration, path: Path) -> None:
+    from horizon_rt.reports.calibration import calibration_page
+    from horizon_rt.system.files import write_atomic
+
+    write_atomic(path, calibration_page(found).encode("utf-8", "backslashreplace"))
 
 
 def _print_report(found: Calibration, out: Path) -> None:
@@ -92,6 +152,6 @@ def _lens_table(found: Calibration) -> Table:
     table.add_row("pictures searched, boards found", f"{found.looks}, {found.found}")
     table.add_row("RMS", f"{found.rms_px:.3f} px")
     table.add_row("part of the picture covered", f"{found.coverage:.0%}")
-    for row in lens_rows(found.profile.model, found.focal_sd_px):
+    for row in lens_rows(found.profile.model, found.sd):
         table.add_row(*row)
     return table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,17 +132,25 @@ def print_advice(
     )
 
 
-def lens_rows(model: Camera, focal_sd_px: tuple[float, float] | None = None) -> list[tuple[str, str]]:
-    """The numbers of a lens, each with its name."""
+def lens_rows(model: Camera, sd: Mapping[str, float] | None = None) -> list[tuple[str, str]]:
+    """The numbers of a lens, each with its name; `sd` are their standard deviations by name, where known."""
     from horizon_rt.camera import coefficients_of
 
-    sd = ("", "") if focal_sd_px is None else tuple(f" ± {value:.2f}" for value in focal_sd_px)
+    sds = sd or {}
+
+    def with_sd(name: str, value: str, digits: str) -> str:
+        return f"{value} ± {sds[name]:{digits}}" if name in sds else value
+
+    lengths = [
+        (name, with_sd(name, f"{getattr(model, name):.2f}", ".2f")) for name in ("fx", "fy", "cx", "cy")
+    ]
     return [
         ("image", f"{model.width}x{model.height} px"),
-        ("fx", f"{model.fx:.2f}{sd[0]} px"),
-        ("fy", f"{model.fy:.2f}{sd[1]} px"),
-        ("cx, cy", f"{model.cx:.2f}, {model.cy:.2f} px"),
-        *((name, f"{value:.5g}") for name, value in coefficients_of(model.distortion).items()),
+        *((name, f"{value} px") for name, value in lengths),
+        *(
+            (name, with_sd(name, f"{value:.5g}", ".2g"))
+            for name, value in coefficients_of(model.distortion).items()
+        ),
         ("horizontal field of view", f"{model.hfov_deg:.1f}°"),
     ]
 

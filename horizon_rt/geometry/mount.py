@@ -19,6 +19,7 @@ from horizon_rt.geometry.up_vector import UpVector
 
 __all__ = ["Mount"]
 
+_STRAIGHT = 1e-9  # sine of the angle to straight up or down, below which there is no yaw
 _LARGEST_DEG = {"roll_deg": 180.0, "pitch_deg": 90.0, "yaw_deg": 180.0}
 
 
@@ -40,6 +41,21 @@ class Mount:
                 raise ValueError(
                     f"the {what} of a mount lies within ±{largest:g}°, got {getattr(self, name)}"
                 )
+
+    @classmethod
+    def from_rotation(cls, rotation: NDArray[np.float64]) -> Mount:
+        """The mount of a rotation (3, 3) from the vehicle's axes to the camera's; inverse of `rotation`.
+
+        Where the camera looks straight up or down, roll and yaw are one angle, which is taken for the roll.
+        """
+        r = np.asarray(rotation, np.float64)
+        level = math.hypot(r[2, 0], r[2, 2])
+        if level < _STRAIGHT:
+            roll, yaw = math.atan2(-r[1, 0], r[0, 0]), 0.0
+        else:
+            roll, yaw = math.atan2(r[0, 1], r[1, 1]), math.atan2(r[2, 0], r[2, 2])
+        pitch = math.atan2(-r[2, 1], level)
+        return cls(roll_deg=math.degrees(roll), pitch_deg=math.degrees(pitch), yaw_deg=math.degrees(yaw))
 
     @property
     def rotation(self) -> NDArray[np.float64]:

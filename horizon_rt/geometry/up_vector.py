@@ -25,8 +25,8 @@ _STEEPEST_PX = 1e6
 Angle = TypeVar("Angle", float, NDArray[np.float64])
 
 
-def wrap_degrees(angle: float) -> float:
-    """Return the same angle in [-180, 180)."""
+def wrap_degrees(angle: Angle) -> Angle:
+    """The same angle, or angles, in [-180, 180)."""
     return (angle + 180.0) % 360.0 - 180.0
 
 

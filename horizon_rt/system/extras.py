@@ -13,6 +13,7 @@ EXTRAS = {
     "links": ("pymavlink", "paho", "serial"),
     "live": ("setproctitle",),
     "label": ("starlette", "uvicorn"),
+    "logs": ("pymavlink",),
     "mcap": ("mcap", "mcap_ros2"),
     "onnx": ("onnxruntime", "onnx", "onnxscript"),
     "openvino": ("openvino", "onnx", "onnxscript"),

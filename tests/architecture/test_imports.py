@@ -59,8 +59,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"camera", "imaging", "models", "pipeline", "reports", "segmentation", "sinks", "sources", "tracker"},
     "photos": VALUES | {"_version", "camera", "imaging", "reports", "sources", "tracker"},
     "tracks": VALUES | {"pipeline", "sinks"},
+    "flight_logs": VALUES | {"tracks"},
+    "comparison": VALUES | {"_version", "reports", "tracks"},
     "api": VALUES | {"camera", "photos", "pipeline", "sinks", "sources", "tracker", "tracks"},
-    "__init__": VALUES | {"api", "camera", "sources", "tracker", "tracking", "tracks"},
+    "__init__": VALUES
+    | {"api", "camera", "comparison", "flight_logs", "sources", "tracker", "tracking", "tracks"},
     "__main__": {"cli"},
 }
 ANYTHING = {"cli"}

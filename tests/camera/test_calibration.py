@@ -224,7 +224,7 @@ def test_views_of_different_lenses_are_refused() -> None:
 
 def test_a_lens_that_folds_inside_the_image_is_refused() -> None:
     folding = changed(TRUTH, k1=-1.2, k2=0.0)
-    fit = LensFit(0.2, np.eye(3), np.zeros(5), [], np.zeros(9), np.zeros(1))
+    fit = LensFit(0.2, np.eye(3), np.zeros(5), np.zeros((9, 9)))
     with pytest.raises(CalibrationError, match="corners"):
         check_fit(fit, folding)
     check_fit(fit, TRUTH)
@@ -244,7 +244,7 @@ def test_too_low_a_limit_is_refused() -> None:
 
 
 def test_the_printed_board_has_true_size_and_all_black_squares() -> None:
-    root = ElementTree.fromstring(ChessBoard().svg())
+    root = ElementTree.fromstring(ChessBoard().drawing().svg())
     assert root.attrib["width"] == "274mm"
     assert root.attrib["height"] == "199mm"
     path = root.find("{http://www.w3.org/2000/svg}path")
@@ -253,7 +253,7 @@ def test_the_printed_board_has_true_size_and_all_black_squares() -> None:
 
 
 def test_the_committed_board_is_what_the_program_prints() -> None:
-    assert (profiles_folder() / "board-9x6-25mm.svg").read_text() == ChessBoard().svg()
+    assert (profiles_folder() / "board-9x6-25mm.svg").read_text() == ChessBoard().drawing().svg()
 
 
 def test_the_finder_is_accurate() -> None:
@@ -296,7 +296,7 @@ def test_the_command_prints_the_board(tmp_path: Path) -> None:
     out = tmp_path / "board.svg"
     args = ["--print-board", str(out), "--columns", "7", "--rows", "4", "--square-mm", "30"]
     assert CliRunner().invoke(_app(), args).exit_code == 0
-    assert out.read_text() == ChessBoard(columns=7, rows=4, square_mm=30).svg()
+    assert out.read_text() == ChessBoard(columns=7, rows=4, square_mm=30).drawing().svg()
 
 
 def test_the_command_needs_a_source() -> None:

@@ -146,3 +146,12 @@ def test_without_a_mount_the_attitude_is_the_cameras() -> None:
         Mount(roll_deg=0.0, pitch_deg=91.0)
     with pytest.raises(ValueError, match="roll of a mount"):
         Mount(roll_deg=math.nan, pitch_deg=0.0)
+
+
+@given(mounts)
+def test_a_mount_is_that_of_its_rotation(mount: Mount) -> None:
+    again = Mount.from_rotation(mount.rotation)
+    assert np.allclose(again.rotation, mount.rotation, atol=1e-9)
+    assert again.pitch_deg == pytest.approx(mount.pitch_deg, abs=1e-5)
+    if abs(mount.pitch_deg) < 89:
+        assert abs(wrap_degrees(again.yaw_deg - mount.yaw_deg)) < 1e-6
