@@ -12,7 +12,7 @@ from horizon_rt._version import __version__
 
 if TYPE_CHECKING:
     from horizon_rt.api import VideoSink, draw, level, straighten, track
-    from horizon_rt.camera import BrownConrady, Camera, load_profile
+    from horizon_rt.camera import BrownConrady, Camera, KannalaBrandt, load_profile
     from horizon_rt.errors import HorizonError
     from horizon_rt.frame import Frame
     from horizon_rt.geometry import HorizonLine, Mount, UpVector
@@ -33,6 +33,7 @@ _HOMES = {
     "HorizonError": "errors",
     "HorizonLine": "geometry",
     "HorizonTracker": "tracker",
+    "KannalaBrandt": "camera",
     "Measurement": "horizon",
     "Mount": "geometry",
     "Observation": "horizon",
@@ -60,6 +61,7 @@ __all__ = [
     "HorizonError",
     "HorizonLine",
     "HorizonTracker",
+    "KannalaBrandt",
     "Measurement",
     "Mount",
     "Observation",

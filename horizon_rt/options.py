@@ -35,6 +35,7 @@ __all__ = [
     "Part",
     "Precision",
     "PrecisionChoice",
+    "ProfileFormat",
     "RunOptions",
     "SceneKind",
     "Smoothing",
@@ -56,6 +57,7 @@ BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
 Lock = Literal["roll", "roll+pitch"]
+ProfileFormat = Literal["toml", "opencv", "ros", "kalibr", "gyroflow"]
 EncoderChoice = Literal["software", "hardware"]
 Named = Literal["file", "name", "source"]
 """What a text names: a file ('-' is none), a name or else a file, or a source, which may be a file."""

@@ -139,6 +139,7 @@ def lens_rows(model: Camera, focal_sd_px: tuple[float, float] | None = None) -> 
     sd = ("", "") if focal_sd_px is None else tuple(f" ± {value:.2f}" for value in focal_sd_px)
     return [
         ("image", f"{model.width}x{model.height} px"),
+        ("lens", model.distortion.name),
         ("fx", f"{model.fx:.2f}{sd[0]} px"),
         ("fy", f"{model.fy:.2f}{sd[1]} px"),
         ("cx, cy", f"{model.cx:.2f}, {model.cy:.2f} px"),
