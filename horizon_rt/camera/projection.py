@@ -56,9 +56,10 @@ class SkyFrame:
     def azimuths(radius: float) -> Array:
         """Azimuths (N,) that hold every horizon point within `radius` radians of the optical axis.
 
-        On the horizon cos(angle to the axis) = cos(azimuth)·cos(pitch), so |azimuth| never exceeds the angle.
+        On the horizon cos(angle to the axis) = cos(azimuth)·cos(pitch), so |azimuth| never exceeds an angle
+        up to 90°. Beyond it does, so all azimuths are given.
         """
-        reach = min(math.pi, 1.2 * radius + 0.02)
+        reach = math.pi if radius > math.pi / 2 else min(math.pi, 1.2 * radius + 0.02)
         return np.linspace(-reach, reach, _SAMPLES)
 
 

@@ -22,9 +22,7 @@ app = typer.Typer(cls=Group, no_args_is_help=True, help="Camera profiles: list, 
 
 _Profile = Annotated[
     str,
-    typer.Argument(
-        help="Name of a shipped profile, or a file (TOML, OpenCV, ROS, Kalibr, Gyroflow)."
-    ),
+    typer.Argument(help="Name of a shipped profile, or a file (TOML, OpenCV, ROS, Kalibr, Gyroflow)."),
 ]
 _Output = Annotated[Path, typer.Argument(help="File to write: .toml, .yaml or .json.")]
 _Format = Annotated[
