@@ -54,7 +54,10 @@ class Camera:
     def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
         """A centred lens with square pixels and this horizontal field of view in degrees."""
         if not _LEAST_HFOV_DEG <= hfov_deg < 180:
-            raise CameraModelError(f"a horizontal field of view lies between 0 and 180°, got {hfov_deg:g}")
+            raise CameraModelError(
+                f"a horizontal field of view lies between 0 and 180°, got {hfov_deg:g}; a fisheye needs a "
+                "camera profile, such as fisheye180"
+            )
         focal = width / 2 / math.tan(math.radians(hfov_deg) / 2)
         return cls(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
 

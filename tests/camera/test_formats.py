@@ -27,6 +27,7 @@ from horizon_rt.camera import (
 from horizon_rt.cli.cameras import app
 from horizon_rt.errors import CameraModelError, HorizonError
 
+CORPUS = Path(__file__).with_name("corpus")
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # As camera_calibration_parsers writes it.
@@ -348,6 +349,17 @@ def test_mutated_files_give_a_profile_or_one_line(data: st.DataObject, tmp_path:
         assert "\n" not in str(error)  # noqa: PT017
     else:
         assert all(map(math.isfinite, (*model.intrinsics, *coefficients_of(model.distortion).values())))
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.iterdir()), ids=lambda path: path.name)
+def test_files_that_did_not_hold_once(path: Path) -> None:
+    """Found by `benchmarks/fuzz_profiles.py`, or by hand."""
+    try:
+        profile = load_profile(path)
+    except HorizonError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert all(map(math.isfinite, profile.model.intrinsics))
 
 
 def test_the_command_converts_to_a_named_format(tmp_path: Path) -> None:

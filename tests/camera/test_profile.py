@@ -295,13 +295,16 @@ def test_any_bytes_give_one_line(content: bytes, tmp_path: Path) -> None:
 
 
 def test_shipped_profiles_are_guesses_and_say_so() -> None:
-    assert {"hfov70", "hfov90"} <= set(profile_names())
+    assert {"hfov70", "hfov90", "fisheye150", "fisheye180", "fisheye190"} <= set(profile_names())
     for name in profile_names():
         profile = load_profile(name)
         assert profile.name == name
         assert profile.assumed
         assert profile.rms_px is None
-        assert profile.model.hfov_deg == pytest.approx(float(name.removeprefix("hfov")))
+        kind, fov = name.rstrip("0123456789"), name.lstrip("abcdefghijklmnopqrstuvwxyz")
+        assert profile.model.distortion.name == {"hfov": "pinhole", "fisheye": "kannala-brandt"}[kind]
+        assert profile.model.hfov_deg == pytest.approx(float(fov))
+        assert profile.fit_to(1280, 960).model.hfov_deg == pytest.approx(float(fov))
         assert (profiles_folder() / f"{name}.toml").is_file()
 
 

@@ -22,8 +22,8 @@ CAMERA = hz.Camera(
 )
 
 
-def horizon_of(up: hz.UpVector) -> Horizon:
-    attitude = Attitude(up=up, covariance=up.isotropic_covariance(0.2))
+def horizon_of(up: hz.UpVector, sd_deg: float = 0.2) -> Horizon:
+    attitude = Attitude(up=up, covariance=up.isotropic_covariance(sd_deg))
     seen = Observation(view="horizon", confidence=0.9, sky_fraction=0.5)
     return Horizon(frame=0, time_s=0.0, state="tracking", observation=seen, attitude=attitude)
 
@@ -102,3 +102,15 @@ def test_a_painted_fisheye_picture_is_levelled_like_its_rays() -> None:
     level = cv2.remap(picture, at[:, 0].reshape(180, 320), at[:, 1].reshape(180, 320), cv2.INTER_LINEAR)
     edges = np.argmax(level[:, 20:300] < 125, axis=0)
     assert np.abs(edges - CAMERA.cy).max() < 4
+
+
+@pytest.mark.parametrize("sd_deg", [4.0, 7.0, 9.0])
+def test_a_wide_band_does_not_cover_what_lies_behind_the_lens(sd_deg: float) -> None:
+    """Below the pitch an elevation's circle passes straight behind the lens on the other side."""
+    up = hz.UpVector.from_roll_pitch(0, 12)
+    plain = np.full((180, 320, 3), 90, np.uint8)
+    drawn = hz.draw(hz.Frame.from_bgr(plain), horizon_of(up, sd_deg), CAMERA, draw="band", band="filled")
+    rows, columns = np.nonzero(np.abs(drawn.astype(int) - plain).max(axis=2) > 10)
+    heights = CAMERA.rays(np.stack([columns, rows], axis=1).astype(float)) @ up.as_array()
+    assert np.degrees(np.arcsin(np.abs(heights))).max() < 2 * sd_deg + 2
+    assert len(rows) > 3000
