@@ -102,7 +102,7 @@ def _radial_inverse(target: float, terms: Array, limit: float) -> float:
         following = r - step
         if not low < following < high:
             following = 0.5 * (low + high)
-        if abs(following - r) <= 1e-15 * r:
+        if abs(following - r) <= 1e-12 * r:  # what is left the next method mends
             return following
         r = following
     return r

@@ -61,7 +61,7 @@ def _angle(radius: float, k: Array, limit: float) -> float:
         following = theta - value / slope
         if not low < following < high:
             following = 0.5 * (low + high)
-        if abs(following - theta) <= 1e-16 * theta:
+        if abs(following - theta) <= 1e-15 * theta:
             return following
         theta = following
     return theta

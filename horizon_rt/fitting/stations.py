@@ -23,6 +23,7 @@ _BORDER = 16  # points on each side of the picture, between which its border is 
 _MIN_LENGTH_PX = 24.0
 _DIFFERENCE_STEP_RAD = 1e-4
 _WIDEST_RAD = math.radians(120.0)  # between the ends
+_LIFT_SD_RAD, _LIFT_SPANS_RAD = math.radians(0.5), (math.radians(110.0), math.radians(150.0))
 _STEEPEST, _STEEPEST_BENT = (
     0.99,
     0.9999,
@@ -58,6 +59,15 @@ class Strip(NamedTuple):
     def mean_scale(self) -> float:
         """Mean px per rad of elevation."""
         return float(self.scales.mean())
+
+    @property
+    def lift_sd(self) -> float:
+        """Standard deviation in rad of how far what is seen of the horizon may lie above or below it all
+        along; 0 where so little of it is in view that a lift looks like pitch.
+        """
+        narrow, wide = _LIFT_SPANS_RAD
+        span = float(abs(self.azimuths[0] - self.azimuths[-1]))
+        return _LIFT_SD_RAD * min(1.0, max(0.0, (span - narrow) / (wide - narrow)))
 
     def moved(self, up: UpVector, first: float, last: float) -> UpVector:
         """The plane `up` lifted by these elevations in rad above both ends."""

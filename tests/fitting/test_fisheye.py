@@ -83,3 +83,22 @@ def test_an_edge_all_around_is_found() -> None:
     measured = Measurement(up=start, covariance=start.isotropic_covariance(0.8), inliers=40)
     found = HorizonRefiner(ROUND).refine(painted(ROUND, true), measured)
     assert found.up.angle_to(true) < 0.25 * math.degrees(1 / ROUND.focal_px)
+
+
+@pytest.mark.parametrize(("fov", "roll", "pitch"), [(150, 10, 12), (190, -20, -15), (230, 0, 8)])
+@pytest.mark.parametrize("lift_deg", [0.5, -0.4])
+def test_a_seen_edge_above_the_horizon_all_along_does_not_turn_the_plane(
+    fov: int, roll: float, pitch: float, lift_deg: float
+) -> None:
+    """As haze and hills make it: a wide lens sees that no plane lies on such a cone."""
+    camera, true = LENSES[fov], UpVector.from_roll_pitch(roll, pitch)
+    start = UpVector.from_roll_pitch(roll + 0.3, pitch - 0.3)
+    measured = Measurement(up=start, covariance=start.isotropic_covariance(0.8), inliers=40)
+    luma = painted(camera, true, lift_rad=math.radians(lift_deg))
+    assert HorizonRefiner(camera).refine(luma, measured).up.angle_to(true) < 0.3 * abs(lift_deg)
+
+
+def test_a_narrow_lens_cannot_tell_a_lift_from_pitch() -> None:
+    assert Stations(Camera.from_hfov(640, 360, 70)).strip(UpVector.from_roll_pitch(5, 3)).lift_sd == 0
+    wide = Stations(LENSES[190]).strip(UpVector.from_roll_pitch(5, 3))
+    assert wide.lift_sd == pytest.approx(math.radians(0.5))
