@@ -37,7 +37,6 @@ from horizon_rt.system.paths import data_root
 from horizon_rt.tracker import HorizonTracker
 
 WIDTH, HEIGHT = 960, 540
-SEEDS = 6  # scenes of each kind
 PANORAMAS = ("quarry_01", "umhlanga_sunrise")  # whose horizon is in sight all around
 # With the second to begin at, and the pitch about which the camera is pointed; taken in turn.
 MOTIONS: tuple[tuple[Motion, float, float], ...] = (("flight", 3.0, -15.0), ("boat", 0.0, 12.0))
@@ -85,10 +84,10 @@ class Later:
         return replace(pose, pitch_deg=pose.pitch_deg + self.pitch_deg)
 
 
-def views() -> Iterator[tuple[str, View]]:
-    """Places that no net was trained on."""
+def views(scenes: int) -> Iterator[tuple[str, View]]:
+    """Places that no net was trained on: so many of each kind of scene, and panoramas."""
     for kind in KINDS:
-        for seed in range(SEEDS):
+        for seed in range(scenes):
             rng = np.random.default_rng((SEED, seed))
             yield f"{kind}-{seed}", SceneView(random_scene(rng, kind))
     root = data_root()
@@ -158,9 +157,9 @@ def _round(value: Any) -> float:
     return round(float(value), 4)
 
 
-def measure(model: str | None, overlays: Path | None) -> dict[str, Any]:
+def measure(model: str | None, scenes: int, overlays: Path | None) -> dict[str, Any]:
     rows: dict[tuple[str, str, bool], Clips] = {}
-    for number, (place, view) in enumerate(views()):
+    for number, (place, view) in enumerate(views(scenes)):
         motion = MOTIONS[number % len(MOTIONS)]
         for name, camera in LENSES.items():
             for bent, one in ((True, camera), (False, replace(camera, distortion=NO_DISTORTION))):
@@ -184,12 +183,13 @@ def measure(model: str | None, overlays: Path | None) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model")
+    parser.add_argument("--scenes", type=int, default=6, help="of each kind")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--overlays", type=Path)
     given = parser.parse_args()
     if given.overlays is not None:
         given.overlays.mkdir(parents=True, exist_ok=True)
-    table = measure(given.model, given.overlays)
+    table = measure(given.model, given.scenes, given.overlays)
     for name, found in table.items():
         for mode, row in found.items():
             print(name, mode, json.dumps(row))
