@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar, Self
 
@@ -22,7 +22,8 @@ _LARGEST_COEFFICIENT = 1e12
 class KannalaBrandt:
     """r = θ (1 + k1 θ² + k2 θ⁴ + k3 θ⁶ + k4 θ⁸) with θ the angle to the optical axis, which may exceed 90°.
 
-    Raises CameraModelError for coefficients that are no finite numbers.
+    `limit_deg` is the largest θ that the lens lets through, where the picture shows the edge of its circle.
+    Raises CameraModelError for coefficients that are no finite numbers, and for no such angle.
     """
 
     name: ClassVar[str] = "kannala-brandt"
@@ -31,10 +32,13 @@ class KannalaBrandt:
     k2: float = 0.0
     k3: float = 0.0
     k4: float = 0.0
+    limit_deg: float = field(default=180.0, metadata={"rare": True})
 
     def __post_init__(self) -> None:
         if not all(abs(v) <= _LARGEST_COEFFICIENT for v in self.coefficients):
             raise CameraModelError(f"distortion coefficients must be finite numbers, got {self.coefficients}")
+        if not 0 < self.limit_deg <= 180:
+            raise CameraModelError(f"a lens sees up to an angle of 0 to 180°, got {self.limit_deg:g}")
 
     @property
     def coefficients(self) -> tuple[float, float, float, float]:
@@ -48,8 +52,8 @@ class KannalaBrandt:
 
     @property
     def fold_angle(self) -> float:
-        """Angle to the optical axis in rad at which the curve folds over; π if it does not before."""
-        return fold_angle(*self.coefficients)
+        """Angle to the optical axis in rad at which the curve folds over, or the lens ends; π at most."""
+        return min(fold_angle(*self.coefficients), math.radians(self.limit_deg))
 
     def turned(self, *, clockwise: bool) -> Self:
         """The same; it is round."""
@@ -62,7 +66,7 @@ class KannalaBrandt:
 
         points = np.ascontiguousarray(points, np.float64)
         rays = np.empty((len(points), 3))
-        unproject_fisheye(points, np.array(astuple(self)), self.fold_angle, rays)
+        unproject_fisheye(points, np.array(self.coefficients), self.fold_angle, rays)
         return rays
 
     def project(self, rays: Array) -> Array:
@@ -71,7 +75,7 @@ class KannalaBrandt:
 
         rays = np.ascontiguousarray(rays, np.float64)
         points = np.empty((len(rays), 2))
-        project_fisheye(rays, np.array(astuple(self)), self.fold_angle, points)
+        project_fisheye(rays, np.array(self.coefficients), self.fold_angle, points)
         return points
 
 

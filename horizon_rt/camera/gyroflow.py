@@ -16,7 +16,7 @@ from horizon_rt.camera.camera import Camera
 from horizon_rt.camera.distortion import Distortion
 from horizon_rt.camera.fisheye import KannalaBrandt
 from horizon_rt.camera.profile import LONGEST_READOUT_S, CameraProfile
-from horizon_rt.camera.terms import brown_conrady, brown_terms, fisheye_lens
+from horizon_rt.camera.terms import brown_conrady, brown_terms, fisheye_lens, fisheye_terms
 from horizon_rt.errors import CameraModelError
 
 __all__ = ["is_mine", "parse", "render"]
@@ -99,7 +99,7 @@ def render(profile: CameraProfile) -> str:
     """JSON that Gyroflow and `parse` read; raises CameraModelError for a lens that it does not have."""
     model = profile.model
     if isinstance(model.distortion, KannalaBrandt):
-        kind, terms = "opencv_fisheye", tuple(model.distortion.coefficients)
+        kind, terms = "opencv_fisheye", fisheye_terms(model.distortion, where="Gyroflow's format")
     else:
         kind, terms = "opencv_standard", brown_terms(model.distortion, most=12, where="Gyroflow's format")
     size = {"w": model.width, "h": model.height}

@@ -15,7 +15,7 @@ from horizon_rt.camera.camera import Camera
 from horizon_rt.camera.distortion import NO_DISTORTION, Distortion, NoDistortion
 from horizon_rt.camera.fisheye import KannalaBrandt
 from horizon_rt.camera.profile import CameraProfile
-from horizon_rt.camera.terms import brown_conrady, brown_terms, fisheye_lens
+from horizon_rt.camera.terms import brown_conrady, brown_terms, fisheye_lens, fisheye_terms
 from horizon_rt.errors import CameraModelError
 
 __all__ = ["is_mine", "parse", "render"]
@@ -88,7 +88,7 @@ def _terms(distortion: Distortion) -> tuple[str, tuple[float, ...]]:
     if isinstance(distortion, NoDistortion):
         return "none", ()
     if isinstance(distortion, KannalaBrandt):
-        return "equidistant", distortion.coefficients
+        return "equidistant", fisheye_terms(distortion, where="Kalibr's format")
     *terms, k3 = brown_terms(distortion, most=5, where="Kalibr's radtan")
     if k3 != 0:
         raise CameraModelError("Kalibr's radtan holds no k3 and this lens has one; write .toml")

@@ -15,7 +15,7 @@ from horizon_rt.camera.camera import Camera
 from horizon_rt.camera.distortion import Distortion
 from horizon_rt.camera.fisheye import KannalaBrandt
 from horizon_rt.camera.profile import CameraProfile
-from horizon_rt.camera.terms import brown_conrady, brown_terms, fisheye_lens
+from horizon_rt.camera.terms import brown_conrady, brown_terms, fisheye_lens, fisheye_terms
 from horizon_rt.errors import CameraModelError
 from horizon_rt.geometry import Mount
 
@@ -92,7 +92,7 @@ def _values(profile: CameraProfile) -> dict[str, Any]:
     model = profile.model
     is_fisheye = isinstance(model.distortion, KannalaBrandt)
     if isinstance(model.distortion, KannalaBrandt):
-        terms: Sequence[float] = model.distortion.coefficients
+        terms: Sequence[float] = fisheye_terms(model.distortion, where="OpenCV's format")
     else:
         terms = brown_terms(model.distortion, most=14, where="OpenCV's format")
     values: dict[str, Any] = {"name": profile.name, "source": profile.source}

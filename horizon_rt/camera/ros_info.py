@@ -13,7 +13,7 @@ from typing import Any
 from horizon_rt.camera import opencv_storage
 from horizon_rt.camera.fisheye import KannalaBrandt
 from horizon_rt.camera.profile import CameraProfile
-from horizon_rt.camera.terms import brown_terms
+from horizon_rt.camera.terms import brown_terms, fisheye_terms
 
 __all__ = ["is_mine", "parse", "render"]
 
@@ -37,7 +37,7 @@ def render(profile: CameraProfile) -> str:
     """YAML that camera_calibration_parsers and `parse` read; raises CameraModelError for another lens."""
     model = profile.model
     if isinstance(model.distortion, KannalaBrandt):
-        kind, terms = "equidistant", tuple(model.distortion.coefficients)
+        kind, terms = "equidistant", fisheye_terms(model.distortion, where="ROS camera_info")
     else:
         terms = brown_terms(model.distortion, most=8, where="ROS camera_info")
         kind = "plumb_bob" if len(terms) == 5 else "rational_polynomial"

@@ -9,7 +9,7 @@ from horizon_rt.camera.distortion import NO_DISTORTION, Distortion, NoDistortion
 from horizon_rt.camera.fisheye import KannalaBrandt
 from horizon_rt.errors import CameraModelError
 
-__all__ = ["brown_conrady", "brown_terms", "fisheye_lens"]
+__all__ = ["brown_conrady", "brown_terms", "fisheye_lens", "fisheye_terms"]
 
 
 def brown_conrady(terms: Sequence[float]) -> Distortion:
@@ -25,6 +25,13 @@ def fisheye_lens(terms: Sequence[float]) -> KannalaBrandt:
         raise CameraModelError(f"a fisheye lens has 4 distortion coefficients, got {len(terms)}")
     k1, k2, k3, k4 = terms
     return KannalaBrandt(k1=k1, k2=k2, k3=k3, k4=k4)
+
+
+def fisheye_terms(lens: KannalaBrandt, *, where: str) -> tuple[float, ...]:
+    """k1 to k4; raises CameraModelError for a lens whose circle ends in the picture."""
+    if lens.limit_deg < 180:
+        raise CameraModelError(f"{where} holds no end of a fisheye's circle (limit_deg); write .toml")
+    return lens.coefficients
 
 
 def brown_terms(distortion: Distortion, *, most: int, where: str) -> tuple[float, ...]:

@@ -265,6 +265,8 @@ def test_opencv_reads_what_is_written(tmp_path: Path, suffix: str, lens: Kannala
         ("kalibr", "a.yaml", BrownConrady(k4=0.1), "holds 5"),
         ("ros", "a.yaml", BrownConrady(s1=0.1), "holds 8"),
         ("gyroflow", "a.json", BrownConrady(tau_x=0.1), "holds 12"),
+        *((kind, "a.yaml", KannalaBrandt(limit_deg=95), "limit_deg") for kind in ("opencv", "ros", "kalibr")),
+        ("gyroflow", "a.json", KannalaBrandt(limit_deg=95), "limit_deg"),
         ("gyroflow", "a.yaml", FISHEYE, "ends in .json"),
         ("toml", "a.json", FISHEYE, "ends in .toml"),
         ("magic", "a.json", FISHEYE, "no format 'magic'"),

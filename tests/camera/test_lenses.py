@@ -239,3 +239,15 @@ def test_points_and_rays_that_are_none(distortion: BrownConrady) -> None:
     np.testing.assert_array_equal(found[3], (0, 0, 1))
     assert one.rays(np.empty((0, 2))).shape == (0, 3)
     assert one.project(np.empty((0, 3))).shape == (0, 2)
+
+
+def test_a_lens_ends_at_the_edge_of_its_circle() -> None:
+    one = camera(KannalaBrandt(k1=0.01, limit_deg=95), focal=200.0)
+    angles = np.radians([94.9, 95.1])
+    found = one.project(np.stack([np.sin(angles), 0 * angles, np.cos(angles)], axis=1))
+    assert np.isfinite(found[0]).all()
+    assert np.isnan(found[1]).all()
+    assert np.isnan(one.rays(found[:1] + np.array([1.0, 0.0]))).all()
+    assert Camera.from_dict(one.to_dict()) == one
+    with pytest.raises(CameraModelError, match="angle"):
+        KannalaBrandt(limit_deg=181)
