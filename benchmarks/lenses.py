@@ -44,6 +44,7 @@ RATE_HZ, FRAMES = 8.0, 6
 SEED = 190
 DRAWS = 2000  # of the bootstrap over clips
 ANGLES = ("roll", "pitch")
+LEAST_DEG = 0.01  # below which an error does not matter
 Rows = list[list[float] | None]
 Clips = list[Rows]
 QUANTILES = {"median": 50, "p75": 75, "p95": 95}
@@ -141,7 +142,17 @@ def summary(lens: Clips, pinhole: Clips) -> dict[str, Any]:
         for k, angle in enumerate(ANGLES)
         for what, q in QUANTILES.items()
     }
+    table["ratio_of_clips"] = {angle: _mean_ratio(both, k) for k, angle in enumerate(ANGLES)}
     return table
+
+
+def _mean_ratio(clips: list[NDArray[Any]], column: int) -> list[float]:
+    """Geometric mean over clips of the ratio of their rms (`LEAST_DEG` at least), and its interval."""
+    rms = [np.sqrt(np.mean(clip[:, :, column] ** 2, axis=0)) for clip in clips if len(clip)]
+    one, other = np.maximum(rms, LEAST_DEG).T
+    logs = np.log(one / other)
+    drawn = logs[np.random.default_rng(0).integers(0, len(logs), (DRAWS, len(logs)))].mean(axis=1)
+    return [_round(np.exp(v)) for v in (logs.mean(), *np.percentile(drawn, (5, 95)))]
 
 
 def _ratio(clips: list[NDArray[Any]], column: int, quantile: float) -> list[float]:
