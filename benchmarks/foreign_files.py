@@ -9,7 +9,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +112,23 @@ def _make_profiles(folder: Path) -> None:
     import cv2
     from support.camera import brown
 
-    from horizon_rt.camera import CameraProfile, save_profile
+    from horizon_rt.camera import CameraProfile, KannalaBrandt, save_profile
+    from horizon_rt.options import ProfileFormat
 
     lens = {"width": 1920, "height": 1080, "fx": 1301.1, "fy": 1299.7, "cx": 955.3, "cy": 541.9}
     model = brown(**lens, k1=-0.31, k2=0.11, p1=1e-3, p2=-2e-4)
     for name in ("a.toml", "a.yaml"):
         save_profile(CameraProfile(name="good", model=model, rms_px=0.3), folder / name)
+    fisheye = replace(model, distortion=KannalaBrandt(k1=0.04, k2=0.03, k3=-0.02, k4=0.005))
+    foreign: tuple[tuple[ProfileFormat, str], ...] = (
+        ("opencv", "fisheye.json"),
+        ("ros", "fisheye.yaml"),
+        ("kalibr", "camchain.yaml"),
+        ("gyroflow", "gyroflow.json"),
+    )
+    for kind, name in foreign:
+        profile = CameraProfile(name="good", model=fisheye, readout_s=0.0155)
+        save_profile(profile, folder / name, format=kind)
     for name in ("b.yml", "b.json", "b.xml"):
         storage = cv2.FileStorage(str(folder / name), cv2.FileStorage_WRITE)
         storage.write("image_width", 1920)

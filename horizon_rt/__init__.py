@@ -12,7 +12,7 @@ from horizon_rt._version import __version__
 
 if TYPE_CHECKING:
     from horizon_rt.api import VideoSink, draw, level, straighten, track
-    from horizon_rt.camera import BrownConrady, Camera, load_profile
+    from horizon_rt.camera import BrownConrady, Camera, KannalaBrandt, load_profile
     from horizon_rt.comparison import Comparison, compare
     from horizon_rt.errors import HorizonError
     from horizon_rt.flight_logs import load_log
@@ -37,6 +37,7 @@ _HOMES = {
     "HorizonError": "errors",
     "HorizonLine": "geometry",
     "HorizonTracker": "tracker",
+    "KannalaBrandt": "camera",
     "Measurement": "horizon",
     "Mount": "geometry",
     "Observation": "horizon",
@@ -68,6 +69,7 @@ __all__ = [
     "HorizonError",
     "HorizonLine",
     "HorizonTracker",
+    "KannalaBrandt",
     "Measurement",
     "Mount",
     "Observation",

@@ -36,6 +36,7 @@ __all__ = [
     "Part",
     "Precision",
     "PrecisionChoice",
+    "ProfileFormat",
     "RunOptions",
     "SceneKind",
     "Smoothing",
@@ -62,6 +63,7 @@ BackendChoice = Literal["auto", "torchscript", "onnx", "openvino"]
 Precision = Literal["float32", "float16", "bfloat16"]
 PrecisionChoice = Literal["auto", "float32", "float16", "bfloat16"]
 Codec = Literal["auto", "h264", "hevc", "av1"]
+ProfileFormat = Literal["toml", "opencv", "ros", "kalibr", "gyroflow"]
 EncoderChoice = Literal["software", "hardware"]
 Named = Literal["file", "name", "source"]
 """What a text names: a file ('-' is none), a name or else a file, or a source, which may be a file."""

@@ -1,44 +1,40 @@
-"""Brown-Conrady distortion of normalised image points, and its inverse (Brown 1966, Conrady 1919).
+"""Brown-Conrady distortion as OpenCV has it, with 4, 5, 8, 12 or 14 coefficients (Brown 1966, Conrady 1919).
 
-Points are (N, 2) float64 in units of the focal length; coefficients are (k1, k2, p1, p2, k3). The model
-holds inside its fold only: beyond it two directions share one pixel, and both functions give NaN there.
+The model holds inside its fold only: beyond it two directions share one pixel, and both ways give NaN there.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field, fields, replace
 from functools import lru_cache
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera.perspective import perspective, unit_rays
+from horizon_rt.camera.perspective import unit_rays
 from horizon_rt.errors import CameraModelError
 
-__all__ = ["BrownConrady", "Coefficients", "fold_radius"]
+__all__ = ["BrownConrady", "fold_radius"]
 
 Array = NDArray[np.float64]
-Scalars = TypeVar("Scalars", float, NDArray[np.float64])
-Coefficients = tuple[float, float, float, float, float]
-_NEWTON_STEPS = 12
-_TABLE_SIZE = 128
-_TABLE_START = 0.25
-_LARGEST_TANGENT = 1e4  # the radius of a ray 0.006° from the image plane
-_CONVERGED = 1e-9  # normalised units; the error after a step is about its square
-_TOLERANCE = 1e-9
 _LARGEST_COEFFICIENT = 1e12
-# Newton's method never steps past this share of the fold's radius, where the slope vanishes.
-_INSIDE_FOLD = 0.9999
+_STEEPEST_TILT = 1.5  # rad
+_COUNTS = (5, 8, 12, 14)
+_RARE = {"rare": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrownConrady:
-    """Radial and tangential distortion as in OpenCV: k1, k2, p1, p2, k3 (Brown 1966, Conrady 1919).
+    """Radial, tangential, thin prism and tilt terms, in OpenCV's order; all 0 by default.
 
-    x' = x (1 + k1 r² + k2 r⁴ + k3 r⁶) + 2 p1 x y + p2 (r² + 2 x²), y' alike with p1 and p2 exchanged.
-    Raises CameraModelError for coefficients that are no finite numbers.
+    With r² = x² + y² and D = (1 + k1 r² + k2 r⁴ + k3 r⁶) / (1 + k4 r² + k5 r⁴ + k6 r⁶):
+    x' = x D + 2 p1 x y + p2 (r² + 2 x²) + s1 r² + s2 r⁴,
+    y' = y D + p1 (r² + 2 y²) + 2 p2 x y + s3 r² + s4 r⁴;
+    `tau_x` and `tau_y` (rad) then tilt the sensor about its axes (Scheimpflug). Raises CameraModelError for
+    coefficients that are no finite numbers.
     """
 
     name: ClassVar[str] = "brown-conrady"
@@ -48,21 +44,43 @@ class BrownConrady:
     p1: float = 0.0
     p2: float = 0.0
     k3: float = 0.0
+    k4: float = field(default=0.0, metadata=_RARE)
+    k5: float = field(default=0.0, metadata=_RARE)
+    k6: float = field(default=0.0, metadata=_RARE)
+    s1: float = field(default=0.0, metadata=_RARE)
+    s2: float = field(default=0.0, metadata=_RARE)
+    s3: float = field(default=0.0, metadata=_RARE)
+    s4: float = field(default=0.0, metadata=_RARE)
+    tau_x: float = field(default=0.0, metadata=_RARE)
+    tau_y: float = field(default=0.0, metadata=_RARE)
 
     def __post_init__(self) -> None:
-        if not all(abs(v) <= _LARGEST_COEFFICIENT for v in self.coefficients):
-            raise CameraModelError(f"distortion coefficients must be finite numbers, got {self.coefficients}")
+        if not all(abs(v) <= _LARGEST_COEFFICIENT for v in astuple(self)):
+            raise CameraModelError(f"distortion coefficients must be finite numbers, got {astuple(self)}")
+        if max(abs(self.tau_x), abs(self.tau_y)) > _STEEPEST_TILT:
+            raise CameraModelError(
+                f"a sensor is tilted by less than {_STEEPEST_TILT} rad, got {self.tau_x:g} and {self.tau_y:g}"
+            )
+
+    @classmethod
+    def from_coefficients(cls, values: Sequence[float]) -> Self:
+        """Of OpenCV's vector of 4, 5, 8, 12 or 14 numbers; raises CameraModelError for another length."""
+        if len(values) not in (4, *_COUNTS):
+            raise CameraModelError(
+                f"4, 5, 8, 12 or 14 distortion coefficients are supported, got {len(values)}"
+            )
+        return cls(**{term.name: value for term, value in zip(fields(cls), values, strict=False)})
 
     @property
-    def coefficients(self) -> Coefficients:
-        """(k1, k2, p1, p2, k3), OpenCV's order."""
-        k1, k2, p1, p2, k3 = astuple(self)
-        return k1, k2, p1, p2, k3
+    def coefficients(self) -> tuple[float, ...]:
+        """The shortest of OpenCV's vectors with 5 numbers or more that holds all that are not zero."""
+        values = astuple(self)
+        return next(values[:n] for n in _COUNTS if not any(values[n:]))
 
     @property
     def is_none(self) -> bool:
         """Whether all coefficients are zero."""
-        return not any(self.coefficients)
+        return not any(astuple(self))
 
     @property
     def fold_radius(self) -> float:
@@ -70,120 +88,80 @@ class BrownConrady:
 
         Beyond it two directions share one pixel, so the model says nothing there.
         """
-        return fold_radius(self.k1, self.k2, self.k3)
+        return fold_radius(self.k1, self.k2, self.k3, self.k4, self.k5, self.k6)
 
     def turned(self, *, clockwise: bool) -> Self:
-        """The same for pictures that are turned by a quarter: (p2, p1) turns as a vector does."""
-        p1, p2 = (self.p2, -self.p1) if clockwise else (-self.p2, self.p1)
-        return replace(self, p1=p1, p2=p2)
+        """The same for pictures that are turned by a quarter: (p2, p1), (s1, s3), (s2, s4) turn as vectors.
+
+        Raises CameraModelError for a sensor tilted about both axes, whose turns do not commute.
+        """
+        if self.tau_x and self.tau_y:
+            raise CameraModelError("a lens with a sensor tilted both ways cannot be turned; calibrate it so")
+        sign = 1.0 if clockwise else -1.0
+        return replace(
+            self,
+            p1=sign * self.p2,
+            p2=-sign * self.p1,
+            s1=-sign * self.s3,
+            s3=sign * self.s1,
+            s2=-sign * self.s4,
+            s4=sign * self.s2,
+            tau_x=-sign * self.tau_y,
+            tau_y=sign * self.tau_x,
+        )
 
     def rays(self, points: Array) -> Array:
         """Unit rays (N, 3) of normalised image points (N, 2); NaN where the model cannot be inverted."""
-        return unit_rays(points if self.is_none else undistort(points, self.coefficients))
+        if self.is_none:
+            return unit_rays(points)
+        from horizon_rt.camera.brown_kernels import undistort_points
+
+        points = np.ascontiguousarray(points, np.float64)
+        rays = np.empty((len(points), 3))
+        untilt = np.linalg.inv(_tilt_matrix(self.tau_x, self.tau_y))
+        undistort_points(points, np.array(astuple(self)[:12]), self.fold_radius, untilt, rays)
+        return rays
 
     def project(self, rays: Array) -> Array:
         """Normalised image points (N, 2) of rays (N, 3); NaN behind the camera or where the model folds."""
-        return distort(perspective(rays), self.coefficients)
+        from horizon_rt.camera.brown_kernels import distort_rays
+
+        rays = np.ascontiguousarray(rays, np.float64)
+        points = np.empty((len(rays), 2))
+        tilt = _tilt_matrix(self.tau_x, self.tau_y)
+        distort_rays(rays, np.array(astuple(self)[:12]), self.fold_radius, tilt, points)
+        return points
 
 
 @lru_cache(maxsize=64)
-def fold_radius(k1: float, k2: float, k3: float) -> float:
-    """Undistorted radius at which the model folds over, inf if it never does.
+def fold_radius(k1: float, k2: float, k3: float, k4: float = 0.0, k5: float = 0.0, k6: float = 0.0) -> float:
+    """Undistorted radius at which the model folds over or has a pole, inf if it never does.
 
-    There the slope 1 + 3 k1 r² + 5 k2 r⁴ + 7 k3 r⁶ of the radial curve vanishes. Solved for 1/r², whose
-    polynomial is monic, so that no leading coefficient can vanish.
+    With N and D the polynomials in s = r² of the radial factor N/D, the slope of the radial curve vanishes
+    with N D + 2 s (N' D − N D'). Solved for 1/s: the polynomials are monic then, so no leading one vanishes.
     """
-    roots = np.roots(np.array([1.0, 3 * k1, 5 * k2, 7 * k3]))
-    real = roots.real[np.abs(roots.imag) <= 1e-9 * np.abs(roots)]
-    largest = float(max(real, default=0.0))
+    over, under = np.polynomial.Polynomial([1, k1, k2, k3]), np.polynomial.Polynomial([1, k4, k5, k6])
+    slope = over * under + np.polynomial.Polynomial([0, 2]) * (over.deriv() * under - over * under.deriv())
+    largest = max(
+        _largest_root(np.asarray(slope.coef, np.float64)), _largest_root(np.asarray(under.coef, np.float64))
+    )
     return math.sqrt(1 / largest) if largest > 0 else math.inf
 
 
-def distort(points: Array, coefficients: Coefficients) -> Array:
-    """Distorted points (N, 2) of undistorted ones; NaN beyond the fold."""
-    with np.errstate(all="ignore"):
-        distorted, jacobian = _distort(points, coefficients)
-        inside = _inside_fold(points, jacobian, coefficients)
-    return np.where(inside[:, None], distorted, np.nan)
+def _largest_root(coefficients: Array) -> float:
+    """The largest real root of the polynomial with these coefficients, the leading one first; 0 if none."""
+    roots = np.roots(coefficients)
+    real = roots.real[np.abs(roots.imag) <= 1e-9 * np.abs(roots)]
+    return float(max(real, default=0.0))
 
 
-def undistort(points: Array, coefficients: Coefficients) -> Array:
-    """Undistorted points (N, 2) of distorted ones; NaN where the model reaches no such point.
-
-    Newton's method with the full Jacobian, then a check of the residual.
-    """
-    limit = _INSIDE_FOLD * _fold(coefficients)
-    with np.errstate(all="ignore"):
-        guess = _radial_guess(points, coefficients, limit)
-        for _ in range(_NEWTON_STEPS):
-            step = _newton_step(guess, points, coefficients)
-            guess = _shortened(guess + step, limit)
-            if np.fmax.reduce(np.abs(step), axis=None, initial=0.0) < _CONVERGED:
-                break
-        distorted, jacobian = _distort(guess, coefficients)
-        error = np.abs(distorted - points).max(axis=1)
-        good = error < _TOLERANCE * (1 + np.abs(points).max(axis=1))
-        good &= _inside_fold(guess, jacobian, coefficients)
-    return np.where(good[:, None], guess, np.nan)
-
-
-def _fold(coefficients: Coefficients) -> float:
-    k1, k2, _, _, k3 = coefficients
-    return fold_radius(k1, k2, k3)
-
-
-def _inside_fold(undistorted: Array, jacobian: Array, coefficients: Coefficients) -> NDArray[np.bool_]:
-    r2: Array = np.einsum("ij,ij->i", undistorted, undistorted)
-    determinant = jacobian[0] * jacobian[2] - jacobian[1] ** 2
-    inside: NDArray[np.bool_] = (r2 < _fold(coefficients) ** 2) & (determinant > 0)
-    return inside
-
-
-def _distort(points: Array, coefficients: Coefficients) -> tuple[Array, Array]:
-    """Distorted points (N, 2), and the Jacobian's xx, xy = yx and yy entries (3, N)."""
-    k1, k2, p1, p2, k3 = coefficients
-    x, y = points[:, 0], points[:, 1]
-    xx, yy, xy = x * x, y * y, x * y
-    r2 = xx + yy
-    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    slope = 2 * (k1 + r2 * (2 * k2 + r2 * 3 * k3))
-    dx = x * radial + 2 * p1 * xy + p2 * (r2 + 2 * xx)
-    dy = y * radial + 2 * p2 * xy + p1 * (r2 + 2 * yy)
-    j_xx = radial + slope * xx + 2 * p1 * y + 6 * p2 * x
-    j_xy = slope * xy + 2 * p1 * x + 2 * p2 * y
-    j_yy = radial + slope * yy + 6 * p1 * y + 2 * p2 * x
-    return np.stack([dx, dy], axis=1), np.stack([j_xx, j_xy, j_yy])
-
-
-def _newton_step(guess: Array, target: Array, coefficients: Coefficients) -> Array:
-    distorted, (j_xx, j_xy, j_yy) = _distort(guess, coefficients)
-    ex, ey = (target - distorted).T
-    determinant = j_xx * j_yy - j_xy * j_xy
-    step: Array = np.stack([j_yy * ex - j_xy * ey, j_xx * ey - j_xy * ex], axis=1) / determinant[:, None]
-    return step
-
-
-def _radial(radius: Scalars, coefficients: Coefficients) -> Scalars:
-    k1, k2, _, _, k3 = coefficients
-    r2 = radius * radius
-    return radius * (1 + r2 * (k1 + r2 * (k2 + r2 * k3)))
-
-
-def _radial_guess(points: Array, coefficients: Coefficients, limit: float) -> Array:
-    """Undistorted points but for the tangential terms, from a table of the radial curve up to `limit`."""
-    radius: Array = np.sqrt(np.einsum("ij,ij->i", points, points))
-    farthest = np.fmax.reduce(np.where(np.isfinite(radius), radius, 0.0), initial=0.0)
-    end = min(_TABLE_START, limit)
-    while end < min(limit, _LARGEST_TANGENT) and _radial(end, coefficients) < farthest:
-        end = min(2 * end, limit)
-    table = np.linspace(0.0, end, _TABLE_SIZE)
-    undistorted = np.interp(radius, _radial(table, coefficients), table)
-    return points * (undistorted / np.maximum(radius, 1e-300))[:, None]
-
-
-def _shortened(points: Array, limit: float) -> Array:
-    """The same directions, no longer than `limit`."""
-    if math.isinf(limit):
-        return points
-    radius: Array = np.sqrt(np.einsum("ij,ij->i", points, points))
-    return points * np.minimum(1.0, limit / np.maximum(radius, 1e-300))[:, None]
+@lru_cache(maxsize=64)
+def _tilt_matrix(tau_x: float, tau_y: float) -> Array:
+    """Homography (3, 3) of a sensor tilted by these angles in rad, OpenCV's computeTiltProjectionMatrix."""
+    if tau_x == tau_y == 0.0:
+        return np.eye(3)
+    cx, sx, cy, sy = math.cos(tau_x), math.sin(tau_x), math.cos(tau_y), math.sin(tau_y)
+    about_x = np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
+    turn = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]]) @ about_x
+    onto = np.array([[turn[2, 2], 0, -turn[0, 2]], [0, turn[2, 2], -turn[1, 2]], [0, 0, 1]])
+    return np.asarray(onto @ turn)

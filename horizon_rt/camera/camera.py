@@ -54,7 +54,10 @@ class Camera:
     def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
         """A centred lens with square pixels and this horizontal field of view in degrees."""
         if not _LEAST_HFOV_DEG <= hfov_deg < 180:
-            raise CameraModelError(f"a horizontal field of view lies between 0 and 180°, got {hfov_deg:g}")
+            raise CameraModelError(
+                f"a horizontal field of view lies between 0 and 180°, got {hfov_deg:g}; a fisheye needs a "
+                "camera profile, such as fisheye180"
+            )
         focal = width / 2 / math.tan(math.radians(hfov_deg) / 2)
         return cls(width=width, height=height, fx=focal, fy=focal, cx=(width - 1) / 2, cy=(height - 1) / 2)
 
@@ -76,7 +79,8 @@ class Camera:
         """Inverse of `to_dict`, which may hold more; raises KeyError, TypeError or CameraModelError."""
         kinds = {_model_name(kind): kind for kind in DISTORTIONS.values()}
         kind = kinds[values["model"]]
-        distortion = kind(**{name: number(values, name) for name in coefficients_of(kind)})
+        given = coefficients_of(kind)
+        distortion = kind(**{name: number(values, name, default) for name, default in given.items()})
         width, height = image_size(values, "width", "height")
         fx, fy, cx, cy = (number(values, name) for name in ("fx", "fy", "cx", "cy"))
         return cls(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
@@ -107,13 +111,13 @@ class Camera:
     def hfov_deg(self) -> float:
         """Horizontal field of view in degrees on the row of the principal point, distortion included.
 
-        That of the lens without distortion where the model does not reach the image's edges.
+        It may exceed 180. That of the lens without distortion where the model does not reach the edges.
         """
         if not self.is_linear:
-            left, right = self.rays(np.array([[-0.5, self.cy], [self.width - 0.5, self.cy]]))
-            angle = math.atan2(float(np.linalg.norm(np.cross(left, right))), float(left @ right))
-            if math.isfinite(angle):
-                return math.degrees(angle)
+            rays = self.rays(np.array([[-0.5, self.cy], [self.width - 0.5, self.cy]]))
+            left, right = np.arctan2(rays[:, 0], rays[:, 2]).tolist()
+            if math.isfinite(right - left):
+                return math.degrees(right - left)
         return math.degrees(
             math.atan((self.cx + 0.5) / self.fx) + math.atan((self.width - 0.5 - self.cx) / self.fx)
         )
@@ -131,6 +135,13 @@ class Camera:
             cy=(self.cy + 0.5) * sy - 0.5,
         )
 
+    def cropped(self, left: float, top: float, width: int, height: int) -> Self:
+        """The same lens for the part of the image that begins `left`, `top` px from its corner.
+
+        With `resized` before or after it this is a digital zoom, or the crop of a stabilisation.
+        """
+        return replace(self, width=width, height=height, cx=self.cx - left, cy=self.cy - top)
+
     def turned(self, *, clockwise: bool = True) -> Self:
         """The same lens for pictures that are turned by a quarter."""
         return replace(
@@ -147,22 +158,29 @@ class Camera:
     def for_size(self, width: int, height: int) -> Self:
         """The lens to use for pictures of another size from the same camera.
 
-        An ideal lens (centred, square pixels, no distortion) is a guess of the field of view over the longer
-        side, which it keeps for pictures of another shape; any other is resized.
+        A lens that `is_ideal` is a guess of the field of view over the longer side, which it keeps for
+        pictures of another shape; any other is resized.
         """
         if (width, height) == (self.width, self.height):
             return self
-        ideal = Camera.from_hfov(self.width, self.height, self.hfov_deg)
-        if self.is_linear and np.allclose(self.intrinsics, ideal.intrinsics, rtol=1e-9):
+        if self.is_ideal:
             focal = self.fx * max(width, height) / max(self.width, self.height)
             cx, cy = (width - 1) / 2, (height - 1) / 2
             return replace(self, width=width, height=height, fx=focal, fy=focal, cx=cx, cy=cy)
         return self.resized(width, height)
 
+    @property
+    def is_ideal(self) -> bool:
+        """Whether the lens is centred and round and the pixels square, as those of a guess are."""
+        centred = self.fx, self.fx, (self.width - 1) / 2, (self.height - 1) / 2
+        is_round = self.is_linear or self.distortion.turned(clockwise=True) == self.distortion
+        return is_round and bool(np.allclose(self.intrinsics, centred, rtol=1e-9))
+
     def line(self, up: UpVector) -> HorizonLine | None:
         """The horizon of this up vector on the image without distortion; None straight up or down.
 
-        From r·u = 0 with r = ((x − cx)/fx, (y − cy)/fy, 1).
+        With distortion it is the line that a pinhole of the same intrinsics would see, not the curve in
+        the picture. From r·u = 0 with r = ((x − cx)/fx, (y − cy)/fy, 1).
         """
         nx, ny = up.x / self.fx, up.y / self.fy
         norm = math.hypot(nx, ny)

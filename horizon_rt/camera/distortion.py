@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera.brown import BrownConrady
+from horizon_rt.camera.fisheye import KannalaBrandt
 from horizon_rt.camera.perspective import perspective, unit_rays
 
 __all__ = ["DISTORTIONS", "NO_DISTORTION", "Distortion", "NoDistortion", "coefficients_of"]
@@ -74,11 +75,21 @@ class NoDistortion:
 
 
 NO_DISTORTION = NoDistortion()
-DISTORTIONS: Mapping[str, type[Distortion]] = {kind.name: kind for kind in (NoDistortion, BrownConrady)}
+DISTORTIONS: Mapping[str, type[Distortion]] = {
+    kind.name: kind for kind in (NoDistortion, BrownConrady, KannalaBrandt)
+}
 
 
 def coefficients_of(distortion: Distortion | type[Distortion]) -> dict[str, Any]:
-    """The coefficients of a distortion by name; of a type their names alone, each with its default."""
+    """The coefficients of a distortion by name; of a type their names alone, each with its default.
+
+    Those that few lenses have (`rare` in a field's metadata) are left out where they are the default.
+    """
     if isinstance(distortion, type):
         return {field.name: field.default for field in fields(distortion)}  # type: ignore[arg-type]
-    return asdict(distortion)  # type: ignore[call-overload]
+    usual = {
+        field.name
+        for field in fields(distortion)  # type: ignore[arg-type]
+        if not field.metadata.get("rare") or getattr(distortion, field.name) != field.default
+    }
+    return {name: value for name, value in asdict(distortion).items() if name in usual}  # type: ignore[call-overload]

@@ -10,11 +10,12 @@ from horizon_rt.camera.camera import Camera
 from horizon_rt.errors import CameraModelError
 from horizon_rt.geometry import Mount
 
-__all__ = ["CameraProfile"]
+__all__ = ["LONGEST_READOUT_S", "CameraProfile"]
 
 _LONGEST_TEXT = 1000
 _ASPECT_TOLERANCE = 0.01
-_LONGEST_READOUT_S = 0.2
+LONGEST_READOUT_S = 0.2
+"""Of the readout of a rolling shutter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,9 @@ class CameraProfile:
             )
         if self.rms_px is not None and not (math.isfinite(self.rms_px) and self.rms_px >= 0):
             raise CameraModelError(f"rms_px is a length in px, got {self.rms_px}")
-        if self.readout_s is not None and not 0 <= self.readout_s <= _LONGEST_READOUT_S:
+        if self.readout_s is not None and not 0 <= self.readout_s <= LONGEST_READOUT_S:
             raise CameraModelError(
-                f"readout_s is a time from 0 to {_LONGEST_READOUT_S} s, got {self.readout_s}"
+                f"readout_s is a time from 0 to {LONGEST_READOUT_S} s, got {self.readout_s}"
             )
 
     @classmethod
@@ -68,7 +69,7 @@ class CameraProfile:
         model, readout_s = self.model, self.readout_s
         if (width, height) == (model.width, model.height):
             return self
-        if self.assumed and model.is_linear:
+        if self.assumed and model.is_ideal:
             return replace(self, model=model.for_size(width, height))
         if self.mount is None and not _same_shape(model, width, height) and _same_shape(model, height, width):
             model, readout_s = model.turned(clockwise=clockwise), None  # its rows are columns now

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from horizon_rt.camera import Camera
     from horizon_rt.geometry import UpVector
 
-__all__ = ["SkyFrame", "runs", "view_radius", "visible_runs"]
+__all__ = ["SkyFrame", "project_near", "runs", "view_radius", "visible_runs"]
 
 Array = NDArray[np.float64]
 _SAMPLES = 257
+_BEYOND_RAD = 0.2
 
 
 def view_radius(camera: Camera) -> float:
@@ -56,10 +57,23 @@ class SkyFrame:
     def azimuths(radius: float) -> Array:
         """Azimuths (N,) that hold every horizon point within `radius` radians of the optical axis.
 
-        On the horizon cos(angle to the axis) = cos(azimuth)·cos(pitch), so |azimuth| never exceeds the angle.
+        On the horizon cos(angle to the axis) = cos(azimuth)·cos(pitch), so |azimuth| never exceeds an angle
+        up to 90°. Beyond it does, so all azimuths are given.
         """
-        reach = min(math.pi, 1.2 * radius + 0.02)
+        reach = math.pi if radius > math.pi / 2 else min(math.pi, 1.2 * radius + 0.02)
         return np.linspace(-reach, reach, _SAMPLES)
+
+
+def project_near(camera: Camera, rays: Array, radius: float) -> Array:
+    """Image points (N, 2) of rays (N, 3); NaN for those that a fisheye sees far outside of its picture.
+
+    `radius` is that of the view. Straight behind, a neighbour lies on the other side of the picture, and what
+    is drawn between two such points would cover it.
+    """
+    points = camera.project(rays)
+    if radius > math.pi / 2:
+        points[rays[:, 2] < math.cos(min(math.pi, radius + _BEYOND_RAD))] = math.nan
+    return points
 
 
 def visible_runs(points: Array, camera: Camera, margin: float = 0.5) -> list[Array]:

@@ -63,7 +63,7 @@ def _tables(text: str) -> dict[str, Any]:
         values = parse_toml(text, largest=_LARGEST_TEXT, longest_line=_LONGEST_LINE)
     except ValueError as error:
         raise CameraModelError(
-            f"neither a TOML nor an OpenCV YAML profile: {fields.shown(str(error))}"
+            f"neither a TOML profile nor one of OpenCV, ROS, Kalibr or Gyroflow: {fields.shown(str(error))}"
         ) from error
     if values.get("format") != FORMAT:
         raise CameraModelError(

@@ -146,6 +146,7 @@ def lens_rows(model: Camera, sd: Mapping[str, float] | None = None) -> list[tupl
     ]
     return [
         ("image", f"{model.width}x{model.height} px"),
+        ("lens", model.distortion.name),
         *((name, f"{value} px") for name, value in lengths),
         *(
             (name, with_sd(name, f"{value:.5g}", ".2g"))

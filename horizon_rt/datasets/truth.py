@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from horizon_rt.geometry import HorizonLine, UpVector
 __all__ = ["Truth", "above", "resolve"]
 
 _GRID_PX = 8  # between points at which a lens with distortion is asked
+_POINTS = 33  # each way, by which a horizon that a lens bends is found in the picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Truth:
         """
         if self.mask is not None:
             return self.mask.read(camera.width, camera.height)
-        return None if self.up is None else (above(self.up, camera), None)
+        return None if self.up is None else (above(self.up, camera), _seen(camera))
 
 
 def resolve(label: Label, camera: Camera) -> Truth:
@@ -46,8 +48,9 @@ def resolve(label: Label, camera: Camera) -> Truth:
         up = _up_of_line(ends, label.sky_above, camera)
         return Truth(in_view=label.in_view, line=camera.line(up), up=up, mask=label.mask)
     if label.up is not None:
-        line = camera.line(label.up)
-        return Truth(in_view=_crosses(line, camera), line=line, up=label.up, mask=label.mask)
+        return Truth(
+            in_view=_crosses(label.up, camera), line=camera.line(label.up), up=label.up, mask=label.mask
+        )
     return Truth(in_view=label.in_view, mask=label.mask)
 
 
@@ -66,13 +69,25 @@ def _up_of_line(ends: Ends, sky_above: bool, camera: Camera) -> UpVector:
         raise DatasetError(f"the lens sees no line through {ends}; is it that of the dataset?") from error
 
 
-def _crosses(line: HorizonLine | None, camera: Camera) -> bool:
-    """Whether the line meets the picture."""
-    if line is None:
-        return False
-    w, h = camera.width, camera.height
-    corners = [line.signed_distance(x, y, w, h) for x in (0, w - 1) for y in (0, h - 1)]
-    return min(corners) < 0 < max(corners)
+def _crosses(up: UpVector, camera: Camera) -> bool:
+    """Whether the horizon meets the picture."""
+    w, h = camera.width - 1, camera.height - 1
+    if camera.is_linear:
+        points = np.array([(x, y) for x in (0, w) for y in (0, h)])
+    else:  # a lens may bend it into the picture where no corner lies beyond it
+        points = np.stack(np.meshgrid(np.linspace(0, w, _POINTS), np.linspace(0, h, _POINTS)), -1).reshape(
+            -1, 2
+        )
+    heights = camera.rays(points) @ up.as_array()
+    return bool(np.nanmin(heights, initial=1.0) < 0 < np.nanmax(heights, initial=-1.0))
+
+
+def _seen(camera: Camera) -> NDArray[np.bool_] | None:
+    """Which pixels (height, width) the lens sees; None where it sees all."""
+    if camera.is_linear:
+        return None
+    seen = np.isfinite(_grid(camera)[..., 2])
+    return None if seen.all() else np.asarray(_finer(seen.astype(np.float32), camera) == 1)
 
 
 def above(up: UpVector, camera: Camera) -> NDArray[np.bool_]:
@@ -87,12 +102,19 @@ def above(up: UpVector, camera: Camera) -> NDArray[np.bool_]:
 
 def _above_with_distortion(up: UpVector, camera: Camera) -> NDArray[np.bool_]:
     """By rays on a grid with linear interpolation, which errs by less than 0.02 px."""
-    import cv2
+    return np.asarray(_finer(np.nan_to_num(_grid(camera) @ up.as_array()), camera) > 0)
 
+
+def _grid(camera: Camera) -> NDArray[np.float64]:
+    """Rays of every `_GRID_PX`-th pixel, (rows, columns, 3)."""
     columns, rows = (-(-size // _GRID_PX) + 1 for size in (camera.width, camera.height))
     y, x = np.mgrid[:rows, :columns] * float(_GRID_PX)
-    rays = camera.rays(np.stack([x.ravel(), y.ravel()], axis=1))
-    height = (rays @ up.as_array()).reshape(rows, columns)
+    return camera.rays(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(rows, columns, 3)
+
+
+def _finer(values: NDArray[Any], camera: Camera) -> NDArray[Any]:
+    """Values on the grid for every pixel (height, width)."""
+    import cv2
+
     x_at, y_at = (np.arange(size, dtype=np.float32) / _GRID_PX for size in (camera.width, camera.height))
-    fine = cv2.remap(height, *np.meshgrid(x_at, y_at), cv2.INTER_LINEAR)
-    return np.asarray(fine > 0)
+    return np.asarray(cv2.remap(values, *np.meshgrid(x_at, y_at), cv2.INTER_LINEAR))

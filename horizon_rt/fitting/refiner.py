@@ -86,7 +86,7 @@ class HorizonRefiner:
         sample_strip(luma, strip, FINE_PX, gain, self._rows)
         window = max(_MIN_WINDOW_PX, _WINDOW_STEPS * edge.step_px) / FINE_PX
         on, first, last, formal = fit_subpixel(
-            self._rows, strip.scales / FINE_PX, strip.shares, edge.sign, window, edge.trust
+            self._rows, strip.scales / FINE_PX, strip.shares, edge.sign, window, edge.trust, strip.lift_sd
         )
         others = edge.others + mask_share
         if on == 0:

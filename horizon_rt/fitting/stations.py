@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Camera
-from horizon_rt.camera.projection import SkyFrame, runs
+from horizon_rt.camera.projection import SkyFrame, runs, view_radius
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement
 from horizon_rt.system.kernels import kernel
@@ -22,12 +22,21 @@ STATIONS = 96
 _BORDER = 16  # points on each side of the picture, between which its border is taken as straight
 _MIN_LENGTH_PX = 24.0
 _DIFFERENCE_STEP_RAD = 1e-4
+_WIDEST_RAD = math.radians(120.0)  # between the ends
+_LIFT_SD_RAD, _LIFT_SPANS_RAD = math.radians(0.5), (math.radians(110.0), math.radians(150.0))
+_STEEPEST, _STEEPEST_BENT = (
+    0.99,
+    0.9999,
+)  # of the sine of the pitch; the second where a lens may see 90° aside
 
 
 class Strip(NamedTuple):
     """Stations along a horizon: px position and unit normal towards the sky (n, 2), px per rad of elevation
     (n,), shares (n, 2) of the elevations at both ends, the rays (2, 3) at both ends, `spacing_px` between
     stations, azimuths (n,) in rad.
+
+    Where a horizon spans more than 120°, the ends are those of the 120° in its middle: elevations at ends
+    that lie opposite to each other would not tell a plane.
     """
 
     points: Array
@@ -50,6 +59,15 @@ class Strip(NamedTuple):
     def mean_scale(self) -> float:
         """Mean px per rad of elevation."""
         return float(self.scales.mean())
+
+    @property
+    def lift_sd(self) -> float:
+        """Standard deviation in rad of how far what is seen of the horizon may lie above or below it all
+        along; 0 where so little of it is in view that a lift looks like pitch.
+        """
+        narrow, wide = _LIFT_SPANS_RAD
+        span = float(abs(self.azimuths[0] - self.azimuths[-1]))
+        return _LIFT_SD_RAD * min(1.0, max(0.0, (span - narrow) / (wide - narrow)))
 
     def moved(self, up: UpVector, first: float, last: float) -> UpVector:
         """The plane `up` lifted by these elevations in rad above both ends."""
@@ -82,10 +100,12 @@ class Stations:
         if straight and camera.is_linear:
             self._pinhole = (camera.fx, camera.fy, camera.cx, camera.cy)
         self._border = rays[np.isfinite(rays).all(axis=1)]
+        self._sees_behind = not camera.is_linear and view_radius(camera) > math.pi / 2
 
     def strip(self, up: UpVector) -> Strip | None:
         """Stations where the plane of an up vector is in view; None where too little of it is."""
-        if abs(up.z) > 0.99 or min(self.camera.width, self.camera.height) < 2:
+        steepest = _STEEPEST if self._pinhole is not None else _STEEPEST_BENT
+        if abs(up.z) > steepest or min(self.camera.width, self.camera.height) < 2:
             return None
         strip = self._bent_strip(up) if self._pinhole is None else self._straight_strip(up, self._pinhole)
         if strip is None or not np.isfinite(strip.scales).all():
@@ -108,14 +128,10 @@ class Stations:
     def _bent_strip(self, up: UpVector) -> Strip | None:
         """For any lens, by its projection."""
         sky = SkyFrame.of(up)
-        heights = self._border @ sky.up
-        crossed = np.flatnonzero((heights[:-1] > 0) != (heights[1:] > 0))
-        if len(crossed) < 2:
+        span = self._span_around(sky) if self._sees_behind else self._span(sky)
+        if span is None:
             return None
-        share = heights[crossed] / (heights[crossed] - heights[crossed + 1])
-        rays = self._border[crossed] + share[:, None] * (self._border[crossed + 1] - self._border[crossed])
-        azimuths = np.arctan2(rays @ sky.right, rays @ sky.forward)
-        strip = self._stations(sky, float(azimuths.max()), float(azimuths.min()))
+        strip = self._stations(sky, *span)
         inside = self._inside(strip.points)
         if not inside.all():  # a lens can bend the horizon out of the picture and back
             seen = max((strip.azimuths[run] for run in runs(inside)), key=len, default=strip.azimuths[:0])
@@ -123,6 +139,30 @@ class Stations:
                 return None
             strip = self._stations(sky, seen[0], seen[-1])
         return strip
+
+    def _span_around(self, sky: SkyFrame) -> tuple[float, float] | None:
+        """As `_span` of a lens that sees behind itself: the longest part of the circle that is in view."""
+        t = np.linspace(-math.pi, math.pi, 2 * STATIONS, endpoint=False)
+        inside = self._inside(self.camera.project(sky.rays(t, 0.0)))
+        if inside.all():
+            return math.pi, -math.pi
+        gap = int(np.argmin(inside))
+        t = np.concatenate([t[gap:], t[:gap] + 2 * math.pi])
+        seen = max((t[run] for run in runs(np.roll(inside, -gap))), key=len, default=t[:0])
+        return (float(seen[-1]), float(seen[0])) if len(seen) > 1 else None
+
+    def _span(self, sky: SkyFrame) -> tuple[float, float] | None:
+        """The largest and the smallest azimuth at which the horizon crosses the picture's border; None where
+        it is out of the picture.
+        """
+        heights = self._border @ sky.up
+        crossed = np.flatnonzero((heights[:-1] > 0) != (heights[1:] > 0))
+        if len(crossed) < 2:
+            return None
+        share = heights[crossed] / (heights[crossed] - heights[crossed + 1])
+        rays = self._border[crossed] + share[:, None] * (self._border[crossed + 1] - self._border[crossed])
+        azimuths = np.arctan2(rays @ sky.right, rays @ sky.forward)
+        return float(azimuths.max()), float(azimuths.min())
 
     def _inside(self, points: Array) -> NDArray[np.bool_]:
         limits = np.array([self.camera.width, self.camera.height])
@@ -138,9 +178,11 @@ class Stations:
         points, above, below = pixels.reshape(3, STATIONS, 2)
         normals = (above - below) / (2 * _DIFFERENCE_STEP_RAD)
         scales = np.hypot(normals[:, 0], normals[:, 1])
-        spacing = float(np.hypot(*(points[-1] - points[0]))) / (STATIONS - 1)
-        shares = np.stack([np.sin(t[-1] - t), np.sin(t - t[0])], axis=1) / math.sin(t[-1] - t[0])
-        return Strip(points, normals / scales[:, None], scales, shares, level[[0, -1]], spacing, t)
+        spacing = float(np.hypot(*np.diff(points, axis=0).T).mean())
+        beyond = max(0.0, 0.5 * (t[0] - t[-1] - _WIDEST_RAD))
+        ends = np.array([t[0] - beyond, t[-1] + beyond])
+        shares = np.stack([np.sin(ends[1] - t), np.sin(t - ends[0])], axis=1) / math.sin(ends[1] - ends[0])
+        return Strip(points, normals / scales[:, None], scales, shares, sky.rays(ends, 0.0), spacing, t)
 
 
 @kernel()
@@ -162,20 +204,22 @@ def pinhole_stations(
     r0, r1, r2 = f1 * u[2] - f2 * u[1], f2 * u[0] - f0 * u[2], f0 * u[1] - f1 * u[0]
     n = points.shape[0]
     step = (last - first) / n
-    span = math.sin(step * (n - 1))
+    beyond = max(0.0, 0.5 * (n - 1 - _WIDEST_RAD / -step))  # stations that lie beyond each end
+    span = math.sin(step * (n - 1 - 2.0 * beyond))
+    for end, k in ((0, beyond), (1, n - 1 - beyond)):
+        c, s = math.cos(first + (k + 0.5) * step), math.sin(first + (k + 0.5) * step)
+        ends[end, 0], ends[end, 1], ends[end, 2] = c * f0 + s * r0, c * f1 + s * r1, c * f2 + s * r2
     for k in range(n):
         t = first + (k + 0.5) * step
         c, s = math.cos(t), math.sin(t)
         x, y, z = c * f0 + s * r0, c * f1 + s * r1, c * f2 + s * r2
-        if k in (0, n - 1):
-            end = 0 if k == 0 else 1
-            ends[end, 0], ends[end, 1], ends[end, 2] = x, y, z
         x, y = x / z, y / z
         points[k, 0], points[k, 1] = fx * x + cx, fy * y + cy
         nx, ny = fx * (u[0] - x * u[2]) / z, fy * (u[1] - y * u[2]) / z
         scales[k] = math.sqrt(nx * nx + ny * ny)
         normals[k, 0], normals[k, 1] = nx / scales[k], ny / scales[k]
-        shares[k, 0], shares[k, 1] = math.sin(step * (n - 1 - k)) / span, math.sin(step * k) / span
+        shares[k, 0] = math.sin(step * (n - 1 - beyond - k)) / span
+        shares[k, 1] = math.sin(step * (k - beyond)) / span
         azimuths[k] = t
     dx, dy = points[n - 1, 0] - points[0, 0], points[n - 1, 1] - points[0, 1]
     return math.sqrt(dx * dx + dy * dy) / (n - 1)

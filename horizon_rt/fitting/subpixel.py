@@ -22,13 +22,14 @@ _FALL = 0.6  # of its peak, to which the mean gradient falls at the sides of an 
 
 @kernel(fastmath=True)
 def fit_subpixel(
-    rows: Array, scales: Array, shares: Array, sign: float, window: float, trust: Array
+    rows: Array, scales: Array, shares: Array, sign: float, window: float, trust: Array, lift_sd: float = 0.0
 ) -> tuple[int, float, float, Array]:
     """Robust plane through the largest gradients of the stations, no more than `window` rows away.
 
-    Stations count by their `trust` (n,), 0 to 1. Returns how many lie on it
-    (0: none that is consistent), its elevations at both ends, and their covariance (2, 2), rad², for stations
-    that err independently.
+    Stations count by their `trust` (n,), 0 to 1. What is seen of the horizon may lie above or below it all
+    along, by haze, hills or dip: an elevation of the standard deviation `lift_sd` in rad, which is fitted
+    with the plane. Returns how many lie on it (0: none that is consistent), its elevations at both ends, and
+    their covariance (2, 2), rad², for stations that err independently.
     """
     covariance = np.zeros((2, 2))
     n = rows.shape[1]
@@ -36,13 +37,13 @@ def fit_subpixel(
     width = _edge_width(rows, sign, window, trust)
     smooth = _smoothed(rows, max(1.4, 0.25 * width))
     window = max(3.0, min(window, width))
-    a, b, spread, on = 0.0, 0.0, window, 0
+    a, b, lift, spread, on = 0.0, 0.0, 0.0, window, 0
     peaks, sizes, order = np.empty(n), np.empty(n), np.empty(n)
     trusted = max(trust.sum(), _MIN_TRUSTED * n)
     for _ in range(_STEPS):
         seen, shown = 0, 0.0
         for k in range(n):
-            middle = half + scales[k] * (a * shares[k, 0] + b * shares[k, 1])
+            middle = half + scales[k] * (a * shares[k, 0] + b * shares[k, 1] + lift)
             peaks[k], sizes[k] = _maximum(smooth, k, sign, middle, window)
             if sizes[k] > 0.0 and trust[k] > _LEAST_TRUST:
                 order[seen] = sizes[k]
@@ -52,28 +53,37 @@ def fit_subpixel(
         cut = max(TUKEY * spread, 1.0)
         typical = order_statistic(order, seen, seen // 2)
         m00, m01, m11, v0, v1, squares, weights = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        m02, m12, m22, v2 = 0.0, 0.0, 0.0, 0.0
         on, shown = 0, 0.0
         for k in range(n):
-            r = peaks[k] - half - scales[k] * (a * shares[k, 0] + b * shares[k, 1])
+            r = peaks[k] - half - scales[k] * (a * shares[k, 0] + b * shares[k, 1] + lift)
             if sizes[k] <= 0.0 or abs(r) >= cut or trust[k] <= _LEAST_TRUST:
                 continue
             w = (1.0 - (r / cut) ** 2) ** 2 * min(1.0, sizes[k] / typical) * trust[k]
             p, q = scales[k] * shares[k, 0], scales[k] * shares[k, 1]
             m00, m01, m11 = m00 + w * p * p, m01 + w * p * q, m11 + w * q * q
-            v0, v1 = v0 + w * p * r, v1 + w * q * r
+            v0, v1, v2 = v0 + w * p * r, v1 + w * q * r, v2 + w * scales[k] * r
+            m02, m12, m22 = m02 + w * p * scales[k], m12 + w * q * scales[k], m22 + w * scales[k] ** 2
             squares, weights, on, shown = squares + w * r * r, weights + w, on + 1, shown + trust[k]
+        if lift_sd > 0.0:  # the lift is eliminated
+            held = (spread / lift_sd) ** 2
+            m22, v2 = m22 + held, v2 - held * lift
+            m00, m01, m11 = m00 - m02 * m02 / m22, m01 - m02 * m12 / m22, m11 - m12 * m12 / m22
+            v0, v1 = v0 - m02 * v2 / m22, v1 - m12 * v2 / m22
         determinant = m00 * m11 - m01 * m01
         if shown < _MIN_SHARE * trusted or determinant <= 1e-9 * m00 * m11:
             return 0, 0.0, 0.0, covariance
-        a += (m11 * v0 - m01 * v1) / determinant
-        b += (m00 * v1 - m01 * v0) / determinant
+        da, db = (m11 * v0 - m01 * v1) / determinant, (m00 * v1 - m01 * v0) / determinant
+        a, b = a + da, b + db
+        if lift_sd > 0.0:
+            lift += (v2 - m02 * da - m12 * db) / m22
         variance = squares / max(weights - 2.0, 1.0)
         spread = max(math.sqrt(variance), 0.1)
         covariance[0, 0], covariance[1, 1] = variance * m11 / determinant, variance * m00 / determinant
         covariance[0, 1] = covariance[1, 0] = -variance * m01 / determinant
     total = power = 0.0
     for k in range(n):
-        place = int(half + scales[k] * (a * shares[k, 0] + b * shares[k, 1]) + 0.5)
+        place = int(half + scales[k] * (a * shares[k, 0] + b * shares[k, 1] + lift) + 0.5)
         size = trust[k] * sign * smooth[min(max(place, 0), rows.shape[0] - 1), k]
         total, power = total + size, power + size * size
     if not total > _SIGNIFICANT * math.sqrt(max(power - total * total / n, 0.0)):

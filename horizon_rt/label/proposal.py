@@ -37,15 +37,21 @@ class Proposal:
         if measured is None or line is None:
             return cls(view=observation.view, confidence=observation.confidence)
         roll_sd, pitch_sd = measured.sd_deg
-        # offset = focal · tan(pitch) for a centred lens
-        slope = camera.focal_px / math.cos(math.radians(measured.up.pitch_deg)) ** 2
         return cls(
             view=observation.view,
             confidence=observation.confidence,
             line=line,
             angle_sd_deg=roll_sd,
-            offset_sd_px=math.radians(pitch_sd) * slope,
+            offset_sd_px=math.radians(pitch_sd) * _px_per_rad(measured.up, camera),
         )
+
+
+def _px_per_rad(up: UpVector, camera: Camera) -> float:
+    """Of elevation, where the horizon is nearest to the optical axis: focal / cos²(pitch) for a pinhole."""
+    step = 1e-4
+    below, above = camera.project(SkyFrame.of(up).rays(np.zeros(2), np.array([-step, step])))
+    scale = float(np.hypot(*(above - below))) / (2 * step)
+    return scale if math.isfinite(scale) else camera.focal_px
 
 
 def image_line(up: UpVector, camera: Camera) -> HorizonLine | None:

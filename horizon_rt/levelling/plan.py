@@ -80,17 +80,19 @@ def _pitch_turn(track: AttitudeTrack, part: slice) -> Array:
 
 
 def _shutter(track: AttitudeTrack, camera: Camera, readout_s: float) -> Shutter | None:
-    """Where the horizon of a frame lies is when its attitude was seen."""
+    """Where the horizon of a frame lies, nearest to the optical axis, is when its attitude was seen."""
     if not readout_s:
         return None
     sure = track.is_sure
     roll, pitch = np.where(sure, track.roll, 0.0), np.where(sure, track.pitch, 0.0)
-    reach = np.tan(np.clip(pitch, -_STEEPEST, _STEEPEST))
+    pitch = np.clip(pitch, -_STEEPEST, _STEEPEST)
+    ahead = np.stack([np.sin(pitch) * np.sin(roll), np.sin(pitch) * np.cos(roll), np.cos(pitch)], axis=-1)
+    row = np.nan_to_num(camera.project(ahead)[:, 1], nan=camera.cy)
     return Shutter(
         readout_s=readout_s,
         roll_rate=np.where(sure, np.nan_to_num(track.roll_rate), 0.0),
         pitch_rate=np.where(sure, np.nan_to_num(track.pitch_rate), 0.0),
-        row=np.clip(camera.cy + camera.fy * reach * np.cos(roll), 0.0, camera.height - 1.0),
+        row=np.clip(row, 0.0, camera.height - 1.0),
     )
 
 

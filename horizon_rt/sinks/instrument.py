@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.camera.projection import SkyFrame, view_radius, visible_runs
+from horizon_rt.camera.projection import SkyFrame, project_near, view_radius, visible_runs
 from horizon_rt.frame.colour import Colour
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Instrument:
         return self._project(SkyFrame.of(up).rays(azimuth, -self._dip))
 
     def _project(self, rays: Array) -> list[Array]:
-        return visible_runs(self._camera.project(rays), self._camera)
+        return visible_runs(project_near(self._camera, rays, self._radius), self._camera)
 
     def _on_picture(self, points: Array) -> Array:
         size = (self._camera.width - 1, self._camera.height - 1)
@@ -89,7 +89,8 @@ class Instrument:
         variance = np.einsum("ij,jk,ik->i", level, horizon.attitude.covariance, level)
         sd = np.sqrt(np.maximum(variance, 0.0))
         sd = np.minimum(sd, math.radians(_MAX_BAND_DEG) / 2)
-        sides = [self._camera.project(sky.rays(azimuth, k * sd - self._dip)) for k in (2.0, 1.0, -1.0, -2.0)]
+        circles = [sky.rays(azimuth, k * sd - self._dip) for k in (2.0, 1.0, -1.0, -2.0)]
+        sides = [project_near(self._camera, rays, self._radius) for rays in circles]
         for run in visible_runs(np.hstack(sides), self._camera):
             self._shade(canvas, run, colour)
 

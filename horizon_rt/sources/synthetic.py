@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from horizon_rt.camera import Camera
+from horizon_rt.camera import Camera, load_profile
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.sources.base import Source, SourceInfo
@@ -28,7 +28,9 @@ _DEFAULT_MOTION: dict[str, Motion] = {"sea": "boat", "storm": "boat"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticOptions:
-    """What `synth:KIND?…` can say. `kind` is a scene kind or `panorama/NAME`."""
+    """What `synth:KIND?…` can say. `kind` is a scene kind or `panorama/NAME`, `lens` a camera profile, a name
+    or a file, in place of `hfov`.
+    """
 
     kind: str = "fields"
     motion: str = ""
@@ -36,6 +38,7 @@ class SyntheticOptions:
     fps: float = 25.0
     seconds: float = 20.0
     hfov: float = 70.0
+    lens: str = ""
     seed: int = 0
 
     @property
@@ -48,6 +51,13 @@ class SyntheticOptions:
         if not (1 <= width <= 16384 and 1 <= height <= 16384):
             raise SourceError(f"size must lie between 1x1 and 16384x16384, got '{self.size}'")
         return width, height
+
+    @property
+    def camera(self) -> Camera:
+        """The lens for the size; raises CameraModelError for a profile that does not fit it."""
+        if self.lens:
+            return load_profile(self.lens).fit_to(*self.dimensions).model
+        return Camera.from_hfov(*self.dimensions, self.hfov)
 
 
 def parse_options(text: str) -> SyntheticOptions:
@@ -87,7 +97,7 @@ def make_clip(options: SyntheticOptions) -> Clip:
     return Clip(
         view=_view(options),
         path=make_trajectory(motion, options.seconds, options.seed),  # type: ignore[arg-type]
-        camera=Camera.from_hfov(*options.dimensions, options.hfov),
+        camera=options.camera,
         frame_rate=options.fps,
         duration_s=options.seconds,
         seed=options.seed,

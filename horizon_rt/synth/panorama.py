@@ -16,7 +16,7 @@ from horizon_rt.errors import DatasetError, SourceError
 from horizon_rt.geometry import UpVector
 from horizon_rt.imaging.picture import read_picture
 from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
-from horizon_rt.synth.render import world_axes
+from horizon_rt.synth.render import without_blind, world_axes
 from horizon_rt.system.kernels import Array, kernel
 
 __all__ = ["Panorama", "find_panoramas", "load_panoramas", "panorama_view", "read_panorama"]
@@ -122,11 +122,15 @@ def panorama_view(
     sky over a skyline becomes one that reaches down to the horizon.
     """
     rows, columns = panorama.image.shape[:2]
+    rays, blind = without_blind(rays)
     x, y = np.empty(rays.shape[:2], np.float32), np.empty(rays.shape[:2], np.float32)
     lift = math.radians(lift_deg)
     _equirectangular(rays, world_axes(up, heading_deg), lift, rows, columns, x, y)
     view = cv2.remap(panorama.image, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_WRAP)
-    return view.astype(np.float32) / np.float32(255)
+    picture = view.astype(np.float32) / np.float32(255)
+    if blind is not None:
+        picture[blind] = 0
+    return picture
 
 
 @kernel()

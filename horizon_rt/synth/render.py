@@ -21,11 +21,11 @@ from horizon_rt.synth.sky import sky_colour
 from horizon_rt.synth.texture import texture_atlas
 from horizon_rt.system.kernels import Array, Record, kernel
 
-__all__ = ["camera_rays", "render", "world_axes"]
+__all__ = ["camera_rays", "render", "without_blind", "world_axes"]
 
 
 def camera_rays(camera: Camera) -> NDArray[np.float32]:
-    """Unit rays of all pixels, shape (height, width, 3)."""
+    """Unit rays of all pixels, shape (height, width, 3); NaN where the lens sees nothing."""
     shape = camera.height, camera.width, 3
     if camera.is_linear:
         rays = np.empty(shape, np.float32)
@@ -71,10 +71,11 @@ def render(
 ) -> NDArray[np.float32]:
     """RGB picture, shape (height, width, 3), float32 about 0..1 (the sun may exceed it).
 
-    `rays` come from `camera_rays`; `position` is (east, north) in metres. A picture `sky` of the same shape
-    takes the place of the scene's own sky.
+    `rays` come from `camera_rays`, black where they are NaN; `position` is (east, north) in metres. A picture
+    `sky` of the same shape takes the place of the scene's own sky.
     """
     axes = world_axes(up, heading_deg)
+    rays, blind = without_blind(rays)
     height, width = rays.shape[:2]
     y, x = height // 2, width // 2
     pixel = float(np.linalg.norm(rays[y, x] - rays[y, max(x - 1, 0)])) if width > 1 else 1e-3
@@ -82,7 +83,19 @@ def render(
     backdrop = np.empty((0, 0, 3), np.float32) if sky is None else sky
     place = float(position[0]), float(position[1]), float(time_s)
     _render(scene.record(), scene.layers, *texture_atlas(), rays, axes, pixel, *place, backdrop, image)
+    if blind is not None:
+        image[blind] = 0
     return image
+
+
+def without_blind(rays: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """Rays (height, width, 3) without NaN, which kernels of fast arithmetic do not bear, and where they were
+    (height, width); None where there were none.
+    """
+    blind = np.isnan(rays[..., 2])
+    if not blind.any():
+        return rays, None
+    return np.where(blind[..., None], np.array([0, 0, 1], np.float32), rays), blind
 
 
 @kernel(fastmath=True)

@@ -87,6 +87,9 @@ class Still:
         if self.view == "nothing":
             return None
         height, width = self.image.shape[:2]
+        if not self.camera.is_linear:
+            above = camera_rays(self.camera) @ self.up.as_array().astype(np.float32) > 0
+            return np.where(above, 255, 0).astype(np.uint8)
         line = self.camera.line(self.up)
         if line is None:
             return np.full((height, width), 255 if self.view == "sky" else 0, np.uint8)

@@ -155,12 +155,11 @@ def test_ros_camera_info(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("distortion", "extra", "line"),
     [
-        (np.full(8, 0.1), {}, "beyond k1"),
         (np.zeros(3), {}, "got 3"),
         (np.array([0.1, np.nan, 0, 0, 0]), {}, "number"),
         (np.array([0.1, np.inf, 0, 0, 0]), {}, "number"),
-        (np.zeros(4), {"fisheye_model": 1}, "not supported yet"),
-        (np.zeros(4), {"distortion_model": "equidistant"}, "not supported yet"),
+        (np.zeros(5), {"fisheye_model": 1}, "has 4"),
+        (np.zeros(8), {"distortion_model": "equidistant"}, "has 4"),
         (np.zeros(4), {"distortion_model": "magic"}, "magic"),
     ],
 )
@@ -296,13 +295,16 @@ def test_any_bytes_give_one_line(content: bytes, tmp_path: Path) -> None:
 
 
 def test_shipped_profiles_are_guesses_and_say_so() -> None:
-    assert {"hfov70", "hfov90"} <= set(profile_names())
+    assert {"hfov70", "hfov90", "fisheye150", "fisheye180", "fisheye190"} <= set(profile_names())
     for name in profile_names():
         profile = load_profile(name)
         assert profile.name == name
         assert profile.assumed
         assert profile.rms_px is None
-        assert profile.model.hfov_deg == pytest.approx(float(name.removeprefix("hfov")))
+        kind, fov = name.rstrip("0123456789"), name.lstrip("abcdefghijklmnopqrstuvwxyz")
+        assert profile.model.distortion.name == {"hfov": "pinhole", "fisheye": "kannala-brandt"}[kind]
+        assert profile.model.hfov_deg == pytest.approx(float(fov))
+        assert profile.fit_to(1280, 960).model.hfov_deg == pytest.approx(float(fov))
         assert (profiles_folder() / f"{name}.toml").is_file()
 
 
@@ -318,7 +320,7 @@ def test_a_folder_is_no_profile(tmp_path: Path) -> None:
         load_profile(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["a.json", "a", "missing/a.toml"])
+@pytest.mark.parametrize("name", ["a.xml", "a", "missing/a.toml"])
 def test_names_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(CameraModelError):
         save_profile(CameraProfile(name="a", model=LENS), tmp_path / name)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.camera import brown
+from support.camera import brown, painted
 from support.training import signed_distance
 
 from horizon_rt.camera import Camera
@@ -29,18 +29,6 @@ def _measured(up: UpVector, sd_deg: float = 0.4) -> Measurement:
     return Measurement(up=up, covariance=up.isotropic_covariance(sd_deg), inliers=40)
 
 
-def _picture(camera: Camera, up: UpVector, *, blur_px: float = 1.0, seed: int = 0) -> np.ndarray:
-    """A bright sky over darker, rougher ground, with noise; the edge is `blur_px` wide."""
-    y, x = np.mgrid[: camera.height, : camera.width].astype(float)
-    rays = camera.rays(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(camera.height, camera.width, 3)
-    distance = np.arcsin(rays @ up.as_array()) * camera.focal_px / blur_px
-    sky = 0.5 + 0.5 * np.tanh(2 * distance)
-    rng = np.random.default_rng(seed)
-    rough = rng.normal(0, 6, (camera.height, camera.width))
-    noise = rng.normal(0, 1.5, (camera.height, camera.width))
-    return np.clip(90 + 70 * sky + (1 - sky) * rough + noise, 0, 255).astype(np.uint8)
-
-
 def _assert_left(found: Measurement, start: Measurement) -> None:
     """Where it was, less sure by what frames share, as no edge bears it out."""
     assert found.up is start.up
@@ -57,7 +45,7 @@ def test_a_clear_edge_is_found_to_a_fraction_of_a_pixel(
     roll: float, pitch: float, off: float, turn: float
 ) -> None:
     true = UpVector.from_roll_pitch(roll, pitch)
-    luma = _picture(CAMERA, true)
+    luma = painted(CAMERA, true)
     start = _measured(UpVector.from_roll_pitch(roll + turn, pitch + off))
     found = HorizonRefiner(CAMERA).refine(luma, start)
     assert found.up is not start.up
@@ -67,7 +55,7 @@ def test_a_clear_edge_is_found_to_a_fraction_of_a_pixel(
 
 def test_a_bent_horizon_is_followed() -> None:
     true = UpVector.from_roll_pitch(8, 6)
-    luma = _picture(LENS, true)
+    luma = painted(LENS, true)
     found = HorizonRefiner(LENS).refine(luma, _measured(UpVector.from_roll_pitch(8.3, 5.7)))
     assert found.up.angle_to(true) < 0.3 * math.degrees(1 / LENS.focal_px)
 
@@ -75,7 +63,7 @@ def test_a_bent_horizon_is_followed() -> None:
 @pytest.mark.parametrize("bits", [8, 10])
 def test_samples_of_any_depth(bits: int) -> None:
     true = UpVector.from_roll_pitch(-5, 2)
-    luma = _picture(CAMERA, true)
+    luma = painted(CAMERA, true)
     deep = luma.astype(np.uint16) << 2 if bits == 10 else luma
     found = HorizonRefiner(CAMERA).refine(
         deep, _measured(UpVector.from_roll_pitch(-4.8, 2.2)), bit_depth=bits
@@ -88,12 +76,12 @@ def _followed(
 ) -> tuple[Measurement | None, Measurement]:
     """An edge found at a key frame, then followed in the next frame from a prediction at the old place."""
     refiner = HorizonRefiner(CAMERA)
-    key = refiner.refine(_picture(CAMERA, true), _measured(true))
+    key = refiner.refine(painted(CAMERA, true), _measured(true))
     correlated = true.isotropic_covariance(0.3)
     predicted = Attitude(
         up=true, covariance=true.isotropic_covariance(sd_deg) + correlated, correlated=correlated
     )
-    return refiner.align(_picture(CAMERA, then) if luma is None else luma, predicted, key), key
+    return refiner.align(painted(CAMERA, then) if luma is None else luma, predicted, key), key
 
 
 @pytest.mark.parametrize(("roll", "pitch"), [(0.0, 0.0), (0.2, -0.15), (-0.3, 0.1)])
@@ -111,7 +99,7 @@ def test_an_edge_is_followed_from_a_prediction_with_the_doubt_of_the_key_frame(
 def test_no_edge_is_followed_where_the_picture_holds_another() -> None:
     true = UpVector.from_roll_pitch(5, 2)
     noise = np.random.default_rng(1).normal(120, 12, (H, W)).clip(0, 255).astype(np.uint8)
-    for luma in (255 - _picture(CAMERA, true), np.full((H, W), 90, np.uint8), noise):
+    for luma in (255 - painted(CAMERA, true), np.full((H, W), 90, np.uint8), noise):
         assert _followed(true, true, luma=luma)[0] is None
     assert _followed(true, UpVector.from_roll_pitch(5, 8))[0] is None, "too far away"
 
@@ -119,7 +107,7 @@ def test_no_edge_is_followed_where_the_picture_holds_another() -> None:
 def test_nothing_is_followed_before_a_key_frame() -> None:
     true = UpVector.from_roll_pitch(5, 2)
     predicted = Attitude(up=true, covariance=true.isotropic_covariance(0.1))
-    assert HorizonRefiner(CAMERA).align(_picture(CAMERA, true), predicted, _measured(true)) is None
+    assert HorizonRefiner(CAMERA).align(painted(CAMERA, true), predicted, _measured(true)) is None
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -139,7 +127,7 @@ def test_a_flat_picture_leaves_the_estimate(value: int) -> None:
 
 def test_an_edge_far_beyond_the_doubt_is_left_alone() -> None:
     """A field border ten sigma below, the only edge there is."""
-    luma = _picture(CAMERA, UpVector.from_roll_pitch(0, 3))
+    luma = painted(CAMERA, UpVector.from_roll_pitch(0, 3))
     start = _measured(UpVector.from_roll_pitch(0, 0), 0.3)
     _assert_left(HorizonRefiner(CAMERA).refine(luma, start), start)
 
@@ -158,7 +146,7 @@ def test_two_edges_as_good_leave_a_sigma_that_holds_both() -> None:
 @pytest.mark.parametrize("pitch", [80.0, -80.0, 89.9, -90.0])
 def test_a_horizon_out_of_view_is_left_alone(pitch: float) -> None:
     start = _measured(UpVector.from_roll_pitch(0, pitch))
-    luma = _picture(CAMERA, UpVector.from_roll_pitch(0, 0))
+    luma = painted(CAMERA, UpVector.from_roll_pitch(0, 0))
     assert HorizonRefiner(CAMERA).refine(luma, start) is start
 
 
@@ -174,7 +162,7 @@ def test_small_pictures_do_no_harm(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("covariance", [np.full((3, 3), np.nan), np.zeros((3, 3)), np.diag([1e-5, 0.0, 0.0])])
 def test_a_covariance_that_is_none_leaves_the_estimate(covariance: np.ndarray) -> None:
     start = Measurement(up=UpVector.from_roll_pitch(3, 1), covariance=covariance, inliers=9)
-    assert HorizonRefiner(CAMERA).refine(_picture(CAMERA, start.up), start) is start
+    assert HorizonRefiner(CAMERA).refine(painted(CAMERA, start.up), start) is start
 
 
 @pytest.mark.parametrize("corner_px", [20.0, 40.0, 80.0])
@@ -202,7 +190,7 @@ def test_a_horizon_that_leaves_the_picture_and_comes_back_is_taken_where_it_is_s
 
 def test_the_tracker_refines_unless_told_not_to() -> None:
     true = UpVector.from_roll_pitch(4, 3)
-    picture = np.repeat(_picture(CAMERA, true)[:, :, None], 3, axis=2)
+    picture = np.repeat(painted(CAMERA, true)[:, :, None], 3, axis=2)
     refined, plain = (
         HorizonTracker(model="small", smooth="none", refine=refine).update(Frame.from_bgr(picture))
         for refine in (True, False)
@@ -229,7 +217,7 @@ def test_the_kernel_of_straight_horizons_does_as_the_projection(roll: float, pit
 def test_what_shows_of_a_horizon_outweighs_roofs_before_the_rest(seed: int) -> None:
     """Houses of one height, as a picture shows them, on two thirds of the width."""
     true = UpVector.from_roll_pitch(1.5, -2.0)
-    luma, line = _picture(CAMERA, true, seed=seed), CAMERA.line(true)
+    luma, line = painted(CAMERA, true, seed=seed), CAMERA.line(true)
     assert line is not None
     rng = np.random.default_rng(seed)
     left = int(rng.integers(0, W // 3))
