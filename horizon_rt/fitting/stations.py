@@ -26,8 +26,11 @@ _DIFFERENCE_STEP_RAD = 1e-4
 
 class Strip(NamedTuple):
     """Stations along a horizon: px position and unit normal towards the sky (n, 2), px per rad of elevation
-    (n,), shares (n, 2) of the elevations at both ends, the rays (2, 3) at both ends, `spacing_px` between
-    stations, azimuths (n,) in rad.
+    (n,), shares (n, 2) of the elevations at both ends, the level rays (2, 3) at both ends, `spacing_px`
+    between stations, azimuths (n,) in rad.
+
+    A small change δu moves the horizon at the level ray e by −e·δu, whatever its dip: a ray of the cone is
+    cos(dip) e − sin(dip) u, and u·δu = 0.
     """
 
     points: Array
@@ -67,11 +70,13 @@ class Strip(NamedTuple):
 class Stations:
     """Places stations along the horizons of one camera's frames.
 
-    `straight` allows the faster kernel for a lens without distortion; both give the same stations.
+    `dip` is the angle in rad of the visible horizon below level. `straight` allows the faster kernel for a
+    lens without distortion and no dip, where the horizon is a line; both give the same stations.
     """
 
-    def __init__(self, camera: Camera, *, straight: bool = True) -> None:
+    def __init__(self, camera: Camera, *, dip: float = 0.0, straight: bool = True) -> None:
         self.camera = camera
+        self._dip = dip
         w, h = camera.width - 0.5, camera.height - 0.5
         across, down = np.linspace(-0.5, w, _BORDER), np.linspace(-0.5, h, _BORDER)
         ends = np.full(_BORDER, -0.5), np.full(_BORDER, w), np.full(_BORDER, h)
@@ -79,7 +84,7 @@ class Stations:
         border = np.concatenate([np.stack(side, axis=1)[:-1] for side in sides])
         rays = camera.rays(np.concatenate([border, border[:1]]))
         self._pinhole: tuple[float, float, float, float] | None = None
-        if straight and camera.is_linear:
+        if straight and camera.is_linear and not dip:
             self._pinhole = (camera.fx, camera.fy, camera.cx, camera.cy)
         self._border = rays[np.isfinite(rays).all(axis=1)]
 
@@ -108,7 +113,7 @@ class Stations:
     def _bent_strip(self, up: UpVector) -> Strip | None:
         """For any lens, by its projection."""
         sky = SkyFrame.of(up)
-        heights = self._border @ sky.up
+        heights = self._border @ sky.up + math.sin(self._dip)
         crossed = np.flatnonzero((heights[:-1] > 0) != (heights[1:] > 0))
         if len(crossed) < 2:
             return None
@@ -132,9 +137,9 @@ class Stations:
         """Stations from one azimuth to another."""
         inset = 0.5 * (last - first) / STATIONS
         t = np.linspace(first + inset, last - inset, STATIONS)
-        level = sky.rays(t, 0.0)
-        lift = _DIFFERENCE_STEP_RAD * sky.up
-        pixels = self.camera.project(np.concatenate([level, level + lift, level - lift]))
+        level, seen = sky.rays(t, 0.0), sky.rays(t, -self._dip)
+        lift = _DIFFERENCE_STEP_RAD * sky.rays(t, 0.5 * math.pi - self._dip)
+        pixels = self.camera.project(np.concatenate([seen, seen + lift, seen - lift]))
         points, above, below = pixels.reshape(3, STATIONS, 2)
         normals = (above - below) / (2 * _DIFFERENCE_STEP_RAD)
         scales = np.hypot(normals[:, 0], normals[:, 1])

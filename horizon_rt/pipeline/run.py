@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -14,8 +15,9 @@ from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry import Mount
+from horizon_rt.geometry.earth import dip
 from horizon_rt.horizon import Horizon
-from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
+from horizon_rt.options import RunOptions, mount_angles
 from horizon_rt.pipeline.opening import Notices, OnLine, OnRecorder, open_sinks
 from horizon_rt.pipeline.outputs import Outputs, check_targets
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
@@ -45,8 +47,10 @@ def camera_for(options: RunOptions, info: SourceInfo) -> CameraProfile:
         profile = load_profile(lens.camera_profile).fit_to(
             info.width, info.height, clockwise=not info.turned_left
         )
+    elif lens.hfov_deg is not None:
+        profile = CameraProfile.from_hfov(info.width, info.height, lens.hfov_deg)
     else:
-        profile = CameraProfile.from_hfov(info.width, info.height, lens.hfov_deg or DEFAULT_HFOV_DEG)
+        profile = CameraProfile.guess(info.width, info.height)
     if lens.mount is None:
         return profile
     roll, pitch, yaw = mount_angles(lens.mount)
@@ -68,6 +72,7 @@ def make_tracker(
     return HorizonTracker(
         profile.model,
         mount=profile.mount,
+        height_m=options.lens.height_m,
         smooth="causal" if options.smooth == "causal" and not info.is_image_set else "none",
         engine=options.engine,
         key_frames=options.key_frames,
@@ -181,6 +186,11 @@ def _log_choices(
     _log.info("lens: horizontal field of view %.4g°%s", profile.model.hfov_deg, assumed)
     if profile.mount is not None:
         _log.info("mount: roll %g°, pitch %g°, yaw %g°", *astuple(profile.mount))
+    if options.lens.height_m is not None:
+        down_deg = math.degrees(dip(options.lens.height_m))
+        _log.info(
+            "height: %g m, from which the horizon is %.3f° below level", options.lens.height_m, down_deg
+        )
 
 
 def _check_repeatable(outputs: Outputs, source: Source, *, real_time: bool) -> None:
@@ -212,4 +222,5 @@ def _context(
         is_image_set=info.is_image_set,
         pictures=info.pictures,
         mount=profile.mount,
+        height_m=options.lens.height_m,
     )
