@@ -76,7 +76,7 @@ class Camera:
 
     @classmethod
     def assumed(cls, width: int, height: int) -> Self:
-        """The camera where nothing is known: as `from_fov` with `options.DEFAULT_HFOV_DEG`, not known well."""
+        """The camera where nothing is known: as `from_fov` with `options.DEFAULT_HFOV_DEG`, uncertain."""
         return replace(cls.from_fov(width, height, DEFAULT_HFOV_DEG), focal_sd=DEFAULT_FOCAL_SD)
 
     @classmethod

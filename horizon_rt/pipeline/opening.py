@@ -14,7 +14,7 @@ from horizon_rt.pipeline.levelled_sink import LevelledSink, LiveLevel
 from horizon_rt.pipeline.outputs import Outputs, local_file
 from horizon_rt.pipeline.watch import Watch
 from horizon_rt.sinks import ImageSink, Overlay, Sink, SinkContext, VideoSink, WindowSink, open_telemetry
-from horizon_rt.sinks.drawing import DrawOptions, Style
+from horizon_rt.sinks.drawing import Style
 from horizon_rt.sources import Source
 from horizon_rt.system.extras import require
 
@@ -63,7 +63,7 @@ def open_sinks(
     links = [kept(open_link(address, tell=notices.line)) for address in outputs.links]
     pictures, recorder = list[Sink](), None
     if outputs.overlay is not None:
-        pictures.append(shown(_overlay_sink(outputs.overlay, context, source, outputs.drawing)))
+        pictures.append(shown(_overlay_sink(outputs.overlay, context, source, outputs)))
     if outputs.report is not None:
         pictures.append(kept(_report_sink(outputs.report, context, outputs.overlay)))
     if outputs.thumbnails is not None:
@@ -131,10 +131,14 @@ def _rerun_sink(target: Path, context: SinkContext, style: Style) -> Sink:
     return RerunSink(target, context, style)
 
 
-def _overlay_sink(target: Path, context: SinkContext, source: Source, drawing: DrawOptions) -> Sink:
+def _overlay_sink(target: Path, context: SinkContext, source: Source, outputs: Outputs) -> Sink:
     """With the tags of a file, and the sound of one that is tracked as a whole."""
-    style = drawing.style("pictures" if context.is_image_set else "recording")
+    style = outputs.drawing.style("pictures" if context.is_image_set else "recording")
     overlay = Overlay(context.camera, style=style)
+    if outputs.boxes is not None:
+        from horizon_rt.detections.drawing import BoxOverlay
+
+        overlay = BoxOverlay(context.camera, outputs.boxes, style=style)
     if context.is_image_set:
         return ImageSink(target, context, overlay)
     from horizon_rt.imaging.tags import VideoTags  # not before OpenCV, see open_sinks

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from horizon_rt.detections.boxes import Boxes
 from horizon_rt.errors import OutputError
 from horizon_rt.recording.options import RecordOptions
 from horizon_rt.sinks.drawing import DrawOptions
@@ -34,7 +35,7 @@ class Outputs:
     """What a run writes: telemetry files ('-' for stdout), one overlay (a folder for pictures), a page about
     it, a folder of its hardest moments, a Rerun recording, a window; the addresses of links; where its page
     is served; and a recording in segments. `drawing` is how overlays look; with `level` overlay, window and
-    page show pictures that are turned level.
+    page show pictures that are turned level. `boxes` of a detector are drawn on the overlay.
     """
 
     telemetry: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ class Outputs:
     web: str | None = None
     recording: RecordOptions = field(default_factory=RecordOptions)
     drawing: DrawOptions = field(default_factory=DrawOptions)
+    boxes: Boxes | None = None
 
     def of(self, name: str, number: int) -> Outputs:
         """Those of a camera, whose name and number stand for {name} and {number}."""

@@ -36,11 +36,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sidecars": VALUES | {"_version", "imaging"},
     "sinks": VALUES | {"camera", "imaging", "sidecars"},
     "links": VALUES | {"_version", "sinks"},
+    "detections": VALUES | {"camera", "imaging", "sinks"},
     "serving": VALUES,
     "web": VALUES | {"links", "serving", "sinks", "sources"},
     "recording": VALUES | {"imaging", "sinks"},
     "pipeline": VALUES
-    | {"camera", "imaging", "levelling", "links", "recording", "reports", "sidecars"}
+    | {"camera", "detections", "imaging", "levelling", "links", "recording", "reports", "sidecars"}
     | {"sinks", "sources", "tracker", "tracking", "web"},
     "batches": VALUES
     | {"_version", "camera", "imaging", "pipeline", "reports", "sidecars", "sinks", "sources", "tracker"},
