@@ -83,7 +83,7 @@ def annotate(
     written = [Path(place) for place in (target, overlay) if place not in (None, "-")]
     print_summary(summary, written, console)
     _print_found(sink.found, len(found.all), console, has_height=options.lens.height_m is not None)
-    print_lens(options, outputs, console, always=True)
+    print_lens(summary.assumed, outputs, console, always=True)
     if summary.interrupted:
         raise typer.Exit(130)
 
