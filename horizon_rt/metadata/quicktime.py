@@ -18,7 +18,7 @@ _READ = (b"udta", b"meta")
 
 
 class UserData(NamedTuple):
-    """Boxes of user data by their type, with their bodies, and metadata by their keys, as text or a number."""
+    """Boxes of user data by their type, with their bodies, and metadata by key, as text or a number."""
 
     boxes: dict[bytes, bytes]
     keys: dict[str, str | float]

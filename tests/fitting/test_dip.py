@@ -19,6 +19,7 @@ from horizon_rt.geometry.earth import dip
 from horizon_rt.horizon import Measurement
 from horizon_rt.models.weights import SigmaCalibration
 from horizon_rt.segmentation import Segmentation
+from horizon_rt.sources import open_source
 from horizon_rt.tracker import HorizonTracker
 
 PINHOLE = Camera.from_hfov(1280, 720, 70)
@@ -107,3 +108,20 @@ def test_shares_and_ends_say_how_a_tilt_moves_the_cone(
 def test_an_impossible_height_is_refused(height: float) -> None:
     with pytest.raises(ValueError, match="height_m lies between 0 and 100000 m"):
         HorizonTracker(height_m=height)
+
+
+def test_a_rendered_sea_is_tracked_from_high_up() -> None:
+    source = open_source("synth:sea?height=9000&seconds=0.6&size=640x360&seed=4")
+    tracker = HorizonTracker(hfov=70, height_m=9000.0, model="nano")
+    for frame in source:
+        found = tracker.update(frame)
+    truth = source.clip.truth(frame.index).up
+    assert found.up is not None
+    assert found.line is not None
+    assert found.up.angle_to(truth) < 0.1
+    assert found.dip_deg == pytest.approx(math.degrees(dip(9000.0)))
+    camera = source.clip.camera
+    forward = np.array([0, 0, 1.0]) - truth.z * truth.as_array()  # the visible horizon, below the axis
+    forward = forward / np.linalg.norm(forward) - math.tan(dip(9000.0)) * truth.as_array()
+    x, y = camera.project(forward[None])[0]
+    assert abs(found.line.signed_distance(x, y, camera.width, camera.height)) < 1.0

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.cli import RunCli, lines, write_horizon
+from support.metadata import box, exif_jpeg, gpmf, klv, mdta
 
 from horizon_rt.metadata import lens_of_file, lens_of_pictures
 from horizon_rt.metadata.gpmf import items
@@ -27,35 +28,6 @@ from horizon_rt.options import DEFAULT_FOCAL_SD, DEFAULT_HFOV_DEG
 
 SIZE = 192, 128
 needs_exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="needs exiftool")
-
-
-def box(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(body), kind) + body
-
-
-def klv(key: bytes, kind: bytes, size: int, data: bytes) -> bytes:
-    head = struct.pack(">4sBBH", key, kind[0] if kind else 0, size, len(data) // size)
-    return head + data + bytes(-len(data) % 4)
-
-
-def gpmf(fov_deg: float = 121.5, view: bytes = b"W", model: bytes = b"HERO10 Black") -> bytes:
-    inner = klv(b"DVID", b"L", 4, b"\0\0\0\1") + klv(b"DVNM", b"c", 1, b"Global Settings")
-    inner += klv(b"MINF", b"c", 1, model) + klv(b"VFOV", b"c", 1, view)
-    inner += klv(b"ZFOV", b"f", 4, struct.pack(">f", fov_deg))
-    return klv(b"DEVC", b"", 1, inner)
-
-
-def mdta(values: dict[str, str | float]) -> bytes:
-    """QuickTime's metadata boxes for keys."""
-    keys = b"".join(box(b"mdta", key.encode()) for key in values)
-    found = b""
-    for place, value in enumerate(values.values(), 1):
-        kind, data = (1, value.encode()) if isinstance(value, str) else (23, struct.pack(">f", value))
-        found += box(place.to_bytes(4, "big"), box(b"data", struct.pack(">II", kind, 0) + data))
-    handler = box(b"hdlr", bytes(8) + b"mdta" + bytes(13))
-    return box(
-        b"meta", handler + box(b"keys", struct.pack(">II", 0, len(values)) + keys) + box(b"ilst", found)
-    )
 
 
 def with_user_data(clip: Path, body: bytes, out: Path) -> Path:
@@ -213,17 +185,18 @@ def test_exif_gives_the_focal_length(tmp_path: Path) -> None:
     assert lens_of_pictures([path, other], 160, 120) is None
 
 
+def test_a_hand_made_head_gives_the_focal_length(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(exif_jpeg())
+    assert picture_data(tmp_path / "a.jpg")[:3] == ("", "X1", 24)
+
+
 @settings(max_examples=300, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_damaged_pictures_say_nothing_or_something(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:
     rng = random.Random(seed)
-    folder = struct.pack("<HHHII", 2, 0x8769, 4, 1, 44) + struct.pack("<HHI4s", 0x0110, 2, 4, b"X1\0\0")
-    tiff = b"II*\0" + struct.pack("<I", 8) + folder + bytes(10)
-    tiff += struct.pack("<HHHIHH", 1, 0xA405, 3, 1, 24, 0) + bytes(4)
-    body = b"Exif\0\0" + tiff
-    data = bytearray(b"\xff\xd8\xff\xe1" + struct.pack(">H", len(body) + 2) + body + b"\xff\xda\0\2")
+    data = bytearray(exif_jpeg())
     for _ in range(rng.randint(0, 6)):
         data[rng.randrange(len(data))] = rng.randrange(256)
     path = tmp_path_factory.getbasetemp() / "damaged.jpg"
