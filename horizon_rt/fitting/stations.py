@@ -84,7 +84,7 @@ class Stations:
         border = np.concatenate([np.stack(side, axis=1)[:-1] for side in sides])
         rays = camera.rays(np.concatenate([border, border[:1]]))
         self._pinhole: tuple[float, float, float, float] | None = None
-        if straight and camera.is_linear and not dip:
+        if straight and camera.is_linear:
             self._pinhole = (camera.fx, camera.fy, camera.cx, camera.cy)
         self._border = rays[np.isfinite(rays).all(axis=1)]
 
@@ -92,12 +92,15 @@ class Stations:
         """Stations where the plane of an up vector is in view; None where too little of it is."""
         if abs(up.z) > 0.99 or min(self.camera.width, self.camera.height) < 2:
             return None
-        strip = self._bent_strip(up) if self._pinhole is None else self._straight_strip(up, self._pinhole)
+        strip = None if self._pinhole is None else self._straight_strip(up, self._pinhole)
+        if strip is None:
+            strip = self._bent_strip(up)
         if strip is None or not np.isfinite(strip.scales).all():
             return None
         return strip if strip.spacing_px * STATIONS > _MIN_LENGTH_PX else None
 
-    def _straight_strip(self, up: UpVector, lens: tuple[float, float, float, float]) -> Strip:
+    def _straight_strip(self, up: UpVector, lens: tuple[float, float, float, float]) -> Strip | None:
+        """For a lens without distortion; None where a horizon with a dip leaves the picture and comes back."""
         n = STATIONS
         parts = (
             np.empty((n, 2)),
@@ -107,8 +110,9 @@ class Stations:
             np.empty((2, 3)),
             np.empty(n),
         )
-        spacing = pinhole_stations(up.as_array(), lens, (self.camera.width, self.camera.height), *parts)
-        return Strip(*parts[:5], spacing, parts[5])
+        dip = math.sin(self._dip), math.cos(self._dip)
+        spacing = pinhole_stations(up.as_array(), dip, lens, (self.camera.width, self.camera.height), *parts)
+        return None if spacing < 0 else Strip(*parts[:5], spacing, parts[5])
 
     def _bent_strip(self, up: UpVector) -> Strip | None:
         """For any lens, by its projection."""
@@ -150,16 +154,22 @@ class Stations:
 
 @kernel()
 def pinhole_stations(
-    u: Array, lens: tuple[float, float, float, float], size: tuple[int, int], points: Array, normals: Array,
-    scales: Array, shares: Array, ends: Array, azimuths: Array,
+    u: Array, dip: tuple[float, float], lens: tuple[float, float, float, float], size: tuple[int, int],
+    points: Array, normals: Array, scales: Array, shares: Array, ends: Array, azimuths: Array,
 ) -> float:  # fmt: skip
     """Fill the fields of a `Strip` for the up vector `u` (3,).
 
-    `lens` is fx, fy, cx, cy in px, `size` width and height. Returns px between stations, 0 where the horizon
-    is not in view.
+    `dip` is its sine and cosine, `lens` fx, fy, cx, cy in px, `size` width and height. Returns px between
+    stations, 0 where the horizon is not in view, −1 where it is in more than one piece.
     """
     fx, fy, cx, cy = lens
-    first, last = _ends_in_view(u, lens, size)
+    down, along = dip
+    if down == 0.0:
+        first, last = _ends_in_view(u, lens, size)
+    else:
+        first, last, crossed = _dipped_ends(u, down, lens, size)
+        if crossed > 2:
+            return -1.0
     if first <= last:
         return 0.0
     level = math.sqrt(1.0 - u[2] * u[2])
@@ -175,9 +185,11 @@ def pinhole_stations(
         if k in (0, n - 1):
             end = 0 if k == 0 else 1
             ends[end, 0], ends[end, 1], ends[end, 2] = x, y, z
+        up0, up1, up2 = along * u[0] + down * x, along * u[1] + down * y, along * u[2] + down * z
+        x, y, z = along * x - down * u[0], along * y - down * u[1], along * z - down * u[2]
         x, y = x / z, y / z
         points[k, 0], points[k, 1] = fx * x + cx, fy * y + cy
-        nx, ny = fx * (u[0] - x * u[2]) / z, fy * (u[1] - y * u[2]) / z
+        nx, ny = fx * (up0 - x * up2) / z, fy * (up1 - y * up2) / z
         scales[k] = math.sqrt(nx * nx + ny * ny)
         normals[k, 0], normals[k, 1] = nx / scales[k], ny / scales[k]
         shares[k, 0], shares[k, 1] = math.sin(step * (n - 1 - k)) / span, math.sin(step * k) / span
@@ -217,9 +229,40 @@ def _ends_in_view(
     return max(p, q), min(p, q)
 
 
+@kernel()
+def _dipped_ends(
+    u: Array, down: float, lens: tuple[float, float, float, float], size: tuple[int, int]
+) -> tuple[float, float, int]:
+    """As `_ends_in_view` for a dip of this sine, and how often the horizon crosses the border.
+
+    On a side of the picture, where a is fixed and v runs, (a p + v q + w)² = down² (a² + v² + 1) with the
+    components p, q, w of u.
+    """
+    fx, fy, cx, cy = lens
+    first, last, crossed = -10.0, 10.0, 0
+    left, right = (-0.5 - cx) / fx, (size[0] - 0.5 - cx) / fx
+    top, bottom = (-0.5 - cy) / fy, (size[1] - 0.5 - cy) / fy
+    for side in range(4):
+        a = (left, right, top, bottom)[side]
+        low, high = (top, bottom) if side < 2 else (left, right)
+        p, q = (u[0], u[1]) if side < 2 else (u[1], u[0])
+        g = a * p + u[2]
+        square, half, rest = q * q - down * down, g * q, g * g - down * down * (a * a + 1.0)
+        root = half * half - square * rest
+        if root < 0.0 or abs(square) < 1e-15:
+            continue
+        for sign in (-1.0, 1.0):
+            v = (sign * math.sqrt(root) - half) / square
+            if not low <= v < high or g + v * q > 0.0:
+                continue
+            turn = _azimuth(u, a, v) if side < 2 else _azimuth(u, v, a)
+            first, last, crossed = max(first, turn), min(last, turn), crossed + 1
+    return (first, last, crossed) if crossed > 1 else (0.0, 0.0, crossed)
+
+
 @kernel(inline="always")
 def _azimuth(u: Array, x: float, y: float) -> float:
-    """Of the ray (x, y, 1) on the horizon."""
+    """Of the ray (x, y, 1)."""
     level = math.sqrt(1.0 - u[2] * u[2])
     right = (y * u[0] - x * u[1]) / level
     forward = (1.0 - u[2] * (x * u[0] + y * u[1] + u[2])) / level

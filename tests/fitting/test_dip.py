@@ -91,6 +91,25 @@ def test_stations_lie_on_the_cone(camera: Camera, roll: float, pitch: float, hei
     np.testing.assert_allclose(lifted * strip.scales, 0.1, rtol=2e-3)
 
 
+@settings(max_examples=100, deadline=None)
+@given(roll=st.floats(-180, 180), pitch=st.floats(-30, 30), height=heights)
+def test_both_ways_to_place_stations_agree(roll: float, pitch: float, height: float) -> None:
+    """The kernel for a lens without distortion ends where the curve crosses the border, the other one where
+    the chord of two points of the border does.
+    """
+    up, down = UpVector.from_roll_pitch(roll, pitch), dip(height)
+    exact, other = (Stations(PINHOLE, dip=down, straight=straight).strip(up) for straight in (True, False))
+    if exact is None or other is None or exact.spacing_px * 96 < 300:
+        return
+    for name in ("points", "azimuths", "scales", "ends"):
+        one, two = getattr(exact, name), getattr(other, name)
+        np.testing.assert_allclose(one, two, atol=20 if name == "points" else 0.03, rtol=0.03)
+    elevation = np.arcsin(PINHOLE.rays(exact.points) @ up.as_array())
+    np.testing.assert_allclose(elevation, -down, atol=1e-9)
+    assert (exact.points > -1).all()
+    assert (exact.points < (PINHOLE.width, PINHOLE.height)).all()
+
+
 @settings(max_examples=60, deadline=None)
 @given(camera=cameras, roll=st.floats(-180, 180), pitch=st.floats(-9, 9), height=heights)
 def test_shares_and_ends_say_how_a_tilt_moves_the_cone(
