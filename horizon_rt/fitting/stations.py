@@ -100,7 +100,7 @@ class Stations:
         return strip if strip.spacing_px * STATIONS > _MIN_LENGTH_PX else None
 
     def _straight_strip(self, up: UpVector, lens: tuple[float, float, float, float]) -> Strip | None:
-        """For a lens without distortion; None where a horizon with a dip leaves the picture and comes back."""
+        """For a lens without distortion; None where a dipped horizon leaves the picture and comes back."""
         n = STATIONS
         parts = (
             np.empty((n, 2)),
