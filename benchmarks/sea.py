@@ -142,6 +142,7 @@ def rendered() -> list[dict[str, Any]]:
                 if horizon.attitude is not None:
                     errors.append((horizon.roll_deg - truth.roll_deg, horizon.pitch_deg - truth.pitch_deg))
             roll, pitch = np.median(np.abs(errors), axis=0)
+            roll_rms, pitch_rms = np.sqrt(np.mean(np.square(errors), axis=0))
             rows.append(
                 {
                     "height_m": height,
@@ -149,6 +150,8 @@ def rendered() -> list[dict[str, Any]]:
                     "frames": len(errors),
                     "roll_median_deg": float(f"{roll:.2g}"),
                     "pitch_median_deg": float(f"{pitch:.2g}"),
+                    "roll_rms_deg": float(f"{roll_rms:.2g}"),
+                    "pitch_rms_deg": float(f"{pitch_rms:.2g}"),
                 }
             )
     return rows

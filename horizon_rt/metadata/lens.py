@@ -19,7 +19,7 @@ __all__ = ["METADATA", "FoundLens", "lens_of_file", "lens_of_pictures"]
 METADATA = "metadata"
 """The name of a profile that was found."""
 _FILM_WIDTH_MM, _FILM_DIAGONAL_MM = 36.0, math.hypot(36.0, 24.0)
-_PHOTO_SD, _VIDEO_SD, _LINEAR_SD, _WIDE_SD = 0.03, 0.08, 0.04, 0.15
+_PHOTO_SD, _VIDEO_SD, _LINEAR_SD, _WIDE_SD = 0.06, 0.12, 0.06, 0.15  # chosen: docs/uncertainty.md
 _FOCAL_KEYS = (
     "com.apple.quicktime.camera.focal_length.35mm_equivalent",
     "com.apple.quicktime.focal_length.35mm_equivalent",

@@ -1,7 +1,7 @@
-"""Nominal lenses of usual drones, action cameras and phones, as their makers publish them.
+"""Nominal lenses of some drones and phones: the main camera, as published.
 
-Focal lengths are those on 35 mm film. Stabilisation and modes crop what is recorded, so that they are good to
-some 8 %; a field of view that the file itself tells comes first.
+Focal lengths are those on 35 mm film. Stabilisation and modes crop what is recorded; a field of view that the
+file itself tells comes first.
 """
 
 from __future__ import annotations
@@ -22,36 +22,33 @@ class Nominal(NamedTuple):
     source: str
 
 
-_DJI = "dji.com, specifications"
-_APPLE = "support.apple.com, technical specifications"
+_LENSFUN = "lensfun, data/db/actioncams.xml: focal length times crop factor"
+_LENSFUN_PHONES = "lensfun, data/db/misc.xml: focal length times crop factor"
+_MINI = "mavicpilots.com, thread 126455"
+_PHONES = "lesliewong.us, iPhone 14 Pro Camera Lenses, by Apple's specifications"
+_IPHONE_15 = "gigazine.net, 2023-09-20, by Apple's specifications"
 
 NOMINAL = (
-    Nominal("FC330", "DJI Phantom 4", 20, _DJI),
-    Nominal("FC6310", "DJI Phantom 4 Pro", 24, _DJI),
-    Nominal("FC6310S", "DJI Phantom 4 Pro V2.0", 24, _DJI),
-    Nominal("FC220", "DJI Mavic Pro", 26, _DJI),
-    Nominal("FC2103", "DJI Mavic Air", 24, _DJI),
-    Nominal("L1D-20c", "DJI Mavic 2 Pro", 28, _DJI),
-    Nominal("FC7203", "DJI Mavic Mini", 24, _DJI),
-    Nominal("FC7303", "DJI Mini 2", 24, _DJI),
-    Nominal("FC3170", "DJI Mavic Air 2", 24, _DJI),
-    Nominal("FC3411", "DJI Air 2S", 22, _DJI),
-    Nominal("FC3582", "DJI Mini 3 Pro", 24, _DJI),
-    Nominal("FC3682", "DJI Mini 3", 24, _DJI),
-    Nominal("FC8482", "DJI Mini 4 Pro", 24, _DJI),
-    Nominal("L2D-20c", "DJI Mavic 3", 24, _DJI),
-    Nominal("iPhone 8", "iPhone 8", 28, _APPLE),
-    Nominal("iPhone X", "iPhone X", 28, _APPLE),
-    Nominal("iPhone XS", "iPhone XS", 26, _APPLE),
-    Nominal("iPhone 11", "iPhone 11", 26, _APPLE),
-    Nominal("iPhone 12", "iPhone 12", 26, _APPLE),
-    Nominal("iPhone 13", "iPhone 13", 26, _APPLE),
-    Nominal("iPhone 14", "iPhone 14", 26, _APPLE),
-    Nominal("iPhone 14 Pro", "iPhone 14 Pro", 24, _APPLE),
-    Nominal("iPhone 14 Pro Max", "iPhone 14 Pro Max", 24, _APPLE),
-    Nominal("iPhone 15", "iPhone 15", 26, _APPLE),
-    Nominal("iPhone 15 Pro", "iPhone 15 Pro", 24, _APPLE),
-    Nominal("iPhone 15 Pro Max", "iPhone 15 Pro Max", 24, _APPLE),
+    Nominal("FC220", "DJI Mavic Pro", 26.5, _LENSFUN),
+    Nominal("FC6310", "DJI Phantom 4 Pro", 24.0, _LENSFUN),
+    Nominal("FC6310R", "DJI Phantom 4 RTK", 24.0, _LENSFUN),
+    Nominal("FC2103", "DJI Mavic Air", 25.2, _LENSFUN),
+    Nominal("FC3411", "DJI Air 2S", 22.1, _LENSFUN),
+    Nominal("FC3582", "DJI Mini 3 Pro", 24.1, _LENSFUN),
+    Nominal("L1D-20c", "DJI Mavic 2 Pro", 28.0, _LENSFUN),
+    Nominal("L2D-20c", "DJI Mavic 3", 24.0, _LENSFUN),
+    Nominal("FC7303", "DJI Mini 2", 24.0, _MINI),
+    Nominal("FC3682", "DJI Mini 3", 24.0, _MINI),
+    Nominal("iPhone XS", "iPhone XS", 26.0, _LENSFUN_PHONES),
+    Nominal("iPhone 11 Pro", "iPhone 11 Pro", 26.0, _PHONES),
+    Nominal("iPhone 12 Pro", "iPhone 12 Pro", 26.0, _PHONES),
+    Nominal("iPhone 13 Pro", "iPhone 13 Pro", 26.0, _PHONES),
+    Nominal("iPhone 14 Pro", "iPhone 14 Pro", 24.0, _PHONES),
+    Nominal("iPhone 14 Pro Max", "iPhone 14 Pro Max", 24.0, _PHONES),
+    Nominal("iPhone 15", "iPhone 15", 26.0, _IPHONE_15),
+    Nominal("iPhone 15 Plus", "iPhone 15 Plus", 26.0, _IPHONE_15),
+    Nominal("iPhone 15 Pro", "iPhone 15 Pro", 24.0, _IPHONE_15),
+    Nominal("iPhone 15 Pro Max", "iPhone 15 Pro Max", 24.0, _IPHONE_15),
 )
 _BY_MODEL = {one.model.casefold(): one for one in NOMINAL}
 
