@@ -578,8 +578,50 @@ def _read_panoramas(folder: Path) -> None:
         assert panorama.image.dtype == np.uint8
 
 
+def _make_boxes(folder: Path) -> None:
+    (folder / "a.csv").write_text("file,x1,y1,x2,y2,label\na.jpg,1,2,30,40,ship\nb.jpg,1,2,3,4,buoy\n")
+    rows = [{"frame": k, "bbox": [1, 2, 3, 4], "score": 0.5} for k in range(3)]
+    (folder / "a.json").write_text(json.dumps(rows))
+    (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    coco = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "categories": [{"id": 2, "name": "ship"}],
+        "annotations": [{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4]}],
+    }
+    (folder / "coco.json").write_text(json.dumps(coco))
+    (folder / "a.txt").write_text("0 0.5 0.5 0.1 0.2 0.9\n1 0.4 0.4 0.1 0.1\n")
+
+
+def _read_boxes(folder: Path) -> None:
+    from horizon_rt.detections import read_boxes
+
+    for path in sorted(folder.iterdir()):
+        for box in read_boxes(path).all:
+            assert math.isfinite(sum(box.in_picture(640, 480)))
+
+
+def _make_lens_metadata(folder: Path) -> None:
+    from support.metadata import box, exif_jpeg, gpmf, mdta
+
+    body = box(b"udta", box(b"GPMF", gpmf()) + box(b"\xa9mdl", b"\0\6\0\0FC3411")) + mdta(
+        {"a": 3.0, "b": "c"}
+    )
+    (folder / "a.mp4").write_bytes(box(b"ftyp", b"isom") + box(b"moov", body))
+    (folder / "b.mov").write_bytes(box(b"moov", mdta({"com.apple.quicktime.model": "iPhone 12"})))
+    (folder / "a.jpg").write_bytes(exif_jpeg())
+
+
+def _read_lens_metadata(folder: Path) -> None:
+    from horizon_rt.metadata import lens_of_file, lens_of_pictures
+
+    for path in sorted(folder.iterdir()):
+        is_picture = path.suffix == ".jpg"
+        found = lens_of_pictures([path], 640, 480) if is_picture else lens_of_file(path, 640, 480)
+        assert found is None or found.profile(640, 480).model.fx > 0
+
+
 def _readers() -> Iterator[Reader]:
-    yield Reader("videos", _make_videos, _read_video, ("*",), 0.27, binary=True, alone=True)
+    yield Reader("videos", _make_videos, _read_video, ("*",), 0.19, binary=True, alone=True)
     yield Reader("pictures", _make_pictures, _read_pictures, ("*",), 0.12, binary=True, alone=True)
     yield Reader("camera profiles", _make_profiles, _read_profile, ("*",), 0.12, alone=True)
     yield Reader("line datasets", _make_lines, _read_dataset, ("*.toml", "*.csv"), 0.06)
@@ -603,6 +645,10 @@ def _readers() -> Iterator[Reader]:
     yield Reader("weights", _make_model, _read_weights, ("*.safetensors",), 0.02, binary=True)
     yield Reader("labellings", _make_labelling, _read_labelling, ("set/*.jsonl", "set/*.csv"), 0.03)
     yield Reader("benchmarks", _make_bench, _read_bench, ("*.json",), 0.01)
+    yield Reader("boxes", _make_boxes, _read_boxes, ("*",), 0.04, alone=True)
+    yield Reader(
+        "lens metadata", _make_lens_metadata, _read_lens_metadata, ("*",), 0.04, binary=True, alone=True
+    )
     yield Reader("panoramas", _make_panoramas, _read_panoramas, ("*.csv", "images/*"), 0.01)
 
 

@@ -11,6 +11,7 @@ HorizonError
 ├── WeightsError         a weights file that is missing or does not match its manifest
 ├── DeviceError          a compute device that was asked for and is not there
 ├── DatasetError         a dataset folder that does not follow the format
+├── DetectionsError      a file of boxes that is wrong or unreadable
 ├── TrainingError        a training run that is described wrongly
 └── MissingExtra         a package that is installed on request only, and was not
 """
@@ -24,6 +25,7 @@ __all__ = [
     "CameraModelError",
     "DatasetError",
     "DecodeError",
+    "DetectionsError",
     "DeviceError",
     "HorizonError",
     "MissingExtra",
@@ -78,6 +80,10 @@ class DeviceError(HorizonError):
 
 class DatasetError(HorizonError):
     """A dataset folder does not follow the format."""
+
+
+class DetectionsError(HorizonError):
+    """A file of boxes is wrong or unreadable."""
 
 
 class TrainingError(HorizonError):

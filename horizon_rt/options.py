@@ -16,8 +16,10 @@ from horizon_rt.errors import OptionsError
 
 __all__ = [
     "BATCH",
+    "DEFAULT_FOCAL_SD",
     "DEFAULT_HFOV_DEG",
     "LARGEST_CRF",
+    "LARGEST_HEIGHT_M",
     "WHOLE",
     "BackendChoice",
     "BackendName",
@@ -49,6 +51,9 @@ __all__ = [
 ]
 
 DEFAULT_HFOV_DEG = 70.0
+DEFAULT_FOCAL_SD = 0.4
+"""Standard deviation of the focal length where nothing is known of the lens, as a share of it."""
+LARGEST_HEIGHT_M = 100_000.0
 BATCH = 8
 """Frames of a recording that a GPU takes at a time; the next are prepared while it is busy with them."""
 
@@ -135,10 +140,10 @@ class Engine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lens:
-    """The lens: a profile (a shipped name or a file), or a field of view, else one of 70° is assumed; and how
-    the camera is mounted on its vehicle: as `mount` says, or the profile.
+    """The lens: a profile (a shipped name or a file), or a field of view, else one of 70° is assumed; how the
+    camera is mounted on its vehicle: as `mount` says, or the profile; and how high it is over the sea.
 
-    Raises OptionsError where both descriptions of the lens are given, and for a mount that is none.
+    Raises OptionsError where both descriptions of the lens are given, and for a mount or height that is none.
     """
 
     camera_profile: Annotated[
@@ -162,12 +167,24 @@ class Lens:
             metavar="ROLL,PITCH[,YAW]",
         ),
     ] = None
+    height_m: Annotated[
+        float | None,
+        Help(
+            text="Height of the camera over the sea, or the plain, which the horizon's dip is corrected by.",
+            flag="--height",
+            metavar="METRES",
+            minimum=0,
+            maximum=LARGEST_HEIGHT_M,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.camera_profile is not None and self.hfov_deg is not None:
             raise OptionsError("--camera-profile and --hfov both describe the lens; give one")
         if self.mount is not None:
             mount_angles(self.mount)
+        if self.height_m is not None and not 0 <= self.height_m <= LARGEST_HEIGHT_M:
+            raise OptionsError(f"--height lies between 0 and {LARGEST_HEIGHT_M:g} m, got {self.height_m}")
 
     @property
     def is_assumed(self) -> bool:

@@ -13,9 +13,10 @@ from horizon_rt.errors import OptionsError
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import Mount
+from horizon_rt.geometry.earth import dip
 from horizon_rt.horizon import Change, Horizon, Measurement, Observation
 from horizon_rt.models.weights import SigmaCalibration, find_model
-from horizon_rt.options import DEFAULT_HFOV_DEG, Engine, EngineFields, Smoothing
+from horizon_rt.options import LARGEST_HEIGHT_M, Engine, EngineFields, Smoothing
 from horizon_rt.segmentation import OnStage, Segmentation, Segmenter, no_op
 from horizon_rt.segmentation.backends import make_segmenter
 from horizon_rt.tracking import (
@@ -54,15 +55,16 @@ class HorizonTracker:
     `camera` is the lens for the frames' size; without one it is a centred pinhole with a horizontal field of
     view of `hfov` degrees, 70 where that is not given either, from the first frame on. A frame of another
     size starts the track again, with `Camera.for_size`. With a `mount` the angles of its answers are those of
-    the vehicle that the camera is fixed to. `smooth='none'` treats each frame on its own.
-    `engine` says which net runs, where and how; its fields may be given by name: `model`, `device`,
-    `backend`, `precision`, `batch` (`options.Engine`). `segmenter` takes the place of preprocessing and net.
-    Without `refine` the horizon is that of the mask alone. Without `key_frames` the net looks at every frame,
-    as it does where nothing is filtered (`tracking.KeyFrames`). `careful` looks take three times as long on a
-    CPU and find more in places never seen; None for frames that stand alone. In `real_time` no answer waits
-    for a net on the CPU: it looks at a key frame in a thread of its own, and what it saw there is taken in,
-    with all that came since, as soon as it is known. Such looks take turns with those of the tracker that it
-    `shares` its net and their thread with, which has the same engine.
+    the vehicle that the camera is fixed to. From `height_m` over the sea its horizon is seen below level, by
+    the dip. `smooth='none'` treats each frame on its own. `engine` says which net runs, where and how; its
+    fields may be given by name: `model`, `device`, `backend`, `precision`, `batch` (`options.Engine`).
+    `segmenter` takes the place of preprocessing and net. Without `refine` the horizon is that of the mask
+    alone. Without `key_frames` the net looks at every frame, as it does where nothing is filtered
+    (`tracking.KeyFrames`). `careful` looks take three times as long on a CPU and find more in places never
+    seen; None for frames that stand alone. In `real_time` no answer waits for a net on the CPU: it looks at a
+    key frame in a thread of its own, and what it saw there is taken in, with all that came since, as soon as
+    it is known. Such looks take turns with those of the tracker that it `shares` its net and their thread
+    with, which has the same engine.
 
     Raises CameraModelError for an impossible `hfov`, WeightsError for weights that do not match their
     manifest, DeviceError where there is no CUDA device or no such backend, ValueError for an unknown option
@@ -75,6 +77,7 @@ class HorizonTracker:
         *,
         hfov: float | None = None,
         mount: Mount | None = None,
+        height_m: float | None = None,
         smooth: Smoothing = "causal",
         refine: bool = True,
         key_frames: bool = True,
@@ -91,17 +94,20 @@ class HorizonTracker:
             raise ValueError("a tracker does not know what comes later; use smooth_horizons on what it said")
         if camera is not None and hfov is not None:
             raise ValueError("camera and hfov both describe the lens; give one")
-        self._hfov_deg = DEFAULT_HFOV_DEG if hfov is None else hfov
-        Camera.from_hfov(1, 1, self._hfov_deg)  # refuses a bad one now, not at the first frame
+        self._hfov_deg = hfov
+        if hfov is not None:
+            Camera.from_hfov(1, 1, hfov)  # refuses a bad one now, not at the first frame
+        if height_m is not None and not 0 <= height_m <= LARGEST_HEIGHT_M:
+            raise ValueError(f"height_m lies between 0 and {LARGEST_HEIGHT_M:g} m, got {height_m}")
         if unknown := choices.keys() - EngineFields.__annotations__.keys():
             known = ", ".join(EngineFields.__annotations__)
             raise OptionsError(
-                f"no option '{sorted(unknown)[0]}'; there are camera, hfov, mount, smooth, {known}"
+                f"no option '{sorted(unknown)[0]}'; there are camera, hfov, mount, height_m, smooth, {known}"
             )
         engine = replace(engine or Engine(), **choices)
         card = find_model(name=engine.model)
         self.model = card.name
-        self._camera, self._mount = camera, mount
+        self._camera, self._mount, self._height_m = camera, mount, height_m
         self._sigma: SigmaCalibration = card.sigma
         self._smooth = smooth
         looks = None if shares is None or not real_time or smooth != "causal" else shares._looks
@@ -181,7 +187,7 @@ class HorizonTracker:
             self._key_frames.look(frame.time_s, observation, track)
         else:
             self._key_frames.follow()
-        self._last = answer_for(frame, observation, track, fitter.camera, self._mount)
+        self._last = answer_for(frame, observation, track, fitter.camera, self._mount, self._height_m)
         self._on_stage("track")
         return self._last
 
@@ -296,9 +302,14 @@ class HorizonTracker:
             return fitter
         if fitter is not None:
             self.reset()
-        self._camera = self._camera or Camera.from_fov(*size, self._hfov_deg)
+        if self._camera is None:
+            hfov = self._hfov_deg
+            self._camera = Camera.assumed(*size) if hfov is None else Camera.from_fov(*size, hfov)
         camera = self._camera.for_size(*size)
-        self._fitter = HorizonFitter(camera, self._sigma)
+        down = 0.0 if self._height_m is None else dip(self._height_m)
+        self._fitter = HorizonFitter(camera, self._sigma, dip=down)
         # Looks may run beside, so that each has its buffers.
-        self._refiner, self._follower = (HorizonRefiner(camera) if self._refine else None for _ in range(2))
+        self._refiner, self._follower = (
+            HorizonRefiner(camera, dip=down) if self._refine else None for _ in range(2)
+        )
         return self._fitter

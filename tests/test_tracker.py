@@ -370,5 +370,7 @@ def test_a_cut_is_looked_at() -> None:
 
 
 def test_an_unknown_option_is_named() -> None:
-    with pytest.raises(OptionsError, match=r"no option 'hfow'; there are camera, hfov, mount, smooth, model"):
+    with pytest.raises(
+        OptionsError, match=r"no option 'hfow'; there are camera, hfov, mount, height_m, smooth, model"
+    ):
         HorizonTracker(hfow=70)  # type: ignore[call-arg]

@@ -26,7 +26,7 @@ from horizon_rt.batches.segments import (
     track_segment,
 )
 from horizon_rt.batches.work import Result, Work, begin, failure, run_work
-from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
+from horizon_rt.options import RunOptions
 from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.reports.table import Table
 from horizon_rt.system.extras import require
@@ -277,14 +277,14 @@ class _Shown:
         return f"{self._ended} of {self._count} files"
 
 
-def result_line(result: Result, options: RunOptions) -> str:
+def result_line(result: Result) -> str:
     """What became of an item, in one line."""
     detail = result.reason
     if result.summary is not None:
         s = result.summary
         detail = f"{s.frames} frames, {s.fps:.0f} frames/s, {100 * s.share_with_horizon:.1f} % with a horizon"
-        if options.lens.is_assumed:
-            detail += f", lens assumed: hfov {DEFAULT_HFOV_DEG:g}°"
+        if s.assumed:
+            detail += f", lens assumed: {s.assumed}"
     return f"{result.status}: {result.item.source}" + (f" ({detail})" if detail else "")
 
 

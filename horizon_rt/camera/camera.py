@@ -18,7 +18,7 @@ from horizon_rt.camera.distortion import DISTORTIONS, NO_DISTORTION, Distortion,
 from horizon_rt.camera.fields import image_size, number
 from horizon_rt.errors import CameraModelError
 from horizon_rt.geometry import HorizonLine, UpVector
-from horizon_rt.options import DEFAULT_HFOV_DEG
+from horizon_rt.options import DEFAULT_FOCAL_SD, DEFAULT_HFOV_DEG
 
 __all__ = ["Camera"]
 
@@ -26,11 +26,14 @@ Array = NDArray[np.float64]
 # Beyond any lens; products and quotients of these are numbers still.
 _LEAST_FOCAL_PX, _LARGEST_LENGTH_PX = 1e-9, 1e15
 _LEAST_HFOV_DEG = 1e-6
+_LARGEST_FOCAL_SD = 1.0
+_DIFFERENCE_STEP = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
-    """Size, intrinsics and distortion. Lengths in px; pixel centres at integers.
+    """Size, intrinsics and distortion. Lengths in px; pixel centres at integers. `focal_sd` is the standard
+    deviation of a focal length that was not measured, as a share of it.
 
     Raises CameraModelError for a size or intrinsics that no camera has.
     """
@@ -42,6 +45,7 @@ class Camera:
     cx: float
     cy: float
     distortion: Distortion = NO_DISTORTION
+    focal_sd: float = 0.0
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -49,6 +53,10 @@ class Camera:
         values = (self.fx, self.fy, self.cx, self.cy)
         if not all(abs(v) <= _LARGEST_LENGTH_PX for v in values) or min(self.fx, self.fy) < _LEAST_FOCAL_PX:
             raise CameraModelError(f"fx, fy must be positive and all finite, got fx, fy, cx, cy = {values}")
+        if not 0 <= self.focal_sd <= _LARGEST_FOCAL_SD:
+            raise CameraModelError(
+                f"focal_sd is a share from 0 to {_LARGEST_FOCAL_SD:g}, got {self.focal_sd}"
+            )
 
     @classmethod
     def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
@@ -71,8 +79,8 @@ class Camera:
 
     @classmethod
     def assumed(cls, width: int, height: int) -> Self:
-        """The camera where nothing is known: as `from_fov` with `options.DEFAULT_HFOV_DEG`."""
-        return cls.from_fov(width, height, DEFAULT_HFOV_DEG)
+        """The camera where nothing is known: as `from_fov` with `options.DEFAULT_HFOV_DEG`, uncertain."""
+        return replace(cls.from_fov(width, height, DEFAULT_HFOV_DEG), focal_sd=DEFAULT_FOCAL_SD)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -83,13 +91,17 @@ class Camera:
         distortion = kind(**{name: number(values, name, default) for name, default in given.items()})
         width, height = image_size(values, "width", "height")
         fx, fy, cx, cy = (number(values, name) for name in ("fx", "fy", "cx", "cy"))
-        return cls(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
+        focal_sd = number(values, "focal_sd", 0.0)
+        return cls(
+            width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion, focal_sd=focal_sd
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The camera as a telemetry header holds it."""
         fx, fy, cx, cy = self.intrinsics
         own = {"width": self.width, "height": self.height, "focal_px": self.focal_px}
         own |= {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+        own |= {"focal_sd": self.focal_sd} if self.focal_sd else {}
         return {"model": _model_name(type(self.distortion)), **own, **coefficients_of(self.distortion)}
 
     @property
@@ -176,12 +188,14 @@ class Camera:
         is_round = self.is_linear or self.distortion.turned(clockwise=True) == self.distortion
         return is_round and bool(np.allclose(self.intrinsics, centred, rtol=1e-9))
 
-    def line(self, up: UpVector) -> HorizonLine | None:
+    def line(self, up: UpVector, dip: float = 0.0) -> HorizonLine | None:
         """The horizon of this up vector on the image without distortion; None straight up or down.
 
         With distortion it is the line that a pinhole of the same intrinsics would see, not the curve in
-        the picture. From r·u = 0 with r = ((x − cx)/fx, (y − cy)/fy, 1).
+        the picture. From r·u = 0 with r = ((x − cx)/fx, (y − cy)/fy, 1). With a dip in rad, the tangent to
+        the visible horizon, a conic, where it is nearest to the optical axis.
         """
+        up = up.pitched(dip) if dip else up
         nx, ny = up.x / self.fx, up.y / self.fy
         norm = math.hypot(nx, ny)
         if math.hypot(up.x, up.y) < 1e-9:
@@ -189,6 +203,35 @@ class Camera:
         centre = nx * ((self.width - 1) / 2 - self.cx) + ny * ((self.height - 1) / 2 - self.cy)
         angle_deg = math.degrees(math.atan2(nx, -ny))
         return HorizonLine(angle_deg=angle_deg, offset_px=(centre + up.z) / norm)
+
+    def focal_derivative(self, points: Array) -> Array:
+        """Derivative (N, 3) of the rays of image points (N, 2) by the logarithm of the focal length."""
+        longer = replace(
+            self, fx=self.fx * math.exp(_DIFFERENCE_STEP), fy=self.fy * math.exp(_DIFFERENCE_STEP)
+        )
+        return (longer.rays(points) - self.rays(points)) / _DIFFERENCE_STEP
+
+    def focal_error(self, up: UpVector, dip: float = 0.0) -> Array | None:
+        """How far one standard deviation of the focal length turns an up vector that was found by the
+        horizon, which has this dip in rad: (3,) in rad, None where the focal length is known.
+
+        The horizon stays where it is in the picture. Its point nearest to the optical axis lies `pitch` + dip
+        below that; roll stays as it is.
+        """
+        if not self.focal_sd:
+            return None
+        level = math.hypot(up.x, up.y)
+        if level < 1e-9:
+            return None
+        u = up.as_array()
+        forward = (np.array([0.0, 0.0, 1.0]) - up.z * u) / level
+        turned = -0.5 * math.sin(2 * (math.atan2(up.z, level) + dip))
+        if not self.is_linear:
+            nearest = math.cos(dip) * forward - math.sin(dip) * u
+            upward = math.cos(dip) * u + math.sin(dip) * forward
+            lift = float(self.focal_derivative(self.project(nearest[None]))[0] @ upward)
+            turned = -lift if math.isfinite(lift) else turned
+        return self.focal_sd * turned * forward
 
     def rays(self, points: Array) -> Array:
         """Unit rays (N, 3) in camera axes of image points (N, 2) in px; NaN rows where there is none."""

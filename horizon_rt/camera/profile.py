@@ -9,6 +9,7 @@ from typing import Self
 from horizon_rt.camera.camera import Camera
 from horizon_rt.errors import CameraModelError
 from horizon_rt.geometry import Mount
+from horizon_rt.options import DEFAULT_HFOV_DEG
 
 __all__ = ["LONGEST_READOUT_S", "CameraProfile"]
 
@@ -52,12 +53,17 @@ class CameraProfile:
 
     @classmethod
     def from_hfov(cls, width: int, height: int, hfov_deg: float) -> Self:
-        """The guess used without a calibration: centred, square pixels, this field of view over the longer
-        side, which is the horizontal one as long as the camera is not turned.
+        """The lens that a field of view alone tells: centred, square pixels, this field of view over the
+        longer side, which is the horizontal one as long as the camera is not turned.
         """
         model = Camera.from_fov(width, height, hfov_deg)
         name = f"hfov{hfov_deg:g}"
         return cls(name=name, model=model, source=f"assumed field of view of {hfov_deg:g}°", assumed=True)
+
+    @classmethod
+    def guess(cls, width: int, height: int) -> Self:
+        """The lens where nothing is known of it: `Camera.assumed`."""
+        return replace(cls.from_hfov(width, height, DEFAULT_HFOV_DEG), model=Camera.assumed(width, height))
 
     def fit_to(self, width: int, height: int, *, clockwise: bool = True) -> Self:
         """The profile for a video of another size and the same aspect ratio, within 1 %, or turned by a

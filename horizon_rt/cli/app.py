@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from horizon_rt._version import __version__
+from horizon_rt.cli.annotate import annotate
 from horizon_rt.cli.batch import batch
 from horizon_rt.cli.bench import bench
 from horizon_rt.cli.calibrate import calibrate
@@ -39,7 +40,8 @@ app = typer.Typer(
 )
 _STYLE = "-v, -q, --progress and --debug work here, too: see horizon-rt --help."
 _VERBS = (
-    live, track, batch, level, straighten, convert, compare, demo, label, train, inspect, export, synth,
+    live, track, batch, annotate, level, straighten, convert, compare, demo, label, train, inspect, export,
+    synth,
     bench, calibrate, doctor,
 )  # fmt: skip
 for verb in _VERBS:

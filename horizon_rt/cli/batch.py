@@ -64,7 +64,7 @@ def batch(
             settings,
             how,
             progress=progress,
-            on_result=lambda result: _print_result(result, options, console),
+            on_result=lambda result: _print_result(result, console),
         )
     print_table(summary_table(results))
     _write_page(items if results else [], out, how, console)
@@ -113,7 +113,7 @@ def _watch(
                 yield from plan([item], options, settings, resume=True)
 
     results = run_batch(
-        coming(), options, settings, how, on_result=lambda result: _print_result(result, options, console)
+        coming(), options, settings, how, on_result=lambda result: _print_result(result, console)
     )
     latest = {result.item.name: result for result in results}
     _write_page([result.item for result in latest.values()], out, how, console)
@@ -134,10 +134,10 @@ def _finish(results: list[Result], expected: int, options: RunOptions, console: 
         raise typer.Exit(1)
 
 
-def _print_result(result: Result, options: RunOptions, console: Console) -> None:
+def _print_result(result: Result, console: Console) -> None:
     from horizon_rt.batches.run import result_line
 
-    line = result_line(result, options)
+    line = result_line(result)
     if result.status == "failed":
         print_warning(console, line, kind="error")
     else:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Sanitised",
     "hide_secrets",
+    "in_words",
     "lens_rows",
     "print_advice",
     "print_first_use",
@@ -103,16 +104,19 @@ def print_first_use(console: Console) -> None:
         print_line(console, "the first run compiles its kernels for this machine, which takes some seconds")
 
 
-def print_lens(options: RunOptions, outputs: Outputs, console: Console, *, always: bool = False) -> None:
+def print_lens(assumed: str, outputs: Outputs, console: Console, *, always: bool = False) -> None:
     """Say that the lens was assumed; if not `always`, where all telemetry is tables, which have no header."""
-    from horizon_rt.options import DEFAULT_HFOV_DEG
-
     tables = [Path(target).suffix.lower() == ".csv" for target in outputs.telemetry]
-    if options.lens.is_assumed and (always or (tables and all(tables))):
+    if assumed and (always or (tables and all(tables))):
         print_warning(
             console,
-            f"lens assumed: horizontal field of view {DEFAULT_HFOV_DEG:g}°; give --hfov or --camera-profile",
+            f"lens assumed: {in_words(assumed)}; give --hfov or --camera-profile",
         )
+
+
+def in_words(assumed: str) -> str:
+    """What is assumed of a lens, without an abbreviation."""
+    return assumed.replace("hfov", "horizontal field of view", 1)
 
 
 def print_advice(

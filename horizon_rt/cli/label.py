@@ -27,7 +27,10 @@ _Host = Annotated[
 _Name = Annotated[str | None, typer.Option(help="Name of the dataset; default: the folder's.")]
 
 
-@takes(options=RunOptions, omit=("mount", "smooth", "device", "backend", "precision", "decoder", *PART))
+@takes(
+    options=RunOptions,
+    omit=("mount", "height_m", "smooth", "device", "backend", "precision", "decoder", *PART),
+)
 def label(
     source: Annotated[str, typer.Argument(help="Video file, or folder or glob of pictures.")],
     out: Annotated[Path, typer.Option(help="Dataset folder; one that was begun is continued.")],

@@ -12,11 +12,17 @@ if TYPE_CHECKING:
 
     from horizon_rt.pipeline.levelling import LevelSummary
 
-from horizon_rt.cli.console import hide_secrets, print_first_use, print_line, print_summary, print_warning
+from horizon_rt.cli.console import (
+    hide_secrets,
+    in_words,
+    print_first_use,
+    print_line,
+    print_summary,
+    print_warning,
+)
 from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import progress
 from horizon_rt.cli.style import make_console
-from horizon_rt.options import DEFAULT_HFOV_DEG
 from horizon_rt.pipeline.level_options import LevelOptions
 
 __all__ = ["level"]
@@ -37,7 +43,7 @@ def level(
 ) -> None:
     """Turn a recording so that its horizon stays level; sound, times and colours stay as they are."""
     from horizon_rt.pipeline.levelling import level_video
-    from horizon_rt.pipeline.run import open_in_background
+    from horizon_rt.pipeline.run import assumed_lens, open_in_background
     from horizon_rt.sources import open_source
 
     console = make_console()
@@ -53,10 +59,10 @@ def level(
     print_summary(summary.run, [path for path in (out, preview) if path is not None], console)
     if summary.run.interrupted:
         raise typer.Exit(130)
-    _print_levelled(summary, options, console)
+    _print_levelled(summary, options, console, assumed_lens(options, opened.info))
 
 
-def _print_levelled(summary: LevelSummary, options: LevelOptions, console: Console) -> None:
+def _print_levelled(summary: LevelSummary, options: LevelOptions, console: Console, assumed: str) -> None:
     low, high = summary.zoom
     print_line(
         console,
@@ -72,9 +78,8 @@ def _print_levelled(summary: LevelSummary, options: LevelOptions, console: Conso
         )
     if summary.sure < _FEW:
         print_line(console, "where the horizon is not sure, the last sure attitude is held")
-    if options.lens.is_assumed and options.lock == "roll+pitch":
+    if assumed and options.lock == "roll+pitch":
         print_warning(
             console,
-            f"lens assumed: horizontal field of view {DEFAULT_HFOV_DEG:g}°, which the pitch depends on; "
-            "give --hfov or --camera-profile",
+            f"lens assumed: {in_words(assumed)}, which the pitch depends on; give --hfov or --camera-profile",
         )

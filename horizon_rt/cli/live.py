@@ -168,7 +168,7 @@ def _tell_of_window(console: Console, outputs: Outputs, reason: str) -> None:
 
 def _show(feed: Feed, console: Console, *, window: bool, asks: bool) -> None:
     """Track one camera, in a `window` where it can have one; it `asks` for what cameras alone can give."""
-    from horizon_rt.pipeline.run import open_in_background, run
+    from horizon_rt.pipeline.run import assumed_lens, open_in_background, run
 
     opened = open_in_background(feed.open)
     _tell_of_window(console, feed.outputs, "no display" if window and not feed.outputs.window else "")
@@ -177,7 +177,8 @@ def _show(feed: Feed, console: Console, *, window: bool, asks: bool) -> None:
             console, "--size, --fps, --pixel-format and --exposure are for cameras; this source has its own"
         )
     print_first_use(console)
-    print_lens(feed.options, feed.outputs, console, always=bool(feed.outputs.links or feed.outputs.web))
+    assumed = assumed_lens(feed.options, opened.info)
+    print_lens(assumed, feed.outputs, console, always=bool(feed.outputs.links or feed.outputs.web))
     with status_line(console, opened, quiet=feed.outputs.window) as on_frame:
         summary = run(
             opened,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from horizon_rt.cli.commands import Command, Group
-from horizon_rt.cli.console import hide_secrets, print_first_use, print_line, print_warning
+from horizon_rt.cli.console import hide_secrets, in_words, print_first_use, print_line, print_warning
 from horizon_rt.cli.options import takes
 from horizon_rt.cli.style import make_console
 from horizon_rt.errors import CameraModelError
-from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions
+from horizon_rt.options import RunOptions
 
 if TYPE_CHECKING:
     from horizon_rt.geometry import Mount
@@ -53,7 +53,7 @@ def level(
     """
     from horizon_rt.camera.profile_files import load_profile, save_profile
     from horizon_rt.pipeline.mount_finder import find_mount
-    from horizon_rt.pipeline.run import camera_for, open_in_background
+    from horizon_rt.pipeline.run import assumed_lens, camera_for, open_in_background
     from horizon_rt.sources import open_source
 
     console = make_console()
@@ -73,11 +73,8 @@ def level(
         found = find_mount(opened, options, seconds=seconds, yaw_deg=yaw)
     mount = _rounded(found.mount)
     print_line(console, _report(found))
-    if options.lens.is_assumed:
-        print_warning(
-            console,
-            f"lens assumed: horizontal field of view {DEFAULT_HFOV_DEG:g}°, which the pitch depends on",
-        )
+    if assumed := assumed_lens(options, info):
+        print_warning(console, f"lens assumed: {in_words(assumed)}, which the pitch depends on")
     print(f"--mount={_angles(mount)}")
     if out is not None:
         save_profile(replace(known or camera_for(options, info), mount=mount), out)

@@ -78,7 +78,7 @@ def track(
     with progress(opened.info, console, times=2 if twice else 1) as on_frame:
         summary = run(opened, options, outputs, on_frame=on_frame, on_first_pass=on_frame)
     print_summary(summary, outputs.paths, console)
-    print_lens(options, outputs, console, always=outputs != asked)
+    print_lens(summary.assumed, outputs, console, always=outputs != asked)
     print_advice(summary, options, console, repeatable=opened.info.kind in ("file", "synthetic"))
     if summary.interrupted and twice and outputs.overlay is not None and not outputs.overlay.exists():
         print_line(console, "no overlay: it is made in a second look, after all of the recording was seen")

@@ -56,9 +56,11 @@ def _cross(a: float, b: float, from_ray: Array, to_ray: Array, point: Array, sky
 
 
 @kernel()
-def agreement(logits: Array, rays: Array, up: Array, cell: float) -> tuple[float, float, float]:
-    """How far the mask is the half plane of `up`, the share of the picture above the horizon by the mask, and
-    the width of the band in which the mask is ambiguous, in cells.
+def agreement(
+    logits: Array, rays: Array, up: Array, cell: float, sine: float = 0.0
+) -> tuple[float, float, float]:
+    """How far the mask is the half plane of `up`, lowered by a dip of this sine, the share of the picture
+    above the horizon by the mask, and the width of the band in which the mask is ambiguous, in cells.
 
     The first is the mean of ±tanh|logit/2|, positive where the cell is on the right side; −1..1. The last is
     the sum of 1 − tanh|logit/2| by the length of the horizon; `cell` is the angle between cells in rad. Cells
@@ -68,7 +70,7 @@ def agreement(logits: Array, rays: Array, up: Array, cell: float) -> tuple[float
     for i in range(logits.shape[0]):
         for j in range(logits.shape[1]):
             signed = math.tanh(0.5 * logits[i, j])
-            above = rays[i, j, 0] * up[0] + rays[i, j, 1] * up[1] + rays[i, j, 2] * up[2]
+            above = rays[i, j, 0] * up[0] + rays[i, j, 1] * up[1] + rays[i, j, 2] * up[2] + sine
             if math.isnan(above) or math.isnan(signed):
                 continue
             right += signed if above > 0 else -signed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from horizon_rt.camera import Camera
@@ -23,13 +25,17 @@ _PURE = 0.93  # share of sky (or ground) in a frame that shows nothing else
 
 
 class HorizonFitter:
-    """Fits the horizon plane to segmentations of one camera's frames; reuses its buffers."""
+    """Fits the horizon plane to segmentations of one camera's frames; reuses its buffers.
+
+    `dip` is the angle in rad of the visible horizon below level.
+    """
 
     def __init__(
         self,
         camera: Camera,
         sigma: SigmaCalibration,
         *,
+        dip: float = 0.0,
         seed: int = 1,
         uncertainty: Uncertainty = DEFAULT_UNCERTAINTY,
     ) -> None:
@@ -37,6 +43,7 @@ class HorizonFitter:
         self.sigma = sigma
         self.uncertainty = uncertainty
         self._seed = seed
+        self._sine = math.sin(dip)
         self._key: tuple[Letterbox, tuple[int, ...]] | None = None
         self._rays = np.empty((0, 0, 3))
         self._cell = self._width = 0.0
@@ -49,9 +56,9 @@ class HorizonFitter:
         up, covariance = np.zeros(3), np.zeros((3, 3))
         count = crossings(logits, rays, self._points, self._skyward)
         inliers, _, span = fit_plane(
-            self._points, self._skyward, count, self._cell, self._seed, up, covariance
+            self._points, self._skyward, count, self._cell, self._seed, up, covariance, self._sine
         )
-        agree, sky, width = agreement(logits, rays, up, self._cell)
+        agree, sky, width = agreement(logits, rays, up, self._cell, self._sine)
         # Without a plane the net's own opinion is all there is.
         confidence = segmentation.presence * (min(max(agree, 0.0), 1.0) if inliers else 1.0)
         seen = inliers >= _MIN_INLIERS and span >= _MIN_SPAN * self._width and confidence >= _MIN_CONFIDENCE

@@ -1,6 +1,7 @@
 """Kernels: from crossings to the horizon plane through the camera.
 
-The horizon is the plane r·u = 0 through unit rays r. A consensus over seeded random pairs (Fischler &
+The horizon is the plane r·u = 0 through unit rays r, or, seen from a height, the cone r·u = −sin(dip): all
+functions take `sine`, the sine of the dip. A consensus over seeded random pairs (Fischler &
 Bolles 1981, scored as MSAC by Torr & Zisserman 2000) starts Gauss–Newton steps in the tangent plane of the
 sphere with Tukey's biweight (Beaton & Tukey 1974).
 
@@ -33,20 +34,21 @@ def _dot(p: Array, q: Array) -> float:
 
 @kernel()
 def fit_plane(
-    points: Array, skyward: Array, count: int, cell: float, seed: int, up: Array, covariance: Array
-) -> tuple[int, float, float]:
+    points: Array, skyward: Array, count: int, cell: float, seed: int, up: Array, covariance: Array,
+    sine: float = 0.0,
+) -> tuple[int, float, float]:  # fmt: skip
     """Robust plane of the first `count` crossings.
 
     `cell` is the angle between neighbouring cells in rad. Fills `up` (3,) and `covariance` (3, 3), the
     formal covariance of u in rad² for independent crossings. Returns the number of inliers (0 if there is
     no plane), their root mean square residual and the angle that they span, both in rad.
     """
-    if count < _MIN_POINTS or not _consensus(points, skyward, count, _SUPPORT * cell, seed, up):
+    if count < _MIN_POINTS or not _consensus(points, skyward, count, _SUPPORT * cell, seed, sine, up):
         return 0, 0.0, 0.0
     cut, spread, inliers = _WIDEST * cell, 0.0, 0
     for _ in range(_STEPS):
         a, b = tangent_basis(up)
-        inliers, m, squares, weights, v = _normal_equations(points, skyward, count, up, a, b, cut)
+        inliers, m, squares, weights, v = _normal_equations(points, skyward, count, up, a, b, cut, sine)
         determinant = m[0] * m[2] - m[1] * m[1]
         if inliers < _MIN_POINTS or determinant <= 1e-12 * (m[0] + m[2]) ** 2:
             return 0, 0.0, 0.0
@@ -54,11 +56,13 @@ def fit_plane(
         spread = math.sqrt(squares / weights)
         _invert(m, a, b, squares / (max(weights - 2.0, 1.0) * determinant), covariance)
         cut = min(max(TUKEY * spread, _NARROWEST * cell), _WIDEST * cell)
-    return inliers, spread, _span(points, skyward, count, up, cut)
+    return inliers, spread, _span(points, skyward, count, up, cut, sine)
 
 
 @kernel()
-def _consensus(points: Array, skyward: Array, count: int, width: float, seed: int, best: Array) -> bool:
+def _consensus(
+    points: Array, skyward: Array, count: int, width: float, seed: int, sine: float, best: Array
+) -> bool:
     """Put the best supported plane of random pairs into `best`; false if none has any support."""
     state = np.uint64(seed * 2 + 1)
     top = 0.0
@@ -68,9 +72,9 @@ def _consensus(points: Array, skyward: Array, count: int, width: float, seed: in
         i = int((state >> np.uint64(33)) % np.uint64(count))
         state = _next(state)
         j = int((state >> np.uint64(33)) % np.uint64(count))
-        if not _pair_plane(points[i], points[j], skyward[i], 4 * width, u):
+        if not _pair_plane(points[i], points[j], skyward[i], 4 * width, sine, u):
             continue
-        score = _support(points, skyward, count, u, width)
+        score = _support(points, skyward, count, u, width, sine)
         if score > top:
             top = score
             for c in range(3):
@@ -85,24 +89,32 @@ def _next(state: np.uint64) -> np.uint64:
 
 
 @kernel(inline="always")
-def _pair_plane(p: Array, q: Array, skyward: Array, apart: float, u: Array) -> bool:
-    """The plane through two rays, up on the sky's side; false if they lie less than `apart` rad apart."""
+def _pair_plane(p: Array, q: Array, skyward: Array, apart: float, sine: float, u: Array) -> bool:
+    """The plane or cone through two rays, up on the sky's side; false if they lie less than `apart` rad
+    apart, or farther than the cone is wide.
+
+    u = α (p + q) + β n with n normal to both: α from p·u = q·u = −sine, β from |u| = 1.
+    """
     cross(p, q, u)
     norm = math.sqrt(_dot(u, u))
     if norm < apart:
         return False
+    near = 1.0 + _dot(p, q)
+    square = 1.0 - 2.0 * sine * sine / max(near, 1e-12)
+    if square <= 0.0:
+        return False
     norm = math.copysign(norm, _dot(u, skyward))
     for c in range(3):
-        u[c] /= norm
+        u[c] = math.sqrt(square) * u[c] / norm - sine / near * (p[c] + q[c])
     return True
 
 
 @kernel()
-def _support(points: Array, skyward: Array, count: int, u: Array, width: float) -> float:
+def _support(points: Array, skyward: Array, count: int, u: Array, width: float, sine: float) -> float:
     """Sum of 1 − min(1, (residual/width)²) over the points whose sky lies on the side of u."""
     score = 0.0
     for k in range(count):
-        r = _dot(points[k], u) / width
+        r = (_dot(points[k], u) + sine) / width
         if r * r < 1.0 and _dot(skyward[k], u) > 0.0:
             score += 1.0 - r * r
     return score
@@ -110,7 +122,7 @@ def _support(points: Array, skyward: Array, count: int, u: Array, width: float) 
 
 @kernel()
 def _normal_equations(
-    points: Array, skyward: Array, count: int, up: Array, a: Array, b: Array, cut: float
+    points: Array, skyward: Array, count: int, up: Array, a: Array, b: Array, cut: float, sine: float
 ) -> tuple[int, tuple[float, float, float], float, float, tuple[float, float]]:
     """Weighted sums of one Gauss–Newton step for u + α a + β b.
 
@@ -119,7 +131,7 @@ def _normal_equations(
     aa = ab = bb = va = vb = squares = weights = 0.0
     inliers = 0
     for k in range(count):
-        r = _dot(points[k], up)
+        r = _dot(points[k], up) + sine
         if abs(r) >= cut or _dot(skyward[k], up) <= 0.0:
             continue
         w = (1.0 - (r / cut) ** 2) ** 2
@@ -148,13 +160,13 @@ def _invert(m: tuple[float, float, float], a: Array, b: Array, factor: float, ou
 
 
 @kernel()
-def _span(points: Array, skyward: Array, count: int, up: Array, cut: float) -> float:
+def _span(points: Array, skyward: Array, count: int, up: Array, cut: float, sine: float) -> float:
     """Angle in rad that the inliers span along the horizon."""
     low = high = 0.0
     first = -1
     turned = np.empty(3)
     for k in range(count):
-        if abs(_dot(points[k], up)) >= cut or _dot(skyward[k], up) <= 0.0:
+        if abs(_dot(points[k], up) + sine) >= cut or _dot(skyward[k], up) <= 0.0:
             continue
         first = k if first < 0 else first
         cross(points[first], points[k], turned)

@@ -32,12 +32,17 @@ _WINDOW_STEPS, _MIN_WINDOW_PX = 1.5, 2.0  # in which a station's maximum belongs
 
 
 class HorizonRefiner:
-    """Refines the horizons of one camera's frames; reuses its buffers, so each thread needs its own."""
+    """Refines the horizons of one camera's frames; reuses its buffers, so each thread needs its own.
 
-    def __init__(self, camera: Camera, *, uncertainty: Uncertainty = DEFAULT_UNCERTAINTY) -> None:
+    `dip` is the angle in rad of the visible horizon below level.
+    """
+
+    def __init__(
+        self, camera: Camera, *, dip: float = 0.0, uncertainty: Uncertainty = DEFAULT_UNCERTAINTY
+    ) -> None:
         self.camera = camera
         self.uncertainty = uncertainty
-        self._stations = Stations(camera)
+        self._stations = Stations(camera, dip=dip)
         self._search = EdgeSearch(self._stations)
         self._rows = np.empty((ROWS, STATIONS))
 

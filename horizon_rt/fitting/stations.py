@@ -24,19 +24,18 @@ _MIN_LENGTH_PX = 24.0
 _DIFFERENCE_STEP_RAD = 1e-4
 _WIDEST_RAD = math.radians(120.0)  # between the ends
 _LIFT_SD_RAD, _LIFT_SPANS_RAD = math.radians(0.5), (math.radians(110.0), math.radians(150.0))
-_STEEPEST, _STEEPEST_BENT = (
-    0.99,
-    0.9999,
-)  # of the sine of the pitch; the second where a lens may see 90° aside
+# Of the sine of the pitch; the second where a lens may see 90° aside.
+_STEEPEST, _STEEPEST_BENT = 0.99, 0.9999
 
 
 class Strip(NamedTuple):
     """Stations along a horizon: px position and unit normal towards the sky (n, 2), px per rad of elevation
-    (n,), shares (n, 2) of the elevations at both ends, the rays (2, 3) at both ends, `spacing_px` between
-    stations, azimuths (n,) in rad.
+    (n,), shares (n, 2) of the elevations at both ends, the level rays (2, 3) at both ends, `spacing_px`
+    between stations, azimuths (n,) in rad.
 
     Where a horizon spans more than 120°, the ends are those of the 120° in its middle: elevations at ends
-    that lie opposite to each other would not tell a plane.
+    that lie opposite to each other would not tell a plane. A small change δu moves the horizon at the level
+    ray e by −e·δu, whatever its dip: a ray of the cone is cos(dip) e − sin(dip) u, and u·δu = 0.
     """
 
     points: Array
@@ -85,11 +84,13 @@ class Strip(NamedTuple):
 class Stations:
     """Places stations along the horizons of one camera's frames.
 
-    `straight` allows the faster kernel for a lens without distortion; both give the same stations.
+    `dip` is the angle in rad of the visible horizon below level. `straight` allows the faster kernel for a
+    lens without distortion and no dip, where the horizon is a line; both give the same stations.
     """
 
-    def __init__(self, camera: Camera, *, straight: bool = True) -> None:
+    def __init__(self, camera: Camera, *, dip: float = 0.0, straight: bool = True) -> None:
         self.camera = camera
+        self._dip = dip
         w, h = camera.width - 0.5, camera.height - 0.5
         across, down = np.linspace(-0.5, w, _BORDER), np.linspace(-0.5, h, _BORDER)
         ends = np.full(_BORDER, -0.5), np.full(_BORDER, w), np.full(_BORDER, h)
@@ -107,12 +108,15 @@ class Stations:
         steepest = _STEEPEST if self._pinhole is not None else _STEEPEST_BENT
         if abs(up.z) > steepest or min(self.camera.width, self.camera.height) < 2:
             return None
-        strip = self._bent_strip(up) if self._pinhole is None else self._straight_strip(up, self._pinhole)
+        strip = None if self._pinhole is None else self._straight_strip(up, self._pinhole)
+        if strip is None:
+            strip = self._bent_strip(up)
         if strip is None or not np.isfinite(strip.scales).all():
             return None
         return strip if strip.spacing_px * STATIONS > _MIN_LENGTH_PX else None
 
-    def _straight_strip(self, up: UpVector, lens: tuple[float, float, float, float]) -> Strip:
+    def _straight_strip(self, up: UpVector, lens: tuple[float, float, float, float]) -> Strip | None:
+        """For a lens without distortion; None where a dipped horizon leaves the picture and comes back."""
         n = STATIONS
         parts = (
             np.empty((n, 2)),
@@ -122,8 +126,9 @@ class Stations:
             np.empty((2, 3)),
             np.empty(n),
         )
-        spacing = pinhole_stations(up.as_array(), lens, (self.camera.width, self.camera.height), *parts)
-        return Strip(*parts[:5], spacing, parts[5])
+        dip = math.sin(self._dip), math.cos(self._dip)
+        spacing = pinhole_stations(up.as_array(), dip, lens, (self.camera.width, self.camera.height), *parts)
+        return None if spacing < 0 else Strip(*parts[:5], spacing, parts[5])
 
     def _bent_strip(self, up: UpVector) -> Strip | None:
         """For any lens, by its projection."""
@@ -143,7 +148,7 @@ class Stations:
     def _span_around(self, sky: SkyFrame) -> tuple[float, float] | None:
         """As `_span` of a lens that sees behind itself: the longest part of the circle that is in view."""
         t = np.linspace(-math.pi, math.pi, 2 * STATIONS, endpoint=False)
-        inside = self._inside(self.camera.project(sky.rays(t, 0.0)))
+        inside = self._inside(self.camera.project(sky.rays(t, -self._dip)))
         if inside.all():
             return math.pi, -math.pi
         gap = int(np.argmin(inside))
@@ -155,7 +160,7 @@ class Stations:
         """The largest and the smallest azimuth at which the horizon crosses the picture's border; None where
         it is out of the picture.
         """
-        heights = self._border @ sky.up
+        heights = self._border @ sky.up + math.sin(self._dip)
         crossed = np.flatnonzero((heights[:-1] > 0) != (heights[1:] > 0))
         if len(crossed) < 2:
             return None
@@ -172,9 +177,9 @@ class Stations:
         """Stations from one azimuth to another."""
         inset = 0.5 * (last - first) / STATIONS
         t = np.linspace(first + inset, last - inset, STATIONS)
-        level = sky.rays(t, 0.0)
-        lift = _DIFFERENCE_STEP_RAD * sky.up
-        pixels = self.camera.project(np.concatenate([level, level + lift, level - lift]))
+        seen = sky.rays(t, -self._dip)
+        lift = _DIFFERENCE_STEP_RAD * sky.rays(t, 0.5 * math.pi - self._dip)
+        pixels = self.camera.project(np.concatenate([seen, seen + lift, seen - lift]))
         points, above, below = pixels.reshape(3, STATIONS, 2)
         normals = (above - below) / (2 * _DIFFERENCE_STEP_RAD)
         scales = np.hypot(normals[:, 0], normals[:, 1])
@@ -187,16 +192,22 @@ class Stations:
 
 @kernel()
 def pinhole_stations(
-    u: Array, lens: tuple[float, float, float, float], size: tuple[int, int], points: Array, normals: Array,
-    scales: Array, shares: Array, ends: Array, azimuths: Array,
+    u: Array, dip: tuple[float, float], lens: tuple[float, float, float, float], size: tuple[int, int],
+    points: Array, normals: Array, scales: Array, shares: Array, ends: Array, azimuths: Array,
 ) -> float:  # fmt: skip
     """Fill the fields of a `Strip` for the up vector `u` (3,).
 
-    `lens` is fx, fy, cx, cy in px, `size` width and height. Returns px between stations, 0 where the horizon
-    is not in view.
+    `dip` is its sine and cosine, `lens` fx, fy, cx, cy in px, `size` width and height. Returns px between
+    stations, 0 where the horizon is not in view, −1 where it is in more than one piece.
     """
     fx, fy, cx, cy = lens
-    first, last = _ends_in_view(u, lens, size)
+    down, along = dip
+    if down == 0.0:
+        first, last = _ends_in_view(u, lens, size)
+    else:
+        first, last, crossed = _dipped_ends(u, down, lens, size)
+        if crossed > 2:
+            return -1.0
     if first <= last:
         return 0.0
     level = math.sqrt(1.0 - u[2] * u[2])
@@ -213,9 +224,11 @@ def pinhole_stations(
         t = first + (k + 0.5) * step
         c, s = math.cos(t), math.sin(t)
         x, y, z = c * f0 + s * r0, c * f1 + s * r1, c * f2 + s * r2
+        up0, up1, up2 = along * u[0] + down * x, along * u[1] + down * y, along * u[2] + down * z
+        x, y, z = along * x - down * u[0], along * y - down * u[1], along * z - down * u[2]
         x, y = x / z, y / z
         points[k, 0], points[k, 1] = fx * x + cx, fy * y + cy
-        nx, ny = fx * (u[0] - x * u[2]) / z, fy * (u[1] - y * u[2]) / z
+        nx, ny = fx * (up0 - x * up2) / z, fy * (up1 - y * up2) / z
         scales[k] = math.sqrt(nx * nx + ny * ny)
         normals[k, 0], normals[k, 1] = nx / scales[k], ny / scales[k]
         shares[k, 0] = math.sin(step * (n - 1 - beyond - k)) / span
@@ -256,9 +269,40 @@ def _ends_in_view(
     return max(p, q), min(p, q)
 
 
+@kernel()
+def _dipped_ends(
+    u: Array, down: float, lens: tuple[float, float, float, float], size: tuple[int, int]
+) -> tuple[float, float, int]:
+    """As `_ends_in_view` for a dip of this sine, and how often the horizon crosses the border.
+
+    On a side of the picture, where a is fixed and v runs, (a p + v q + w)² = down² (a² + v² + 1) with the
+    components p, q, w of u.
+    """
+    fx, fy, cx, cy = lens
+    first, last, crossed = -10.0, 10.0, 0
+    left, right = (-0.5 - cx) / fx, (size[0] - 0.5 - cx) / fx
+    top, bottom = (-0.5 - cy) / fy, (size[1] - 0.5 - cy) / fy
+    for side in range(4):
+        a = (left, right, top, bottom)[side]
+        low, high = (top, bottom) if side < 2 else (left, right)
+        p, q = (u[0], u[1]) if side < 2 else (u[1], u[0])
+        g = a * p + u[2]
+        square, half, rest = q * q - down * down, g * q, g * g - down * down * (a * a + 1.0)
+        root = half * half - square * rest
+        if root < 0.0 or abs(square) < 1e-15:
+            continue
+        for sign in (-1.0, 1.0):
+            v = (sign * math.sqrt(root) - half) / square
+            if not low <= v < high or g + v * q > 0.0:
+                continue
+            turn = _azimuth(u, a, v) if side < 2 else _azimuth(u, v, a)
+            first, last, crossed = max(first, turn), min(last, turn), crossed + 1
+    return (first, last, crossed) if crossed > 1 else (0.0, 0.0, crossed)
+
+
 @kernel(inline="always")
 def _azimuth(u: Array, x: float, y: float) -> float:
-    """Of the ray (x, y, 1) on the horizon."""
+    """Of the ray (x, y, 1)."""
     level = math.sqrt(1.0 - u[2] * u[2])
     right = (y * u[0] - x * u[1]) / level
     forward = (1.0 - u[2] * (x * u[0] + y * u[1] + u[2])) / level

@@ -1,5 +1,6 @@
-"""Attitude on the sphere, lines on the image, and how a camera is mounted."""
+"""Attitude on the sphere, lines on the image, how a camera is mounted, and the earth below it."""
 
+from horizon_rt.geometry.earth import Range
 from horizon_rt.geometry.mount import Mount
 from horizon_rt.geometry.up_vector import (
     HorizonLine,
@@ -9,4 +10,12 @@ from horizon_rt.geometry.up_vector import (
     wrap_radians,
 )
 
-__all__ = ["HorizonLine", "Mount", "UpVector", "roll_pitch_quaternion", "wrap_degrees", "wrap_radians"]
+__all__ = [
+    "HorizonLine",
+    "Mount",
+    "Range",
+    "UpVector",
+    "roll_pitch_quaternion",
+    "wrap_degrees",
+    "wrap_radians",
+]

@@ -73,6 +73,15 @@ class UpVector:
         """Pitch in degrees, [-90, 90], positive nose up."""
         return math.degrees(math.atan2(self.z, math.hypot(self.x, self.y)))
 
+    def pitched(self, angle: float) -> UpVector:
+        """The up vector after the nose rises by this angle in rad, without a roll; past straight up, too."""
+        horizontal = math.hypot(self.x, self.y)
+        if horizontal < _MIN_HORIZONTAL:
+            return self
+        c, s = math.cos(angle), math.sin(angle)
+        level, rise = (c * horizontal - s * self.z) / horizontal, s * horizontal + c * self.z
+        return UpVector.from_vector(np.array([level * self.x, level * self.y, rise]))
+
     def as_array(self) -> NDArray[np.float64]:
         """Shape (3,), float64."""
         return np.array([self.x, self.y, self.z])

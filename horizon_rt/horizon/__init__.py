@@ -3,6 +3,7 @@
 from horizon_rt.horizon.answer import Horizon, State
 from horizon_rt.horizon.attitude import Attitude, roll_pitch_sd_deg
 from horizon_rt.horizon.observation import Change, Measurement, Observation, View
+from horizon_rt.horizon.sighting import Side
 
 __all__ = [
     "Attitude",
@@ -10,6 +11,7 @@ __all__ = [
     "Horizon",
     "Measurement",
     "Observation",
+    "Side",
     "State",
     "View",
     "roll_pitch_sd_deg",

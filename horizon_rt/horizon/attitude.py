@@ -30,18 +30,28 @@ def roll_pitch_sd_deg(up: UpVector, covariance: NDArray[np.float64]) -> tuple[fl
 class Attitude:
     """An estimate: the up vector, its covariance (3, 3) in rad², and its rate of change (3,) in rad/s, None
     where nothing is known of the motion. `correlated` is the part of the covariance that stays from frame to
-    frame, as where the edge that is followed may not be the horizon; None for all of it.
+    frame, as where the edge that is followed may not be the horizon; None for all of it. `focal_error` (3,)
+    is how far one standard deviation of the focal length turns the up vector, in rad, None where that is
+    known; it is no part of the covariance, which says where the horizon lies in the picture.
     """
 
     up: UpVector
     covariance: NDArray[np.float64]
     rate: NDArray[np.float64] | None = None
     correlated: NDArray[np.float64] | None = None
+    focal_error: NDArray[np.float64] | None = None
+
+    @property
+    def total_covariance(self) -> NDArray[np.float64]:
+        """The covariance (3, 3) in rad² with the error of the focal length."""
+        if self.focal_error is None:
+            return self.covariance
+        return self.covariance + np.outer(self.focal_error, self.focal_error)
 
     @property
     def sd_deg(self) -> tuple[float, float]:
-        """Standard deviations of roll and pitch in degrees."""
-        return roll_pitch_sd_deg(self.up, self.covariance)
+        """Standard deviations of roll and pitch in degrees, with the error of the focal length."""
+        return roll_pitch_sd_deg(self.up, self.total_covariance)
 
     def rounded(self) -> Attitude:
         """Up vector and covariance to about 1e-5 rad and four digits, without a rate: where a search begins.
@@ -65,6 +75,7 @@ class Attitude:
             covariance=mount.vehicle_covariance(self.covariance),
             rate=None if self.rate is None else mount.vehicle_vector(self.rate),
             correlated=None if self.correlated is None else mount.vehicle_covariance(self.correlated),
+            focal_error=None if self.focal_error is None else mount.vehicle_vector(self.focal_error),
         )
 
     @property

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from horizon_rt.geometry import HorizonLine, Mount
+from horizon_rt.geometry import HorizonLine
 from horizon_rt.horizon.attitude import Attitude
-from horizon_rt.horizon.observation import Measurement
 
 __all__ = [
     "COLUMNS",
@@ -79,10 +78,9 @@ def line_fields(line: HorizonLine | None) -> dict[str, object]:
 
 
 def measured_fields(
-    measurement: Measurement, line: HorizonLine | None, sky_fraction: float, mount: Mount | None
+    attitude: Attitude, line: HorizonLine | None, inliers: int, sky_fraction: float
 ) -> dict[str, object]:
-    """What a frame shows by itself; the angles are those of the vehicle where a mount is given."""
-    attitude = Attitude(up=measurement.up, covariance=measurement.covariance).of_vehicle(mount)
+    """What a frame shows by itself; the attitude is that of the vehicle where a mount is given."""
     roll_sd, pitch_sd = attitude.sd_deg
     return {
         "roll_deg": number(attitude.up.roll_deg),
@@ -90,7 +88,7 @@ def measured_fields(
         "roll_sd_deg": number(roll_sd),
         "pitch_sd_deg": number(pitch_sd),
         **line_fields(line),
-        "inliers": int(measurement.inliers),
+        "inliers": int(inliers),
         "sky_fraction": number(sky_fraction),
     }
 

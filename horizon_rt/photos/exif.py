@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.photos.folders import byte_order, entries, first_folder, following_at
+from horizon_rt.imaging.tag_folders import byte_order, entries, first_folder, following_at
 
 __all__ = ["TRANSPOSED", "orientation_of", "stored_angle", "upright", "with_upright"]
 

@@ -6,8 +6,7 @@ import struct
 
 import cv2
 
-from horizon_rt.photos.exif import orientation_of, upright, with_upright
-from horizon_rt.photos.folders import (
+from horizon_rt.imaging.tag_folders import (
     Tag,
     byte_order,
     first_folder,
@@ -15,6 +14,7 @@ from horizon_rt.photos.folders import (
     read_folder,
     write_folder,
 )
+from horizon_rt.photos.exif import orientation_of, upright, with_upright
 from horizon_rt.photos.mark import MARK
 from horizon_rt.photos.photo import Photo, Pixels, decoded, encoded
 

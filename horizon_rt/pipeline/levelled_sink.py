@@ -11,7 +11,7 @@ import numpy as np
 from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import Mount, wrap_degrees
-from horizon_rt.horizon import Horizon, Measurement
+from horizon_rt.horizon import Attitude, Horizon, Measurement, roll_pitch_sd_deg
 from horizon_rt.levelling import SURE, Leveller, RollFollower, Turn
 from horizon_rt.sinks import Sink
 
@@ -80,9 +80,14 @@ class LevelledSink(Sink):
 def _sure_roll(horizon: Horizon) -> float | None:
     """The roll of the camera in rad, None where it is not sure."""
     attitude = horizon.attitude
-    if attitude is None or horizon.state == "acquiring" or math.radians(max(attitude.sd_deg)) > SURE:
+    if attitude is None or horizon.state == "acquiring" or _sd(attitude) > SURE:
         return None
     return math.radians(attitude.up.roll_deg)
+
+
+def _sd(attitude: Attitude) -> float:
+    """In rad, of where the horizon lies in the picture, whatever the lens."""
+    return math.radians(max(roll_pitch_sd_deg(attitude.up, attitude.covariance)))
 
 
 def levelled_horizon(horizon: Horizon, roll: float, camera: Camera) -> Horizon:
@@ -91,12 +96,13 @@ def levelled_horizon(horizon: Horizon, roll: float, camera: Camera) -> Horizon:
     mount = horizon.mount or _LEVEL
     attitude = None if horizon.attitude is None else horizon.attitude.of_vehicle(turned)
     measured = horizon.observation.measurement
+    dip = math.radians(horizon.dip_deg)
     seen = None if measured is None else _measurement(measured, turned)
     return replace(
         horizon,
         attitude=attitude,
-        line=None if attitude is None else camera.line(attitude.up),
-        measured_line=None if seen is None else camera.line(seen.up),
+        line=None if attitude is None else camera.line(attitude.up, dip),
+        measured_line=None if seen is None else camera.line(seen.up, dip),
         observation=replace(horizon.observation, measurement=seen),
         mount=replace(mount, roll_deg=wrap_degrees(mount.roll_deg - math.degrees(roll))),
     )

@@ -137,6 +137,10 @@ def _overlay_sink(target: Path, context: SinkContext, source: Source, outputs: O
     """With the tags of a file, and the sound of one that is tracked as a whole."""
     style = outputs.drawing.style("pictures" if context.is_image_set else "recording")
     overlay = Overlay(context.camera, style=style)
+    if outputs.boxes is not None:
+        from horizon_rt.detections.drawing import BoxOverlay
+
+        overlay = BoxOverlay(context.camera, outputs.boxes, style=style)
     if context.is_image_set:
         return ImageSink(target, context, overlay)
     from horizon_rt.imaging.tags import VideoTags  # not before OpenCV, see open_sinks

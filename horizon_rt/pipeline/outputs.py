@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from horizon_rt.detections.boxes import Boxes
 from horizon_rt.errors import OutputError
 from horizon_rt.options import EncodeOptions
 from horizon_rt.recording.options import RecordOptions
@@ -36,7 +37,8 @@ class Outputs:
     it, a folder of its hardest moments, a Rerun recording, a window; the addresses of links; where its page
     is served; and a recording in segments. `drawing` is how overlays look, `coding` how video is encoded. A
     `levelled` video is written after the run, by `level_video`; with `level` overlay, window and page show
-    pictures that are turned level.
+    pictures that are turned level. `boxes` of a detector are drawn on the
+    overlay.
     """
 
     telemetry: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class Outputs:
     recording: RecordOptions = field(default_factory=RecordOptions)
     drawing: DrawOptions = field(default_factory=DrawOptions)
     coding: EncodeOptions = field(default_factory=EncodeOptions)
+    boxes: Boxes | None = None
 
     def of(self, name: str, number: int) -> Outputs:
         """Those of a camera, whose name and number stand for {name} and {number}."""

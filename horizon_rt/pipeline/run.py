@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import astuple, dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from horizon_rt._version import __version__
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import load_profile
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry import Mount
+from horizon_rt.geometry.earth import dip
 from horizon_rt.horizon import Horizon
-from horizon_rt.options import DEFAULT_HFOV_DEG, RunOptions, mount_angles
+from horizon_rt.metadata import METADATA, lens_of_file, lens_of_pictures
+from horizon_rt.options import RunOptions, mount_angles
 from horizon_rt.pipeline.opening import Notices, OnLine, OnRecorder, open_sinks
 from horizon_rt.pipeline.outputs import Outputs, check_targets
 from horizon_rt.pipeline.stages import OnFrame, RunSummary, run_pipeline
@@ -24,9 +28,18 @@ from horizon_rt.pipeline.two_pass import run_known, run_offline
 from horizon_rt.pipeline.watch import Watch, reporting
 from horizon_rt.sinks import Sink, SinkContext
 from horizon_rt.sources import Source, SourceInfo
+from horizon_rt.system.objects import is_object
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["Known", "camera_for", "expected_frames", "make_tracker", "open_in_background", "run"]
+__all__ = [
+    "Known",
+    "assumed_lens",
+    "camera_for",
+    "expected_frames",
+    "make_tracker",
+    "open_in_background",
+    "run",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -45,12 +58,35 @@ def camera_for(options: RunOptions, info: SourceInfo) -> CameraProfile:
         profile = load_profile(lens.camera_profile).fit_to(
             info.width, info.height, clockwise=not info.turned_left
         )
+    elif lens.hfov_deg is not None:
+        profile = CameraProfile.from_hfov(info.width, info.height, lens.hfov_deg)
     else:
-        profile = CameraProfile.from_hfov(info.width, info.height, lens.hfov_deg or DEFAULT_HFOV_DEG)
+        profile = _assumed(info)
     if lens.mount is None:
         return profile
     roll, pitch, yaw = mount_angles(lens.mount)
     return replace(profile, mount=Mount(roll_deg=roll, pitch_deg=pitch, yaw_deg=yaw))
+
+
+def _assumed(info: SourceInfo) -> CameraProfile:
+    """The lens by the metadata of the source, else a guess."""
+    size, found = (info.width, info.height), None
+    if info.is_image_set:
+        found = lens_of_pictures(info.pictures, *size)
+    elif info.kind == "file" and not is_object(info.name):
+        found = lens_of_file(Path(info.name), *size)
+    return CameraProfile.guess(*size) if found is None else found.profile(*size)
+
+
+def _assumed_of(profile: CameraProfile) -> str:
+    """What is assumed of a lens that was not measured, in a line; empty where nothing is."""
+    known = f" ({profile.source})" if profile.name == METADATA else ""
+    return f"hfov {profile.model.hfov_deg:.4g}°{known}" if profile.assumed else ""
+
+
+def assumed_lens(options: RunOptions, info: SourceInfo) -> str:
+    """What a run of this source assumes of the lens, in a line; empty where that is given."""
+    return _assumed_of(camera_for(options, info)) if options.lens.is_assumed else ""
 
 
 def make_tracker(
@@ -68,6 +104,7 @@ def make_tracker(
     return HorizonTracker(
         profile.model,
         mount=profile.mount,
+        height_m=options.lens.height_m,
         smooth="causal" if options.smooth == "causal" and not info.is_image_set else "none",
         engine=options.engine,
         key_frames=options.key_frames,
@@ -147,9 +184,9 @@ def run(
         sinks = [*open_sinks(outputs, context, source, watch, notices, opened), *also]
         if known is not None:
             camera = tracker.camera if offline else None
-            return run_known(source, known.horizons, known.count, sinks, camera=camera, on_frame=on_frame)
-        if offline:
-            return run_offline(
+            summary = run_known(source, known.horizons, known.count, sinks, camera=camera, on_frame=on_frame)
+        elif offline:
+            summary = run_offline(
                 source,
                 tracker,
                 sinks,
@@ -157,16 +194,19 @@ def run(
                 on_first_pass=on_first_pass,
                 on_frame=on_frame,
             )
-        return run_pipeline(
-            source,
-            tracker,
-            sinks,
-            real_time=real_time,
-            keep_interrupted=keep_interrupted,
-            on_frame=on_frame,
-            watch=watch,
-            at_stop=None if team is None else team.at_stop,
-        )
+        else:
+            summary = run_pipeline(
+                source,
+                tracker,
+                sinks,
+                real_time=real_time,
+                keep_interrupted=keep_interrupted,
+                on_frame=on_frame,
+                watch=watch,
+                at_stop=None if team is None else team.at_stop,
+            )
+        summary.assumed = _assumed_of(profile) if options.lens.is_assumed else ""
+        return summary
 
 
 def _log_choices(
@@ -177,10 +217,15 @@ def _log_choices(
     place = "the GPU" if source.on_gpu else "the CPU"
     _log.info("source: %s, %dx%d px%s, decoded on %s", info.name, info.width, info.height, rate, place)
     _log.info("net: %s, run by %s", tracker.model, tracker.backend)
-    assumed = ", assumed" if options.lens.is_assumed else ""
+    assumed = f", assumed: {profile.source}" if options.lens.is_assumed else ""
     _log.info("lens: horizontal field of view %.4g°%s", profile.model.hfov_deg, assumed)
     if profile.mount is not None:
         _log.info("mount: roll %g°, pitch %g°, yaw %g°", *astuple(profile.mount))
+    if options.lens.height_m is not None:
+        down_deg = math.degrees(dip(options.lens.height_m))
+        _log.info(
+            "height: %g m, from which the horizon is %.3f° below level", options.lens.height_m, down_deg
+        )
 
 
 def _check_repeatable(outputs: Outputs, source: Source, *, real_time: bool) -> None:
@@ -208,8 +253,9 @@ def _context(
         backend=tracker.backend,
         options=options.header_fields,
         version=__version__,
-        assumed=(f"hfov {profile.model.hfov_deg:.4g}°",) if profile.assumed else (),
+        assumed=tuple(filter(None, [_assumed_of(profile)])),
         is_image_set=info.is_image_set,
         pictures=info.pictures,
         mount=profile.mount,
+        height_m=options.lens.height_m,
     )

@@ -45,7 +45,8 @@ class RunSummary:
     are those that came in real time before the net had looked.
 
     `dropped` counts the frames of a run in real time that came too late to be shown. `interrupted` means that
-    a signal cut the run short, `signalled` that one came at all, if only after the last frame.
+    a signal cut the run short, `signalled` that one came at all, if only after the last frame. `assumed` says
+    what was assumed of the lens, empty where it was given.
     """
 
     frames: int = 0
@@ -55,6 +56,7 @@ class RunSummary:
     seconds: float = 0.0
     interrupted: bool = False
     signalled: bool = False
+    assumed: str = ""
     states: dict[State, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 

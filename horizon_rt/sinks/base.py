@@ -29,7 +29,8 @@ class SinkContext:
     for pictures. `assumed` names what was guessed, such as 'hfov 70°'. `is_image_set` is true for folders of
     pictures, and `pictures` are their files. `backend` ran the net, `options` are those that were asked for.
     The times of a video are those of the frames less `starts_s`; `is_whole` says that nothing of it is left
-    out. A `live` run cannot be done again. With a `mount` the angles are the vehicle's.
+    out. A `live` run cannot be done again. With a `mount` the angles are the vehicle's. From
+    `height_m` over the sea the horizon is seen below level, which is corrected.
     """
 
     source: str
@@ -48,6 +49,7 @@ class SinkContext:
     live: bool = False
     options: Mapping[str, str | float] = field(default_factory=dict)
     mount: Mount | None = None
+    height_m: float | None = None
 
 
 class RecordSwitch(Protocol):

@@ -33,8 +33,8 @@ _NARROW_STROKES = 12.0
 class Instrument:
     """Draws an attitude for one camera and picture size; `text_px` is the height of its capitals."""
 
-    def __init__(self, camera: Camera, style: Style, dip_deg: float) -> None:
-        self._camera, self._style, self._dip = camera, style, math.radians(dip_deg)
+    def __init__(self, camera: Camera, style: Style) -> None:
+        self._camera, self._style = camera, style
         self._radius = view_radius(camera)
         self._unit = min(camera.width, camera.height)
         self.text_px = max(7.0, 0.027 * self._unit) * style.text_scale
@@ -46,16 +46,16 @@ class Instrument:
 
     def draw(self, canvas: Canvas, horizon: Horizon, up: UpVector, colour: Colour) -> float | None:
         """Everything that moves; the angle in degrees to a horizon that is out of the picture."""
-        sky, colour = SkyFrame.of(up), self._style.colour or colour
+        sky, colour, dip = SkyFrame.of(up), self._style.colour or colour, math.radians(horizon.dip_deg)
         if self._style.band:
             self._band(canvas, horizon, sky, colour)
         if self._style.ladder:
             self._ladder(canvas, sky)
-        runs = self.curve(up)
+        runs = self.curve(up, dip)
         for run in runs if self._style.line else ():
             self._stroke_line(canvas, run, colour, 1.6)
         if self._style.ticks:
-            self._ticks(canvas, sky, colour)
+            self._ticks(canvas, sky, colour, dip)
         if self._style.scale and horizon.vehicle is not None:
             self._roll_scale(canvas, horizon.vehicle.up, colour)
         if self._style.reference:
@@ -63,15 +63,15 @@ class Instrument:
         hidden = not any(self._on_picture(run).any() for run in runs)
         if not hidden and horizon.view not in ("sky", "ground"):
             return None
-        away = up.pitch_deg + math.degrees(self._dip)
+        away = up.pitch_deg + horizon.dip_deg
         if self._style.line:
             self._sky_pointer(canvas, up, colour, away)
         return away
 
-    def curve(self, up: UpVector) -> list[Array]:
-        """The horizon in the picture as runs of points (N, 2) in px, for this attitude."""
+    def curve(self, up: UpVector, dip: float = 0.0) -> list[Array]:
+        """The horizon in the picture as runs of points (N, 2) in px, for this attitude and dip in rad."""
         azimuth = SkyFrame.azimuths(self._radius)
-        return self._project(SkyFrame.of(up).rays(azimuth, -self._dip))
+        return self._project(SkyFrame.of(up).rays(azimuth, -dip))
 
     def _project(self, rays: Array) -> list[Array]:
         return visible_runs(project_near(self._camera, rays, self._radius), self._camera)
@@ -84,12 +84,12 @@ class Instrument:
         """±2 sigma: the horizon's elevation in the direction of a ray r varies by r·δu, so by √(rᵀ Σ r)."""
         if horizon.attitude is None:
             return
-        azimuth = SkyFrame.azimuths(self._radius)
+        azimuth, dip = SkyFrame.azimuths(self._radius), math.radians(horizon.dip_deg)
         level = sky.rays(azimuth, 0.0)
         variance = np.einsum("ij,jk,ik->i", level, horizon.attitude.covariance, level)
         sd = np.sqrt(np.maximum(variance, 0.0))
         sd = np.minimum(sd, math.radians(_MAX_BAND_DEG) / 2)
-        circles = [sky.rays(azimuth, k * sd - self._dip) for k in (2.0, 1.0, -1.0, -2.0)]
+        circles = [sky.rays(azimuth, k * sd - dip) for k in (2.0, 1.0, -1.0, -2.0)]
         sides = [project_near(self._camera, rays, self._radius) for rays in circles]
         for run in visible_runs(np.hstack(sides), self._camera):
             self._shade(canvas, run, colour)
@@ -108,13 +108,13 @@ class Instrument:
             for edge in (above, below):
                 canvas.polyline(edge, colour, max(1, round(0.4 * self._stroke)))
 
-    def _ticks(self, canvas: Canvas, sky: SkyFrame, colour: Colour) -> None:
+    def _ticks(self, canvas: Canvas, sky: SkyFrame, colour: Colour, dip: float) -> None:
         """Short strokes on the horizon, towards the sky."""
         step = math.radians(self._ladder_step())
         count = int(min(math.pi, 1.2 * self._radius) / step)
         azimuth = step * np.arange(-count, count + 1, dtype=np.float64)
         length = 0.018 * self._unit / self._camera.focal_px
-        ends = [self._camera.project(sky.rays(azimuth, e - self._dip)) for e in (0.0, length)]
+        ends = [self._camera.project(sky.rays(azimuth, e - dip)) for e in (0.0, length)]
         for a, b in zip(*ends, strict=True):
             if np.isfinite([a, b]).all() and self._on_picture(np.stack([a, b])).any():
                 self._stroke_line(canvas, np.stack([a, b]), colour, 1.6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
@@ -60,13 +61,13 @@ class _Drawn(NamedTuple):
 class Overlay:
     """Draws a horizon and its numbers; sizes follow the smaller side of the picture.
 
-    `camera` may have any size: it is resized to the picture. `dip_deg` is the angle of the visible horizon
-    below level. One instance may serve several sinks, which then share one drawing for each frame.
+    `camera` may have any size: it is resized to the picture. One instance may serve several sinks, which then
+    share one drawing for each frame.
     """
 
-    def __init__(self, camera: Camera, *, style: Style | None = None, dip_deg: float = 0.0) -> None:
+    def __init__(self, camera: Camera, *, style: Style | None = None) -> None:
         self._source_camera = camera
-        self._style, self._dip_deg = style or Style(), dip_deg
+        self._style = style or Style()
         self._rate = _Rate()
         self._fps: float | None = None
         self._last: _Drawn | None = None
@@ -118,13 +119,13 @@ class Overlay:
             self._number_text(canvas, horizon)
         self._time_text(canvas, horizon, fps)
 
-    def curve(self, up: UpVector) -> list[NDArray[np.float64]]:
-        """The horizon in the picture as runs of points (N, 2) in px, for this attitude."""
-        return self._instrument.curve(up)
+    def curve(self, up: UpVector, *, dip_deg: float = 0.0) -> list[NDArray[np.float64]]:
+        """The horizon in the picture as runs of points (N, 2) in px, for this attitude and dip."""
+        return self._instrument.curve(up, math.radians(dip_deg))
 
     def _fit(self, camera: Camera) -> None:
         self._camera = camera
-        self._instrument = Instrument(camera, self._style, self._dip_deg)
+        self._instrument = Instrument(camera, self._style)
         self._text = self._instrument.text_px
 
     def _state_text(self, canvas: Canvas, horizon: Horizon, colour: Colour, away: float | None) -> None:

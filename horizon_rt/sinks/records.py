@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from horizon_rt.geometry.earth import dip
 from horizon_rt.horizon.row import number
 from horizon_rt.system.json import parse_object
 
@@ -48,6 +50,9 @@ def header(context: SinkContext) -> dict[str, Any]:
         values |= {"backend": context.backend, "options": dict(context.options)}
     if context.mount is not None:
         values["mount"] = mount_fields(context.mount)
+    if context.height_m is not None:
+        down = number(math.degrees(dip(context.height_m)))
+        values |= {"height_m": number(context.height_m), "dip_deg": down}
     return {**values, "assumed": list(context.assumed)} if context.assumed else values
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from horizon_rt.camera import Camera, load_profile
 from horizon_rt.errors import SourceError
 from horizon_rt.frame import Frame
+from horizon_rt.geometry.earth import dip
+from horizon_rt.options import LARGEST_HEIGHT_M
 from horizon_rt.sources.base import Source, SourceInfo
 from horizon_rt.synth.clip import Clip, PanoramaView, SceneView, View, find_panorama
 from horizon_rt.synth.random_scene import random_scene
@@ -29,7 +31,7 @@ _DEFAULT_MOTION: dict[str, Motion] = {"sea": "boat", "storm": "boat"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticOptions:
     """What `synth:KIND?…` can say. `kind` is a scene kind or `panorama/NAME`, `lens` a camera profile, a name
-    or a file, in place of `hfov`.
+    or a file, in place of `hfov`; from a `height` in m the horizon of a scene dips as that of the sea.
     """
 
     kind: str = "fields"
@@ -39,6 +41,7 @@ class SyntheticOptions:
     seconds: float = 20.0
     hfov: float = 70.0
     lens: str = ""
+    height: float = 0.0
     seed: int = 0
 
     @property
@@ -84,6 +87,8 @@ def _checked(options: SyntheticOptions) -> SyntheticOptions:
         )
     if not 1 <= options.hfov <= 170:
         raise SourceError(f"synth: hfov lies between 1 and 170 degrees, got {options.hfov:g}")
+    if not 0 <= options.height <= LARGEST_HEIGHT_M:
+        raise SourceError(f"synth: height lies between 0 and {LARGEST_HEIGHT_M:g} m, got {options.height:g}")
     if options.motion and options.motion not in MOTIONS:
         raise SourceError(f"synth: unknown motion '{options.motion}'; there are: {', '.join(MOTIONS)}")
     if options.seed < 0:
@@ -114,7 +119,7 @@ def _view(options: SyntheticOptions) -> View:
     if kind not in KINDS:
         raise SourceError(f"synth: unknown scene '{kind}'; there are: {', '.join(KINDS)}, panorama/NAME")
     scene_kind: SceneKind = kind
-    return SceneView(random_scene(np.random.default_rng(options.seed), scene_kind))
+    return SceneView(random_scene(np.random.default_rng(options.seed), scene_kind), dip(options.height))
 
 
 class SyntheticSource(Source):

@@ -34,15 +34,22 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SceneView:
-    """A procedural scene."""
+    """A procedural scene, with its horizon a `dip` in rad below level."""
 
     scene: Scene
+    dip: float = 0.0
 
     def picture(self, rays: NDArray[np.float32], pose: Pose, time_s: float) -> NDArray[np.float32]:
         """See `View`."""
         position = (pose.east, pose.north)
         return render(
-            self.scene, rays, pose.up, heading_deg=pose.heading_deg, position=position, time_s=time_s
+            self.scene,
+            rays,
+            pose.up,
+            heading_deg=pose.heading_deg,
+            position=position,
+            time_s=time_s,
+            dip=self.dip,
         )
 
 

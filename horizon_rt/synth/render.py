@@ -68,11 +68,13 @@ def render(
     position: tuple[float, float] = (0.0, 0.0),
     time_s: float = 0.0,
     sky: NDArray[np.float32] | None = None,
+    dip: float = 0.0,
 ) -> NDArray[np.float32]:
     """RGB picture, shape (height, width, 3), float32 about 0..1 (the sun may exceed it).
 
     `rays` come from `camera_rays`, black where they are NaN; `position` is (east, north) in metres. A picture
-    `sky` of the same shape takes the place of the scene's own sky.
+    `sky` of the same shape takes the place of the scene's own sky. All of the scene is lowered by a `dip` in
+    rad: at every azimuth the horizon lies that far below level.
     """
     axes = world_axes(up, heading_deg)
     rays, blind = without_blind(rays)
@@ -82,7 +84,8 @@ def render(
     image = np.empty(rays.shape, np.float32)
     backdrop = np.empty((0, 0, 3), np.float32) if sky is None else sky
     place = float(position[0]), float(position[1]), float(time_s)
-    _render(scene.record(), scene.layers, *texture_atlas(), rays, axes, pixel, *place, backdrop, image)
+    turn = math.sin(dip), math.cos(dip)
+    _render(scene.record(), scene.layers, *texture_atlas(), rays, axes, turn, pixel, *place, backdrop, image)
     if blind is not None:
         image[blind] = 0
     return image
@@ -100,7 +103,8 @@ def without_blind(rays: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArr
 
 @kernel(fastmath=True)
 def _render(
-    scenes: Array, layers: Array, patterns: Array, waves: Array, rays: Array, axes: Array, pixel: float,
+    scenes: Array, layers: Array, patterns: Array, waves: Array, rays: Array, axes: Array,
+    dip: tuple[float, float], pixel: float,
     east: float, north: float, time_s: float, backdrop: Array, image: Array,
 ) -> None:  # fmt: skip
     scene = scenes[0]
@@ -112,6 +116,10 @@ def _render(
             x = axes[0, 0] * a + axes[0, 1] * b + axes[0, 2] * c
             y = axes[1, 0] * a + axes[1, 1] * b + axes[1, 2] * c
             z = axes[2, 0] * a + axes[2, 1] * b + axes[2, 2] * c
+            if dip[0] != 0.0:
+                level = math.sqrt(x * x + z * z)
+                shrink = dip[1] - dip[0] * y / max(level, 1e-9)
+                x, y, z = x * shrink, dip[1] * y + dip[0] * level, z * shrink
             share = min(max(y / pixel + 0.5, 0.0), 1.0)
             if share > 0.0:
                 if backdrop.shape[0] > 0:

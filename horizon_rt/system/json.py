@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["parse_object"]
+__all__ = ["parse_object", "parse_value"]
 
 
 def parse_object(data: bytes | str) -> dict[str, Any]:
-    """The object of a UTF-8 text; raises ValueError, with the reason in one line.
+    """The object of a UTF-8 text; raises ValueError, with the reason in one line."""
+    value = parse_value(data)
+    if not isinstance(value, dict):
+        raise ValueError("it is no object")
+    return value
+
+
+def parse_value(data: bytes | str) -> Any:
+    """The value of a UTF-8 text; raises ValueError, with the reason in one line.
 
     Python's parser has errors of its own for deep nesting and for numbers of thousands of digits.
     """
     try:
-        value = json.loads(data.decode("utf-8-sig") if isinstance(data, bytes) else data)
+        return json.loads(data.decode("utf-8-sig") if isinstance(data, bytes) else data)
     except RecursionError as error:
         raise ValueError("its values are nested too deep") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"it is no UTF-8 text, as byte {error.start + 1} shows") from error
-    if not isinstance(value, dict):
-        raise ValueError("it is no object")
-    return value

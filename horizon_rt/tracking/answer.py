@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine, Mount
+from horizon_rt.geometry.earth import dip
 from horizon_rt.horizon import Attitude, Horizon, Observation
 from horizon_rt.tracking.filter import Track
 from horizon_rt.tracking.smoother import smooth_tracks
@@ -18,9 +20,15 @@ __all__ = ["answer_at", "answer_for", "smooth_horizons"]
 
 
 def answer_for(
-    frame: Frame, observation: Observation, track: Track, camera: Camera, mount: Mount | None = None
+    frame: Frame,
+    observation: Observation,
+    track: Track,
+    camera: Camera,
+    mount: Mount | None = None,
+    height_m: float | None = None,
 ) -> Horizon:
-    """A frame's observation and track with their image lines; `mount` is that of the camera."""
+    """A frame's observation and track with their image lines; mount and height are those of the camera."""
+    down = 0.0 if height_m is None else dip(height_m)
     measured = observation.measurement
     age_s = time.perf_counter() - frame.decoded_at_s if frame.live else None
     return Horizon(
@@ -28,15 +36,17 @@ def answer_for(
         time_s=frame.time_s,
         state=track.state,
         observation=observation,
-        attitude=track.attitude,
-        line=_line(track.attitude, camera),
-        measured_line=None if measured is None else camera.line(measured.up),
+        attitude=_of_lens(track.attitude, camera, down),
+        line=_line(track.attitude, camera, down),
+        measured_line=None if measured is None else camera.line(measured.up, down),
         latency_ms=None if age_s is None else 1e3 * age_s,
         file=frame.name,
         width=frame.width,
         height=frame.height,
         time_utc=None if age_s is None else datetime.now(UTC) - timedelta(seconds=age_s),
         mount=mount,
+        camera=camera,
+        height_m=height_m,
     )
 
 
@@ -57,9 +67,17 @@ def smooth_horizons(horizons: Sequence[Horizon], camera: Camera) -> list[Horizon
 
 
 def _with_track(horizon: Horizon, track: Track, camera: Camera) -> Horizon:
-    line = _line(track.attitude, camera)
-    return replace(horizon, state=track.state, attitude=track.attitude, line=line, latency_ms=None)
+    down = math.radians(horizon.dip_deg)
+    line, attitude = _line(track.attitude, camera, down), _of_lens(track.attitude, camera, down)
+    return replace(horizon, state=track.state, attitude=attitude, line=line, camera=camera, latency_ms=None)
 
 
-def _line(attitude: Attitude | None, camera: Camera) -> HorizonLine | None:
-    return None if attitude is None else camera.line(attitude.up)
+def _line(attitude: Attitude | None, camera: Camera, down: float) -> HorizonLine | None:
+    return None if attitude is None else camera.line(attitude.up, down)
+
+
+def _of_lens(attitude: Attitude | None, camera: Camera, down: float) -> Attitude | None:
+    """The attitude with what an assumed focal length adds to its uncertainty."""
+    if attitude is None or not camera.focal_sd:
+        return attitude
+    return replace(attitude, focal_error=camera.focal_error(attitude.up, down))

@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "synth": VALUES | {"camera", "imaging"},
     "sources": VALUES | {"camera", "imaging", "synth"},
     "levelling": VALUES | {"camera"},
+    "metadata": VALUES | {"camera", "imaging"},
     "models": VALUES,
     "segmentation": VALUES | {"imaging", "models"},
     "fitting": VALUES | {"camera", "models", "segmentation"},
@@ -36,11 +37,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sidecars": VALUES | {"_version", "imaging"},
     "sinks": VALUES | {"camera", "imaging", "sidecars"},
     "links": VALUES | {"_version", "sinks"},
+    "detections": VALUES | {"camera", "imaging", "sinks"},
     "serving": VALUES,
     "web": VALUES | {"links", "serving", "sinks", "sources"},
     "recording": VALUES | {"imaging", "sinks"},
     "pipeline": VALUES
-    | {"camera", "imaging", "levelling", "links", "recording", "reports", "sidecars"}
+    | {
+        "camera",
+        "detections",
+        "imaging",
+        "levelling",
+        "links",
+        "metadata",
+        "recording",
+        "reports",
+        "sidecars",
+    }
     | {"sinks", "sources", "tracker", "tracking", "web"},
     "batches": VALUES
     | {"_version", "camera", "imaging", "pipeline", "reports", "sidecars", "sinks", "sources"}

@@ -83,6 +83,7 @@ EVERY: dict[str, Any] = {
     "camera-profile": "hfov90",
     "hfov": 95.5,
     "mount": "1,-12.5,90",
+    "height": 12.5,
     "model": "small",
     "device": "cpu",
     "backend": "torchscript",

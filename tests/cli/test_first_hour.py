@@ -279,7 +279,7 @@ def test_the_python_of_the_readme_runs(
 def test_a_horizon_from_python_is_the_row_of_the_command_line(cli: RunCli, clip: Path) -> None:
     done = cli("track", clip, "--telemetry", "-", "--backend", "torchscript")
     rows = [json.loads(line) for line in done.out.splitlines()[1:]]
-    tracker = HorizonTracker(hfov=70, backend="torchscript")
+    tracker = HorizonTracker(backend="torchscript")
     with open_source(clip) as source:
         assert [tracker.update(frame).to_dict() for frame in source] == rows
 

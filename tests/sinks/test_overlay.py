@@ -270,7 +270,7 @@ def test_the_frame_itself_stays_untouched() -> None:
 
 
 def test_dip_lowers_the_horizon() -> None:
-    level, dipped = (Overlay(CAMERA, dip_deg=d).curve(UpVector.from_roll_pitch(0, 0))[0] for d in (0.0, 2.0))
+    level, dipped = (Overlay(CAMERA).curve(UpVector.from_roll_pitch(0, 0), dip_deg=d)[0] for d in (0.0, 2.0))
     shift = np.interp(319.5, *dipped.T) - np.interp(319.5, *level.T)
     assert shift == pytest.approx(CAMERA.focal_px * math.tan(math.radians(2)), abs=0.05)
 
