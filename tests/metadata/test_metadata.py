@@ -241,7 +241,7 @@ def test_the_sigma_of_a_guess_reaches_usual_lenses() -> None:
 
 
 def test_a_measured_lens_lies_within_two_sigma(clip: Path, tmp_path: Path) -> None:
-    """Video of a Mavic Air has a diagonal of 74.5°, not the 85° that are advertised (mavicpilots.com, 85331)."""
+    """Video of a Mavic Air has a diagonal of 74.5°, not the advertised 85° (mavicpilots.com, 85331)."""
     measured = 0.5 * math.hypot(1, 9 / 16) / math.tan(math.radians(74.5 / 2))
     body = box(b"udta", box(b"\xa9mdl", b"\0\6\0\0FC2103"))
     found = lens_of_file(with_user_data(clip, body, tmp_path / "d.mp4"), *SIZE)
