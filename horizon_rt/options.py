@@ -42,7 +42,6 @@ __all__ = [
     "RunOptions",
     "SceneKind",
     "Smoothing",
-    "check_choices",
     "from_flat",
     "given_options",
     "help_of",
@@ -126,7 +125,7 @@ class Engine:
     batch: int = BATCH
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        _check_choices(self)
 
     @property
     def may_use_gpu(self) -> bool:
@@ -273,7 +272,7 @@ class RunOptions:
     ] = None
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        _check_choices(self)
         if self.rotate not in (None, 90, 180, 270):
             raise OptionsError(f"--rotate is 90, 180 or 270, got {self.rotate}")
 
@@ -320,7 +319,7 @@ class EncodeOptions:
     ] = "software"
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        _check_choices(self)
         if self.quality is not None and not 0 <= self.quality <= LARGEST_CRF:
             raise OptionsError(f"--quality lies between 0 and {LARGEST_CRF}, got {self.quality}")
 
@@ -397,8 +396,7 @@ def given_options(options: Any) -> dict[str, Any]:
     return {name: value for name, value, usual in values if value != usual}
 
 
-def check_choices(options: Any) -> None:
-    """Raises OptionsError for a value that its Literal does not have."""
+def _check_choices(options: Any) -> None:
     hints = get_type_hints(type(options))
     for item in fields(options):
         choices = get_args(hints[item.name]) if get_origin(hints[item.name]) is Literal else ()

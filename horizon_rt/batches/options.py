@@ -90,7 +90,11 @@ class BatchOptions:
             raise OptionsError(f"--segment is at least {_SHORTEST_S:g}s, got {self.segment}")
 
     def check_part(self, part: Part) -> None:
-        """Raises OptionsError for frames that are left out of recordings that are cut into segments."""
+        """Raises OptionsError for frames that are left out of recordings that are cut into segments, or
+        levelled.
+        """
+        if "level" in self.kinds and part.every is not None:
+            raise OptionsError("--write level takes every frame; leave --every out")
         if self.segment is not None and (part.key_only or part.stride > 1):
             raise OptionsError("--segment does not go with --every; leave one of them out")
 

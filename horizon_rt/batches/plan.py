@@ -76,6 +76,7 @@ def settings_of(options: RunOptions, how: BatchOptions) -> dict[str, Any]:
         profile = load_profile(options.lens.camera_profile)
         settings["camera_profile"] = camera_fields(profile.model)
         settings["profile_mount"] = mount_fields(profile.mount)
+        settings["readout_s"] = profile.readout_s
     return settings | given_options(how.drawing) | given_options(how.coding)
 
 

@@ -65,6 +65,10 @@ class CameraProfile:
         """The lens where nothing is known of it: `Camera.assumed`."""
         return replace(cls.from_hfov(width, height, DEFAULT_HFOV_DEG), model=Camera.assumed(width, height))
 
+    def upside_down(self) -> Self:
+        """The profile for pictures that are turned by a half; a rolling shutter then reads them upwards."""
+        return replace(self, model=self.model.turned().turned(), readout_s=None)
+
     def fit_to(self, width: int, height: int, *, clockwise: bool = True) -> Self:
         """The profile for a video of another size and the same aspect ratio, within 1 %, or turned by a
         quarter, `clockwise` unless it is known better.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from horizon_rt.camera import fields
@@ -49,6 +49,7 @@ def render(profile: CameraProfile) -> str:
     lines += ["", "[image]", f"width = {model.width}", f"height = {model.height}", "", "[lens]"]
     lines += [f'model = "{model.distortion.name}"']
     numbers = dict(zip(_MATRIX, model.intrinsics, strict=True)) | coefficients_of(model.distortion)
+    numbers |= {"focal_sd": model.focal_sd} if model.focal_sd else {}
     lines += _numbers(numbers)
     lines += [] if profile.mount is None else ["", "[mount]", *_numbers(asdict(profile.mount))]
     return "\n".join([*lines, ""])
@@ -87,15 +88,25 @@ def _model(image: Mapping[str, Any], lens: Mapping[str, Any]) -> Camera:
     kind = lens.get("model")
     if not isinstance(kind, str) or kind not in DISTORTIONS:
         raise CameraModelError(f"lens.model is {' or '.join(DISTORTIONS)}, got {fields.shown(kind)}")
+    focal_sd = fields.number(lens, "focal_sd", 0.0)
     if kind == "pinhole" and "hfov_deg" in lens:
-        _refuse_unknown(lens, {"model", "hfov_deg"})
-        return Camera.from_hfov(*size, fields.number(lens, "hfov_deg"))
+        _refuse_unknown(lens, {"model", "hfov_deg", "focal_sd"})
+        return replace(Camera.from_hfov(*size, fields.number(lens, "hfov_deg")), focal_sd=focal_sd)
     defaults = coefficients_of(DISTORTIONS[kind])
-    _refuse_unknown(lens, {"model", *_MATRIX, *defaults})
+    _refuse_unknown(lens, {"model", "focal_sd", *_MATRIX, *defaults})
     fx, fy, cx, cy = (fields.number(lens, key) for key in _MATRIX)
     given = {key: fields.number(lens, key, default) for key, default in defaults.items()}
     distortion = DISTORTIONS[kind](**given)
-    return Camera(width=size[0], height=size[1], fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
+    return Camera(
+        width=size[0],
+        height=size[1],
+        fx=fx,
+        fy=fy,
+        cx=cx,
+        cy=cy,
+        distortion=distortion,
+        focal_sd=focal_sd,
+    )
 
 
 def _text(values: Mapping[str, Any], key: str, default: str) -> str:

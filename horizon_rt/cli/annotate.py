@@ -72,7 +72,9 @@ def annotate(
         raise typer.BadParameter(f"{target} holds the boxes, which would be lost; give --out another name")
     found = read_boxes(boxes)
     sink = AnnotationSink(target, found)
-    opened = open_in_background(lambda: open_source(source, decoder=options.source_decoder))
+    opened = open_in_background(
+        lambda: open_source(source, decoder=options.source_decoder, rotate=options.rotate)
+    )
     outputs = Outputs(overlay=overlay, boxes=found, drawing=drawing)
     if target is not None:
         check_targets(replace(outputs, telemetry=(target,)), opened.info)

@@ -18,7 +18,7 @@ __all__ = ["evaluate"]
 _Format = Literal["folder", "smd", "hlw", "kitti"]
 
 
-@takes(options=RunOptions, omit=("model", "mount", "height_m", "decoder", *PART))
+@takes(options=RunOptions, omit=("model", "mount", "height_m", "decoder", "rotate", *PART))
 def evaluate(
     datasets: Annotated[
         list[Path] | None, typer.Argument(help="Dataset folders, or truth files of foreign formats.")

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.camera.fields import mount, table
 from horizon_rt.comparison.alignment import Alignment, align, turned_by
 from horizon_rt.comparison.motion import Attitudes, motion_of
 from horizon_rt.comparison.statistics import StateErrors, errors_by_state
-from horizon_rt.errors import SourceError
+from horizon_rt.errors import CameraModelError, SourceError
 from horizon_rt.geometry import Mount, wrap_degrees
 from horizon_rt.horizon.row import number
 from horizon_rt.tracks import AttitudeLog, Track
@@ -146,8 +147,7 @@ def _comparison(
     roll[~known] = pitch[~known] = np.nan
     error = np.column_stack([wrap_degrees(track.roll_deg - roll), track.pitch_deg - pitch])
     sd = np.column_stack([track.roll_sd_deg, track.pitch_sd_deg])
-    given = track.header.get("mount")
-    own = np.eye(3) if given is None else Mount(**given).rotation
+    own = np.eye(3) if (given := _mount_of(track)) is None else given.rotation
     return Comparison(
         track=track,
         log=log,
@@ -167,3 +167,14 @@ def _angles(up: Array) -> tuple[Array, Array]:
     """Roll and pitch (n,) in degrees of up vectors (n, 3); as those of `UpVector`."""
     roll = np.degrees(np.arctan2(-up[:, 0], -up[:, 1]))
     return roll, np.degrees(np.arctan2(up[:, 2], np.hypot(up[:, 0], up[:, 1])))
+
+
+def _mount_of(track: Track) -> Mount | None:
+    """That of the header; raises SourceError for what is none."""
+    given = track.header.get("mount")
+    if given is None:
+        return None
+    try:
+        return mount(table(track.header, "mount"))
+    except CameraModelError as error:
+        raise SourceError(f"the telemetry's header has no mount that can be used: {error}") from error

@@ -117,7 +117,7 @@ def _correlation_time(one: tuple[Array, Array, Array], other: tuple[Array, Array
     for _, rate, _ in (one, other):
         power = (np.abs(np.fft.rfft(rate, size, axis=0)) ** 2).sum(axis=1)
         auto = np.fft.irfft(power, size)
-        own.append(auto / auto[0])
+        own.append(auto / max(auto[0], 1e-300))
     return float(max((own[0] * own[1]).sum(), 1.0))
 
 

@@ -28,10 +28,7 @@ def fact_rows(found: Comparison) -> list[tuple[str, str]]:
     drift = "too short a time to tell" if one.drift is None else _drift(one.drift, one.drift_sd or 0.0)
     rows = [
         ("log", printable(f"{found.log.name} ({found.log.format}, {len(found.log)} samples)")),
-        (
-            "offset, log time − time",
-            f"{one.offset_s:+.4f} s ± {one.offset_sd_s:.4f} s at {one.middle_s:.1f} s",
-        ),
+        ("offset, log time − time", _offset(one)),
         ("drift of the clocks", drift),
         ("correlation of the rates", f"{one.correlation:.3f} over {clock_time(one.overlap_s)}"),
         ("mounting offset, log → telemetry", _mount(found)),

@@ -85,7 +85,7 @@ class AnnotationSink(RecordSink):
 
     def _finish(self) -> None:
         if self._target == "-":
-            print(self._text(".csv"), end="")
+            print(self._text(".csv").encode("utf-8", "backslashreplace").decode(), end="")
         elif self._target is not None:
             path = Path(self._target)
             write_atomic(path, self._text(path.suffix.lower()).encode("utf-8", "backslashreplace"))

@@ -27,7 +27,7 @@ def fit_subpixel(
     """Robust plane through the largest gradients of the stations, no more than `window` rows away.
 
     Stations count by their `trust` (n,), 0 to 1. What is seen of the horizon may lie above or below it all
-    along, by haze, hills or dip: an elevation of the standard deviation `lift_sd` in rad, which is fitted
+    along, by haze or hills: an elevation of the standard deviation `lift_sd` in rad, which is fitted
     with the plane. Returns how many lie on it (0: none that is consistent), its elevations at both ends, and
     their covariance (2, 2), rad², for stations that err independently.
     """

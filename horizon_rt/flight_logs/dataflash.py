@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from horizon_rt.flight_logs.limits import check_count
+
 if TYPE_CHECKING:
     from horizon_rt.flight_logs.tlog import Samples
 
@@ -81,6 +83,7 @@ def _rows(data: mmap.mmap) -> list[tuple[float, ...]]:
             _learn(data, place + 3, lengths, layouts)
         elif kind in layouts:
             rows.append(layouts[kind].take(data, place + 3))
+            check_count(rows)
         place += length
     return rows
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from horizon_rt.errors import SourceError
+from horizon_rt.flight_logs.limits import check_count
 
 if TYPE_CHECKING:
     from horizon_rt.flight_logs.tlog import Samples
@@ -53,10 +54,10 @@ def read_table(path: Path) -> Samples:
             raise SourceError(f"{path}: it is empty")
         delimiter = max(",;\t", key=head[1].count)
         columns = _columns(next(_cells([head], delimiter))[1], path)
-        rows = [
-            [_number(path, number, cells, *column) for column in columns]
-            for number, cells in _cells(lines, delimiter)
-        ]
+        rows = []
+        for number, cells in _cells(lines, delimiter):
+            rows.append([_number(path, number, cells, *column) for column in columns])
+            check_count(rows)
     time_s, roll, pitch = np.array(rows, np.float64).reshape(-1, 3).T
     return time_s, roll, pitch
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.flight_logs.limits import check_count
+
 __all__ = ["Samples", "read_tlog"]
 
 Array = NDArray[np.float64]
@@ -30,6 +32,7 @@ def read_tlog(path: Path) -> Samples:
         while (message := log.recv_match(type=["ATTITUDE"])) is not None:
             sender = message.get_srcSystem(), message.get_srcComponent()
             rows[sender].append((1e-3 * message.time_boot_ms, message.roll, message.pitch))
+            check_count(rows[sender])
     finally:
         log.close()
     if not rows:

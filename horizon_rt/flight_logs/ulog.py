@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from horizon_rt.flight_logs.limits import check_count
+
 if TYPE_CHECKING:
     from horizon_rt.flight_logs.tlog import Samples
 
@@ -59,6 +61,7 @@ def _rows(data: mmap.mmap) -> list[tuple[float, ...]]:
             number = _number(data, start, size)
         elif kind == b"D" and fields is not None and _is_of(number, data, start, size, fields["size"]):
             rows.append(_sample(data, start + 2, fields))
+            check_count(rows)
     return rows
 
 

@@ -41,7 +41,9 @@ class Encoder:
     is_deep: bool = False
 
     def options(self, crf: int | None) -> dict[str, str]:
-        """Its options for this quality on the scale of x264."""
+        """Its options for this quality on the scale of x264; a line tells where it knows none."""
+        if crf is not None and not self.quality:
+            _log.warning("%s knows no --quality and takes its own", self.name)
         value = round((_USUAL_CRF if crf is None else crf) * self.largest / LARGEST_CRF)
         return {**self.usual, **dict.fromkeys(self.quality, str(value)), **_repeatable(self.name)}
 

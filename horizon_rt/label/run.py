@@ -48,7 +48,7 @@ def open_labelling(
     name = without_secrets(source) if ":" in source or source == "-" else Path(source).resolve().name
     if Session.is_complete(folder):
         return LabelServer(Session(folder, source=name, every=1), lambda _: None, host=host, port=port)
-    opened = open_in_background(lambda: open_source(source))
+    opened = open_in_background(lambda: open_source(source, rotate=options.rotate))
     with ExitStack() as undo:
         undo.callback(opened.close)
         if opened.info.live:

@@ -58,6 +58,8 @@ def lens_of_pictures(pictures: Sequence[Path], width: int, height: int) -> Found
 
 def lens_of_file(path: Path, width: int, height: int) -> FoundLens | None:
     """The lens of a video; None where its metadata say nothing of it."""
+    if not path.is_file():  # a pipe gives its data once
+        return None
     try:
         data = user_data(path)
     except OSError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from horizon_rt.errors import OptionsError
-from horizon_rt.options import EncodeOptions, Help, RunOptions, check_choices
+from horizon_rt.options import EncodeOptions, Help, RunOptions
 
 __all__ = ["LevelOptions", "Lock"]
 
@@ -42,7 +42,7 @@ class LevelOptions(RunOptions):
     coding: EncodeOptions = field(default_factory=EncodeOptions)
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        RunOptions.__post_init__(self)
         if not _CROP.fullmatch(self.crop) or not _ZOOMS[0] <= (self.fixed_zoom or 1.0) <= _ZOOMS[1]:
             raise OptionsError(f"--crop is fill, keep or a zoom of 100% to 400%, got {self.crop!r}")
         if not _ZOOMS[0] <= self.most_zoom <= _ZOOMS[1]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.camera import Camera
 from horizon_rt.errors import CalibrationError
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import Mount, UpVector
@@ -103,7 +104,7 @@ def find_mount(
             f"the source ended {lasted_s:.1f} s after the horizon was first tracked, of {seconds:g} s; "
             "ask for less with --seconds"
         )
-    return level_mount(seen, yaw_deg=yaw_deg)
+    return _with_doubt_of_lens(level_mount(seen, yaw_deg=yaw_deg), profile.model)
 
 
 def level_mount(seen: list[Seen], *, yaw_deg: float = 0.0) -> LevelMount:
@@ -133,6 +134,17 @@ def level_mount(seen: list[Seen], *, yaw_deg: float = 0.0) -> LevelMount:
         frames=int(fits.sum()),
         seconds=float(times[-1] - times[0]),
     )
+
+
+def _with_doubt_of_lens(found: LevelMount, camera: Camera) -> LevelMount:
+    """The same with what an assumed focal length adds to the sigmas."""
+    up = UpVector.from_roll_pitch(found.mount.roll_deg, found.mount.pitch_deg)
+    error = camera.focal_error(up)
+    if error is None:
+        return found
+    lens = roll_pitch_sd_deg(up, np.outer(error, error))
+    roll, pitch = (math.hypot(*both) for both in zip(found.sd_deg, lens, strict=True))
+    return replace(found, sd_deg=(roll, pitch))
 
 
 def _arrays(used: list[Seen]) -> tuple[Array, Array, Array]:

@@ -55,9 +55,11 @@ def camera_for(options: RunOptions, info: SourceInfo) -> CameraProfile:
     """The lens that the options give for this source, and its mount; raises CameraModelError."""
     lens = options.lens
     if lens.camera_profile is not None:
-        profile = load_profile(lens.camera_profile).fit_to(
-            info.width, info.height, clockwise=not info.turned_left
-        )
+        profile = load_profile(lens.camera_profile)
+        is_tall = profile.model.height > profile.model.width
+        if options.rotate == 180 and (info.height > info.width) == is_tall:
+            profile = profile.upside_down()
+        profile = profile.fit_to(info.width, info.height, clockwise=not info.turned_left)
     elif lens.hfov_deg is not None:
         profile = CameraProfile.from_hfov(info.width, info.height, lens.hfov_deg)
     else:

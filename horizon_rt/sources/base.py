@@ -193,6 +193,11 @@ class WrappedSource(Source):
         """That of the other source."""
         return self._source.health
 
+    @property
+    def patience_s(self) -> float:
+        """That of the other source."""
+        return self._source.patience_s
+
     def close(self) -> None:
         """As of any source; the other one may be waiting for a frame."""
         super().close()

@@ -13,7 +13,6 @@ from horizon_rt.imaging.suffixes import is_still
 from horizon_rt.options import WHOLE, DecoderChoice, Part
 from horizon_rt.sources.base import Source
 from horizon_rt.sources.part import part_of
-from horizon_rt.sources.rotation import rotated
 from horizon_rt.sources.v4l2 import Exposure
 from horizon_rt.system.address import is_address
 from horizon_rt.system.objects import is_object
@@ -64,7 +63,11 @@ def open_source(
     else:
         known = isinstance(spec, Path) or os.path.exists(text)
         source = (_open_path if known and text != "-" else _open_named)(text, threads, decoder, part)
-    source = rotated(part_of(source, part), rotate)
+    source = part_of(source, part)
+    if rotate is not None:
+        from horizon_rt.sources.rotation import rotated
+
+        source = rotated(source, rotate)
     if text != "-":
         source.reopener = partial(
             open_source, spec, size=size, frame_rate=frame_rate, pixel_format=pixel_format, exposure=exposure,

@@ -11,9 +11,9 @@ from horizon_rt.sources.orientation import quarter_turns, upright
 __all__ = ["rotated"]
 
 
-def rotated(source: Source, degrees: int | None) -> Source:
-    """The source with its frames turned clockwise by 90, 180 or 270 degrees, as views; as it is for None."""
-    return source if degrees is None else _Rotated(source, degrees)
+def rotated(source: Source, degrees: int) -> Source:
+    """The source with its frames turned clockwise by 90, 180 or 270 degrees, as views."""
+    return _Rotated(source, degrees)
 
 
 class _Rotated(WrappedSource):
@@ -29,6 +29,6 @@ class _Rotated(WrappedSource):
 
 def _info(info: SourceInfo, degrees: int) -> SourceInfo:
     if degrees == 180:
-        return replace(info, turned_left=False)
+        return replace(info, turned_left=not info.turned_left)
     turned_left = degrees == 270 and not info.turned_left
     return replace(info, width=info.height, height=info.width, turned_left=turned_left)

@@ -72,7 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "photos": VALUES | {"_version", "camera", "imaging", "reports", "sources", "tracker"},
     "tracks": VALUES | {"pipeline", "sinks"},
     "flight_logs": VALUES | {"tracks"},
-    "comparison": VALUES | {"_version", "reports", "tracks"},
+    "comparison": VALUES | {"_version", "camera", "reports", "tracks"},
     "api": VALUES | {"camera", "photos", "pipeline", "sinks", "sources", "tracker", "tracks"},
     "__init__": VALUES
     | {"api", "camera", "comparison", "flight_logs", "sources", "tracker", "tracking", "tracks"},

@@ -633,3 +633,10 @@ def test_another_codec_or_look_is_done_again(cli: RunCli, clip: Path, tmp_path: 
         found = cli(*usual, *options)
         assert found.code == 0
         assert done in found.out + found.err
+
+
+def test_what_is_levelled_leaves_no_frame_out(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    done = cli("batch", clip, "--out", tmp_path / "out", "--write", "level", "--every", "2")
+    assert done.code != 0
+    assert "leave --every out" in done.err
+    assert not (tmp_path / "out").exists()

@@ -39,7 +39,8 @@ def test_missing_weights_are_a_failure(cli: RunCli, tmp_path: Path, monkeypatch:
 
 def test_what_can_be_done_without_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("av.codec.codecs_available", {"h264", "hevc"})
+    for module in ("av", "av.codec"):
+        monkeypatch.setattr(f"{module}.codecs_available", {"h264", "hevc"})
     monkeypatch.setitem(doctor.PARTS, "analysis", doctor.PARTS["program"])
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)

@@ -81,6 +81,13 @@ def _opencv_file(path: Path, *, distortion: np.ndarray, **extra: object) -> Path
     return path
 
 
+def test_the_doubt_of_a_focal_length_is_kept(tmp_path: Path) -> None:
+    guess = CameraProfile.guess(640, 360)
+    assert guess.model.focal_sd > 0
+    save_profile(guess, path := tmp_path / "guess.toml")
+    assert load_profile(path) == guess
+
+
 @QUICK
 @given(profile=profiles)
 def test_toml_round_trip(profile: CameraProfile, tmp_path: Path) -> None:

@@ -12,8 +12,12 @@ import pytest
 from support.cli import RunCli
 from support.sources import h264_clip
 
+from horizon_rt.camera import BrownConrady, Camera, CameraProfile, save_profile
+from horizon_rt.errors import OptionsError
 from horizon_rt.frame import Frame
-from horizon_rt.options import Part
+from horizon_rt.options import Lens, Part, RunOptions
+from horizon_rt.pipeline.level_options import LevelOptions
+from horizon_rt.pipeline.run import camera_for
 from horizon_rt.sources import Source, open_source
 from horizon_rt.sources.base import SourceInfo
 from horizon_rt.sources.rotation import rotated
@@ -48,7 +52,6 @@ def test_a_turn_goes_with_a_part_and_a_second_reading(path: Path, degrees: int) 
 def test_which_way_stored_pictures_are_turned_is_known(path: Path) -> None:
     assert not open_source(path, rotate=90).info.turned_left
     assert open_source(path, rotate=270).info.turned_left
-    assert not open_source(path, rotate=180).info.turned_left
 
 
 def test_a_turn_adds_to_that_of_the_file(tmp_path: Path) -> None:
@@ -93,3 +96,35 @@ def test_a_turned_camera_has_the_roll_of_the_world(cli: RunCli, tmp_path: Path) 
 
 def test_other_angles_are_a_usage_error(cli: RunCli, path: Path) -> None:
     assert cli("track", path, "--rotate", "45").code == 2
+
+
+def test_a_profile_turns_with_its_pictures(path: Path, tmp_path: Path) -> None:
+    lens = Camera(width=64, height=48, fx=60, fy=62, cx=30, cy=20, distortion=BrownConrady(k1=-0.1, p1=0.01))
+    save_profile(CameraProfile(name="off", model=lens, readout_s=0.01), file := tmp_path / "off.toml")
+    points = np.array([[10.0, 5.0], [50.0, 40.0]])
+    for degrees in QUARTERS:
+        options = RunOptions(lens=Lens(camera_profile=str(file)), rotate=degrees)
+        with open_source(path, rotate=degrees) as source:
+            found = camera_for(options, source.info)
+        model, x, y = found.model, points[:, 0], points[:, 1]
+        turned = {90: (47 - y, x), 180: (63 - x, 47 - y), 270: (y, 63 - x)}[degrees]
+        rays = model.rays(np.column_stack(turned))
+        a, b = lens.rays(points)[:, 0], lens.rays(points)[:, 1]
+        expected = {90: (-b, a), 180: (-a, -b), 270: (b, -a)}[degrees]
+        assert rays[:, :2] == pytest.approx(np.column_stack(expected), abs=1e-9)
+        assert found.readout_s is None
+
+
+@pytest.mark.parametrize("kind", [RunOptions, LevelOptions])
+@pytest.mark.parametrize("degrees", [0, 45, -90, 360])
+def test_other_angles_are_no_options(kind: type[RunOptions], degrees: int) -> None:
+    with pytest.raises(OptionsError, match="90, 180 or 270"):
+        kind(rotate=degrees)
+
+
+def test_patience_is_that_of_the_source() -> None:
+    class Patient(Endless):
+        patience_s = 15.0  # type: ignore[assignment]
+
+    with rotated(Patient(), 180) as source:
+        assert source.patience_s == 15.0

@@ -182,22 +182,22 @@ def test_a_full_disk_never_leaves_a_part_under_the_final_name(tmp_path: Path) ->
     "words",
     [
         ("cameras", "convert", "hfov70", "out.yaml"),
-        ("calibrate", "--print-board", "out.yaml"),
+        ("calibrate", "--print-board", "out.svg"),
     ],
     ids=["convert", "board"],
 )
 def test_commands_leave_no_empty_file_on_a_full_disk(words: tuple[str, ...], tmp_path: Path) -> None:
     code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); "
     code += "from horizon_rt.cli import main; main()"
-    (tmp_path / "out.yaml").write_text("the one before")
+    (before := tmp_path / words[-1]).write_text("the one before")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code, *words],
         cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith("error: cannot write out.yaml: File too large")
-    assert (tmp_path / "out.yaml").read_text() == "the one before"
+    assert done.stderr.startswith(f"error: cannot write {words[-1]}: File too large")
+    assert before.read_text() == "the one before"
 
 
 @posix
