@@ -53,6 +53,11 @@ class Attitude:
         """Standard deviations of roll and pitch in degrees, with the error of the focal length."""
         return roll_pitch_sd_deg(self.up, self.total_covariance)
 
+    @property
+    def seen_sd_deg(self) -> tuple[float, float]:
+        """As `sd_deg`, of where the horizon lies in the picture, whatever the focal length."""
+        return roll_pitch_sd_deg(self.up, self.covariance)
+
     def rounded(self) -> Attitude:
         """Up vector and covariance to about 1e-5 rad and four digits, without a rate: where a search begins.
 

@@ -11,7 +11,7 @@ import numpy as np
 from horizon_rt.camera import Camera
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import Mount, wrap_degrees
-from horizon_rt.horizon import Attitude, Horizon, Measurement, roll_pitch_sd_deg
+from horizon_rt.horizon import Horizon, Measurement
 from horizon_rt.levelling import SURE, Leveller, RollFollower, Turn
 from horizon_rt.sinks import Sink
 
@@ -80,14 +80,9 @@ class LevelledSink(Sink):
 def _sure_roll(horizon: Horizon) -> float | None:
     """The roll of the camera in rad, None where it is not sure."""
     attitude = horizon.attitude
-    if attitude is None or horizon.state == "acquiring" or _sd(attitude) > SURE:
+    if attitude is None or horizon.state == "acquiring" or math.radians(max(attitude.seen_sd_deg)) > SURE:
         return None
     return math.radians(attitude.up.roll_deg)
-
-
-def _sd(attitude: Attitude) -> float:
-    """In rad, of where the horizon lies in the picture, whatever the lens."""
-    return math.radians(max(roll_pitch_sd_deg(attitude.up, attitude.covariance)))
 
 
 def levelled_horizon(horizon: Horizon, roll: float, camera: Camera) -> Horizon:

@@ -60,9 +60,9 @@ class HardestMoments:
         )
 
     def _score(self, horizon: Horizon) -> float:
-        if horizon.roll_sd_deg is None or horizon.pitch_sd_deg is None:
+        if horizon.attitude is None:
             return _LOST_SCORE if self._had_track else 0.0
-        return math.hypot(horizon.roll_sd_deg, horizon.pitch_sd_deg)
+        return math.hypot(*horizon.attitude.seen_sd_deg)
 
     def _make_room(self, horizon: Horizon, score: float) -> bool:
         """Whether a frame of this score gets in, where another one may have to leave."""
