@@ -19,6 +19,7 @@ from horizon_rt.sinks.overlay import STATE_COLOURS
 Start = Callable[..., "subprocess.Popen[str]"]
 
 pytestmark = [
+    pytest.mark.flaky(reruns=3),  # as in test_window
     pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb, a virtual X server"),
     pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool"),
 ]
