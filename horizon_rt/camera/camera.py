@@ -185,8 +185,15 @@ class Camera:
     def is_ideal(self) -> bool:
         """Whether the lens is centred and round and the pixels square, as those of a guess are."""
         centred = self.fx, self.fx, (self.width - 1) / 2, (self.height - 1) / 2
-        is_round = self.is_linear or self.distortion.turned(clockwise=True) == self.distortion
-        return is_round and bool(np.allclose(self.intrinsics, centred, rtol=1e-9))
+        return bool(np.allclose(self.intrinsics, centred, rtol=1e-9)) and self._is_round
+
+    @property
+    def _is_round(self) -> bool:
+        """Whether the distortion is the same all around the axis."""
+        try:
+            return self.is_linear or self.distortion.turned(clockwise=True) == self.distortion
+        except CameraModelError:  # a sensor tilted both ways
+            return False
 
     def line(self, up: UpVector, dip: float = 0.0) -> HorizonLine | None:
         """The horizon of this up vector on the image without distortion; None straight up or down.

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.camera import brown, changed, coefficients
 
-from horizon_rt.camera import Camera
+from horizon_rt.camera import BrownConrady, Camera
 from horizon_rt.camera.brown import fold_radius
 from horizon_rt.errors import CameraModelError
 from horizon_rt.geometry import UpVector
@@ -238,6 +238,11 @@ def test_a_guessed_lens_keeps_its_field_of_view_over_the_longer_side() -> None:
     assert lens.hfov_deg == pytest.approx(2 * math.degrees(math.atan(9 / 16 * math.tan(math.radians(35)))))
     assert lens == Camera.from_fov(360, 640, 70) == replace(Camera.assumed(360, 640), focal_sd=0.0)
     assert lens.for_size(640, 640).hfov_deg == pytest.approx(70)
+
+
+def test_a_lens_whose_sensor_is_tilted_both_ways_is_resized() -> None:
+    lens = replace(Camera.from_hfov(640, 480, 70), distortion=BrownConrady(tau_x=0.02, tau_y=0.01))
+    assert lens.for_size(320, 240) == lens.resized(320, 240)
 
 
 def test_a_measured_lens_is_resized() -> None:
