@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 VIDEO_SUFFIXES = tuple(_FORMATS)
-_USUAL = EncodeOptions()
 
 
 class VideoWriter:
@@ -55,7 +54,7 @@ class VideoWriter:
         audio_from: Path | str | None = None,
         audio_from_s: float = 0.0,
         encoder: str | None = None,
-        coding: EncodeOptions = _USUAL,
+        coding: EncodeOptions | None = None,
         tags: VideoTags | None = None,
     ) -> None:
         """Open the file; raises OutputError. `encoder` forces one of PyAV's encoders, such as 'libx264'."""
@@ -64,7 +63,7 @@ class VideoWriter:
             known = ", ".join(VIDEO_SUFFIXES)
             raise OutputError(f"cannot write video to {target}: unknown extension {suffix!r}; use {known}")
         self._rate = nominal_rate(frame_rate or 30)
-        self._encoder, self._coding, self._tags = encoder, coding, tags
+        self._encoder, self._coding, self._tags = encoder, coding or EncodeOptions(), tags
         self._audio = None if audio_from is None else AudioCopy(audio_from, from_s=audio_from_s)
         self._file = AtomicFile(target)
         self._format = _FORMATS[suffix]

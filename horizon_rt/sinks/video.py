@@ -47,7 +47,7 @@ class VideoSink(Sink):
             frame_rate=context.frame_rate,
             audio_from=audio_from,
             encoder=encoder,
-            coding=coding or EncodeOptions(),
+            coding=coding,
             tags=tags,
         )
         self._target, self._told = target, False
