@@ -61,7 +61,7 @@ def track(
     from horizon_rt.tracks import Recorded
 
     chosen = from_flat(RunOptions, options)
-    opened = open_source(source, decoder=chosen.source_decoder, part=chosen.part, rotate=chosen.rotate)
+    opened = open_source(source, **chosen.source_fields)
     outputs = Outputs(
         telemetry=() if telemetry is None else (str(telemetry),),
         overlay=None if overlay is None else Path(overlay),
@@ -111,7 +111,7 @@ def level(
     from horizon_rt.sources import open_source
 
     chosen = from_flat(LevelOptions, options)
-    opened = open_source(source, decoder=chosen.source_decoder, part=chosen.part, rotate=chosen.rotate)
+    opened = open_source(source, **chosen.source_fields)
     return level_video(opened, Path(out), chosen, preview=None if preview is None else Path(preview))
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "RunOptions",
     "SceneKind",
     "Smoothing",
+    "SourceFields",
     "from_flat",
     "given_options",
     "help_of",
@@ -242,6 +243,14 @@ WHOLE = Part()
 """All of a recording."""
 
 
+class SourceFields(TypedDict):
+    """What of a run's options `open_source` takes."""
+
+    decoder: DecoderChoice
+    part: Part
+    rotate: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """How to analyse a source. `smooth='offline'` is for recordings. Raises OptionsError."""
@@ -283,9 +292,9 @@ class RunOptions:
         return {name: value for name, value in values.items() if value is not None}
 
     @property
-    def source_decoder(self) -> DecoderChoice:
-        """`decoder`, where 'auto' leaves a GPU alone that does not run the net."""
-        return self.engine.decoder(self.decoder)
+    def source_fields(self) -> SourceFields:
+        """What `open_source` takes; a decoder of 'auto' leaves a GPU alone that does not run the net."""
+        return {"decoder": self.engine.decoder(self.decoder), "part": self.part, "rotate": self.rotate}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

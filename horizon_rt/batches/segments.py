@@ -140,13 +140,8 @@ def track_segment(segment: Segment, signals: Signals) -> Tracked:
         if signals.stopped():
             raise KeyboardInterrupt
 
-    source = open_source(
-        spec_of(segment.source),
-        decoder=options.source_decoder,
-        part=part,
-        rotate=options.rotate,
-        threads=segment.threads,
-    )
+    fields = replace(options, part=part).source_fields
+    source = open_source(spec_of(segment.source), **fields, threads=segment.threads)
     with source:
         tracker = make_tracker(options, source.info)
         if run_pipeline(source, tracker, on_frame=keep).signalled:

@@ -181,10 +181,7 @@ def _fingerprint(source: str) -> dict[str, Any]:
 
 
 def _open(work: Work) -> Any:
-    options, spec = work.options, spec_of(work.item.source)
-    return open_source(
-        spec, decoder=options.source_decoder, part=options.part, rotate=options.rotate, threads=work.threads
-    )
+    return open_source(spec_of(work.item.source), **work.options.source_fields, threads=work.threads)
 
 
 def spec_of(source: str) -> str | Path:

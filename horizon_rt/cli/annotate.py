@@ -62,7 +62,7 @@ def annotate(
     from horizon_rt.detections import read_boxes
     from horizon_rt.detections.judging import AnnotationSink
     from horizon_rt.pipeline.outputs import Outputs, check_targets
-    from horizon_rt.pipeline.run import open_in_background, run
+    from horizon_rt.pipeline.run import open_in_background, reads_twice, run
     from horizon_rt.sources import open_source
 
     console = make_console()
@@ -72,15 +72,13 @@ def annotate(
         raise typer.BadParameter(f"{target} holds the boxes, which would be lost; give --out another name")
     found = read_boxes(boxes)
     sink = AnnotationSink(target, found)
-    opened = open_in_background(
-        lambda: open_source(source, decoder=options.source_decoder, rotate=options.rotate)
-    )
+    opened = open_in_background(lambda: open_source(source, **options.source_fields))
     outputs = Outputs(overlay=overlay, boxes=found, drawing=drawing)
     if target is not None:
         check_targets(replace(outputs, telemetry=(target,)), opened.info)
     print_first_use(console)
-    twice = options.smooth == "offline" and overlay is not None and not opened.info.is_image_set
-    with progress(opened.info, console, times=2 if twice else 1) as on_frame:
+    times = 2 if reads_twice(options, outputs, opened.info) else 1
+    with progress(opened.info, console, times=times) as on_frame:
         summary = run(opened, options, outputs, also=[sink], on_frame=on_frame, on_first_pass=on_frame)
     written = [Path(place) for place in (target, overlay) if place not in (None, "-")]
     print_summary(summary, written, console)

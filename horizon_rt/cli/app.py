@@ -41,8 +41,7 @@ app = typer.Typer(
 _STYLE = "-v, -q, --progress and --debug work here, too: see horizon-rt --help."
 _VERBS = (
     live, track, batch, annotate, level, straighten, convert, compare, demo, label, train, inspect, export,
-    synth,
-    bench, calibrate, doctor,
+    synth, bench, calibrate, doctor,
 )  # fmt: skip
 for verb in _VERBS:
     app.command(cls=Command, epilog=_STYLE)(verb)

@@ -48,9 +48,7 @@ def level(
 
     console = make_console()
     hide_secrets(console)
-    opened = open_in_background(
-        lambda: open_source(source, decoder=options.source_decoder, part=options.part, rotate=options.rotate)
-    )
+    opened = open_in_background(lambda: open_source(source, **options.source_fields))
     print_first_use(console)
     with progress(opened.info, console, times=2) as on_frame:
         summary = level_video(

@@ -142,7 +142,7 @@ def live(
     )
     if recording.record_on_demand and not (outputs.web or outputs.window):
         raise typer.BadParameter("--record-on-demand needs --web or a window, which start the recording")
-    opener = partial(open_source, decoder=options.source_decoder, rotate=options.rotate, **request)
+    opener = partial(open_source, **options.source_fields, **request)
     named = [("", text) if os.path.exists(text) else split_name(text) for text in source]
     try:
         feeds = feeds_of([(name, partial(opener, text)) for name, text in named], options, outputs)

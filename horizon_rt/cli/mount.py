@@ -64,9 +64,7 @@ def level(
         _check_free(out, given)
     if yaw is None:
         yaw = 0.0 if known is None or known.mount is None else known.mount.yaw_deg
-    opened = open_in_background(
-        lambda: open_source(source, decoder=options.source_decoder, part=options.part, rotate=options.rotate)
-    )
+    opened = open_in_background(lambda: open_source(source, **options.source_fields))
     info = opened.info
     print_first_use(console)
     with console.status(f"keep the vehicle level and still for {seconds:g} s"):

@@ -62,7 +62,7 @@ def track(
 ) -> None:
     """Track the horizon through a recording; write its telemetry and a video with the horizon drawn in."""
     from horizon_rt.pipeline.outputs import Outputs
-    from horizon_rt.pipeline.run import open_in_background, run
+    from horizon_rt.pipeline.run import open_in_background, reads_twice, run
 
     console = make_console()
     hide_secrets(console)
@@ -74,7 +74,7 @@ def track(
     if options.smooth == "offline" and opened.info.is_image_set:
         print_line(console, "pictures stand alone: nothing is smoothed")
     print_first_use(console)
-    twice = options.smooth == "offline" and outputs.shows_pictures and not opened.info.is_image_set
+    twice = reads_twice(options, outputs, opened.info)
     with progress(opened.info, console, times=2 if twice else 1) as on_frame:
         summary = run(opened, options, outputs, on_frame=on_frame, on_first_pass=on_frame)
     print_summary(summary, outputs.paths, console)
@@ -90,12 +90,10 @@ def _open(sources: list[str], options: RunOptions) -> Source:
     from horizon_rt.sources import open_source
 
     if len(sources) == 1:
-        return open_source(
-            sources[0], decoder=options.source_decoder, part=options.part, rotate=options.rotate
-        )
+        return open_source(sources[0], **options.source_fields)
     from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
     from horizon_rt.sources.images import open_pictures
-    from horizon_rt.sources.part import part_of
+    from horizon_rt.sources.resolve import taken
 
     suffixes = {Path(name).suffix.lower() for name in sources}
     if suffixes & VIDEO_SUFFIXES or not suffixes & IMAGE_SUFFIXES:
@@ -104,7 +102,7 @@ def _open(sources: list[str], options: RunOptions) -> Source:
             "several files are taken together if they are pictures; "
             f"for recordings use: horizon-rt batch {named} --out results"
         )
-    return part_of(open_pictures(sources), options.part)
+    return taken(open_pictures(sources), options.part, options.rotate)
 
 
 def _outputs(out: Path | None, asked: Outputs, info: SourceInfo) -> Outputs:

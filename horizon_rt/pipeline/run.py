@@ -38,6 +38,7 @@ __all__ = [
     "expected_frames",
     "make_tracker",
     "open_in_background",
+    "reads_twice",
     "run",
 ]
 
@@ -49,6 +50,16 @@ def expected_frames(info: SourceInfo) -> int | None:
     if info.frame_count is not None or info.duration_s is None or info.frame_rate is None:
         return info.frame_count
     return round(info.duration_s * info.frame_rate)
+
+
+def _is_offline(options: RunOptions, info: SourceInfo) -> bool:
+    """Whether a source is smoothed over its whole length; pictures that stand alone are not."""
+    return options.smooth == "offline" and not info.is_image_set
+
+
+def reads_twice(options: RunOptions, outputs: Outputs, info: SourceInfo) -> bool:
+    """Whether a source is read once more for its pictures, when all of it is known."""
+    return _is_offline(options, info) and outputs.shows_pictures
 
 
 def camera_for(options: RunOptions, info: SourceInfo) -> CameraProfile:
@@ -169,7 +180,7 @@ def run(
     """
     with source, ExitStack() as opened:
         check_targets(outputs, source.info)
-        offline = options.smooth == "offline" and not source.info.is_image_set
+        offline = _is_offline(options, source.info)
         if offline:
             _check_repeatable(outputs, source, real_time=real_time)
         profile = camera_for(options, source.info)

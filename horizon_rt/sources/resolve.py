@@ -17,7 +17,7 @@ from horizon_rt.sources.v4l2 import Exposure
 from horizon_rt.system.address import is_address
 from horizon_rt.system.objects import is_object
 
-__all__ = ["open_source"]
+__all__ = ["open_source", "taken"]
 
 _DEVICE = re.compile(r"\d+|/dev/video\d+")
 
@@ -63,11 +63,7 @@ def open_source(
     else:
         known = isinstance(spec, Path) or os.path.exists(text)
         source = (_open_path if known and text != "-" else _open_named)(text, threads, decoder, part)
-    source = part_of(source, part)
-    if rotate is not None:
-        from horizon_rt.sources.rotation import rotated
-
-        source = rotated(source, rotate)
+    source = taken(source, part, rotate)
     if text != "-":
         source.reopener = partial(
             open_source, spec, size=size, frame_rate=frame_rate, pixel_format=pixel_format, exposure=exposure,
@@ -76,6 +72,16 @@ def open_source(
     if decoder == "cuda" and not source.on_gpu and source.info.kind in ("file", "stdin", "network"):
         source.warn(f"{source.info.name}: decoded on the CPU: {_refusal()}")
     return source
+
+
+def taken(source: Source, part: Part, rotate: int | None) -> Source:
+    """The frames of a source that belong to a part, turned clockwise by so many degrees."""
+    source = part_of(source, part)
+    if rotate is None:
+        return source
+    from horizon_rt.sources.rotation import rotated
+
+    return rotated(source, rotate)
 
 
 def _open_named(text: str, threads: int, decoder: DecoderChoice, part: Part) -> Source:

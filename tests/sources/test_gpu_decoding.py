@@ -161,9 +161,9 @@ def test_a_video_that_the_gpu_does_not_decode_is_opened_again(
 
 
 def test_auto_leaves_a_gpu_alone_that_does_not_run_the_net() -> None:
-    assert RunOptions(engine=Engine(device="cpu")).source_decoder == "cpu"
-    assert RunOptions(engine=Engine(backend="onnx")).source_decoder == "cpu"
-    assert RunOptions().source_decoder == "auto"
+    assert RunOptions(engine=Engine(device="cpu")).source_fields["decoder"] == "cpu"
+    assert RunOptions(engine=Engine(backend="onnx")).source_fields["decoder"] == "cpu"
+    assert RunOptions().source_fields["decoder"] == "auto"
     assert Engine(device="auto", backend="torchscript").decoder("auto") == "auto"
     assert Engine(device="cuda", backend="auto").decoder("auto") == "auto"
     assert Engine(device="cpu", backend="torchscript").decoder("auto") == "cpu"

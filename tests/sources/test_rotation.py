@@ -94,6 +94,16 @@ def test_a_turned_camera_has_the_roll_of_the_world(cli: RunCli, tmp_path: Path) 
     assert json.loads(out.read_text().splitlines()[0])["options"]["rotate"] == 90
 
 
+def test_pictures_that_are_named_one_by_one_are_turned_as_well(cli: RunCli, tmp_path: Path) -> None:
+    names = [str(tmp_path / f"{name}.png") for name in "ab"]
+    for name in names:
+        cv2.imwrite(name, np.zeros((48, 96), np.uint8))
+    done = cli("track", *names, "--telemetry", tmp_path / "t.jsonl", "--model", "nano", "--rotate", "90")
+    assert done.code == 0
+    head = json.loads((tmp_path / "t.jsonl").read_text().splitlines()[0])
+    assert (head["width"], head["height"]) == (48, 96)
+
+
 def test_other_angles_are_a_usage_error(cli: RunCli, path: Path) -> None:
     assert cli("track", path, "--rotate", "45").code == 2
 
