@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import statistics
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import ExitStack
 from dataclasses import replace
@@ -25,18 +23,17 @@ from horizon_rt.batches.segments import (
     segments_of,
     track_segment,
 )
+from horizon_rt.batches.shown import Shown
 from horizon_rt.batches.work import Result, Work, begin, failure, run_work
 from horizon_rt.options import RunOptions
-from horizon_rt.pipeline.stages import RunSummary
-from horizon_rt.reports.table import Table
 from horizon_rt.system.extras import require
 from horizon_rt.system.interrupts import interrupts_call
-from horizon_rt.system.messages import error_line, printable
+from horizon_rt.system.messages import error_line
 from horizon_rt.system.objects import is_object
-from horizon_rt.system.progress import NO_PROGRESS, Progress, Task
+from horizon_rt.system.progress import NO_PROGRESS, Progress
 from horizon_rt.system.threads import threads_limited
 
-__all__ = ["result_line", "run_batch", "summary_table"]
+__all__ = ["run_batch"]
 
 _POLL_S = 0.2
 _log = logging.getLogger(__name__)
@@ -59,7 +56,7 @@ def run_batch(
     as what a watched folder gives, None stands for a moment without anything new.
     """
     how.check_part(options.part)
-    shown = _Shown(progress, planned if isinstance(planned, Sequence) else ())
+    shown = Shown(progress, planned if isinstance(planned, Sequence) else ())
     with ExitStack() as stack:
         stack.enter_context(shown)
         if how.threads is not None and how.engine == "local" and how.jobs == 1:
@@ -90,7 +87,7 @@ class _Batch:
         options: RunOptions,
         settings: Mapping[str, Any],
         how: BatchOptions,
-        shown: _Shown,
+        shown: Shown,
         on_result: OnResult,
     ) -> None:
         self._engine, self._options, self._settings, self._how = engine, options, settings, how
@@ -234,71 +231,3 @@ class _Joining:
         if not self._has_ended:
             self._has_ended = True
             tell(outcome)
-
-
-class _Shown:
-    """Bars for all frames and for each item that is under way; may be told of them from any thread."""
-
-    def __init__(self, progress: Progress, planned: Sequence[Planned]) -> None:
-        self._progress, self._planned = progress, planned
-        left = [one for one in planned if one.why]
-        usual = round(statistics.median([one.frames for one in left if one.frames] or [1]))
-        self._left = {one.item.name: one.frames or usual for one in left}
-        self._names = {one.item.name: printable(one.item.source) for one in left}
-        self._total, self._count, self._ended = sum(self._left.values()), len(left), 0
-        self._all: Task | None = None
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        self._stack = ExitStack()
-        if self._planned:
-            self._all = self._stack.enter_context(self._progress.start("all", self._total))
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def advance(self, key: str, count: int) -> None:
-        """So many more frames of an item are done; it never has more than it was thought to have."""
-        with self._lock:
-            count = min(count, self._left.get(key, 0))
-            if count and self._all is not None:
-                self._left[key] -= count
-                self._all.advance(count, state=self._state)
-
-    def end(self, key: str) -> None:
-        """An item has come to an end, with as many frames as it had."""
-        with self._lock:
-            if self._all is not None and key in self._left:
-                self._ended += 1
-                self._all.advance(self._left.pop(key), state=self._state)
-
-    @property
-    def _state(self) -> str:
-        return f"{self._ended} of {self._count} files"
-
-
-def result_line(result: Result) -> str:
-    """What became of an item, in one line."""
-    detail = result.reason
-    if result.summary is not None:
-        s = result.summary
-        detail = f"{s.frames} frames, {s.fps:.0f} frames/s, {100 * s.share_with_horizon:.1f} % with a horizon"
-        if s.assumed:
-            detail += f", lens assumed: {s.assumed}"
-    return f"{result.status}: {result.item.source}" + (f" ({detail})" if detail else "")
-
-
-def summary_table(results: Sequence[Result]) -> Table:
-    """A row for each input, and the sum."""
-    rows = [(result.item.name, result.status, *_cells(result.summary)) for result in results]
-    inputs = f"{len(results)} input{'s' if len(results) != 1 else ''}"
-    whole = f"{sum(r.status in ('done', 'skipped') for r in results)} whole"
-    frames = str(sum(r.summary.frames for r in results if r.summary))
-    head = ("input", "status", "frames", "frames/s", "with horizon")
-    return Table("input", "", head, tuple(rows), foot=(inputs, whole, frames, "", ""))
-
-
-def _cells(summary: RunSummary | None) -> Iterator[str]:
-    if summary is None:
-        return iter(("", "", ""))
-    return iter((str(summary.frames), f"{summary.fps:.0f}", f"{100 * summary.share_with_horizon:.1f} %"))

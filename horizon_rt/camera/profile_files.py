@@ -13,6 +13,7 @@ from horizon_rt.errors import CameraModelError
 from horizon_rt.options import ProfileFormat
 from horizon_rt.system.files import write_atomic
 from horizon_rt.system.paths import shipped_folder
+from horizon_rt.system.text import read_text
 
 __all__ = [
     "check_writable",
@@ -132,13 +133,8 @@ def _resolve(path_or_name: str | Path) -> Path:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
+        return read_text(path, largest=_LARGEST_FILE)
     except OSError as error:
         raise CameraModelError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > _LARGEST_FILE:
-        raise CameraModelError(f"{path}: larger than {_LARGEST_FILE // 1024} KiB, so not a camera profile")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CameraModelError(f"{path}: not a text file, so not a camera profile") from error
+    except ValueError as error:
+        raise CameraModelError(f"{path}: {error}, so not a camera profile") from error

@@ -40,7 +40,8 @@ def batch(
     from horizon_rt.batches.inputs import find_inputs
     from horizon_rt.batches.outputs import check_kinds
     from horizon_rt.batches.plan import make_items, plan, plan_table, settings_of
-    from horizon_rt.batches.run import run_batch, summary_table
+    from horizon_rt.batches.run import run_batch
+    from horizon_rt.batches.shown import summary_table
 
     console = make_console()
     check_kinds(how.kinds)
@@ -135,7 +136,7 @@ def _finish(results: list[Result], expected: int, options: RunOptions, console: 
 
 
 def _print_result(result: Result, console: Console) -> None:
-    from horizon_rt.batches.run import result_line
+    from horizon_rt.batches.shown import result_line
 
     line = result_line(result)
     if result.status == "failed":

@@ -14,6 +14,7 @@ from horizon_rt.detections.boxes import Box, Boxes
 from horizon_rt.detections.fields import box_of
 from horizon_rt.errors import DetectionsError
 from horizon_rt.system.json import parse_value
+from horizon_rt.system.text import read_text
 
 __all__ = ["read_boxes"]
 
@@ -47,16 +48,11 @@ def read_boxes(path: Path | str) -> Boxes:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
+        return read_text(path, largest=_LARGEST_FILE)
     except OSError as error:
         raise DetectionsError(f"cannot be read: {error.strerror or error}") from error
-    if len(data) > _LARGEST_FILE:
-        raise DetectionsError(f"larger than {_LARGEST_FILE >> 20} MiB")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DetectionsError(f"no UTF-8 text, as byte {error.start + 1} shows") from error
+    except ValueError as error:
+        raise DetectionsError(str(error)) from error
 
 
 def _bounded(boxes: Iterable[Box]) -> Iterator[Box]:
