@@ -32,7 +32,7 @@ from horizon_rt.datasets.rendered import write_pictures
 from horizon_rt.evaluation.predictors import Estimate
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.frame import Frame
-from horizon_rt.geometry import HorizonLine
+from horizon_rt.geometry import HorizonLine, Mount
 from horizon_rt.segmentation.backends import installed_backends
 from horizon_rt.synth.stills import StillOptions
 from horizon_rt.system.paths import data_root
@@ -43,11 +43,12 @@ MODELS = ("nano", "small", "lite0")
 
 
 class Timed:
-    """An predictor that keeps the time of each of its answers in ms."""
+    """A predictor that keeps the time of each of its answers in ms."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.camera: Camera | None = None
+        self.mount: Mount | None = None
         self.times: list[float] = []
 
     def covers(self, labelled: LabelledFrame) -> bool:
@@ -58,6 +59,9 @@ class Timed:
 
     def look_ahead(self, frames: Iterable[tuple[Frame, Camera]]) -> None:
         pass
+
+    def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
+        raise NotImplementedError
 
     def timed(self, work: Callable[[], Any]) -> Any:
         start = time.perf_counter()
@@ -112,7 +116,7 @@ def judge(real: Sequence[Path], rendered: Sequence[Path]) -> dict[str, dict[str,
         backends = dict.fromkeys(("torchscript", installed_backends()[0]))
         finders += [Ours(model, backend) for model in MODELS for backend in backends]
         for finder in finders:
-            lines = evaluate(dataset, finder, options).summary().lines or {}  # type: ignore[arg-type]
+            lines = evaluate(dataset, finder, options).summary().lines or {}
             spread = [round(float(v), 3) for v in np.percentile(finder.times[1:], [25, 50, 75])]
             rows[dataset.name][finder.name] = {
                 **{key: lines[key] for key in ("frames", "found", "auc", "dy_px", "dphi_deg")},
