@@ -157,8 +157,9 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         rendered = Path(folder) / "rendered"
-        clear, kinds = Path(folder) / "clear sea, rendered", ("sea", "coast", "fields", "mountains")
-        write_pictures(rendered, StillOptions(kinds=kinds, size=(1280, 720), seed=77), count=60)
+        clear = Path(folder) / "clear sea, rendered"
+        kinds = StillOptions(kinds=("sea", "coast", "fields", "mountains"), size=(1280, 720), seed=77)
+        write_pictures(rendered, kinds, count=60)
         write_clear_seas(clear, 40)
         rows = judge([root / name for name in ("thermal-sea", "flight", "sea")], [rendered, clear])
     options.json.write_text(json.dumps({"machine": describe(), "sets": rows}, indent=2) + "\n")
