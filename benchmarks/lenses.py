@@ -2,8 +2,9 @@
 
 Rendered scenes and held-out panoramas are filmed on the same motions by a fisheye of 150° and one of 190°
 (Kannala–Brandt) and by an action camera (Brown–Conrady), and each by a pinhole of the same focal length,
-which has the same pixels per degree in the middle. What is compared is the error of roll and pitch against
-truth; `--overlays DIR` keeps a picture of each clip with what was drawn on it.
+which has the same pixels per degree in the middle. A virtual view is what such a pinhole would have shown,
+made of the pictures of the lens. What is compared is the error of roll and pitch against truth;
+`--overlays DIR` keeps a picture of each clip with what was drawn on it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ ANGLES = ("roll", "pitch")
 LEAST_DEG = 0.01  # below which an error does not matter
 Rows = list[list[float] | None]
 Clips = list[Rows]
+Seen = tuple[str, Clip, list[Frame]]
 QUANTILES = {"median": 50, "p75": 75, "p95": 95}
 
 
@@ -100,6 +102,25 @@ def views(scenes: int) -> Iterator[tuple[str, View]]:
 def film(view: View, camera: Camera, motion: Motion, begin_s: float, pitch_deg: float) -> Clip:
     path = Later(make_trajectory(motion, 20.0, 1), begin_s, pitch_deg)
     return Clip(view=view, path=path, camera=camera, frame_rate=RATE_HZ, duration_s=FRAMES / RATE_HZ)
+
+
+def seen(view: View, camera: Camera, motion: tuple[Motion, float, float]) -> Iterator[Seen]:
+    """The same flight through a lens, in a virtual view of it, and through a pinhole of its focal length."""
+    pinhole = replace(camera, distortion=NO_DISTORTION)
+    through, beside = film(view, camera, *motion), film(view, pinhole, *motion)
+    frames = [through.frame(k) for k in range(len(through))]
+    yield "lens", through, frames
+    yield "virtual", beside, [rectified(frame, camera, pinhole) for frame in frames]
+    yield "pinhole", beside, [beside.frame(k) for k in range(len(beside))]
+
+
+def rectified(frame: Frame, camera: Camera, pinhole: Camera) -> Frame:
+    """What the pinhole would have shown of what the lens saw."""
+    rows, columns = np.indices((HEIGHT, WIDTH))
+    pixels = np.column_stack((columns.ravel(), rows.ravel())).astype(float)
+    sources = camera.project(pinhole.rays(pixels)).reshape(HEIGHT, WIDTH, 2).astype(np.float32)
+    image = cv2.remap(frame.to_bgr(), sources, None, cv2.INTER_CUBIC)
+    return Frame.from_bgr(image, index=frame.index, time_s=frame.time_s)
 
 
 def errors(clip: Clip, frames: list[Frame], model: str | None, overlay: Path | None, **options: Any) -> Rows:
@@ -169,23 +190,24 @@ def _round(value: Any) -> float:
 
 
 def measure(model: str | None, scenes: int, overlays: Path | None) -> dict[str, Any]:
-    rows: dict[tuple[str, str, bool], Clips] = {}
+    rows: dict[tuple[str, str, str], Clips] = {}
     for number, (place, view) in enumerate(views(scenes)):
         motion = MOTIONS[number % len(MOTIONS)]
         for name, camera in LENSES.items():
-            for bent, one in ((True, camera), (False, replace(camera, distortion=NO_DISTORTION))):
-                clip = film(view, one, *motion)
-                frames = [clip.frame(k) for k in range(len(clip))]
+            for how, clip, frames in seen(view, camera, motion):
                 picture = None
-                if overlays is not None and bent:
-                    picture = overlays / f"{name}-{place}-{motion[0]}.png".replace(" ", "-")
-                rows.setdefault((name, "tracked", bent), []).append(errors(clip, frames, model, picture))
+                if overlays is not None and how != "pinhole":
+                    picture = overlays / f"{name}-{how}-{place}-{motion[0]}.png".replace(" ", "-")
+                rows.setdefault((name, how, "tracked"), []).append(errors(clip, frames, model, picture))
                 alone = errors(clip, frames[::FRAMES], model, None, smooth="none")
-                rows.setdefault((name, "alone", bent), []).append(alone)
+                rows.setdefault((name, how, "alone"), []).append(alone)
         print(place, flush=True)
+    modes = {"tracked": ("lens", "tracked"), "alone": ("lens", "alone")}
+    modes |= {f"virtual, {mode}": ("virtual", mode) for mode in ("tracked", "alone")}
     return {
         name: {
-            mode: summary(rows[name, mode, True], rows[name, mode, False]) for mode in ("tracked", "alone")
+            title: summary(rows[name, how, mode], rows[name, "pinhole", mode])
+            for title, (how, mode) in modes.items()
         }
         for name in LENSES
     }
