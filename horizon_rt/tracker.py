@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple, Unpack, get_args
 
 from horizon_rt.camera import Camera
+from horizon_rt.camera.virtual_view import VirtualView, is_wide
 from horizon_rt.errors import OptionsError
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
@@ -47,6 +48,13 @@ class _Beside(NamedTuple):
     answer: Future[Observation]
     time_s: float
     change: Change
+
+
+class _Wide(NamedTuple):
+    """Where the net looks at the pictures of a wide lens."""
+
+    view: VirtualView
+    fitter: HorizonFitter
 
 
 class HorizonTracker:
@@ -115,6 +123,7 @@ class HorizonTracker:
             segmenter = shares._segmenter.sibling()
         self._segmenter: Segmenter = segmenter or make_segmenter(card, engine)
         self._fitter: HorizonFitter | None = None
+        self._wide: _Wide | None = None
         self._refiner: HorizonRefiner | None = None
         self._follower: HorizonRefiner | None = None
         self._refine = refine
@@ -169,8 +178,9 @@ class HorizonTracker:
     def update(self, frame: Frame, segmentation: Segmentation | None = None) -> Horizon:
         """Analyse a frame; frames come in the order of their time. A damaged one says nothing.
 
-        `segmentation` is that of this frame, where the caller has it from `segment`. Raises ValueError for
-        what is no Frame and, where a filter runs, for a time before that of the last frame.
+        `segmentation` is that of this frame, where the caller has it from `segment`; through a wide lens the
+        net looks once more, at a virtual view. Raises ValueError for what is no Frame and, where a filter
+        runs, for a time before that of the last frame.
         """
         self._check(frame)
         fitter = self._fitter_for(frame)
@@ -193,11 +203,19 @@ class HorizonTracker:
 
     def _look(self, frame: Frame, fitter: HorizonFitter, segmentation: Segmentation | None) -> Observation:
         """What the net says of a frame, on the visible edge."""
-        found = _NOTHING_SEEN if frame.damaged else fitter.fit(segmentation or self.segment(frame))
+        found = _NOTHING_SEEN if frame.damaged else self._found(frame, fitter, segmentation)
         self._on_stage("fit")
         refined = self._refined(frame, found)
         self._on_stage("refine")
         return refined
+
+    def _found(self, frame: Frame, fitter: HorizonFitter, segmentation: Segmentation | None) -> Observation:
+        """The horizon of the mask; that of a wide lens's virtual view, if there is one in it."""
+        if self._wide is not None:
+            seen = self._wide.fitter.fit(self.segment(self._wide.view.of(frame)))
+            if seen.measurement is not None:
+                return seen
+        return fitter.fit(segmentation or self.segment(frame))
 
     def _between(self, frame: Frame, change: Change) -> Observation | None:
         """What is known of a frame that the net does not look at, or whose look runs beside; None for a key
@@ -265,6 +283,9 @@ class HorizonTracker:
 
     def update_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Horizon]]:
         """`update` for all frames of a recording; on a GPU several of them are under way at a time."""
+        if self._camera is not None and is_wide(self._camera):
+            yield from ((frame, self.update(frame)) for frame in frames)
+            return
         for frame, segmentation in self._segmenter.segment_all(frames):
             yield frame, self.update(frame, segmentation)
 
@@ -308,6 +329,8 @@ class HorizonTracker:
         camera = self._camera.for_size(*size)
         down = 0.0 if self._height_m is None else dip(self._height_m)
         self._fitter = HorizonFitter(camera, self._sigma, dip=down)
+        view = VirtualView.of_lens(camera)
+        self._wide = None if view is None else _Wide(view, HorizonFitter(view.camera, self._sigma, dip=down))
         # Looks may run beside, so that each has its buffers.
         self._refiner, self._follower = (
             HorizonRefiner(camera, dip=down) if self._refine else None for _ in range(2)

@@ -1,0 +1,94 @@
+"""What a camera without distortion would have seen in the middle of a wide lens's picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from horizon_rt.camera.camera import Camera
+from horizon_rt.camera.distortion import NO_DISTORTION
+from horizon_rt.frame import Frame, Plane
+
+__all__ = ["VirtualView", "is_wide"]
+
+# Narrower lenses bend a horizon by little, and a net that sees all of it says more.
+_LEAST_FOV_DEG, _MOST_FOV_DEG = 100.0, 110.0
+_MOST_AREA_PX = 640 * 640  # several times what a net looks at
+
+
+class VirtualView:
+    """Pictures of a lens, as a pinhole on its optical axis shows them; `camera` is that pinhole.
+
+    Its axes are those of the lens, so that an up vector is the same in both.
+    """
+
+    def __init__(self, lens: Camera, camera: Camera) -> None:
+        self.lens, self.camera = lens, camera
+        self._maps: dict[tuple[tuple[int, ...], tuple[int, ...]], Any] = {}
+
+    @classmethod
+    def of_lens(cls, lens: Camera) -> Self | None:
+        """The view of a wide lens; None of any other, and where the lens does not see all of it.
+
+        It has the focal length of the lens, or a longer one where it would see more than 110°.
+        """
+        sides = (lens.cx + 0.5, lens.width - 0.5 - lens.cx), (lens.cy + 0.5, lens.height - 0.5 - lens.cy)
+        if not is_wide(lens) or min(map(min, sides)) <= 0:
+            return None
+        largest = max(max(side) for side in sides)
+        least = largest / math.tan(math.radians(_MOST_FOV_DEG) / 2)
+        scale = min(1.0, math.sqrt(_MOST_AREA_PX / (lens.width * lens.height)))
+        size = (max(2, round(side * scale)) for side in (lens.width, lens.height))
+        stretched = max(1.0, least / lens.focal_px)
+        pinhole = replace(
+            lens, fx=stretched * lens.fx, fy=stretched * lens.fy, distortion=NO_DISTORTION
+        ).resized(*size)
+        view = cls(lens, pinhole)
+        return view if view.is_inside else None
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the lens saw all of it."""
+        where = self._where(self.camera, self.lens)
+        return bool(((where > -1.0) & (where < (self.lens.width, self.lens.height))).all())
+
+    def of(self, frame: Frame) -> Frame:
+        """The view of a frame of the lens's size."""
+        luma, *chroma = frame.arrays()
+        whole = self.camera.width, self.camera.height
+        half = tuple(-(-side // 2) for side in whole)
+        planes = [self._seen(luma, whole), *(self._seen(plane, half) for plane in chroma)]
+        return replace(frame, planes=tuple(planes))
+
+    def _seen(self, plane: Plane, size: tuple[int, ...]) -> Plane:
+        import cv2
+
+        key = plane.shape, size
+        if key not in self._maps:
+            rows, columns = plane.shape
+            where = self._where(self.camera.resized(*size), self.lens.resized(columns, rows))
+            self._maps[key] = cv2.convertMaps(where.astype(np.float32), None, cv2.CV_16SC2)
+        return np.asarray(cv2.remap(np.ascontiguousarray(plane), *self._maps[key], cv2.INTER_LINEAR))
+
+    @staticmethod
+    def _where(camera: Camera, lens: Camera) -> NDArray[np.float64]:
+        """Where each pixel (height, width, 2) of the view lies in the picture of the lens."""
+        w, h = camera.width, camera.height
+        points = np.stack(np.meshgrid(np.arange(w), np.arange(h)), axis=-1).reshape(-1, 2)
+        return lens.project(camera.rays(points.astype(np.float64))).reshape(h, w, 2)
+
+
+def is_wide(lens: Camera) -> bool:
+    """Whether a lens with distortion sees more than 100° over the longer side of its picture, or as far as
+    its model goes.
+    """
+    if lens.is_linear:
+        return False
+    right, bottom = lens.width - 0.5, lens.height - 0.5
+    along = [(-0.5, lens.cy), (right, lens.cy)], [(lens.cx, -0.5), (lens.cx, bottom)]
+    ends = lens.rays(np.array(along[0] if lens.width >= lens.height else along[1]))
+    return not np.arccos(ends[:, 2]).sum() <= math.radians(_LEAST_FOV_DEG)
