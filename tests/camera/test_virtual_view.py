@@ -114,3 +114,7 @@ def test_a_horizon_is_found_in_the_view_and_beyond_it(pitch_deg: float) -> None:
     assert horizon.up is not None
     assert abs(wrap_degrees(horizon.roll_deg - truth.roll_deg)) < 1.0
     assert abs(horizon.pitch_deg - truth.pitch_deg) < 1.5
+    ((_, again),) = tracker.update_all([clip.frame(0)])
+    assert again.up == horizon.up
+    given = tracker.update(clip.frame(0), tracker.segment(clip.frame(0)))
+    assert given.up == horizon.up
