@@ -221,7 +221,7 @@ class HorizonTracker:
         """What is known of a frame that the net does not look at, or whose look runs beside; None for a key
         frame.
         """
-        predicted = self._filter.at(frame.time_s)
+        predicted = self._filter.at(frame.time_s, to_frame=True)
         is_due = not self._follows_edges or self._key_frames.is_due(
             frame.time_s, predicted, cut=change == "cut", is_contested=self._filter.is_contested
         )

@@ -62,8 +62,11 @@ class Filter(Protocol):
         """Take in one frame's observation."""
         ...
 
-    def at(self, time_s: float) -> Track:
-        """The track at another time, as the frames so far tell it; the filter stays as it is."""
+    def at(self, time_s: float, *, to_frame: bool = False) -> Track:
+        """The track at another time, as the frames so far tell it; the filter stays as it is.
+
+        With `to_frame` that is the time of the next frame, before anything is known of it.
+        """
         ...
 
     @property
@@ -85,7 +88,7 @@ class NoFilter:
         self._track = Track("lost" if attitude is None else "tracking", attitude)
         return self._track
 
-    def at(self, time_s: float) -> Track:
+    def at(self, time_s: float, *, to_frame: bool = False) -> Track:
         """The last frame's: without a filter nothing is known of the motion."""
         return self._track
 
@@ -153,7 +156,7 @@ class TrackFilter:
         other._candidate = None if self._candidate is None else self._candidate.copy()
         return other
 
-    def at(self, time_s: float) -> Track:
+    def at(self, time_s: float, *, to_frame: bool = False) -> Track:
         """The track at another time: moved on by its rate, with a sigma that grows with the distance in time.
 
         Its state is that of the last frame, and lost where the track would be without a frame until then.
@@ -162,7 +165,7 @@ class TrackFilter:
         if state == "lost" or not abs(step) <= self.settings.max_gap_s:
             return LOST
         moved = self.hypothesis.copy()
-        moved.predict(step)
+        moved.predict(step, to_frame=to_frame)
         attitude = moved.attitude()
         moved.age(time_s)
         return LOST if moved.state == "lost" or moved.is_worth_nothing() else self._told(state, attitude)
@@ -180,7 +183,7 @@ class TrackFilter:
         if not 0 <= step <= self.settings.max_gap_s:
             self.hypothesis.state, self._candidate = "lost", None
             return
-        self.hypothesis.predict(step)
+        self.hypothesis.predict(step, to_frame=True)
 
     def _is_frozen(self, time_s: float) -> bool:
         """Whether the picture repeats as in a stopped stream, not for as long as with a camera at rest."""

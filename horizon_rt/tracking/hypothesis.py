@@ -41,8 +41,18 @@ class TrackSettings:
     still_s: float = (
         2.0  # for which a repeated picture may be a stopped stream, and is a camera at rest after
     )
+    usual_s: float = 0.06
+    forgetting_s: float = 0.16
     max_gap_s: float = 5.0
     reacquire_frames: int = 3
+
+    def step_noise_scale(self, seconds: float) -> float:
+        """The process noise of a step between frames: in one of `forgetting_s` or longer the rate may become
+        any, as at the start; one of `usual_s` or shorter has none of its own, as frames tell it.
+        """
+        usual, forgetting = self.usual_s, self.forgetting_s
+        share = min(max((seconds - usual) / (forgetting - usual), 0.0), 1.0)
+        return share * self.start_rate_dps / (self.acceleration_dps2 * math.sqrt(max(seconds, usual)))
 
     def is_useless(self, attitude: Attitude) -> bool:
         """Whether the sigma is beyond `lost_sd_deg`."""
@@ -82,9 +92,15 @@ class Hypothesis:
         other._kalman = deepcopy(self._kalman)
         return other
 
-    def predict(self, seconds: float) -> None:
-        """Move in time, back where `seconds` is negative. A track that coasts slows down."""
-        self._kalman.predict(seconds, math.exp(self._log_noise_scale))
+    def predict(self, seconds: float, *, to_frame: bool = False) -> None:
+        """Move in time, back where `seconds` is negative. A track that coasts slows down.
+
+        As far as the next frame the track has gone unseen, so that a long way leaves its rate unknown.
+        """
+        scale = math.exp(self._log_noise_scale)
+        if to_frame:
+            scale = max(scale, self.settings.step_noise_scale(seconds))
+        self._kalman.predict(seconds, scale)
         if self.state == "coasting" and seconds > 0:
             self._kalman.damp(math.exp(-seconds / self.settings.rate_decay_s))
 

@@ -26,9 +26,9 @@ class RewindFilter:
             self._since.append((time_s, observation))
         return self._filter.update(time_s, observation)
 
-    def at(self, time_s: float) -> Track:
+    def at(self, time_s: float, *, to_frame: bool = False) -> Track:
         """See `Filter`."""
-        return self._filter.at(time_s)
+        return self._filter.at(time_s, to_frame=to_frame)
 
     @property
     def is_contested(self) -> bool:

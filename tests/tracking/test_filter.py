@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Measurement, Observation
+from horizon_rt.options import Motion
+from horizon_rt.synth.trajectory import make_trajectory
 from horizon_rt.tracking import NoFilter, Track, TrackFilter, TrackSettings
+from horizon_rt.tracking.smoother import smooth_tracks
 
 SD = math.radians(0.3)
 NOTHING = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
@@ -181,6 +184,26 @@ def test_a_steady_roll_is_followed_at_any_rate_through_every_angle(
     assert answer.attitude.up.angle_to(truth) < 1.0
     rate = math.degrees(float((answer.attitude.up.roll_pitch_jacobian() @ answer.attitude.rate)[0]))
     assert rate == pytest.approx(speed, abs=6)
+
+
+@pytest.mark.parametrize("every", [2, 3, 5, 10, 25])
+@pytest.mark.parametrize(("motion", "seconds"), [("flight", 5.0), ("flight", 12.0), ("aerobatics", 8.0)])
+def test_every_nth_frame_of_a_flight_is_followed(motion: Motion, seconds: float, every: int) -> None:
+    path, rng = make_trajectory(motion, seconds, seed=3), np.random.default_rng(every)
+    track, frames, steps = (
+        TrackFilter(),
+        list[tuple[float, Observation]](),
+        range(0, round(25 * seconds), every),
+    )
+    truths = [path.at(step / 25).up for step in steps]
+    for step, up in zip(steps, truths, strict=True):
+        roll, pitch = np.array([up.roll_deg, up.pitch_deg]) + rng.normal(0, 0.2, 2)
+        frames.append((step / 25, seen(roll, pitch)))
+    causal = [track.update(*frame) for frame in frames]
+    for tracks in (causal, smooth_tracks(frames)):
+        found = [one.attitude.up.angle_to(up) for one, up in zip(tracks, truths, strict=True) if one.attitude]
+        assert len(found) == len(frames)
+        assert max(found) < 2.0
 
 
 def test_straight_up_and_over_the_top() -> None:

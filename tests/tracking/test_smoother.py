@@ -28,7 +28,7 @@ from horizon_rt.pipeline.run import run
 from horizon_rt.sources import open_source
 from horizon_rt.tracking import Track, TrackFilter, TrackSettings, smooth_horizons, smooth_tracks
 
-PLAIN = TrackSettings(max_noise_scale=1.0)
+PLAIN = TrackSettings(max_noise_scale=1.0, usual_s=1.0, forgetting_s=2.0)
 
 
 def _rolls(tracks: list[Track]) -> NDArray[np.float64]:
