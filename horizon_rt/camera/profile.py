@@ -69,6 +69,12 @@ class CameraProfile:
         """The profile for pictures that are turned by a half; a rolling shutter then reads them upwards."""
         return replace(self, model=self.model.turned().turned(), readout_s=None)
 
+    def is_for(self, width: int, height: int) -> bool:
+        """Whether it is a measured lens for pictures of this shape, as they are or turned by a quarter."""
+        sizes = (width, height), (height, width)
+        is_guess = self.assumed and self.model.is_ideal
+        return not is_guess and any(_same_shape(self.model, *size) for size in sizes)
+
     def fit_to(self, width: int, height: int, *, clockwise: bool = True) -> Self:
         """The profile for a video of another size and the same aspect ratio, within 1 %, or turned by a
         quarter, `clockwise` unless it is known better.

@@ -70,20 +70,35 @@ def camera_for(options: RunOptions, info: SourceInfo) -> CameraProfile:
         is_tall = profile.model.height > profile.model.width
         if options.rotate == 180 and (info.height > info.width) == is_tall:
             profile = profile.upside_down()
-        profile = profile.fit_to(info.width, info.height, clockwise=not info.turned_left)
+        profile = _fitted(profile, info)
     elif lens.hfov_deg is not None:
-        profile = CameraProfile.from_hfov(info.width, info.height, lens.hfov_deg)
+        profile = _stored(CameraProfile.from_hfov(*info.shown_size, lens.hfov_deg), info)
     else:
-        profile = _assumed(info)
+        profile = _stored(_assumed(info), info)
     if lens.mount is None:
         return profile
     roll, pitch, yaw = mount_angles(lens.mount)
     return replace(profile, mount=Mount(roll_deg=roll, pitch_deg=pitch, yaw_deg=yaw))
 
 
+def _fitted(profile: CameraProfile, info: SourceInfo) -> CameraProfile:
+    """The profile for pictures as they are stored or, where they have another shape, as they are shown."""
+    stored = info.width, info.height
+    size = stored if profile.is_for(*stored) else info.shown_size
+    return _stored(profile.fit_to(*size, clockwise=not info.turned_left), info)
+
+
+def _stored(profile: CameraProfile, info: SourceInfo) -> CameraProfile:
+    """The profile for pictures as they are stored, whose pixels need not be square."""
+    size = info.width, info.height
+    if (profile.model.width, profile.model.height) == size:
+        return profile
+    return replace(profile, model=profile.model.resized(*size))
+
+
 def _assumed(info: SourceInfo) -> CameraProfile:
-    """The lens by the metadata of the source, else a guess."""
-    size, found = (info.width, info.height), None
+    """The lens by the metadata of the source, else a guess, for pictures as they are shown."""
+    size, found = info.shown_size, None
     if info.is_image_set:
         found = lens_of_pictures(info.pictures, *size)
     elif info.kind == "file" and not is_object(info.name):

@@ -48,7 +48,8 @@ class SourceInfo:
     `duration_s` the declared length in seconds; each is None where it is unknown. `live` sources produce
     frames whether or not they are read. `still` means that each picture is on its own, so that nothing is
     filtered over time; `pictures` are then the files. `turned_left` is True where stored pictures are turned
-    counterclockwise by a quarter to stand upright.
+    counterclockwise by a quarter to stand upright. `pixel_aspect` is the width of a pixel by its height in
+    the upright picture.
     """
 
     name: str
@@ -62,6 +63,12 @@ class SourceInfo:
     is_image_set: bool = False
     pictures: tuple[Path, ...] = ()
     turned_left: bool = False
+    pixel_aspect: float = 1.0
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height of the picture as a player shows it, in square pixels."""
+        return max(1, round(self.width * self.pixel_aspect)), self.height
 
 
 class Source(ABC):

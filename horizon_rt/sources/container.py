@@ -29,6 +29,7 @@ __all__ = ["ContainerOptions", "ContainerSource"]
 _DEFAULT_RATE_HZ = 25.0
 # A file that ends earlier than declared by more than this many frames is reported.
 _SHORT_FRAMES = 2.5
+_MOST_ASPECT = 8.0  # of a pixel; anamorphic lenses and formats have 2 at most
 # How much earlier than the first frame that is wanted a seek goes, one after the other.
 _SEEK_LEADS_S = (1.0, 10.0, 60.0)
 
@@ -126,7 +127,8 @@ class ContainerSource(Source):
             frame_count=None if self._options.live else (stream.frames or None),
             duration_s=None if self._options.live else _duration_s(self._container, stream),
             live=self._options.live,
-            turned_left=self._turned_left,
+            turned_left=self._turn == TURNED_LEFT,
+            pixel_aspect=_pixel_aspect(stream, turned=self._turn[0]),
         )
 
     def _no_pictures(self) -> str:
@@ -159,9 +161,8 @@ class ContainerSource(Source):
     def _frame(self, picture: VideoFrame) -> Frame:
         decoded_at_s = time.perf_counter()
         planes, sampling = self._reader.read(picture)
-        turn = orientation(picture)
-        self._turned_left = turn == TURNED_LEFT
-        planes = upright(planes, turn)
+        self._turn = orientation(picture)
+        planes = upright(planes, self._turn)
         time_s, damaged = self._clock.stamp(self._timestamp(picture)), picture.is_corrupt
         frame = Frame(planes, self._count, time_s, sampling, decoded_at_s, damaged=damaged)
         self._count += 1
@@ -232,6 +233,14 @@ def _video_stream(container: InputContainer, options: ContainerOptions) -> Video
 def _frame_rate(stream: VideoStream) -> float | None:
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate and rate > 0 else None
+
+
+def _pixel_aspect(stream: VideoStream, *, turned: bool) -> float:
+    """Of upright pictures; what no camera has is taken as square."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    if not 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT:
+        return 1.0
+    return 1 / aspect if turned else aspect
 
 
 def _start_s(stream: VideoStream) -> float | None:

@@ -31,4 +31,10 @@ def _info(info: SourceInfo, degrees: int) -> SourceInfo:
     if degrees == 180:
         return replace(info, turned_left=not info.turned_left)
     turned_left = degrees == 270 and not info.turned_left
-    return replace(info, width=info.height, height=info.width, turned_left=turned_left)
+    return replace(
+        info,
+        width=info.height,
+        height=info.width,
+        turned_left=turned_left,
+        pixel_aspect=1 / info.pixel_aspect,
+    )
