@@ -132,7 +132,7 @@ def rendered(rng: np.random.Generator) -> tuple[Image, Image, Camera, UpVector]:
 
 def photographs(root: Path) -> tuple[list[Picture], list[Picture]]:
     """Those held out whose horizon is known, and those whose ground hides others."""
-    found = [thinned(open_pictures(root / name, SPLIT)[1], most) for name, most in DATASETS.items()]
+    found = [thinned(open_pictures(root / name, SPLIT).held_out, most) for name, most in DATASETS.items()]
     lined = [[p for p in some if p.label.ends is not None] for some in found]
     return [p for some in lined for p in some], [*lined[0], *lined[1]]
 

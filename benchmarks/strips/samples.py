@@ -69,7 +69,7 @@ class Maker:
         self.chances: dict[str, NDArray[np.float64]] = {}
         self.empty: list[Picture] = []
         for name in DATASETS:
-            training = open_pictures(root / name, SPLIT)[0]
+            training = open_pictures(root / name, SPLIT).training
             self.pictures[name] = [p for p in training if p.label.ends is not None]
             self.chances[name] = balanced(self.pictures[name])
             self.empty += [p for p in training if p.label.in_view is False]

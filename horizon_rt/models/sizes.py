@@ -22,7 +22,17 @@ LUMA_FLOOR, CHROMA_GAIN = 0.02, 4.0
 # Names of the zoo.
 NETS = (
     *("nano", "small", "base", "lite0"),
-    *("fcn32s", "fcn8s", "unet-small", "unet", "segnet", "pspnet", "deeplabv3plus"),
+    *(
+        "encoder-decoder",
+        "road",
+        "fcn32s",
+        "fcn8s",
+        "unet-small",
+        "unet",
+        "segnet",
+        "pspnet",
+        "deeplabv3plus",
+    ),
 )
 
 

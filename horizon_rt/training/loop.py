@@ -53,7 +53,7 @@ class Settings:
     """Where and how a run is carried out; none of it changes what the run is, but for rounding.
 
     `evaluate_every` is in steps; training stops early after `patience` evaluations without a lower loss
-    (0: never).
+    (0: never). Without `checkpoints` a run cannot be gone on with.
     """
 
     folder: Path
@@ -64,6 +64,7 @@ class Settings:
     evaluate_every: int = 500
     patience: int = 0
     resume: bool = False
+    checkpoints: bool = True
 
 
 @dataclass
@@ -235,7 +236,8 @@ class Trainer:
             if loss < self.best:
                 self.best, self.since_best = loss, 0
                 self.best_average = {k: v.clone() for k, v in self.average.items()}
-            self.save()
+            if self.settings.checkpoints:
+                self.save()
 
     def _log(self, entry: dict[str, Any], values: dict[str, float]) -> None:
         if self.on_log is not None:

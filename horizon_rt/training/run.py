@@ -31,7 +31,7 @@ from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.samples.cache import WorkerLost, build_cache, check_material, sizes_of
-from horizon_rt.training.samples.pictures import held_out, held_out_names
+from horizon_rt.training.samples.pictures import held_out_names, picture_sets
 from horizon_rt.training.samples.sampler_set import samplers_of
 from horizon_rt.training.validation import Validation
 
@@ -78,12 +78,16 @@ def _part(text: str) -> tuple[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run left behind; `before` and `after` are the first and the last evaluation."""
+    """What a run left behind; `before` and `after` are the first and the last evaluation.
+
+    `test` is what was found once, at the end, on the pictures that no evaluation on the way has seen.
+    """
 
     model: ModelCard
     report: Path
     before: dict[str, float]
     after: dict[str, float]
+    test: dict[str, float]
     finished: bool
 
     def lines(self) -> list[str]:
@@ -98,6 +102,7 @@ class Outcome:
         return [
             *ended,
             *changes,
+            *(f"test, {name}: {value:.4g}" for name, value in self.test.items()),
             f"written: {self.model.path}",
             f"written: {self.report}",
             f"use: --model {folder}",
@@ -155,9 +160,11 @@ class TrainingJob:
             if card is None and not goes_on:
                 take_imagenet(encoder, imagenet_weights())
         area = INPUT_AREA_PX if card is None else card.input_area_px
-        aside = held_out(recipe.data, recipe.split, _VALIDATED)
-        validation = Validation(
-            aside, make_loss(recipe.loss), presence_weight=recipe.presence_weight, input_area_px=area
+        sets = picture_sets(recipe.data, recipe.split, _VALIDATED)
+        loss = make_loss(recipe.loss)
+        validation, test = (
+            Validation(part, loss, presence_weight=recipe.presence_weight, input_area_px=area)
+            for part in (sets.validation, sets.test)
         )
         if self.settings.patience and not len(validation):
             raise TrainingError("--patience needs pictures that are held out; give --data")
@@ -174,8 +181,10 @@ class TrainingJob:
 
         report = write_report(self.settings.folder, self.name, recipe, worst_first)
         if recipe.split is None:
-            write_split(self.settings.folder / _SPLIT, held_out_names(recipe.data))
-        return Outcome(model, report, first_evaluation(self.settings.folder), after, finished)
+            write_split(self.settings.folder / _SPLIT, *held_out_names(recipe.data))
+        return Outcome(
+            model, report, first_evaluation(self.settings.folder), after, test(trainer.result()), finished
+        )
 
     def _write(self, trainer: Trainer, card: ModelCard | None) -> ModelCard:
         recipe = trainer.recipe

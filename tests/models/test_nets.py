@@ -42,7 +42,17 @@ def on_meta(name: str) -> nn.Module:
 def test_the_names() -> None:
     light = {"nano", "small", "base", "lite0"}
     assert set(NETS) == light | {
-        *("fcn32s", "fcn8s", "unet-small", "unet", "segnet", "pspnet", "deeplabv3plus")
+        *(
+            "encoder-decoder",
+            "road",
+            "fcn32s",
+            "fcn8s",
+            "unet-small",
+            "unet",
+            "segnet",
+            "pspnet",
+            "deeplabv3plus",
+        )
     }
     with pytest.raises(WeightsError, match=r"no net 'resnet'.*nano.*deeplabv3plus"):
         build_net("resnet")
@@ -128,8 +138,20 @@ def test_fcn_is_vgg16_with_conv6_and_conv7() -> None:
 
 
 def test_unet_has_the_published_parameters() -> None:
-    assert parameters(on_meta("unet").body) == pytest.approx(31.0e6, abs=0.05e6)
+    assert parameters(on_meta("unet").body) == 31_037_633
     assert parameters(on_meta("unet-small").body) == pytest.approx(0.53e6, abs=0.005e6)
+
+
+def test_the_nets_without_skips_have_the_parameters_of_their_labs() -> None:
+    assert parameters(on_meta("road").body) == 529_457
+    assert parameters(on_meta("encoder-decoder").body) == 53_761
+    for name in ("road", "encoder-decoder"):
+        body = on_meta(name).body
+        assert not any(isinstance(module, nn.BatchNorm2d) for module in body.modules())
+        doublings = [module for module in body.modules() if isinstance(module, nn.ConvTranspose2d)]
+        assert all(m.in_channels == m.out_channels and m.kernel_size == (2, 2) for m in doublings)
+    widths = [m.out_channels for m in on_meta("road").body.down.modules() if isinstance(m, nn.Conv2d)]
+    assert widths == [8, 8, 16, 16, 32, 32, 64, 64, 128, 128]
 
 
 def test_unet_is_its_closed_form() -> None:

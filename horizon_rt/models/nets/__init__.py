@@ -17,6 +17,7 @@ from horizon_rt.models.nets.deeplab import DeepLabV3Plus
 from horizon_rt.models.nets.fcn import FCN8s, FCN32s
 from horizon_rt.models.nets.horizon_net import HorizonNet
 from horizon_rt.models.nets.lite import LiteNet
+from horizon_rt.models.nets.plain import EncoderDecoder, RoadNet
 from horizon_rt.models.nets.pspnet import PSPNet
 from horizon_rt.models.nets.segnet import SegNet
 from horizon_rt.models.nets.unet import UNet
@@ -30,6 +31,8 @@ _SIZES = {
     "base": NetSize((24, 96, 192, 256), (2, 3), 2),
 }
 _BODIES: dict[str, Callable[[], Body]] = {
+    "encoder-decoder": EncoderDecoder,
+    "road": RoadNet,
     "fcn32s": FCN32s,
     "fcn8s": FCN8s,
     "unet-small": lambda: UNet((8, 16, 32, 64, 140)),

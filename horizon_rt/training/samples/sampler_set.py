@@ -90,7 +90,7 @@ def _panoramas(folder: Path, split: Path | None) -> list[Panorama]:
 
 
 def _training(path: Path, split: Path | None) -> list[Picture]:
-    training, _ = open_pictures(path, split)
+    training = open_pictures(path, split).training
     if not training:
         raise _nothing_left(path, split)
     return training
