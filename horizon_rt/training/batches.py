@@ -22,10 +22,22 @@ from horizon_rt.system.host import lower_priority
 from horizon_rt.system.interrupts import interrupts_wait, undisturbed_children
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples.cache import LOST, WorkerLost, cache_facts, draw, open_cache, sizes_of
-from horizon_rt.training.samples.sample import TAGS, InputShape
-from horizon_rt.training.samples.sampler_set import samplers_of
+from horizon_rt.training.samples.pictures import picture_sets
+from horizon_rt.training.samples.sample import TAGS, InputShape, Sample
+from horizon_rt.training.samples.sampler_set import samplers_of, window_spread_deg
+from horizon_rt.training.samples.windows import window_sample
 
-__all__ = ["Batch", "Batches", "CachedBatches", "LiveBatches", "augment", "load", "prepare_worker"]
+__all__ = [
+    "Batch",
+    "Batches",
+    "CachedBatches",
+    "EpochBatches",
+    "LiveBatches",
+    "augment",
+    "load",
+    "prepare_worker",
+    "unchanged",
+]
 
 _SIGCHLD: signal.Signals | None = getattr(signal, "SIGCHLD", None)
 
@@ -63,12 +75,47 @@ class LiveBatches(Dataset[Batch]):
         rng = np.random.default_rng((self._recipe.seed, index))
         chosen = int(rng.choice(len(self._sizes), p=self._shares))
         samples, _ = draw(rng, samplers_of(self._recipe), self._sizes[chosen], self._batches[chosen])
-        images, covers, weights, presences, _ = zip(*samples, strict=True)
-        return Batch(
-            torch.from_numpy(np.stack(images)),
-            torch.from_numpy(np.stack(covers)),
-            torch.tensor(weights, dtype=torch.float32),
-            torch.tensor(presences, dtype=torch.float32),
+        return _stacked(samples)
+
+
+def _stacked(samples: Sequence[Sample]) -> Batch:
+    images, covers, weights, presences, _ = zip(*samples, strict=True)
+    return Batch(
+        torch.from_numpy(np.stack(images)),
+        torch.from_numpy(np.stack(covers)),
+        torch.tensor(weights, dtype=torch.float32),
+        torch.tensor(presences, dtype=torch.float32),
+    )
+
+
+class EpochBatches(Dataset[Batch]):
+    """The pictures of the datasets of a recipe, each once an epoch, in an order that the seed draws.
+
+    An epoch has `steps` batches of `size` pictures; the few that do not make up one more wait for the next.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Raises DatasetError where there is no picture for training."""
+        sets = picture_sets(recipe.data, recipe.split, 2**31).training
+        self._pictures = [(p, window_spread_deg(some)) for some in sets.values() for p in some]
+        if not self._pictures:
+            raise DatasetError("no dataset has a picture for training; epochs go through those")
+        self.size = min(recipe.batch, len(self._pictures))
+        self.steps = len(self._pictures) // self.size
+        self._recipe = recipe
+
+    def __getitem__(self, index: int) -> Batch:
+        """See `Batches`."""
+        epoch, step = divmod(index, self.steps)
+        order = np.random.default_rng((self._recipe.seed, epoch)).permutation(len(self._pictures))
+        rng = np.random.default_rng((self._recipe.seed, epoch, step))
+        sizes = sizes_of(self._recipe)
+        shares = [share for share, _ in sizes.values()]
+        size = list(sizes)[int(rng.choice(len(sizes), p=shares))]
+        chosen = [self._pictures[i] for i in order[step * self.size : (step + 1) * self.size]]
+        augmented = self._recipe.augmented
+        return _stacked(
+            [window_sample(p, rng, size, spread_deg=deg, augmented=augmented) for p, deg in chosen]
         )
 
 
@@ -213,6 +260,11 @@ def prepare_worker(_number: int) -> None:
     lower_priority()  # the step that consumes the batches comes first
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+
+
+def unchanged(batch: Batch) -> tuple[Tensor, Tensor]:
+    """What `augment` gives, of the pictures as they are."""
+    return batch.images.float(), batch.covers[:, None].float() / 255
 
 
 def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:

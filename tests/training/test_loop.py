@@ -396,3 +396,43 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_what_a_run_is_made_of_is_checked_at_its_start(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(TrainingError):
         _trainer(tmp_path, replace(RECIPE, **changes))
+
+
+def test_weights_that_stay_near_those_of_the_start(tmp_path: Path) -> None:
+    """With a share kept the result is a mixture; an anchor holds the more the larger it is."""
+    start = {k: v.clone() for k, v in _trainer(tmp_path / "s").net.state_dict().items()}
+
+    def distance(recipe: Recipe, name: str) -> float:
+        trainer = _trainer(tmp_path / name, recipe)
+        trainer.run(PaintedBatches(), lambda net: {})
+        weights = trainer.result().state_dict()
+        return sum(float((weights[k] - start[k]).square().sum()) for k in start) ** 0.5
+
+    free = distance(RECIPE, "free")
+    assert free > 0
+    assert distance(replace(RECIPE, kept=0.75), "mixed") == pytest.approx(free / 4, rel=1e-4)
+    assert distance(replace(RECIPE, kept=1.0), "kept") == pytest.approx(0, abs=1e-6)
+    assert 0 < distance(replace(RECIPE, anchor=50.0), "anchored") < 0.7 * free
+
+
+def test_a_mixture_goes_on_from_the_same_start(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, kept=0.5)
+    whole = _trainer(tmp_path / "a", recipe)
+    whole.run(PaintedBatches(), lambda net: {})
+    part = _trainer(tmp_path / "b", recipe, evaluate_every=20, patience=0)
+    steps = iter(range(100))
+
+    class Ended(Exception):
+        pass
+
+    def stop(step: int, loss: float) -> None:
+        if next(steps) == 25:
+            raise Ended
+
+    with pytest.raises(Ended):
+        part.run(PaintedBatches(), lambda net: {}, stop)
+    again = _trainer(tmp_path / "b", recipe, resume=True)
+    assert again.step == 20
+    again.run(PaintedBatches(), lambda net: {})
+    for one, other in zip(whole.result().parameters(), again.result().parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)

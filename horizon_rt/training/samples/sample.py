@@ -13,7 +13,7 @@ from horizon_rt.geometry import HorizonLine
 from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.occluders import random_occluders
-from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor
+from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor, to_uint8
 from horizon_rt.training.samples.contour import mask_distance
 
 __all__ = ["TAGS", "HalfPlane", "InputShape", "Sample", "fade_border", "finish", "rgb_to_yuv", "visibility"]
@@ -110,14 +110,18 @@ def finish(
     presence: float | None = None,
     occluders: float = 0.6,
     faded: float = 0.0,
+    augmented: bool = True,
 ) -> Sample:
     """Float32 RGB (h, w, 3) seen by a random camera, with the truth: a plane, a cover, or neither.
 
-    Occluders and `fade_border` come with these chances. `presence` is that of the plane where it is not
-    given, −1 of a cover alone, and 0 without truth. A horizon whose two sides look the same is not asked
-    for: it would teach that anything may hold one.
+    Occluders and `fade_border` come with these chances; not `augmented`, the picture is left as it is.
+    `presence` is that of the plane where it is not given, −1 of a cover alone, and 0 without truth. A horizon
+    whose two sides look the same is not asked for: it would teach that anything may hold one.
     """
-    yuv, tags = _taken(image, plane, rng, occluders, faded)
+    if augmented:
+        yuv, tags = _taken(image, plane, rng, occluders, faded)
+    else:
+        yuv, tags = rgb_to_yuv(to_uint8(image)), 0
     size = (image.shape[0], image.shape[1])
     if plane is not None:
         distance = plane.distance(size, OUTPUT_STRIDE) / np.float32(OUTPUT_STRIDE)
