@@ -374,7 +374,15 @@ def test_a_report_on_rendered_scenes(cli: RunCli, rendered: Path, tmp_path: Path
     page = _Page((tmp_path / "out" / "report.html").read_text())
     assert page.open == []
     assert all(address.startswith(("data:image/jpeg;base64,", "#")) for address in page.fetched)
-    for title in ("By dataset", "By type of scene", "Error histograms", "Cumulative error", "Jitter"):
+    for title in (
+        "By dataset",
+        "By type of scene",
+        "Error histograms",
+        "Curves of the mask",
+        "Cumulative error",
+        "Curves of the mask",
+        "Jitter",
+    ):
         assert title in page.text
     assert 1 <= len(page.pictures) <= 24
 
