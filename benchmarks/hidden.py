@@ -158,7 +158,7 @@ def draws(root: Path) -> dict[str, Draw]:
         return image, behind(image, up, camera, grounds, rng), camera, up
 
     def photograph(rng: np.random.Generator) -> tuple[Image, Image, Camera, UpVector] | None:
-        bgr, line, _, _ = load(lined[int(rng.integers(len(lined)))])
+        bgr, line, *_ = load(lined[int(rng.integers(len(lined)))])
         height, width = bgr.shape[:2]
         if line is None or max(bgr.shape) > LARGEST_PX:
             return None

@@ -125,7 +125,7 @@ class Maker:
         rng = self.rng
         name = list(DATASETS)[int(rng.choice(len(DATASETS), p=list(DATASETS.values())))]
         some = self.pictures[name]
-        bgr, line, _, _ = load_small(some[int(rng.choice(len(some), p=self.chances[name]))])
+        bgr, line, *_ = load_small(some[int(rng.choice(len(some), p=self.chances[name]))])
         assert line is not None
         image = bgr[:, :, ::-1].astype(np.float32) / np.float32(255)
         camera = Camera.from_hfov(image.shape[1], image.shape[0], 65)

@@ -45,6 +45,9 @@ def train(
     alone: Annotated[
         bool, typer.Option("--alone", help="Train on --data and nothing else, without rendered scenes.")
     ] = False,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="Tell the classes apart that the masks of --data have.")
+    ] = False,
     augment: Annotated[
         bool, typer.Option(help="Change the pictures at random; without, each is whole and as it is.")
     ] = True,
@@ -124,6 +127,7 @@ def train(
         workers=spare_cores(threads) if workers is None else workers, threads=threads,
         precision=precision,
         device=device, tensorboard=tensorboard, alone=alone, evaluated=evaluated, calibrated=calibrate,
+        classes=classes,
     )  # fmt: skip
     console = make_console()
     try:

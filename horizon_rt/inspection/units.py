@@ -58,7 +58,8 @@ def find_unit(net: nn.Module, text: str) -> Unit:
     Raises WeightsError for a layer that is not there, has no channels, or fewer.
     """
     name, _, number = text.rpartition(":")
-    found = {layer: count for layer, count in _layers(net).items() if layer in (name, f"body.{name}")}
+    names = {prefix + name for prefix in ("", "body.", "net.", "net.body.")}
+    found = {layer: count for layer, count in _layers(net).items() if layer in names}
     if not found or not number.isdecimal():
         known = ", ".join(list(_layers(net))[:_SHOWN])
         raise WeightsError(f"a unit is LAYER:CHANNEL, got {text!a}; layers: {known}")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from horizon_rt.datasets.base import NO_CLASS
 from horizon_rt.errors import DatasetError, HorizonError
 from horizon_rt.system.host import lower_priority
 from horizon_rt.system.interrupts import interrupts_wait, undisturbed_children
@@ -35,7 +36,9 @@ __all__ = [
     "LiveBatches",
     "augment",
     "load",
+    "mirrored",
     "prepare_worker",
+    "recoloured",
     "unchanged",
 ]
 
@@ -45,12 +48,16 @@ _GRADED, _HUE = 0.4, 0.5  # share of pictures whose hue is turned, and the stand
 
 
 class Batch(NamedTuple):
-    """Pictures (n, 3, h, w) uint8, covers (n, h/4, w/4) uint8, weights (n,) and presences (n,) float32."""
+    """Pictures (n, 3, h, w) uint8, covers (n, h/4, w/4) uint8, weights (n,) and presences (n,) float32.
+
+    `classes` (n, h/4, w/4) uint8 are numbers of classes, `NO_CLASS` where none is known.
+    """
 
     images: Tensor
     covers: Tensor
     weights: Tensor
     presences: Tensor
+    classes: Tensor | None = None
 
 
 class Batches(Protocol):
@@ -75,16 +82,22 @@ class LiveBatches(Dataset[Batch]):
         rng = np.random.default_rng((self._recipe.seed, index))
         chosen = int(rng.choice(len(self._sizes), p=self._shares))
         samples, _ = draw(rng, samplers_of(self._recipe), self._sizes[chosen], self._batches[chosen])
-        return _stacked(samples)
+        return _stacked(samples, with_classes=bool(self._recipe.classes))
 
 
-def _stacked(samples: Sequence[Sample]) -> Batch:
-    images, covers, weights, presences, _ = zip(*samples, strict=True)
+def _stacked(samples: Sequence[Sample], *, with_classes: bool) -> Batch:
+    images, covers, weights, presences, *_ = zip(*samples, strict=True)
+    classes = None
+    if with_classes:
+        unknown = np.full(covers[0].shape, NO_CLASS, np.uint8)
+        some = [unknown if sample.classes is None else sample.classes for sample in samples]
+        classes = torch.from_numpy(np.stack(some))
     return Batch(
         torch.from_numpy(np.stack(images)),
         torch.from_numpy(np.stack(covers)),
         torch.tensor(weights, dtype=torch.float32),
         torch.tensor(presences, dtype=torch.float32),
+        classes,
     )
 
 
@@ -114,9 +127,8 @@ class EpochBatches(Dataset[Batch]):
         size = list(sizes)[int(rng.choice(len(sizes), p=shares))]
         chosen = [self._pictures[i] for i in order[step * self.size : (step + 1) * self.size]]
         augmented = self._recipe.augmented
-        return _stacked(
-            [window_sample(p, rng, size, spread_deg=deg, augmented=augmented) for p, deg in chosen]
-        )
+        samples = [window_sample(p, rng, size, spread_deg=deg, augmented=augmented) for p, deg in chosen]
+        return _stacked(samples, with_classes=bool(self._recipe.classes))
 
 
 class CachedBatches(Dataset[Batch]):
@@ -269,9 +281,20 @@ def unchanged(batch: Batch) -> tuple[Tensor, Tensor]:
 
 def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Mirror, gamma, saturation, hue: pictures 0..255 (n, 3, h, w), covers 0..1 (n, 1, h/4, w/4), float32."""
-    images, covers = batch.images, batch.covers
-    if torch.rand((), generator=generator) < 0.5:
-        images, covers = images.flip(3), covers.flip(2)
+    images, covers, *_ = mirrored(batch, generator)
+    return recoloured(images, generator), covers[:, None].float() / 255
+
+
+def mirrored(batch: Batch, generator: torch.Generator) -> Batch:
+    """Every other batch with left and right exchanged."""
+    if torch.rand((), generator=generator) >= 0.5:
+        return batch
+    classes = None if batch.classes is None else batch.classes.flip(2)
+    return batch._replace(images=batch.images.flip(3), covers=batch.covers.flip(2), classes=classes)
+
+
+def recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures (n, 3, h, w) uint8 with another gamma, saturation and hue, 0..255 float32."""
     n = images.shape[0]
     x = images.float() / 255
     gamma = torch.exp2(0.5 * torch.randn(n, 1, 1, 1, generator=generator))
@@ -279,7 +302,7 @@ def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     colour = torch.rand(n, 2, 1, 1, generator=generator) * 1.6 * kept
     luma = x[:, :1].clamp(0, 1) ** gamma
     chroma = _turned((x[:, 1:] - 128 / 255) * colour, generator) + 128 / 255
-    return (torch.cat([luma, chroma], dim=1) * 255).clamp(0, 255), covers[:, None].float() / 255
+    return (torch.cat([luma, chroma], dim=1) * 255).clamp(0, 255)
 
 
 def _turned(chroma: Tensor, generator: torch.Generator) -> Tensor:

@@ -21,9 +21,9 @@ from horizon_rt.models.nets.lite import keep_first_stages, pretrained_encoder
 from horizon_rt.models.sizes import CHROMA_GAIN, LUMA_FLOOR
 from horizon_rt.system.files import make_folder, write_atomic
 from horizon_rt.system.interrupts import interrupts_wait
-from horizon_rt.training.batches import Batch, Batches, augment, load, unchanged
+from horizon_rt.training.batches import Batch, Batches, load, mirrored, recoloured
 from horizon_rt.training.log import append_entry, trim_log
-from horizon_rt.training.losses import make_loss
+from horizon_rt.training.losses import make_loss, mask_loss
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.schedules import make_optimiser, make_schedule
 from horizon_rt.training.teacher import Targets, shrunk, taught
@@ -201,9 +201,15 @@ class Trainer:
     def _lesson(self, batch: Batch) -> tuple[Tensor, Targets]:
         """Pictures as the net gets them, on its device, and what it is to answer."""
         device, recipe = self.settings.device, self.recipe
-        images, covers = augment(batch, self._generator) if recipe.augmented else unchanged(batch)
+        images = batch.images.float()
+        if recipe.augmented:
+            batch = mirrored(batch, self._generator)
+            images = recoloured(batch.images, self._generator)
         images = images.to(device)
+        covers = batch.covers[:, None].float() / 255
         targets = Targets(*(part.to(device) for part in (covers, batch.presences, batch.weights)))
+        if batch.classes is not None:
+            targets = targets._replace(classes=batch.classes.to(device))
         if self.teacher is None:
             return images, targets
         targets = taught(targets, self.teacher, normalise(images), recipe.teacher_share)
@@ -220,7 +226,7 @@ class Trainer:
     def _loss_of(self, mask: Tensor, presence: Tensor, targets: Targets) -> Tensor:
         asked = (targets.presences >= 0).float()
         seen = F.binary_cross_entropy_with_logits(presence, targets.presences.clamp(0, 1), reduction="none")
-        of_mask = self._loss(mask, targets.covers, targets.weights[:, None, None, None])
+        of_mask = mask_loss(self._loss, mask, targets)
         return of_mask + self.recipe.presence_weight * (seen * asked).mean()
 
     @torch.no_grad()

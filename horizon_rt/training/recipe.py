@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from horizon_rt.datasets.text import read_text, read_toml
 from horizon_rt.errors import DatasetError
@@ -55,6 +55,8 @@ class Recipe:
     the pictures of its datasets so many times, in random order, each once a time, and `samples` follows.
     `anchor` draws the weights back to those that the run started from: with each step by this share of the
     rate of their distance. `kept` is the share of the starting weights in those that come out.
+    `classes` names what masks of several classes tell apart (`[classes]` of a dataset), the first of which
+    lies above the horizon; the net gets a score for each.
     """
 
     net: str = "small"
@@ -87,6 +89,7 @@ class Recipe:
     epochs: int = 0
     anchor: float = 0.0
     kept: float = 0.0
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises DatasetError for a value that is of another type or out of range."""
@@ -104,6 +107,8 @@ class Recipe:
         sides = self.input_size
         if sides and not (len(sides) == 2 and all(s in range(_SIDE, _LONGEST + 1, _SIDE) for s in sides)):
             raise DatasetError(f"input_size is a width and a height, multiples of {_SIDE}, got {sides}")
+        if len(self.classes) == 1 or (self.classes and self.teacher):
+            raise DatasetError("classes are two or more, and learn from no teacher")
         if self.epochs and (sum(self.shares.values()) > 0 or not self.data):
             raise DatasetError("epochs are passes over datasets alone; give data, and no shares")
         if self.samples < 1 or self.batch < 1:
@@ -145,7 +150,7 @@ class Recipe:
 def _is_a(value: object, hint: Any) -> bool:
     """Whether a value of a TOML file can stand for a field of this type; an integer can for a float."""
     if get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(_is_a(part, float) for part in value)
+        return isinstance(value, tuple) and all(_is_a(part, get_args(hint)[0]) for part in value)
     kinds = {float: int | float}.get(hint, dict if get_origin(hint) is dict else hint)
     return isinstance(value, kinds) and isinstance(value, bool) == (hint is bool)
 

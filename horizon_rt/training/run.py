@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -11,9 +11,11 @@ from typing import Literal
 import torch
 from torch import nn
 
+from horizon_rt.datasets.folder import read_classes
 from horizon_rt.datasets.splits import write_split
 from horizon_rt.errors import DatasetError, TrainingError
 from horizon_rt.models.manifest import check_name
+from horizon_rt.models.nets.contract import AboveHorizon
 from horizon_rt.models.nets.lite import imagenet_weights, pretrained_encoder, take_imagenet
 from horizon_rt.models.sizes import INPUT_AREA_PX
 from horizon_rt.models.weights import (
@@ -33,7 +35,13 @@ from horizon_rt.training.loop import Evaluate, OnLog, Precision, Settings, Train
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.samples.cache import WorkerLost, build_cache, check_material, sizes_of
-from horizon_rt.training.samples.pictures import Picture, held_out_names, picture_sets, thinned
+from horizon_rt.training.samples.pictures import (
+    Picture,
+    held_out_names,
+    named_datasets,
+    picture_sets,
+    thinned,
+)
 from horizon_rt.training.samples.sampler_set import samplers_of
 from horizon_rt.training.validation import Validation
 
@@ -47,7 +55,14 @@ _EVALUATED = 150  # pictures of a dataset that an evaluation uses
 _COMPARED = 50  # of them at most for the loss of training on the same footing
 _LEARNT = "training pictures/"
 # A short run that starts from trained weights, and the part of it that the user's own data gets.
-_FINE_TUNING = {"samples": 6000, "rate": 1.5e-4, "warm_up": 0.1, "average": 0.98, "frozen_norm": True}
+_FINE_TUNING = {
+    "samples": 6000,
+    "rate": 1.5e-4,
+    "warm_up": 0.1,
+    "average": 0.98,
+    "frozen_norm": True,
+    "anchor": 30.0,
+}
 _OWN_SHARE = 1.0
 # Samplers that mix something rendered, or of other pictures, into the data.
 _RENDERED = ("real_sky", "covered", "collage", "beside")
@@ -61,11 +76,12 @@ def recipe_for(
     fine_tuning: bool,
     changes: Mapping[str, object],
     alone: bool = False,
+    classes: bool = False,
 ) -> Recipe:
     """The recipe of a file, or the usual one; with datasets (PATH or PATH=PART) and changed fields.
 
     `alone`, of these datasets and no others, without what is rendered. With epochs the number of samples is
-    that of so many passes. Raises DatasetError.
+    that of so many passes; with `classes` those of the datasets are told apart. Raises DatasetError.
     """
     recipe = read_recipe(file) if file is not None else Recipe()
     if file is None and fine_tuning:
@@ -76,6 +92,8 @@ def recipe_for(
     if alone:
         recipe = replace(recipe, data=own, **dict.fromkeys(_RENDERED, 0.0), shares={})  # type: ignore[arg-type]
     recipe = replace(recipe, data=recipe.data | own, **given)  # type: ignore[arg-type]
+    if classes:
+        recipe = replace(recipe, classes=classes_of(recipe.data))
     if not recipe.epochs:
         return recipe
     passes = EpochBatches(recipe)
@@ -172,8 +190,12 @@ class TrainingJob:
                 raise TrainingError(f"{name} needs a net with values to keep; give --init")
         torch.manual_seed(self.recipe.seed)
         card = None if self.init is None else find_model(name=self.init)
-        net = new_net(self.recipe.net) if card is None else load_net(card)
-        recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net))
+        recipe = self.recipe if card is None else _of_model(self.recipe, card)
+        net = (
+            new_net(recipe.net, max(len(recipe.classes), 1))
+            if card is None
+            else load_net(card, all_classes=True)
+        )
         if recipe.pretrained:
             encoder = pretrained_encoder(net)
             if card is None and not goes_on:
@@ -220,7 +242,8 @@ class TrainingJob:
         if not self.calibrated:
             return before
         rendered = RENDERED if recipe.shares else 0
-        return calibrate(net.cpu(), pictures, before, input_area_px=area, rendered=rendered)
+        above = AboveHorizon(net) if recipe.classes else net
+        return calibrate(above.cpu(), pictures, before, input_area_px=area, rendered=rendered)
 
     def _write(
         self, trainer: Trainer, card: ModelCard | None, sigma: SigmaCalibration, area: int
@@ -239,11 +262,14 @@ class TrainingJob:
             },
             input_area_px=area,
             default=True,
+            classes=recipe.classes,
         )
 
     def _batches(self, recipe: Recipe, on_step: OnStep) -> Batches:
         if recipe.epochs:
             return EpochBatches(recipe)
+        if self.cache is not None and recipe.classes:
+            raise DatasetError("a cache holds no classes; leave --cache out")
         if self.cache is None:
             samplers_of(recipe)  # what is wrong with the material is better said here than by a worker
             return LiveBatches(recipe)
@@ -259,6 +285,25 @@ class TrainingJob:
             check_material(self.cache, recipe)
         counts = {size: count for size, (_, count) in sizes_of(recipe).items()}
         return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed, sizes=counts)
+
+
+def _of_model(recipe: Recipe, card: ModelCard) -> Recipe:
+    """The recipe for a net that there is already; raises TrainingError where its classes are others."""
+    if recipe.classes and recipe.classes != card.classes:
+        known = ", ".join(card.classes) or "above and below the horizon"
+        raise TrainingError(f"the model {card.name} tells {known} apart, not {', '.join(recipe.classes)}")
+    return replace(recipe, net=str(card.net), classes=card.classes)
+
+
+def classes_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The classes of the masks of datasets; raises DatasetError where none has such, or two have others."""
+    found = {tuple(read_classes(path)) for _, path in named_datasets(names)} - {()}
+    if len(found) != 1:
+        what = (
+            "no dataset has [classes] in its dataset.toml" if not found else "the datasets have other classes"
+        )
+        raise DatasetError(f"{what}; one list for all is needed")
+    return found.pop()
 
 
 def input_area(recipe: Recipe, card: ModelCard | None) -> int:
@@ -334,12 +379,15 @@ def make_job(
     alone: bool = False,
     evaluated: int = _EVALUATED,
     calibrated: bool = True,
+    classes: bool = False,
 ) -> TrainingJob:
     """A job from what a user can say; raises DatasetError, or TrainingError where there is no such device."""
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("no CUDA device answers; use --device cpu")
     where: Literal["cpu", "cuda"] = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-    recipe = recipe_for(recipe_file, data, fine_tuning=init is not None, changes=changes, alone=alone)
+    recipe = recipe_for(
+        recipe_file, data, fine_tuning=init is not None, changes=changes, alone=alone, classes=classes
+    )
     settings = Settings(
         folder=out,
         device=where,

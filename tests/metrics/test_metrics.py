@@ -23,6 +23,7 @@ from horizon_rt.metrics import (
     summarise_sequences,
     summarise_uncertainty,
 )
+from horizon_rt.metrics.classes import ClassCounts
 from horizon_rt.metrics.motion import AttitudeSample, summarise_motion
 
 QUICK = settings(max_examples=40, deadline=None)
@@ -81,6 +82,23 @@ def test_the_curves_are_those_of_torchmetrics(seed: int) -> None:
     for k in (1, len(curves.threshold) // 2):  # what is meant by a threshold
         above = logits >= curves.threshold[k]
         assert (above & sky).sum() / sky.sum() == pytest.approx(curves.recall[k])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_metrics_of_classes_are_those_of_torchmetrics(seed: int) -> None:
+    generator, counts = torch.Generator().manual_seed(seed), ClassCounts(4)
+    found, truth = (torch.randint(0, 3 + seed // 2, (2, 9, 11), generator=generator) for _ in range(2))
+    truth[0, :3] = 255
+    for frame in range(2):
+        counts.update(found[frame].numpy(), truth[frame].numpy())
+    row = counts.summary()
+    options = {"num_classes": 4, "ignore_index": 255}
+    iou = oracle.multiclass_jaccard_index(found, truth, average="none", **options)
+    there = counts.confusion.sum(axis=0) + counts.confusion.sum(axis=1) > 0
+    assert row["miou"] == pytest.approx(float(iou[torch.from_numpy(there)].mean()))
+    accuracy = oracle.multiclass_accuracy(found, truth, average="micro", **options)
+    assert row["accuracy_percent"] == pytest.approx(100 * float(accuracy))
+    assert ClassCounts(2).summary() == {"miou": None, "accuracy_percent": None}
 
 
 def test_counts_of_parts_add_up_and_what_does_not_count_is_left_out() -> None:

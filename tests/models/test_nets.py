@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError, WeightsError
 from horizon_rt.models.nets import build_net
-from horizon_rt.models.nets.contract import MaskAndPresence
+from horizon_rt.models.nets.contract import AboveHorizon, MaskAndPresence
 from horizon_rt.models.nets.encoders import VGG16, MobileNetV2, ResNet18
 from horizon_rt.models.nets.fcn import FCN8s, FCN32s
 from horizon_rt.models.nets.horizon_net import HorizonNet
@@ -184,6 +184,24 @@ def test_the_shapes_of_the_contract(name: str) -> None:
         mask, presence = net(torch.empty(2, 3, height, width, device="meta"))
         assert mask.shape == (2, 1, height // 4, width // 4)
         assert presence.shape == (2,)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_net_of_several_classes_has_a_score_for_each(name: str) -> None:
+    with torch.device("meta"):
+        scores, presence = build_net(name, 3)(torch.empty(2, 3, 64, 96))
+    assert (scores.shape, presence.shape) == ((2, 3, 16, 24), (2,))
+
+
+def test_above_the_horizon_is_the_first_class_of_a_softmax() -> None:
+    torch.manual_seed(0)
+    net = build_net("nano", 4).eval()
+    picture = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        probability = net(picture)[0].softmax(dim=1)[:, :1]
+        mask = AboveHorizon(net)(picture)[0]
+    assert mask.numpy() == pytest.approx(torch.logit(probability).numpy(), abs=1e-3)
+    assert TorchScript(AboveHorizon(net))(picture.numpy())[0] == pytest.approx(mask[0, 0].numpy(), abs=1e-4)
 
 
 def _statistics_away_from_their_start(net: nn.Module) -> None:

@@ -141,7 +141,7 @@ class PaintedBatches:
 
 def batch_of(some: list[Sample]) -> Batch:
     """A batch of these samples."""
-    images, covers, weights, presences, _ = zip(*some, strict=True)
+    images, covers, weights, presences, *_ = zip(*some, strict=True)
     return Batch(
         torch.from_numpy(np.stack(images)),
         torch.from_numpy(np.stack(covers)),

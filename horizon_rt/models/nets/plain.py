@@ -22,14 +22,19 @@ class EncoderDecoder(Body):
     """
 
     def __init__(
-        self, widths: tuple[int, ...] = (64, 32, 16), *, convolutions: int = 1, head: int = 3
+        self,
+        widths: tuple[int, ...] = (64, 32, 16),
+        *,
+        convolutions: int = 1,
+        head: int = 3,
+        classes: int = 1,
     ) -> None:
         super().__init__(stride=1, features=widths[-1])
         self.down = nn.ModuleList(_level(a, b, convolutions) for a, b in pairwise((3, *widths)))
         steps = list(pairwise(widths[::-1]))
         self.doubling = nn.ModuleList(nn.ConvTranspose2d(a, a, 2, stride=2) for a, _ in steps)
         self.up = nn.ModuleList(_level(a, b, convolutions) for a, b in steps)
-        self.head = nn.Conv2d(steps[-1][1], 1, head, padding=head // 2)
+        self.head = nn.Conv2d(steps[-1][1], classes, head, padding=head // 2)
         initialise(self)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,8 +51,8 @@ class EncoderDecoder(Body):
 class RoadNet(EncoderDecoder):
     """Five levels of two convolutions, 8 to 128 channels: 529,457 parameters."""
 
-    def __init__(self) -> None:
-        super().__init__((8, 16, 32, 64, 128), convolutions=2, head=1)
+    def __init__(self, *, classes: int = 1) -> None:
+        super().__init__((8, 16, 32, 64, 128), convolutions=2, head=1, classes=classes)
 
 
 def _level(inputs: int, outputs: int, convolutions: int) -> nn.Sequential:

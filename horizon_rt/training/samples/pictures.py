@@ -59,13 +59,14 @@ class Loaded(NamedTuple):
     """A picture (h, w, 3) BGR uint8 with its truth; `sky` (h, w) uint8 is 255 above the horizon.
 
     `line` and `sky` are None where there is none of it. `seen` says whether a horizon is in view, None where
-    nobody said.
+    nobody said. `classes` (h, w) uint8 are numbers of classes, `NO_CLASS` where none is known.
     """
 
     image: NDArray[np.uint8]
     line: HorizonLine | None
     sky: NDArray[np.uint8] | None
     seen: bool | None
+    classes: NDArray[np.uint8] | None = None
 
 
 def load(picture: Picture) -> Loaded:
@@ -77,7 +78,8 @@ def load(picture: Picture) -> Loaded:
     sky = None
     if truth.line is None and truth.mask is not None:
         sky = truth.mask.read(width, height)[0].astype(np.uint8) * np.uint8(255)
-    return Loaded(image, truth.line, sky, truth.in_view)
+    classes = None if truth.mask is None else truth.mask.read_classes(width, height)
+    return Loaded(image, truth.line, sky, truth.in_view, classes)
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
@@ -90,17 +92,20 @@ def _read(path: Path) -> NDArray[np.uint8]:
 @lru_cache(maxsize=600)
 def load_small(picture: Picture) -> Loaded:
     """A picture no larger than training windows need, kept in memory."""
-    image, line, sky, seen = load(picture)
+    loaded = load(picture)
+    image, line, sky, seen, classes = loaded
     scale = min(1.0, _KEPT_PX / max(image.shape[:2]))
     if scale == 1:
-        return Loaded(image, line, sky, seen)
+        return loaded
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
     small, mask = (
         None if part is None else cv2.resize(part, size, interpolation=cv2.INTER_AREA)
         for part in (image, sky)
     )
     assert small is not None
-    return Loaded(small, line and HorizonLine(line.angle_deg, line.offset_px * scale), mask, seen)
+    if classes is not None:
+        classes = np.asarray(cv2.resize(classes, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return Loaded(small, line and HorizonLine(line.angle_deg, line.offset_px * scale), mask, seen, classes)
 
 
 def dataset_path(name: str) -> Path:

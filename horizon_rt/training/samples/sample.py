@@ -34,6 +34,7 @@ class Sample(NamedTuple):
     uint8 the share of each output cell that lies above the horizon, in 255ths; `weight` that of the mask in
     the loss; `presence` whether a horizon is in view: 1, 0, or −1 for 'do not ask'; `tags` what was done to
     the picture, a sum of `TAGS`.
+    `classes` (h/4, w/4) are numbers of classes of a mask, `NO_CLASS` where none is known.
     """
 
     image: NDArray[np.uint8]
@@ -41,6 +42,7 @@ class Sample(NamedTuple):
     weight: float
     presence: float
     tags: int = 0
+    classes: NDArray[np.uint8] | None = None
 
 
 class HalfPlane(NamedTuple):
@@ -111,6 +113,7 @@ def finish(
     occluders: float = 0.6,
     faded: float = 0.0,
     augmented: bool = True,
+    classes: NDArray[np.uint8] | None = None,
 ) -> Sample:
     """Float32 RGB (h, w, 3) seen by a random camera, with the truth: a plane, a cover, or neither.
 
@@ -133,7 +136,7 @@ def finish(
         return Sample(yuv, HalfPlane(0.0, -1.0, 0.0).cover(size), 0.0, presence or 0.0, tags)
     if presence is None or (presence > 0 and _contrast(yuv, distance) < _LEAST_CONTRAST):
         presence = -1.0
-    return Sample(yuv, cover, weight, presence, tags)
+    return Sample(yuv, cover, weight, presence, tags, classes)
 
 
 def _taken(

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.datasets.base import NO_CLASS
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.segmentation.letterbox import letterbox_of
@@ -55,7 +56,8 @@ def window_sample(
         return _finish(rgb, plane, rng, presence=presence, augmented=augmented)
     if loaded.sky is not None:
         cover, presence = _window_cover(loaded, matrix, size)
-        return _finish(rgb, None, rng, cover=cover, presence=presence, augmented=augmented)
+        classes = _window_classes(loaded, matrix, size)
+        return _finish(rgb, None, rng, cover=cover, presence=presence, augmented=augmented, classes=classes)
     presence = 0.0 if loaded.seen is False else -1.0
     return _finish(rgb, None, rng, presence=presence, augmented=augmented)
 
@@ -117,9 +119,24 @@ def _window_cover(
     return cover, 1.0 if _PURE < share < 1 - _PURE else -1.0
 
 
+def _window_classes(
+    loaded: Loaded, matrix: NDArray[np.float64], size: InputShape
+) -> NDArray[np.uint8] | None:
+    """The class in the middle of each cell of the window; none beyond the picture."""
+    if loaded.classes is None:
+        return None
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    window = cv2.warpPerspective(
+        loaded.classes, matrix, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_CONSTANT,
+        borderValue=NO_CLASS,
+    )  # fmt: skip
+    middle = OUTPUT_STRIDE // 2
+    return np.ascontiguousarray(window[middle::OUTPUT_STRIDE, middle::OUTPUT_STRIDE], np.uint8)
+
+
 def negative_crop(picture: Picture, rng: np.random.Generator, size: InputShape) -> Sample | None:
     """A part of a picture that is all sky or all ground; None where both are too small."""
-    image, line, _, _ = load_small(picture)
+    image, line, *_ = load_small(picture)
     if line is None:
         return None
     rows, columns = image.shape[:2]
