@@ -17,6 +17,7 @@ from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.segmentation import Segmentation, Segmenter
 
 __all__ = [
+    "STEP_PX",
     "Cell",
     "EffectiveField",
     "Map",

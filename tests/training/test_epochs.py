@@ -34,7 +34,8 @@ def _recipe(folder: Path, **changes: object) -> Recipe:
 
 def test_every_picture_is_shown_once_an_epoch(tmp_path: Path) -> None:
     """12 of the 15 are for training, which are three batches of 4."""
-    batches = EpochBatches(_recipe(made.write_line_set(tmp_path / "own", LINES)))
+    recipe = _recipe(made.write_line_set(tmp_path / "own", LINES))
+    batches = EpochBatches(recipe)
     assert (batches.size, batches.steps) == (4, 3)
     epochs = []
     for first in (0, 3):
@@ -43,7 +44,7 @@ def test_every_picture_is_shown_once_an_epoch(tmp_path: Path) -> None:
         epochs.append(covers)
     assert set(epochs[0]) == set(epochs[1])
     assert epochs[0] != epochs[1]
-    assert (batches[4].images == EpochBatches(batches._recipe)[4].images).all()
+    assert (batches[4].images == EpochBatches(recipe)[4].images).all()
 
 
 def test_a_batch_is_no_larger_than_the_data(tmp_path: Path) -> None:

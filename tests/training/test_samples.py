@@ -503,8 +503,8 @@ def test_a_split_keeps_test_pictures_from_training_and_from_validation(tmp_path:
     split = tmp_path / "split.toml"
     split.write_text('[set_aside]\nown = ["005", "006"]\n[test]\nown = ["006", "007"]\n')
     sets = picture_sets({str(folder): 1.0}, split, 2)
-    found = {part: [p.path.stem for p in pictures["own"]] for part, pictures in sets._asdict().items()}
-    assert found == {"training": ["000", "004"], "validation": ["005"], "test": ["006", "007"]}
+    found = [[p.path.stem for p in part["own"]] for part in sets]
+    assert found == [["000", "004"], ["005"], ["006", "007"]]
 
 
 def test_datasets_of_one_name_are_kept_apart(tmp_path: Path) -> None:
