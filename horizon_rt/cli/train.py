@@ -89,7 +89,10 @@ def train(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes that make samples; one for each core left over.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the training step on a CPU.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads of the training step on a CPU; 1, or with --workers what is left."),
+    ] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="float16 on a GPU unless given, else float32.")
     ] = None,
@@ -124,7 +127,8 @@ def train(
         out=out, name=name or usable_name(out), data=data or [], init=init, recipe_file=recipe,
         changes=changes, cache=cache, cache_samples=cache_samples, patience=patience,
         evaluate_every=evaluate_every, resume=resume,
-        workers=spare_cores(threads) if workers is None else workers, threads=threads,
+        workers=spare_cores(threads or 1) if workers is None else workers,
+        threads=threads or (1 if workers is None else spare_cores(workers)),
         precision=precision,
         device=device, tensorboard=tensorboard, alone=alone, evaluated=evaluated, calibrated=calibrate,
         classes=classes,

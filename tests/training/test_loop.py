@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -436,3 +439,31 @@ def test_a_mixture_goes_on_from_the_same_start(tmp_path: Path) -> None:
     again.run(PaintedBatches(), lambda net: {})
     for one, other in zip(whole.result().parameters(), again.result().parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
+
+
+_TWO_THREADS = """
+import sys
+from pathlib import Path
+from horizon_rt.models.nets.contract import MaskAndPresence
+from horizon_rt.models.nets.fcn import FCN8s, FCN32s
+from horizon_rt.training.batches import LiveBatches
+from horizon_rt.training.loop import Settings, Trainer
+from horizon_rt.training.recipe import Recipe
+
+recipe = Recipe(samples=12, batch=4, shares={"blank": 1.0})
+for name, body in (("32", FCN32s), ("8", FCN8s)):
+    settings = Settings(
+        folder=Path(sys.argv[1]) / name, precision="bfloat16", threads=2, workers=0, checkpoints=False
+    )
+    trainer = Trainer(MaskAndPresence(body(128)), recipe, settings)
+    trainer.run(LiveBatches(recipe), lambda net: {})
+    print(trainer.step)
+"""
+
+
+def test_fcn_trains_in_bfloat16_on_two_threads(tmp_path: Path) -> None:
+    """In a process of its own, as what it guards against ends the process: a damaged heap."""
+    environment = {**os.environ, "MALLOC_CHECK_": "3", "MALLOC_PERTURB_": "165"}
+    words = [sys.executable, "-c", _TWO_THREADS, str(tmp_path)]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["3", "3"]), done.stderr[-2000:]
