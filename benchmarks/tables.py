@@ -420,8 +420,10 @@ def fine_tuning_table(runs: list[dict[str, Any]]) -> str:
         own = row["own"]
         start = row["kept"] == 1
         rows.append(
-            [row["model"] + (", as shipped" if start else ""), f"{row['anchor']:g}", f"{row['kept']:g}"]
-            + [f"{row['flight']['auc']:.2f}", *shares, f"{own['auc']:.1f}", f"{own['dphi']:.2f}"]
+            [
+                *(row["model"] + (", as shipped" if start else ""), f"{row['anchor']:g}", f"{row['kept']:g}"),
+                *(f"{row['flight']['auc']:.2f}", *shares, f"{own['auc']:.1f}", f"{own['dphi']:.2f}"),
+            ]
         )
     head = ["model", "anchor", "kept", "flight AUC", "±2σ before, %", "±2σ after, %"]
     return table([*head, "meadow AUC", "meadow dphi, °"], rows)

@@ -403,13 +403,13 @@ def test_what_a_run_is_made_of_is_checked_at_its_start(tmp_path: Path, changes: 
 
 def test_weights_that_stay_near_those_of_the_start(tmp_path: Path) -> None:
     """With a share kept the result is a mixture; an anchor holds the more the larger it is."""
-    start = {k: v.clone() for k, v in _trainer(tmp_path / "s").net.state_dict().items()}
+    start = {k: v.detach().clone() for k, v in _trainer(tmp_path / "s").net.named_parameters()}
 
     def distance(recipe: Recipe, name: str) -> float:
         trainer = _trainer(tmp_path / name, recipe)
         trainer.run(PaintedBatches(), lambda net: {})
-        weights = trainer.result().state_dict()
-        return sum(float((weights[k] - start[k]).square().sum()) for k in start) ** 0.5
+        weights = dict(trainer.result().named_parameters())
+        return sum(float((weights[k].detach() - start[k]).square().sum()) for k in start) ** 0.5
 
     free = distance(RECIPE, "free")
     assert free > 0
