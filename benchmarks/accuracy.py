@@ -1,4 +1,4 @@
-"""Accuracy on the data held out from training: `python benchmarks/accuracy.py [--model NAME] [--json FILE]`.
+"""Accuracy on the data for test alone: `python benchmarks/accuracy.py [--model NAME] [--json FILE]`.
 
 Frames of flight, thermal-sea, scenes and sea are evaluated one by one, without a filter; frames labelled as
 without a horizon by how many are refused. Panorama clips are rendered with exact attitude and tracked.
@@ -16,7 +16,7 @@ from scipy.ndimage import uniform_filter1d
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Camera
-from horizon_rt.datasets import is_held_out, open_dataset
+from horizon_rt.datasets import is_held_out, open_dataset, split_part
 from horizon_rt.evaluation.results import Evaluation
 from horizon_rt.evaluation.runner import EvalOptions, evaluate
 from horizon_rt.frame import Frame
@@ -42,7 +42,7 @@ SPLIT = Path(__file__).parents[1] / "weights" / "split.toml"
 
 
 def judge_frames(root: Path, name: str, tracker: HorizonTracker) -> tuple[dict[str, Any], Evaluation]:
-    options = EvalOptions(keep=lambda file: is_held_out(SPLIT, name, file))
+    options = EvalOptions(keep=lambda file: split_part(SPLIT, name, file) == "test")
     found = evaluate(open_dataset(root / name), tracker, options)
     summary = found.summary()
     row = (summary.lines or {}) | (summary.uncertainty or {})

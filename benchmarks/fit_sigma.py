@@ -53,8 +53,8 @@ def rendered(count: int) -> Iterator[tuple[str, Frame, Camera, UpVector]]:
 def real() -> Iterator[tuple[str, Frame, Camera, UpVector]]:
     root = data_root()
     for name, most in REAL.items() if root is not None else ():
-        for picture in thinned(open_pictures(root / name, SPLIT)[0], most):
-            image, line, _, _ = load(picture)
+        for picture in thinned(open_pictures(root / name, SPLIT).training, most):
+            image, line, *_ = load(picture)
             if line is not None:
                 camera = Camera.from_hfov(image.shape[1], image.shape[0], 70)
                 yield name, Frame.from_bgr(image), camera, line.up_vector(camera.focal_px)

@@ -132,7 +132,7 @@ def rendered(rng: np.random.Generator) -> tuple[Image, Image, Camera, UpVector]:
 
 def photographs(root: Path) -> tuple[list[Picture], list[Picture]]:
     """Those held out whose horizon is known, and those whose ground hides others."""
-    found = [thinned(open_pictures(root / name, SPLIT)[1], most) for name, most in DATASETS.items()]
+    found = [thinned(open_pictures(root / name, SPLIT).held_out, most) for name, most in DATASETS.items()]
     lined = [[p for p in some if p.label.ends is not None] for some in found]
     return [p for some in lined for p in some], [*lined[0], *lined[1]]
 
@@ -158,7 +158,7 @@ def draws(root: Path) -> dict[str, Draw]:
         return image, behind(image, up, camera, grounds, rng), camera, up
 
     def photograph(rng: np.random.Generator) -> tuple[Image, Image, Camera, UpVector] | None:
-        bgr, line, _, _ = load(lined[int(rng.integers(len(lined)))])
+        bgr, line, *_ = load(lined[int(rng.integers(len(lined)))])
         height, width = bgr.shape[:2]
         if line is None or max(bgr.shape) > LARGEST_PX:
             return None

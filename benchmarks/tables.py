@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -335,6 +336,8 @@ def comparisons(
     unet: dict[str, Any],
     losses: dict[str, Any],
     samplers: dict[str, Any],
+    labs: dict[str, Any],
+    fine_tuning: dict[str, Any],
 ) -> str:
     rows = []
     for net in nets["nets"]:
@@ -349,6 +352,8 @@ def comparisons(
         nets=table(head, rows),
         trained=trained_table(zoo["runs"]),
         tried=", ".join(f"{rate:g}" for rate in sorted({row["rate"] for row in zoo["tried"]})),
+        labs=labs_table(labs["runs"]),
+        fine_tuning=fine_tuning_table(fine_tuning["runs"]),
         unet=unet_table(unet),
         unet_windows=unet["batch"] * unet["of"],
         losses=table(["loss", *SCORES], [score_row(run) for run in losses["runs"]]),
@@ -374,12 +379,54 @@ def trained_table(runs: list[dict[str, Any]]) -> str:
         cells = [net, f"{first['rate']:g}", first["precision"], str(first["windows"]), str(len(own))]
         cells.append(f"{sum(row['cpu_s'] for row in own) / len(own):.0f}")
         for key, digits in TRAINED.values():
-            values = [row["curves"][f"thermal-sea/{key}"][1][-1] for row in own]
+            values = [
+                row["test"][key] if "test" in row else row["curves"][f"thermal-sea/{key}"][1][-1]
+                for row in own
+            ]
             spread = f" ({max(values) - min(values):.{digits}f})" if len(own) > 1 else ""
             cells.append(f"{sum(values) / len(values):.{digits}f}{spread}")
         rows.append(cells)
     head = ["net", "rate", "numbers", "windows", "seeds", "CPU s", *TRAINED]
     return table(head, rows)
+
+
+def labs_table(runs: list[dict[str, Any]]) -> str:
+    """Of each net on each set: the means over the seeds and, in parentheses, the standard deviations."""
+    if not runs:
+        return "not measured"
+    rows = []
+    for dataset, net in dict.fromkeys((row["dataset"], row["net"]) for row in runs):
+        own = [row for row in runs if (row["dataset"], row["net"]) == (dataset, net)]
+        first = own[0]
+        cells = [dataset, net, f"{first['rate']:g}", first["precision"], str(first["windows"]), str(len(own))]
+        cells.append(f"{statistics.mean(row['cpu_s'] for row in own):.0f}")
+        for key, digits in TRAINED.values():
+            values = [row["test"].get(key) for row in own]
+            if None in values:
+                cells.append("–")
+                continue
+            spread = f" ({statistics.stdev(values):.{digits}f})" if len(own) > 1 else ""
+            cells.append(f"{statistics.mean(values):.{digits}f}{spread}")
+        rows.append(cells)
+    return table(["set", "net", "rate", "numbers", "windows", "seeds", "CPU s", *TRAINED], rows)
+
+
+def fine_tuning_table(runs: list[dict[str, Any]]) -> str:
+    """What each way to stay near the start costs and keeps."""
+    rows = []
+    for row in runs:
+        held = [row.get("uncalibrated_within_2_sigma"), row["flight"]["within_2_sigma"]]
+        shares = ["–" if pair is None else " / ".join(f"{100 * v:.1f}" for v in pair) for pair in held]
+        own = row["own"]
+        start = row["kept"] == 1
+        rows.append(
+            [
+                *(row["model"] + (", as shipped" if start else ""), f"{row['anchor']:g}", f"{row['kept']:g}"),
+                *(f"{row['flight']['auc']:.2f}", *shares, f"{own['auc']:.1f}", f"{own['dphi']:.2f}"),
+            ]
+        )
+    head = ["model", "anchor", "kept", "flight AUC", "±2σ before, %", "±2σ after, %"]
+    return table([*head, "meadow AUC", "meadow dphi, °"], rows)
 
 
 def unet_table(unet: dict[str, Any]) -> str:
@@ -607,7 +654,7 @@ def template(name: str) -> str:
 
 PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "accuracy.md": (accuracy, ("accuracy", "accuracy-small", "accuracy-nano", "hidden", "hidden-small")),
-    "zoo.md": (comparisons, ("nets", "zoo", "unet", "losses", "samplers")),
+    "zoo.md": (comparisons, ("nets", "zoo", "unet", "losses", "samplers", "labs", "fine-tuning")),
     "tracking.md": (
         tracking,
         ("precision", "faults", "key-frames", "key-frames-lite0", "false-alarms", "lost-horizons"),

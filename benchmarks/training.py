@@ -28,7 +28,7 @@ from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.samples.cache import build_cache, cache_facts
-from horizon_rt.training.samples.pictures import held_out
+from horizon_rt.training.samples.pictures import picture_sets
 from horizon_rt.training.validation import Validation
 
 RECIPE = read_recipe(Path(__file__).parents[1] / "weights" / "recipe.toml")
@@ -51,8 +51,8 @@ class Run:
 
 
 def validation(area_px: int) -> Validation:
-    """At most 100 pictures of each dataset that are held out from training."""
-    sets = held_out(RECIPE.data, RECIPE.split, 100)
+    """At most 100 pictures of each dataset that are for validation."""
+    sets = picture_sets(RECIPE.data, RECIPE.split, 100).validation
     return Validation(sets, make_loss("edge-bce"), input_area_px=area_px)
 
 

@@ -1,5 +1,7 @@
 """Every net trained from scratch on thermal-sea, at the size at which it is judged, as far as it pays.
 
+The curves are those of the frames for validation; the frames for test are looked at once, at the end.
+
     python benchmarks/zoo.py --json benchmarks/results/zoo.json
 
 Each net first tries `RATES` for a few windows and takes the one with the least training loss. Light nets
@@ -28,7 +30,7 @@ from horizon_rt.training.log import read_log
 from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe, read_recipe
-from horizon_rt.training.samples.pictures import held_out
+from horizon_rt.training.samples.pictures import picture_sets
 from horizon_rt.training.validation import Validation
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -48,33 +50,44 @@ def zoo_recipe(net: str, rate: float, samples: int, seed: int = 0) -> Recipe:
     )  # fmt: skip
 
 
-def train(recipe: Recipe, judge: Validation | None) -> dict[str, Any]:
-    """Train on one thread; the loss of training at the end, and what the judge said, with its curve."""
+def train(
+    recipe: Recipe,
+    watch: Validation | None = None,
+    test: Validation | None = None,
+    shape: tuple[int, int] = SIZE,
+) -> dict[str, Any]:
+    """Train on one thread; what `watch` said on the way, and what `test` says of the outcome."""
     torch.manual_seed(recipe.seed)
+    (dataset,) = recipe.data
     precision = "bfloat16" if recipe.net in HEAVY else "float32"
-    every = 10**9 if judge is None else max(1, recipe.steps // EVALUATIONS)
+    every = 10**9 if watch is None else max(1, recipe.steps // EVALUATIONS)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
-            folder=Path(folder), precision=precision, threads=1, workers=0, evaluate_every=every
-        )
+            folder=Path(folder), precision=precision, threads=1, workers=0, evaluate_every=every,
+            checkpoints=False,
+        )  # fmt: skip
         trainer = Trainer(build_net(recipe.net), recipe, settings)
         start = time.process_time()
-        trainer.run(LiveBatches(recipe, {SIZE: 1.0}), judge or (lambda net: {}))
+        trainer.run(LiveBatches(recipe, {shape: 1.0}), watch or (lambda net: {}))
         seconds = time.process_time() - start
         curves = read_log(Path(folder) / "log.jsonl")
-    return {
+    names = [n for n in curves if n in ("training/loss", "loss") or n.startswith(f"{dataset}/")]
+    row = {
         "net": recipe.net,
+        "dataset": dataset,
         "rate": recipe.rate,
         "seed": recipe.seed,
         "windows": recipe.steps * recipe.batch,
+        "batch": recipe.batch,
+        "shape": list(shape),
         "precision": precision,
         "cpu_s": round(seconds, 1),
-        "curves": {name: [list(part) for part in curve] for name, curve in curves.items() if wanted(name)},
+        "curves": {name: [list(part) for part in curves[name]] for name in names},
     }
-
-
-def wanted(curve: str) -> bool:
-    return curve in ("training/loss", "loss") or curve.startswith("thermal-sea/")
+    if test is None:
+        return row
+    figures = {name.rpartition("/")[2]: value for name, value in test(trainer.averaged()).items()}
+    return row | {"test_frames": len(test), "test": figures}
 
 
 def best_rate(net: str, tried: list[dict[str, Any]]) -> float:
@@ -91,25 +104,28 @@ def main() -> None:
     result = {"machine": describe(), "tried": [], "runs": []}
     if target.exists():
         result = json.loads(target.read_text())
-    pictures = held_out({"thermal-sea": 1.0}, WEIGHTS / "split.toml", 100)
-    judge = Validation(pictures, make_loss("bce"), input_area_px=AREA)
+    sets = picture_sets({"thermal-sea": 1.0}, WEIGHTS / "split.toml", 100)
+    judge, test = (
+        Validation(pictures, make_loss("bce"), input_area_px=AREA)
+        for pictures in (sets.validation, sets.test)
+    )
 
-    def carry_out(part: str, recipe: Recipe, by: Validation | None) -> None:
+    def carry_out(part: str, recipe: Recipe, *by: Validation) -> None:
         key = (recipe.net, recipe.rate, recipe.seed)
         if key in {(row["net"], row["rate"], row["seed"]) for row in result[part]}:
             return
-        row = train(recipe, by)
+        row = train(recipe, *by)
         result[part].append(row)
         print(json.dumps({name: value for name, value in row.items() if name != "curves"}), flush=True)
         write_atomic(target, (json.dumps(result, indent=1) + "\n").encode())
 
     for net in options.nets:
         for rate in RATES:
-            carry_out("tried", zoo_recipe(net, rate, TRIED_WINDOWS), None)
+            carry_out("tried", zoo_recipe(net, rate, TRIED_WINDOWS))
         rate = best_rate(net, result["tried"])
         windows, seeds = (HEAVY_WINDOWS, 1) if net in HEAVY else (LIGHT_WINDOWS, SEEDS)
         for seed in range(seeds):
-            carry_out("runs", zoo_recipe(net, rate, windows, seed), judge)
+            carry_out("runs", zoo_recipe(net, rate, windows, seed), judge, test)
 
 
 if __name__ == "__main__":

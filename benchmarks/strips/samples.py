@@ -69,7 +69,7 @@ class Maker:
         self.chances: dict[str, NDArray[np.float64]] = {}
         self.empty: list[Picture] = []
         for name in DATASETS:
-            training = open_pictures(root / name, SPLIT)[0]
+            training = open_pictures(root / name, SPLIT).training
             self.pictures[name] = [p for p in training if p.label.ends is not None]
             self.chances[name] = balanced(self.pictures[name])
             self.empty += [p for p in training if p.label.in_view is False]
@@ -125,7 +125,7 @@ class Maker:
         rng = self.rng
         name = list(DATASETS)[int(rng.choice(len(DATASETS), p=list(DATASETS.values())))]
         some = self.pictures[name]
-        bgr, line, _, _ = load_small(some[int(rng.choice(len(some), p=self.chances[name]))])
+        bgr, line, *_ = load_small(some[int(rng.choice(len(some), p=self.chances[name]))])
         assert line is not None
         image = bgr[:, :, ::-1].astype(np.float32) / np.float32(255)
         camera = Camera.from_hfov(image.shape[1], image.shape[0], 65)

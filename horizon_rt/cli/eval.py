@@ -38,7 +38,8 @@ def evaluate(
     ] = None,
     split: Annotated[Path | None, typer.Option(help="Split file: what is held out from training.")] = None,
     part: Annotated[
-        Literal["set-aside", "training", "all"], typer.Option(help="Which part of the split to evaluate.")
+        Literal["set-aside", "training", "validation", "test", "all"],
+        typer.Option(help="Which part of the split to evaluate; set-aside: validation and test."),
     ] = "set-aside",
     format: Annotated[
         Literal["folder", "smd", "hlw", "kitti"] | None,

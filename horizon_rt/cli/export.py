@@ -40,7 +40,7 @@ def export(
     width, height = net_input_size(size)
     kind = format_of(out, format)
     card = find_model(name=model)
-    net = load_net(card)
+    net = load_net(card, all_classes=True)
     console = make_console()
     for path in export_net(net, out, width=width, height=height, half=half, format=kind, card=card):
         print_line(console, f"written: {path}")

@@ -23,6 +23,14 @@ def inspect(
         list[str] | None,
         typer.Option(metavar="SOURCE", help="What to show it in place of rendered scenes; repeatable."),
     ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYER:CHANNEL",
+            help="A unit of a trained net, such as encoder.stages.7:12: what excites it, and by what.",
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=100, help="How many pictures that excite the unit.")] = 9,
     size: Annotated[str, typer.Option(metavar="WxH", help="Net input for the numbers.")] = "320x192",
 ) -> None:
     """Say how large a net is and how far it sees; with weights, what it looks at to place the horizon."""
@@ -30,7 +38,7 @@ def inspect(
     from rich.text import Text
 
     from horizon_rt.inspection.look import inspect_model
-    from horizon_rt.inspection.tables import LOOK_COLUMNS, look_rows, number_rows
+    from horizon_rt.inspection.tables import LOOK_COLUMNS, UNIT_COLUMNS, look_rows, number_rows, unit_rows
     from horizon_rt.system.extras import require
 
     if out is not None:
@@ -38,7 +46,7 @@ def inspect(
     console = make_console()
     width, height = net_input_size(size)
     with console.status("looking"):
-        found = inspect_model(model, source or (), width=width, height=height)
+        found = inspect_model(model, source or (), width=width, height=height, unit=unit, top=top)
     numbers = Table("quantity", "value", title=Text(found.name))
     for row in number_rows(found):
         numbers.add_row(*row)
@@ -48,6 +56,11 @@ def inspect(
         for name, *values in look_rows(found):
             looks.add_row(Text(name), *values)
         print_table(looks)
+    if found.strongest:
+        units = Table(*UNIT_COLUMNS, title=Text(f"what excites {found.unit} most"))
+        for name, *values in unit_rows(found):
+            units.add_row(Text(name), *values)
+        print_table(units)
     if out is not None:
         from horizon_rt.inspection.report import write_report
 

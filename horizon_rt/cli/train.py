@@ -29,8 +29,8 @@ def train(
     net: Annotated[
         str | None,
         typer.Option(
-            help="Net: nano, small, base, lite0, fcn32s, fcn8s, unet-small, unet, segnet, pspnet, "
-            "deeplabv3plus."
+            help="Net: nano, small, base, lite0, encoder-decoder, road, fcn32s, fcn8s, unet-small, unet, "
+            "segnet, pspnet, deeplabv3plus."
         ),
     ] = None,
     name: Annotated[
@@ -38,6 +38,22 @@ def train(
     ] = None,
     samples: Annotated[
         int | None, typer.Option(min=1, help="Samples of the run; 400000, with --init 6000.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the data, in place of --samples; with --alone.")
+    ] = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Train on --data and nothing else, without rendered scenes.")
+    ] = False,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="Tell the classes apart that the masks of --data have.")
+    ] = False,
+    augment: Annotated[
+        bool, typer.Option(help="Change the pictures at random; without, each is whole and as it is.")
+    ] = True,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Input of the net; pictures of about 256x256 px unless given."),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=2, help="Samples of a step; 32.")] = None,
     rate: Annotated[
@@ -49,7 +65,8 @@ def train(
     optimiser: Annotated[str | None, typer.Option(help="sgd, nesterov, adam or adamw (the usual).")] = None,
     schedule: Annotated[str | None, typer.Option(help="cosine (the usual), step or plateau.")] = None,
     split: Annotated[
-        Path | None, typer.Option(help="Split file of what is held out; else the last fifth is.")
+        Path | None,
+        typer.Option(help="Split file of what is for validation and for test; else the last fifth is."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.")] = None,
     cache: Annotated[
@@ -62,11 +79,20 @@ def train(
     evaluate_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between evaluations; an eighth of the run, at most 250.")
     ] = None,
+    evaluated: Annotated[
+        int, typer.Option(min=1, help="Pictures of each dataset that an evaluation looks at, at most.")
+    ] = 150,
+    calibrate: Annotated[
+        bool, typer.Option(help="Set sigma anew at the end, on pictures for validation and rendered ones.")
+    ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes that make samples; one for each core left over.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the training step on a CPU.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads of the training step on a CPU; 1, or with --workers what is left."),
+    ] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="float16 on a GPU unless given, else float32.")
     ] = None,
@@ -77,6 +103,7 @@ def train(
 ) -> None:
     """Train a net on datasets, rendered scenes and panoramas, or fine-tune a model on your own pictures."""
     from horizon_rt.cli.console import print_line
+    from horizon_rt.cli.options import net_input_size
     from horizon_rt.cli.progress import training_progress
     from horizon_rt.cli.style import make_console
     from horizon_rt.models.manifest import usable_name
@@ -85,17 +112,26 @@ def train(
 
     if init is not None and net is not None:
         raise typer.BadParameter("--init decides the net; leave --net out")
+    if epochs is not None and samples is not None:
+        raise typer.BadParameter("--epochs and --samples both say how long to train; give one")
+    if epochs is not None and not alone:
+        raise typer.BadParameter("--epochs are passes over the data: give --alone")
+    if alone and not data:
+        raise typer.BadParameter("--alone needs --data")
     changes = {
-        "net": net, "samples": samples, "batch": batch, "rate": rate, "loss": loss, "optimiser": optimiser,
-        "schedule": schedule, "split": split, "seed": seed,
+        "net": net, "samples": samples, "epochs": epochs, "batch": batch, "rate": rate, "loss": loss,
+        "optimiser": optimiser, "schedule": schedule, "split": split, "seed": seed,
+        "augmented": None if augment else False, "input_size": None if size is None else net_input_size(size),
     }  # fmt: skip
     job = make_job(
         out=out, name=name or usable_name(out), data=data or [], init=init, recipe_file=recipe,
         changes=changes, cache=cache, cache_samples=cache_samples, patience=patience,
         evaluate_every=evaluate_every, resume=resume,
-        workers=spare_cores(threads) if workers is None else workers, threads=threads,
+        workers=spare_cores(threads or 1) if workers is None else workers,
+        threads=threads or (1 if workers is None else spare_cores(workers)),
         precision=precision,
-        device=device, tensorboard=tensorboard,
+        device=device, tensorboard=tensorboard, alone=alone, evaluated=evaluated, calibrated=calibrate,
+        classes=classes,
     )  # fmt: skip
     console = make_console()
     try:

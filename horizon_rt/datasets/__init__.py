@@ -7,7 +7,7 @@ from horizon_rt.datasets.base import Dataset, Example, Label, LabelledFrame, Mas
 from horizon_rt.datasets.detect import FORMATS, open_dataset
 from horizon_rt.datasets.folder import LabelledImage, read_horizons
 from horizon_rt.datasets.masks import open_mask_folder, parse_palette
-from horizon_rt.datasets.splits import is_held_out, is_split
+from horizon_rt.datasets.splits import SplitPart, is_held_out, is_split, split_part
 
 __all__ = [
     "FORMATS",
@@ -17,6 +17,7 @@ __all__ = [
     "LabelledFrame",
     "LabelledImage",
     "MaskFile",
+    "SplitPart",
     "TruthKind",
     "is_held_out",
     "is_split",
@@ -24,4 +25,5 @@ __all__ = [
     "open_mask_folder",
     "parse_palette",
     "read_horizons",
+    "split_part",
 ]

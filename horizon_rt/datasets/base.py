@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from horizon_rt.frame import Frame
 
 __all__ = [
+    "NO_CLASS",
     "Colours",
     "Dataset",
     "Ends",
@@ -37,28 +38,51 @@ TruthKind = Literal["line", "mask", "attitude"]
 Keep = Callable[[str], bool]
 Ends = tuple[float, float, float, float]
 Colours = tuple[tuple[int, int, int], ...]
+NO_CLASS = 255
+"""Of a pixel that is of no class that a mask knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskFile:
     """A picture of the truth: grey, 128 and more above the horizon, or with RGB colours of the sky side.
 
-    Pixels of a `void` colour do not count.
+    Pixels of a `void` colour do not count. `classes` are the colours of several classes, the first of which
+    is the sky; then what is of no class does not count.
     """
 
     path: Path
     sky: Colours = ()
     void: Colours = ()
+    classes: tuple[Colours, ...] = ()
 
     def read(self, width: int, height: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
         """The sky side and, with void colours, what counts; (height, width). Raises DatasetError."""
-        image = _read_picture(self.path, colour=bool(self.sky))
-        if image.shape[:2] != (height, width):
-            rows, columns = image.shape[:2]
-            raise DatasetError(f"{self.path} is {columns}x{rows}, but its picture is {width}x{height}")
+        image = _sized(self.path, width, height, colour=bool(self.sky))
         if not self.sky:
             return image >= 128, None
+        if self.classes:
+            return _among(image, self.sky), _among(image, sum(self.classes, ()))
         return _among(image, self.sky), ~_among(image, self.void) if self.void else None
+
+    def read_classes(self, width: int, height: int) -> NDArray[np.uint8] | None:
+        """The number of each pixel's class, (height, width), `NO_CLASS` where it is of none; None without
+        classes. Raises DatasetError.
+        """
+        if not self.classes:
+            return None
+        image = _sized(self.path, width, height, colour=True)
+        found = np.full((height, width), NO_CLASS, np.uint8)
+        for number, colours in enumerate(self.classes):
+            found[_among(image, colours)] = number
+        return found
+
+
+def _sized(path: Path, width: int, height: int, *, colour: bool) -> NDArray[np.uint8]:
+    image = _read_picture(path, colour=colour)
+    if image.shape[:2] != (height, width):
+        rows, columns = image.shape[:2]
+        raise DatasetError(f"{path} is {columns}x{rows}, but its picture is {width}x{height}")
+    return image
 
 
 def _read_picture(path: Path, *, colour: bool) -> NDArray[np.uint8]:

@@ -3,7 +3,8 @@
 NAME/dataset.toml   name, scene (sea|land|air|…), optional hfov_deg, or in [lens] (that of a video)
 NAME/horizon.csv    file,x1,y1,x2,y2,sky_side and optional scene; pictures in images/, masks in masks/
 NAME/attitude.csv   frame,time_s,roll_deg,pitch_deg of video/clip.mp4
-NAME/masks/         255 above the horizon, one for each picture of images/
+NAME/masks/         255 above the horizon, one for each picture of images/; or with [classes] in dataset.toml,
+                    NAME = [[R, G, B], …], the colours of several classes, the first of which is the sky
 """
 
 from __future__ import annotations
@@ -13,13 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from horizon_rt.datasets.base import Dataset, Example, Label, MaskFile, PictureSet, Recording, VideoSet
+from horizon_rt.datasets.base import (
+    NO_CLASS,
+    Colours,
+    Dataset,
+    Example,
+    Label,
+    MaskFile,
+    PictureSet,
+    Recording,
+    VideoSet,
+)
 from horizon_rt.datasets.masks import mask_examples
 from horizon_rt.datasets.text import LARGEST_ANGLES, finite, parse_rows, read_toml
 from horizon_rt.errors import DatasetError
 from horizon_rt.geometry import UpVector
 
-__all__ = ["LabelledImage", "open_folder", "read_horizons"]
+__all__ = ["LabelledImage", "open_folder", "read_classes", "read_horizons"]
 
 _SIDES = {"above": True, "below": False}
 
@@ -87,9 +98,40 @@ def open_folder(folder: Path) -> Dataset:
         hfov_deg = about.get("hfov_deg", lens.get("hfov_deg") if isinstance(lens, dict) else None)
         return _attitude_set(clip, folder, name, scene, hfov_deg)
     if (folder / "masks").is_dir():
-        examples = mask_examples(folder / "images", folder / "masks", scene=scene)
+        classes = tuple(read_classes(folder).values())
+        examples = mask_examples(
+            folder / "images",
+            folder / "masks",
+            scene=scene,
+            sky=classes[0] if classes else (),
+            classes=classes,
+        )
         return PictureSet(examples, name=name, truth="mask")
     raise DatasetError(f"{folder} is no dataset: it has no horizon.csv, no attitude.csv and no masks/")
+
+
+def read_classes(folder: Path) -> dict[str, Colours]:
+    """Colours of the classes of a dataset's masks by name, in their order; empty where they have none.
+
+    Raises DatasetError.
+    """
+    about = read_toml(folder / "dataset.toml") if (folder / "dataset.toml").exists() else {}
+    try:
+        found = {name: tuple(map(_colour, colours)) for name, colours in about.get("classes", {}).items()}
+        if found and not (2 <= len(found) < NO_CLASS and all(found.values())):
+            raise ValueError(f"2 classes or more, each with a colour, got {', '.join(found)}")
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{folder / 'dataset.toml'}: [classes] are NAME = [[R, G, B], …]: {error}"
+        ) from error
+    return found
+
+
+def _colour(given: Any) -> tuple[int, int, int]:
+    r, g, b = given
+    if not all(type(value) is int and 0 <= value <= 255 for value in (r, g, b)):
+        raise ValueError(f"a colour is three numbers 0..255, got {given}")
+    return r, g, b
 
 
 def _line_examples(folder: Path, scene: str) -> list[Example]:

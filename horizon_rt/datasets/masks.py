@@ -46,7 +46,13 @@ def open_mask_folder(images: Path, masks: Path, *, sky: Colours = (), void: Colo
 
 
 def mask_examples(
-    images: Path, masks: Path, *, scene: str, sky: Colours = (), void: Colours = ()
+    images: Path,
+    masks: Path,
+    *,
+    scene: str,
+    sky: Colours = (),
+    void: Colours = (),
+    classes: tuple[Colours, ...] = (),
 ) -> list[Example]:
     """One example for each picture that has a mask; raises DatasetError where there is none at all."""
     pictures, stems = _pictures(images), {path.stem: path for path in _pictures(masks)}
@@ -54,7 +60,7 @@ def mask_examples(
     for picture in pictures:
         mask = next((stems[picture.stem + end] for end in _MASK_ENDS if picture.stem + end in stems), None)
         if mask is not None:
-            label = Label(mask=MaskFile(path=mask, sky=sky, void=void))
+            label = Label(mask=MaskFile(path=mask, sky=sky, void=void, classes=classes))
             found.append(Example(path=picture, label=label, scene=scene))
     if not found:
         raise DatasetError(f"no picture of {images} has a mask of its name in {masks}")

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 from horizon_rt.camera import load_profile
-from horizon_rt.datasets import Dataset, is_held_out, open_dataset, open_mask_folder, parse_palette
+from horizon_rt.datasets import (
+    Dataset,
+    SplitPart,
+    open_dataset,
+    open_mask_folder,
+    parse_palette,
+    split_part,
+)
 from horizon_rt.datasets.base import Keep
 from horizon_rt.datasets.detect import Format
 from horizon_rt.errors import DatasetError
@@ -26,7 +33,8 @@ from horizon_rt.tracker import HorizonTracker
 
 __all__ = ["EvalJob", "EvalReport", "Part"]
 
-Part = Literal["set-aside", "training", "all"]
+Part = Literal["set-aside", "training", "validation", "test", "all"]
+_PARTS: dict[str, tuple[SplitPart, ...]] = {"set-aside": ("validation", "test")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,8 @@ class EvalJob:
     """What `horizon-rt eval` was asked for.
 
     `mask_folders` are pictures and masks of one more dataset. Without models and telemetry the shipped model
-    is evaluated. `part` chooses by the `split` file. The report goes into the folder `out`.
+    is evaluated. `part` chooses by the `split` file; "set-aside" is all that is held out. The report goes
+    into the folder `out`.
     """
 
     datasets: tuple[Path, ...]
@@ -112,8 +121,8 @@ class EvalJob:
         split = self.split
         if split is None or self.part == "all":
             return None
-        wanted = self.part == "set-aside"
-        return lambda file: is_held_out(split, dataset.name, file) == wanted
+        wanted = _PARTS.get(self.part, (self.part,))
+        return lambda file: split_part(split, dataset.name, file) in wanted
 
     def _settings(self, datasets: Sequence[Dataset], predictors: Sequence[Predictor]) -> dict[str, str]:
         given = self.options.lens

@@ -24,12 +24,14 @@ _LEAST_COVERAGE = 20  # frames, below which percentiles of parts of them say not
 
 
 def make_plots(evaluations: Sequence[Evaluation]) -> list[Plot]:
-    """Error histograms, cumulative error, calibration of sigma, error against coverage, and strip charts.
+    """Error histograms, cumulative error, calibration of sigma, error against coverage, curves of the mask,
+    and strip charts.
 
     Each where there is truth for it.
     """
     with rc_context(STYLE):
-        plots = [draw(evaluations) for draw in (_histograms, _cumulative, _calibration, _coverage)]
+        drawn = (_histograms, _cumulative, _calibration, _coverage, _mask_curves)
+        plots = [draw(evaluations) for draw in drawn]
         return [plot for plot in plots if plot is not None] + strip_charts(evaluations)
 
 
@@ -154,3 +156,25 @@ def _coverage(evaluations: Sequence[Evaluation]) -> Plot | None:
         "A sigma that tells good frames from bad ones gives a curve that rises to the right."
     )
     return make_plot(figure, "Error against coverage", caption) if drawn else None
+
+
+def _mask_curves(evaluations: Sequence[Evaluation]) -> Plot | None:
+    figure = Figure(figsize=(9.2, 3.9))
+    roc, recall = figure.subplots(1, 2)
+    drawn = False
+    for e, label, colour, style in _series(evaluations):
+        curves = e.mask_counts().curves()
+        if curves is not None:
+            line = {"color": colour, "linestyle": style, "lw": 1.8, "label": label}
+            roc.plot(100 * curves.false_positive_rate, 100 * curves.recall, **line)
+            recall.plot(100 * curves.recall, 100 * curves.precision, **line)
+            drawn = True
+    roc.set(xlim=(0, 20), ylim=(80, 100.5), title="ROC, its upper left corner")
+    roc.set(xlabel="ground taken for sky, %", ylabel="sky found, %")
+    recall.set(xlim=(80, 100.5), ylim=(80, 100.5), title="Precision and recall")
+    recall.set(xlabel="recall: sky found, %", ylabel="precision: right of it, %")
+    figure.legend(*roc.get_legend_handles_labels(), loc="outside upper left", ncols=4)
+    caption = (
+        "The sky side of the net's mask by every threshold of its probability, over the pixels of all frames."
+    )
+    return make_plot(figure, "Curves of the mask", caption) if drawn else None

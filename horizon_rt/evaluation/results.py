@@ -18,6 +18,7 @@ from horizon_rt.reports.hardest import HardestFrame
 __all__ = ["Evaluation", "FrameRow", "Masks", "Numbers", "Summary", "join"]
 
 Numbers = dict[str, Any]
+_OF_SCORES = ("auc_roc", "average_precision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,13 @@ class Evaluation:
     def summary(self, scene: str | None = None) -> Summary:
         """All metric families, over one type of scene or over all."""
         return join([self], scene)
+
+    def mask_counts(self) -> MaskCounts:
+        """Pixels of the net's mask, over all scenes."""
+        total = MaskCounts()
+        for masks in self.masks.values():
+            total.add(masks.net)
+        return total
 
     def records(self) -> list[Numbers]:
         """The rows as plain values, for JSON."""
@@ -162,6 +170,6 @@ def _mask_summaries(evaluations: Sequence[Evaluation], scene: str | None) -> dic
 
 
 def _mask_numbers(counts: MaskCounts, name: str) -> Numbers:
-    """A half plane has sides but no scores, and so no ROC curve."""
+    """A half plane has sides but no scores, and so no curves."""
     numbers = counts.summary()
-    return numbers if name == "mask" else {key: v for key, v in numbers.items() if key != "auc_roc"}
+    return numbers if name == "mask" else {key: v for key, v in numbers.items() if key not in _OF_SCORES}

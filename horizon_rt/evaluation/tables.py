@@ -131,9 +131,10 @@ _MASK_CELLS = {
 }
 _NET = _Family(
     "Mask of the net",
-    "The sky side at source resolution, every pixel of every frame alike; AUC-ROC from the probabilities.",
+    "The sky side at source resolution, every pixel of every frame alike; AUC-ROC and average precision (AP) "
+    "from the probabilities.",
     lambda summary: summary.mask,
-    {**_MASK_CELLS, "AUC-ROC": _one("auc_roc", 5)},
+    {**_MASK_CELLS, "AUC-ROC": _one("auc_roc", 5), "AP": _one("average_precision", 5)},
 )
 _HALF_PLANE = _Family(
     "Fitted half plane",

@@ -17,13 +17,17 @@ from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.segmentation import Segmentation, Segmenter
 
 __all__ = [
+    "STEP_PX",
     "Cell",
     "EffectiveField",
+    "Map",
     "Occlusion",
+    "Picture",
     "cell_at_horizon",
     "cell_gradient",
     "effective_field",
     "occlude",
+    "patch_slice",
 ]
 
 Picture = NDArray[np.float32]
@@ -143,13 +147,14 @@ def occlude(
     change = np.full((rows, columns), np.nan)
     for row, column in np.ndindex(rows, columns):
         hidden = picture.copy()
-        hidden[:, :, _patch(row), _patch(column)] = 0.0
+        hidden[:, :, patch_slice(row), patch_slice(column)] = 0.0
         found = fitter.fit(segmenter.segment_input(hidden, segmentation.letterbox)).measurement
         if found is not None:
             change[row, column] = without.up.angle_to(found.up)
     return Occlusion(change)
 
 
-def _patch(index: int) -> slice:
+def patch_slice(index: int) -> slice:
+    """Rows or columns of the patch of a step."""
     middle = index * STEP_PX + STEP_PX // 2
     return slice(max(middle - PATCH_PX // 2, 0), middle + PATCH_PX // 2)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from horizon_rt.inspection.complexity import (
     count_parameters,
     receptive_field,
 )
+from horizon_rt.inspection.units import Excitation, Unit, excitation, find_unit, strongest
 from horizon_rt.models.sizes import NETS
 from horizon_rt.models.weights import ModelCard, find_model, load_net, new_net, shipped_models
 from horizon_rt.segmentation import Segmentation, Segmenter
@@ -49,7 +50,8 @@ _RENDERED = tuple(
 class Look:
     """What a model sees in one picture; without a horizon in it, only the picture.
 
-    `gradient` (h, w) is that of the cell at the horizon by the net input.
+    `gradient` (h, w) is that of the cell at the horizon by the net input; `excitation` is that of a unit that
+    was asked for.
     """
 
     name: str
@@ -60,13 +62,15 @@ class Look:
     cell: Cell | None = None
     gradient: NDArray[np.float64] | None = None
     occlusion: Occlusion | None = None
+    excitation: Excitation | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """The numbers of a net for an input of `width` × `height` px, and what its weights look at.
 
-    Without weights `looks` is empty. `field` is None where no picture shows a horizon.
+    Without weights `looks` is empty. `field` is None where no picture shows a horizon. `strongest` are the
+    looks that excite `unit` most, the strongest first.
     """
 
     name: str
@@ -77,17 +81,31 @@ class Inspection:
     receptive: ReceptiveField
     looks: tuple[Look, ...] = ()
     field: EffectiveField | None = None
+    unit: Unit | None = None
+    strongest: tuple[Look, ...] = ()
 
 
-def inspect_model(model: str, sources: Iterable[str] = (), *, width: int, height: int) -> Inspection:
+def inspect_model(
+    model: str,
+    sources: Iterable[str] = (),
+    *,
+    width: int,
+    height: int,
+    unit: str | None = None,
+    top: int = 9,
+) -> Inspection:
     """Inspect a net of the zoo by its name, or a model with weights (`weights.find_model`).
 
     `width` and `height`, multiples of 32, are the net input for the numbers; pictures keep their own aspect.
-    Without sources, scenes are rendered. Raises WeightsError and SourceError.
+    Without sources, scenes are rendered. `unit`, LAYER:CHANNEL, asks for the `top` pictures that excite it.
+    Raises WeightsError and SourceError.
     """
     card = _card(model)
     net = new_net(model) if card is None else load_net(card)
-    looks = () if card is None else tuple(_looks(net, card, sources or _RENDERED))
+    if unit is not None and card is None:
+        raise WeightsError(f"{model} has no weights here; give a trained model to look at a unit")
+    asked = None if unit is None else find_unit(net, unit)
+    looks = () if card is None else tuple(_looks(net, card, sources or _RENDERED, asked))
     seen = [(look.gradient, look.cell) for look in looks if look.gradient is not None and look.cell]
     return Inspection(
         name=model,
@@ -98,7 +116,14 @@ def inspect_model(model: str, sources: Iterable[str] = (), *, width: int, height
         receptive=receptive_field(net, height, width),
         looks=looks,
         field=effective_field(*zip(*seen, strict=True)) if seen else None,
+        unit=asked,
+        strongest=_strongest(looks, top),
     )
+
+
+def _strongest(looks: Sequence[Look], count: int) -> tuple[Look, ...]:
+    found = [(look, look.excitation) for look in looks if look.excitation is not None]
+    return tuple(found[i][0] for i in strongest([excited for _, excited in found], count))
 
 
 def _card(model: str) -> ModelCard | None:
@@ -111,12 +136,16 @@ def _card(model: str) -> ModelCard | None:
         raise WeightsError(f"{error}; without weights: {', '.join(NETS)}") from error
 
 
-def _looks(net: nn.Module, card: ModelCard, sources: Iterable[str]) -> Iterator[Look]:
+def _looks(net: nn.Module, card: ModelCard, sources: Iterable[str], unit: Unit | None) -> Iterator[Look]:
     segmenter = Segmenter(TorchScript(net), input_area_px=card.input_area_px)
     for spec in sources:
         with open_source(spec) as source:
             for frame in islice(source, _FRAMES_PER_SOURCE):
-                yield _look(net, card, segmenter, frame, _title(spec, frame))
+                look = _look(net, card, segmenter, frame, _title(spec, frame))
+                if unit is not None:
+                    segmenter.preprocess(frame)
+                    look = replace(look, excitation=excitation(net, unit, segmenter.preprocess.input))
+                yield look
 
 
 def _title(spec: str, frame: Frame) -> str:

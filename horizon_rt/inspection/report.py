@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from horizon_rt.inspection.attribution import EffectiveField
 from horizon_rt.inspection.look import Inspection, Look
-from horizon_rt.inspection.tables import LOOK_COLUMNS, look_rows, number_rows
+from horizon_rt.inspection.tables import LOOK_COLUMNS, UNIT_COLUMNS, look_rows, number_rows, unit_rows
 from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.reports.page import render_page
 from horizon_rt.system.files import write_atomic
@@ -31,6 +32,8 @@ _LEAST_TURN_DEG = 0.5  # top of the colour scale of a picture that no patch dist
 def write_report(found: Inspection, folder: Path) -> list[Path]:
     """Write `inspect.html` and its pictures, and return their paths; raises OutputError."""
     pictures = {f"inspect-{i:02d}.png": _look_figure(look) for i, look in enumerate(found.looks, 1)}
+    for i, look in enumerate(found.strongest, 1):
+        pictures[f"inspect-unit-{i:02d}.png"] = _unit_figure(look, f"{found.unit}")
     if found.field is not None:
         pictures["inspect-field.png"] = _field_figure(found.field)
     for name, figure in pictures.items():
@@ -49,17 +52,54 @@ def _page(found: Inspection) -> str:
         numbers=number_rows(found),
         columns=LOOK_COLUMNS,
         looks=[(f"inspect-{i:02d}.png", row) for i, row in enumerate(look_rows(found), 1)],
+        unit_columns=UNIT_COLUMNS,
+        units=[(f"inspect-unit-{i:02d}.png", row) for i, row in enumerate(unit_rows(found), 1)],
     )
 
 
 def _look_figure(look: Look) -> Figure:
     """The picture with its horizon, the mask, the gradient and the occlusion map."""
+    return _panels(look, (_draw_line, _draw_mask, _draw_gradient, _draw_occlusion))
+
+
+def _unit_figure(look: Look, name: str) -> Figure:
+    """What the unit sees, its activation, and the occlusion of the unit beside that of the horizon."""
+    figure = _panels(look, (_draw_seen, _draw_activation, _draw_loss, _draw_occlusion))
+    figure.suptitle(f"{name} in {look.name}")
+    return figure
+
+
+def _draw_seen(axis: Axes, look: Look) -> None:
+    assert look.excitation is not None
+    left, top, right, bottom = look.excitation.box
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]) - 0.5
+    axis.plot(*look.segmentation.letterbox.to_picture(corners).T, color="cyan", linewidth=1.5)
+    axis.set_title(f"activation {look.excitation.value:.3g} of what is in the box")
+
+
+def _draw_activation(axis: Axes, look: Look) -> None:
+    assert look.excitation is not None
+    image = axis.imshow(look.excitation.activation, extent=_extent(look), cmap="inferno", alpha=0.75)
+    axis.set_title("activation")
+    _bar(axis, image)
+
+
+def _draw_loss(axis: Axes, look: Look) -> None:
+    assert look.excitation is not None
+    loss = 100 * look.excitation.loss
+    image = axis.imshow(loss, extent=_extent(look), cmap="viridis", vmin=0, alpha=0.75)
+    axis.set_title("activation lost there under a grey patch")
+    _bar(axis, image, "percent")
+
+
+def _panels(look: Look, draws: Sequence[Callable[[Axes, Look], None]]) -> Figure:
+    """Four panels of the picture."""
     height, width = look.frame.height, look.frame.width
     panel = _PANEL_INCH * min(height / width, _TALLEST)
     figure = Figure(figsize=(2 * _PANEL_INCH + 1.6, 2 * panel + 0.8), dpi=100, layout="constrained")
     axes = figure.subplots(2, 2).ravel()
     picture = look.frame.to_bgr()[:, :, ::-1]
-    for axis, draw in zip(axes, (_draw_line, _draw_mask, _draw_gradient, _draw_occlusion), strict=True):
+    for axis, draw in zip(axes, draws, strict=True):
         axis.imshow(picture)
         draw(axis, look)
         axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])

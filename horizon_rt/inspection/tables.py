@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from horizon_rt.inspection.look import Inspection, Look
 
-__all__ = ["LOOK_COLUMNS", "look_rows", "number_rows"]
+__all__ = ["LOOK_COLUMNS", "UNIT_COLUMNS", "look_rows", "number_rows", "unit_rows"]
 
+UNIT_COLUMNS = ("picture", "activation", "place, px", "sees, px", "largest loss")
 LOOK_COLUMNS = ("picture", "roll", "pitch", "presence", "largest turn", "lost")
 
 
@@ -52,3 +55,19 @@ def _turn(look: Look) -> tuple[str, str]:
     if look.occlusion is None:
         return "", ""
     return f"{look.occlusion.largest_deg:.2f}°", f"{look.occlusion.lost_share:.1%}"
+
+
+def unit_rows(found: Inspection) -> list[tuple[str, ...]]:
+    """A row of `UNIT_COLUMNS` for each picture that excites the unit most; places are px of the picture."""
+    return [_unit_row(look) for look in found.strongest]
+
+
+def _unit_row(look: Look) -> tuple[str, ...]:
+    assert look.excitation is not None
+    left, top, right, bottom = look.excitation.box
+    x, y = look.segmentation.letterbox.to_picture(
+        np.array([[(left + right - 1) / 2, (top + bottom - 1) / 2]])
+    )[0]
+    size = (f"{side / look.segmentation.letterbox.scale:.0f}" for side in (right - left, bottom - top))
+    loss = f"{look.excitation.loss.max():.0%}"
+    return look.name, f"{look.excitation.value:.3g}", f"{x:.0f}, {y:.0f}", "x".join(size), loss

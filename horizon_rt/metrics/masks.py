@@ -1,18 +1,33 @@
 """Metrics of the sky side of a mask, from counts that any number of frames adds to.
 
 Pixel accuracy, precision, recall, F1, IoU and Dice as in Everingham et al. 2015 (Pascal VOC) and Dice 1945;
-the area under the ROC curve as the Mann–Whitney statistic of the scores (Hanley and McNeil 1982).
+the area under the ROC curve as the Mann–Whitney statistic of the scores (Hanley and McNeil 1982); average
+precision as the sum of precisions by the steps of recall (Davis and Goadrich 2006).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MaskCounts"]
+__all__ = ["Curves", "MaskCounts"]
 
 _BINS = 4096
 _LIMIT = 20.48  # logits beyond it count as equal; a bin is 0.01 wide
+
+
+class Curves(NamedTuple):
+    """ROC and precision–recall by falling threshold: four arrays (n,) of values 0..1.
+
+    The first point has nothing above the threshold: no false and no true positives, and a precision of 1.
+    """
+
+    false_positive_rate: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    threshold: NDArray[np.float64]
 
 
 class MaskCounts:
@@ -76,7 +91,23 @@ class MaskCounts:
             "miou": sum(sides) / len(sides) if sides else None,
             "dice": _ratio(2 * tp, 2 * tp + fp + fn),
             "auc_roc": self._auc_roc(),
+            "average_precision": self._average_precision(),
         }
+
+    def curves(self) -> Curves | None:
+        """By all thresholds at which a pixel changes sides; None where one side has no pixel."""
+        below, above = (np.cumsum(side[::-1]) for side in self._histogram)
+        if below[-1] == 0 or above[-1] == 0:
+            return None
+        used = np.flatnonzero(np.diff(below + above, prepend=0))
+        fp, tp = (np.append(0, part[used]).astype(float) for part in (below, above))
+        precision = np.divide(tp, tp + fp, out=np.ones_like(tp), where=tp + fp > 0)
+        edges = (_BINS // 2 - 1 - used) * (2 * _LIMIT / _BINS)
+        return Curves(fp / fp[-1], tp / tp[-1], precision, np.append(np.inf, edges))
+
+    def _average_precision(self) -> float | None:
+        curves = self.curves()
+        return None if curves is None else float(np.diff(curves.recall) @ curves.precision[1:])
 
     def _auc_roc(self) -> float | None:
         below, above = self._histogram

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from horizon_rt.errors import WeightsError
-from horizon_rt.models.sizes import INPUT_AREA_PX, NETS, NetSize
+from horizon_rt.models.sizes import INPUT_AREA_PX, MOST_CLASSES, NETS, NetSize
 from horizon_rt.system.files import toml_text
 from horizon_rt.system.toml import parse_toml, read_toml
 
@@ -59,7 +59,8 @@ class SigmaCalibration:
 class ModelCard:
     """An entry of a manifest; `net` is a name of the zoo, or the sizes of the default net.
 
-    `input_area_px` is the largest net input, width × height.
+    `input_area_px` is the largest net input, width × height. `classes` names those of a net of several, the
+    first of which lies above the horizon.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ModelCard:
     net: str | NetSize
     sigma: SigmaCalibration
     input_area_px: int = INPUT_AREA_PX
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,16 @@ def _card(folder: Path, name: str, entry: Mapping[str, Any]) -> ModelCard:
         net=_net(entry["net"]),
         sigma=SigmaCalibration(_positive(entry["sigma"]["scale"]), _positive(entry["sigma"]["doubt"])),
         input_area_px=_whole(entry.get("input_area_px", INPUT_AREA_PX), 32 * 32, _LARGEST_AREA),
+        classes=_class_names(entry.get("classes", [])),
     )
+
+
+def _class_names(given: Any) -> tuple[str, ...]:
+    if not (isinstance(given, list) and all(isinstance(n, str) and _NAME.fullmatch(n) for n in given)):
+        raise ValueError(f"classes is a list of names, got {given!a}")
+    if given and not 2 <= len(set(given)) == len(given) <= MOST_CLASSES:
+        raise ValueError(f"classes are 2 to {MOST_CLASSES} different names, got {', '.join(given)}")
+    return tuple(given)
 
 
 def _net(entry: Any) -> str | NetSize:

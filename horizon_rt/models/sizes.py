@@ -9,6 +9,7 @@ __all__ = [
     "INPUT_AREA_PX",
     "INPUT_STRIDE",
     "LUMA_FLOOR",
+    "MOST_CLASSES",
     "NETS",
     "OUTPUT_STRIDE",
     "NetSize",
@@ -16,13 +17,24 @@ __all__ = [
 
 INPUT_AREA_PX = 256 * 256  # 320×192 for 16:9, 288×224 for 4:3, 256×256 for a square
 INPUT_STRIDE = 32
+MOST_CLASSES = 64
 OUTPUT_STRIDE = 4
 # A net input is luma 0..1 less its mean, over its deviation plus a floor, and chroma −0.5..0.5 times a gain.
 LUMA_FLOOR, CHROMA_GAIN = 0.02, 4.0
 # Names of the zoo.
 NETS = (
     *("nano", "small", "base", "lite0"),
-    *("fcn32s", "fcn8s", "unet-small", "unet", "segnet", "pspnet", "deeplabv3plus"),
+    *(
+        "encoder-decoder",
+        "road",
+        "fcn32s",
+        "fcn8s",
+        "unet-small",
+        "unet",
+        "segnet",
+        "pspnet",
+        "deeplabv3plus",
+    ),
 )
 
 

@@ -13,7 +13,7 @@ from horizon_rt.models.sizes import INPUT_AREA_PX
 from horizon_rt.system.paths import shipped_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -88,19 +88,24 @@ def _entry(path: Path, name: str | None = None) -> ModelCard:
     return manifest.card(path, found.default if name is None else name, found)
 
 
-def new_net(spec: str | NetSize) -> nn.Module:
-    """A freshly initialised net: by its name in the zoo, or the default net of these sizes.
+def new_net(spec: str | NetSize, classes: int = 1) -> nn.Module:
+    """A freshly initialised net: by its name in the zoo, or the default net of these sizes; of one class its
+    mask is that of 'above the horizon'.
 
     Raises WeightsError for an unknown name and ValueError for sizes that do not fit each other.
     """
     from horizon_rt.models.nets import build_net
     from horizon_rt.models.nets.horizon_net import HorizonNet
 
-    return build_net(spec) if isinstance(spec, str) else HorizonNet(spec)
+    return build_net(spec, classes) if isinstance(spec, str) else HorizonNet(spec, classes=classes)
 
 
-def load_net(card: ModelCard) -> nn.Module:
-    """The net with its weights; raises WeightsError if the file is absent or not the one of the manifest."""
+def load_net(card: ModelCard, *, all_classes: bool = False) -> nn.Module:
+    """The net with its weights; raises WeightsError if the file is absent or not the one of the manifest.
+
+    Its mask is that of 'above the horizon', of a model of several classes too; with `all_classes` that has a
+    score for each.
+    """
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -109,12 +114,16 @@ def load_net(card: ModelCard) -> nn.Module:
     try:
         # Without memory at first, so that sizes made up by a manifest cost none.
         with torch.device("meta"):
-            net = new_net(card.net)
+            net = new_net(card.net, max(len(card.classes), 1))
         _fill(net, load(data))
     except (RuntimeError, ValueError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise WeightsError(f"{card.path} does not fit the net of its manifest: {reason}") from error
-    return net
+    if all_classes or not card.classes:
+        return net
+    from horizon_rt.models.nets.contract import AboveHorizon
+
+    return AboveHorizon(net)
 
 
 def weights_bytes(card: ModelCard) -> bytes:
@@ -153,6 +162,7 @@ def write_manifest(
     *,
     input_area_px: int = INPUT_AREA_PX,
     default: bool = False,
+    classes: Sequence[str] = (),
 ) -> ModelCard:
     """Write NAME.safetensors and its entry in the folder's manifest, and return what was written.
 
@@ -173,6 +183,7 @@ def write_manifest(
             "net": manifest.net_entry(net),
             "input_area_px": input_area_px,
             "sigma": {"scale": sigma.scale, "doubt": sigma.boundary_width},
+            **({"classes": list(classes)} if classes else {}),
             **facts,
         },
         data,

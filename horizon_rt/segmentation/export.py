@@ -1,8 +1,9 @@
 """Nets as files that run without this package: TorchScript, torch.export, ONNX and OpenVINO.
 
 Each takes a net input (1, 3, h, w) as `Preprocessor` makes it, float32 or with `half` float16, and gives the
-mask logits (1, 1, h/4, w/4) and the presence logits (1,). A file of torch.export takes the one size that it
-was made for, the others every size of multiples of 32 (ONNX and OpenVINO: from 64 on).
+mask logits (1, 1, h/4, w/4), of a model of several classes a score for each, and the presence logits (1,). A
+file of torch.export takes the one size that it was made for, the others every size of multiples of 32 (ONNX
+and OpenVINO: from 64 on).
 """
 
 from __future__ import annotations

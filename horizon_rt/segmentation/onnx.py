@@ -68,6 +68,7 @@ def _metadata(card: ModelCard | None, *, half: bool) -> dict[str, str]:
     if card is not None:
         area = str(card.input_area_px)
         facts |= {"model": card.name, "weights_sha256": card.sha256, "input_area_px": area}
+        facts |= {"classes": ",".join(card.classes)} if card.classes else {}
     return {f"horizon_rt.{key}": value for key, value in facts.items()}
 
 

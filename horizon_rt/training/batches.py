@@ -17,15 +17,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from horizon_rt.datasets.base import NO_CLASS
 from horizon_rt.errors import DatasetError, HorizonError
 from horizon_rt.system.host import lower_priority
 from horizon_rt.system.interrupts import interrupts_wait, undisturbed_children
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples.cache import LOST, WorkerLost, cache_facts, draw, open_cache, sizes_of
-from horizon_rt.training.samples.sample import TAGS, InputShape
-from horizon_rt.training.samples.sampler_set import samplers_of
+from horizon_rt.training.samples.pictures import picture_sets
+from horizon_rt.training.samples.sample import TAGS, InputShape, Sample
+from horizon_rt.training.samples.sampler_set import samplers_of, window_spread_deg
+from horizon_rt.training.samples.windows import window_sample
 
-__all__ = ["Batch", "Batches", "CachedBatches", "LiveBatches", "augment", "load", "prepare_worker"]
+__all__ = [
+    "Batch",
+    "Batches",
+    "CachedBatches",
+    "EpochBatches",
+    "LiveBatches",
+    "augment",
+    "load",
+    "mirrored",
+    "prepare_worker",
+    "recoloured",
+    "unchanged",
+]
 
 _SIGCHLD: signal.Signals | None = getattr(signal, "SIGCHLD", None)
 
@@ -33,12 +48,16 @@ _GRADED, _HUE = 0.4, 0.5  # share of pictures whose hue is turned, and the stand
 
 
 class Batch(NamedTuple):
-    """Pictures (n, 3, h, w) uint8, covers (n, h/4, w/4) uint8, weights (n,) and presences (n,) float32."""
+    """Pictures (n, 3, h, w) uint8, covers (n, h/4, w/4) uint8, weights (n,) and presences (n,) float32.
+
+    `classes` (n, h/4, w/4) uint8 are numbers of classes, `NO_CLASS` where none is known.
+    """
 
     images: Tensor
     covers: Tensor
     weights: Tensor
     presences: Tensor
+    classes: Tensor | None = None
 
 
 class Batches(Protocol):
@@ -63,13 +82,53 @@ class LiveBatches(Dataset[Batch]):
         rng = np.random.default_rng((self._recipe.seed, index))
         chosen = int(rng.choice(len(self._sizes), p=self._shares))
         samples, _ = draw(rng, samplers_of(self._recipe), self._sizes[chosen], self._batches[chosen])
-        images, covers, weights, presences, _ = zip(*samples, strict=True)
-        return Batch(
-            torch.from_numpy(np.stack(images)),
-            torch.from_numpy(np.stack(covers)),
-            torch.tensor(weights, dtype=torch.float32),
-            torch.tensor(presences, dtype=torch.float32),
-        )
+        return _stacked(samples, with_classes=bool(self._recipe.classes))
+
+
+def _stacked(samples: Sequence[Sample], *, with_classes: bool) -> Batch:
+    images, covers, weights, presences, *_ = zip(*samples, strict=True)
+    classes = None
+    if with_classes:
+        unknown = np.full(covers[0].shape, NO_CLASS, np.uint8)
+        some = [unknown if sample.classes is None else sample.classes for sample in samples]
+        classes = torch.from_numpy(np.stack(some))
+    return Batch(
+        torch.from_numpy(np.stack(images)),
+        torch.from_numpy(np.stack(covers)),
+        torch.tensor(weights, dtype=torch.float32),
+        torch.tensor(presences, dtype=torch.float32),
+        classes,
+    )
+
+
+class EpochBatches(Dataset[Batch]):
+    """The pictures of the datasets of a recipe, each once an epoch, in an order that the seed draws.
+
+    An epoch has `steps` batches of `size` pictures; the few that do not make up one more wait for the next.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Raises DatasetError where there is no picture for training."""
+        sets = picture_sets(recipe.data, recipe.split, 2**31).training
+        self._pictures = [(p, window_spread_deg(some)) for some in sets.values() for p in some]
+        if not self._pictures:
+            raise DatasetError("no dataset has a picture for training; epochs go through those")
+        self.size = min(recipe.batch, len(self._pictures))
+        self.steps = len(self._pictures) // self.size
+        self._recipe = recipe
+
+    def __getitem__(self, index: int) -> Batch:
+        """See `Batches`."""
+        epoch, step = divmod(index, self.steps)
+        order = np.random.default_rng((self._recipe.seed, epoch)).permutation(len(self._pictures))
+        rng = np.random.default_rng((self._recipe.seed, epoch, step))
+        sizes = sizes_of(self._recipe)
+        shares = [share for share, _ in sizes.values()]
+        size = list(sizes)[int(rng.choice(len(sizes), p=shares))]
+        chosen = [self._pictures[i] for i in order[step * self.size : (step + 1) * self.size]]
+        augmented = self._recipe.augmented
+        samples = [window_sample(p, rng, size, spread_deg=deg, augmented=augmented) for p, deg in chosen]
+        return _stacked(samples, with_classes=bool(self._recipe.classes))
 
 
 class CachedBatches(Dataset[Batch]):
@@ -215,11 +274,27 @@ def prepare_worker(_number: int) -> None:
     torch.set_num_threads(1)
 
 
+def unchanged(batch: Batch) -> tuple[Tensor, Tensor]:
+    """What `augment` gives, of the pictures as they are."""
+    return batch.images.float(), batch.covers[:, None].float() / 255
+
+
 def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Mirror, gamma, saturation, hue: pictures 0..255 (n, 3, h, w), covers 0..1 (n, 1, h/4, w/4), float32."""
-    images, covers = batch.images, batch.covers
-    if torch.rand((), generator=generator) < 0.5:
-        images, covers = images.flip(3), covers.flip(2)
+    images, covers, *_ = mirrored(batch, generator)
+    return recoloured(images, generator), covers[:, None].float() / 255
+
+
+def mirrored(batch: Batch, generator: torch.Generator) -> Batch:
+    """Every other batch with left and right exchanged."""
+    if torch.rand((), generator=generator) >= 0.5:
+        return batch
+    classes = None if batch.classes is None else batch.classes.flip(2)
+    return batch._replace(images=batch.images.flip(3), covers=batch.covers.flip(2), classes=classes)
+
+
+def recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures (n, 3, h, w) uint8 with another gamma, saturation and hue, 0..255 float32."""
     n = images.shape[0]
     x = images.float() / 255
     gamma = torch.exp2(0.5 * torch.randn(n, 1, 1, 1, generator=generator))
@@ -227,7 +302,7 @@ def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     colour = torch.rand(n, 2, 1, 1, generator=generator) * 1.6 * kept
     luma = x[:, :1].clamp(0, 1) ** gamma
     chroma = _turned((x[:, 1:] - 128 / 255) * colour, generator) + 128 / 255
-    return (torch.cat([luma, chroma], dim=1) * 255).clamp(0, 255), covers[:, None].float() / 255
+    return (torch.cat([luma, chroma], dim=1) * 255).clamp(0, 255)
 
 
 def _turned(chroma: Tensor, generator: torch.Generator) -> Tensor:

@@ -21,9 +21,9 @@ from horizon_rt.models.nets.lite import keep_first_stages, pretrained_encoder
 from horizon_rt.models.sizes import CHROMA_GAIN, LUMA_FLOOR
 from horizon_rt.system.files import make_folder, write_atomic
 from horizon_rt.system.interrupts import interrupts_wait
-from horizon_rt.training.batches import Batch, Batches, augment, load
+from horizon_rt.training.batches import Batch, Batches, load, mirrored, recoloured
 from horizon_rt.training.log import append_entry, trim_log
-from horizon_rt.training.losses import make_loss
+from horizon_rt.training.losses import make_loss, mask_loss
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.schedules import make_optimiser, make_schedule
 from horizon_rt.training.teacher import Targets, shrunk, taught
@@ -53,7 +53,7 @@ class Settings:
     """Where and how a run is carried out; none of it changes what the run is, but for rounding.
 
     `evaluate_every` is in steps; training stops early after `patience` evaluations without a lower loss
-    (0: never).
+    (0: never). Without `checkpoints` a run cannot be gone on with.
     """
 
     folder: Path
@@ -64,6 +64,7 @@ class Settings:
     evaluate_every: int = 500
     patience: int = 0
     resume: bool = False
+    checkpoints: bool = True
 
 
 @dataclass
@@ -87,6 +88,7 @@ class Trainer:
     _scaler: torch.amp.GradScaler = field(init=False)
     _generator: torch.Generator = field(init=False)
     _running: float = float("nan")
+    _start: dict[str, Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
         """Raises TrainingError for an unknown loss, optimiser or schedule, for an unusable checkpoint and for
@@ -109,6 +111,8 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(device, enabled=self.settings.precision == "float16")
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self.average = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
+        stays_near = recipe.anchor > 0 or recipe.kept > 0
+        self._start = {k: v.clone() for k, v in self.average.items()} if stays_near else {}
         make_folder(self.settings.folder)
         if self.settings.resume:
             self._restore()
@@ -153,12 +157,17 @@ class Trainer:
 
     def averaged(self) -> nn.Module:
         """A net in evaluation mode with the mean weights; the trained net goes on untouched."""
-        return self._with(self.average)
+        return self._with(self._mixed(self.average))
 
     def result(self) -> nn.Module:
         """The outcome: the last mean weights, or with early stopping those of the best evaluation."""
         best = self.best_average if self.settings.patience else None
-        return self._with(best or self.average)
+        return self._with(self._mixed(best or self.average))
+
+    def _mixed(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights with the share `kept` of those of the start: Wortsman et al. 2022 (arXiv 2109.01903)."""
+        kept = self.recipe.kept
+        return weights if kept == 0 else {k: v.lerp(self._start[k], kept) for k, v in weights.items()}
 
     def _with(self, weights: dict[str, Tensor]) -> nn.Module:
         net = deepcopy(self.net).eval()
@@ -181,6 +190,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), _CLIP)
         self._scaler.step(self._optimiser)
         self._scaler.update()
+        self._draw_back()
         self._schedule.step()
         self._follow()
         value = float(loss.detach())
@@ -191,9 +201,15 @@ class Trainer:
     def _lesson(self, batch: Batch) -> tuple[Tensor, Targets]:
         """Pictures as the net gets them, on its device, and what it is to answer."""
         device, recipe = self.settings.device, self.recipe
-        images, covers = augment(batch, self._generator)
+        images = batch.images.float()
+        if recipe.augmented:
+            batch = mirrored(batch, self._generator)
+            images = recoloured(batch.images, self._generator)
         images = images.to(device)
+        covers = batch.covers[:, None].float() / 255
         targets = Targets(*(part.to(device) for part in (covers, batch.presences, batch.weights)))
+        if batch.classes is not None:
+            targets = targets._replace(classes=batch.classes.to(device))
         if self.teacher is None:
             return images, targets
         targets = taught(targets, self.teacher, normalise(images), recipe.teacher_share)
@@ -210,8 +226,15 @@ class Trainer:
     def _loss_of(self, mask: Tensor, presence: Tensor, targets: Targets) -> Tensor:
         asked = (targets.presences >= 0).float()
         seen = F.binary_cross_entropy_with_logits(presence, targets.presences.clamp(0, 1), reduction="none")
-        of_mask = self._loss(mask, targets.covers, targets.weights[:, None, None, None])
+        of_mask = mask_loss(self._loss, mask, targets)
         return of_mask + self.recipe.presence_weight * (seen * asked).mean()
+
+    @torch.no_grad()
+    def _draw_back(self) -> None:
+        """L2-SP of Li et al. 2018 (arXiv 1802.01483), decoupled from the gradient as AdamW's decay is."""
+        if self.recipe.anchor > 0:
+            for name, weights in self.net.named_parameters():
+                weights.lerp_(self._start[name], self.recipe.anchor * self.rate)
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -235,7 +258,8 @@ class Trainer:
             if loss < self.best:
                 self.best, self.since_best = loss, 0
                 self.best_average = {k: v.clone() for k, v in self.average.items()}
-            self.save()
+            if self.settings.checkpoints:
+                self.save()
 
     def _log(self, entry: dict[str, Any], values: dict[str, float]) -> None:
         if self.on_log is not None:

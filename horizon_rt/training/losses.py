@@ -18,10 +18,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError
+from horizon_rt.models.nets.contract import above_horizon
 from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.training.samples.contour import contour_distance
+from horizon_rt.training.teacher import Targets
 
-__all__ = ["LOSSES", "Loss", "make_loss"]
+__all__ = ["LOSSES", "Loss", "cross_entropy", "make_loss", "mask_loss"]
 
 Term = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -63,6 +65,29 @@ def make_loss(spec: str) -> Loss:
     'weighted-bce:POSITIVE' (from the batch if not given). Raises TrainingError for what is none of this.
     """
     return Loss(spec, tuple(_parse(part, spec) for part in spec.split("+")))
+
+
+def mask_loss(loss: Loss, scores: Tensor, targets: Targets) -> Tensor:
+    """The loss of a mask (n, 1, h, w), or of scores of several classes (n, classes, h, w).
+
+    A picture whose classes are known costs the cross-entropy of a softmax over them, any other the loss of
+    'above the horizon', the first class. Both count by their share of the pictures.
+    """
+    if scores.shape[1] == 1 or targets.classes is None:
+        mask = scores if scores.shape[1] == 1 else above_horizon(scores)
+        return loss(mask, targets.covers, targets.weights[:, None, None, None])
+    told = (targets.classes < scores.shape[1]).flatten(1).any(dim=1)
+    weights = torch.where(told, 0.0, targets.weights)
+    of_line = loss(above_horizon(scores), targets.covers, weights[:, None, None, None])
+    share = told.float().mean()
+    return share * cross_entropy(scores, targets.classes) + (1 - share) * of_line
+
+
+def cross_entropy(scores: Tensor, classes: Tensor) -> Tensor:
+    """Of a softmax over scores (n, classes, h, w), mean over the cells (n, h, w) whose class is known."""
+    truth = torch.where(classes < scores.shape[1], classes.long(), -1)
+    total = F.cross_entropy(scores.float(), truth, ignore_index=-1, reduction="sum")
+    return total / (truth >= 0).sum().clamp_min(1)
 
 
 def _parse(part: str, spec: str) -> tuple[float, Term]:

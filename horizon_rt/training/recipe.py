@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from horizon_rt.datasets.text import read_text, read_toml
 from horizon_rt.errors import DatasetError
@@ -28,7 +28,8 @@ PRESENCE_WEIGHT = 0.15
 """Of the loss of presence beside that of the mask, in training and in validation."""
 _LARGEST = 1e12
 _LEAST_AREA, _MOST_AREA = 0.25, 4.0
-_MOST = {"warm_up": 1.0, "average": 1.0, "batch": 65536, "teacher_share": 1.0}
+_SIDE, _LONGEST = 32, 2048  # of a net input, px
+_MOST = {"warm_up": 1.0, "average": 1.0, "batch": 65536, "teacher_share": 1.0, "kept": 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,13 @@ class Recipe:
     `teacher` is a model, by name or path, whose answers make up `teacher_share` of what the net learns, and
     all of it where a sample has no truth; `student_areas` are the sizes in which the net gets a sample, each
     as likely, as multiples of that in which the teacher gets it.
+    `input_size` (width, height) takes the place of the usual shapes. Not `augmented`, a picture of a dataset
+    is shown as the tracker sees it, whole, and nothing is changed in it. With `epochs` the run goes through
+    the pictures of its datasets so many times, in random order, each once a time, and `samples` follows.
+    `anchor` draws the weights back to those that the run started from: with each step by this share of the
+    rate of their distance. `kept` is the share of the starting weights in those that come out.
+    `classes` names what masks of several classes tell apart (`[classes]` of a dataset), the first of which
+    lies above the horizon; the net gets a score for each.
     """
 
     net: str = "small"
@@ -76,6 +84,12 @@ class Recipe:
     teacher: str = ""
     teacher_share: float = 0.5
     student_areas: tuple[float, ...] = (1.0,)
+    input_size: tuple[float, ...] = ()
+    augmented: bool = True
+    epochs: int = 0
+    anchor: float = 0.0
+    kept: float = 0.0
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises DatasetError for a value that is of another type or out of range."""
@@ -90,6 +104,13 @@ class Recipe:
             areas = getattr(self, name)
             if not areas or not all(_LEAST_AREA <= a <= _MOST_AREA for a in areas):
                 raise DatasetError(f"{name} lie between {_LEAST_AREA:g} and {_MOST_AREA:g}")
+        sides = self.input_size
+        if sides and not (len(sides) == 2 and all(s in range(_SIDE, _LONGEST + 1, _SIDE) for s in sides)):
+            raise DatasetError(f"input_size is a width and a height, multiples of {_SIDE}, got {sides}")
+        if len(self.classes) == 1 or (self.classes and self.teacher):
+            raise DatasetError("classes are two or more, and learn from no teacher")
+        if self.epochs and (sum(self.shares.values()) > 0 or not self.data):
+            raise DatasetError("epochs are passes over datasets alone; give data, and no shares")
         if self.samples < 1 or self.batch < 1:
             raise DatasetError(f"samples and batch are 1 or more, got {self.samples} and {self.batch}")
 
@@ -109,7 +130,8 @@ class Recipe:
         """What the samples are made of, as JSON holds it; the split by its text."""
         split = None if self.split is None else read_text(self.split)
         parts = {"shares": self.shares, "data": self.data, **self._made_of_data()}
-        return {**parts, "seed": self.seed, "split": split, "input_areas": list(self.input_areas)}
+        shapes = {"input_areas": list(self.input_areas), "input_size": list(self.input_size)}
+        return {**parts, "seed": self.seed, "split": split, "augmented": self.augmented, **shapes}
 
     def _made_of_data(self) -> dict[str, float]:
         return {
@@ -128,7 +150,7 @@ class Recipe:
 def _is_a(value: object, hint: Any) -> bool:
     """Whether a value of a TOML file can stand for a field of this type; an integer can for a float."""
     if get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(_is_a(part, float) for part in value)
+        return isinstance(value, tuple) and all(_is_a(part, get_args(hint)[0]) for part in value)
     kinds = {float: int | float}.get(hint, dict if get_origin(hint) is dict else hint)
     return isinstance(value, kinds) and isinstance(value, bool) == (hint is bool)
 

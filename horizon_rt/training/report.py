@@ -26,6 +26,7 @@ from horizon_rt.training.validation import Prediction
 __all__ = ["first_evaluation", "write_report"]
 
 _SHOWN = 12  # best, and worst, pictures
+_LABELS = {"": "validation", "training": "batches of training, running mean"}
 # Curves by the last part of their names, and the titles of their plots.
 _PLOTS = {
     "loss": "Loss",
@@ -96,7 +97,8 @@ def _draw_curves(curves: Curves, path: Path) -> list[Plot]:
 
 def _draw(axes: Axes, lines: Curves, title: str = "") -> None:
     for (name, (steps, values)), colour in zip(lines.items(), cycle(SERIES), strict=False):
-        label = name.rpartition("/")[0] or "held out"
+        part = name.rpartition("/")[0]
+        label = _LABELS.get(part, part)
         axes.plot(steps, values, label=label, color=colour, lw=1.5, marker="." if len(steps) < 30 else "")
     axes.set(xlabel="step", title=title)
     axes.legend()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import nn
 
+from horizon_rt.datasets.folder import read_classes
 from horizon_rt.datasets.splits import write_split
 from horizon_rt.errors import DatasetError, TrainingError
 from horizon_rt.models.manifest import check_name
+from horizon_rt.models.nets.contract import AboveHorizon
 from horizon_rt.models.nets.lite import imagenet_weights, pretrained_encoder, take_imagenet
 from horizon_rt.models.sizes import INPUT_AREA_PX
 from horizon_rt.models.weights import (
@@ -26,12 +29,19 @@ from horizon_rt.models.weights import (
 from horizon_rt.system.extras import require
 from horizon_rt.system.files import own_folder
 from horizon_rt.system.interrupts import interrupts_wait
-from horizon_rt.training.batches import Batches, CachedBatches, LiveBatches
-from horizon_rt.training.loop import OnLog, Precision, Settings, Trainer
+from horizon_rt.training.batches import Batches, CachedBatches, EpochBatches, LiveBatches
+from horizon_rt.training.calibration import RENDERED, calibrate
+from horizon_rt.training.loop import Evaluate, OnLog, Precision, Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.samples.cache import WorkerLost, build_cache, check_material, sizes_of
-from horizon_rt.training.samples.pictures import held_out, held_out_names
+from horizon_rt.training.samples.pictures import (
+    Picture,
+    held_out_names,
+    named_datasets,
+    picture_sets,
+    thinned,
+)
 from horizon_rt.training.samples.sampler_set import samplers_of
 from horizon_rt.training.validation import Validation
 
@@ -41,10 +51,21 @@ __all__ = ["Outcome", "TrainingJob", "make_job", "recipe_for"]
 OnStep = Callable[[str, int, int, float], None]
 # Of a model that was never calibrated; see docs/accuracy.md.
 _SIGMA = SigmaCalibration(scale=4.0, boundary_width=0.5)
-_VALIDATED = 150  # pictures of a dataset that the evaluations use
+_EVALUATED = 150  # pictures of a dataset that an evaluation uses
+_COMPARED = 50  # of them at most for the loss of training on the same footing
+_LEARNT = "training pictures/"
 # A short run that starts from trained weights, and the part of it that the user's own data gets.
-_FINE_TUNING = {"samples": 6000, "rate": 1.5e-4, "warm_up": 0.1, "average": 0.98, "frozen_norm": True}
+_FINE_TUNING = {
+    "samples": 6000,
+    "rate": 1.5e-4,
+    "warm_up": 0.1,
+    "average": 0.98,
+    "frozen_norm": True,
+    "anchor": 30.0,
+}
 _OWN_SHARE = 1.0
+# Samplers that mix something rendered, or of other pictures, into the data.
+_RENDERED = ("real_sky", "covered", "collage", "beside")
 _SPLIT = "split.toml"
 
 
@@ -54,10 +75,13 @@ def recipe_for(
     *,
     fine_tuning: bool,
     changes: Mapping[str, object],
+    alone: bool = False,
+    classes: bool = False,
 ) -> Recipe:
     """The recipe of a file, or the usual one; with datasets (PATH or PATH=PART) and changed fields.
 
-    Raises DatasetError.
+    `alone`, of these datasets and no others, without what is rendered. With epochs the number of samples is
+    that of so many passes; with `classes` those of the datasets are told apart. Raises DatasetError.
     """
     recipe = read_recipe(file) if file is not None else Recipe()
     if file is None and fine_tuning:
@@ -65,7 +89,15 @@ def recipe_for(
     own = dict(_part(text) for text in data)
     known = {f.name for f in fields(Recipe)}
     given = {name: value for name, value in changes.items() if value is not None and name in known}
-    return replace(recipe, data=recipe.data | own, **given)  # type: ignore[arg-type]
+    if alone:
+        recipe = replace(recipe, data=own, **dict.fromkeys(_RENDERED, 0.0), shares={})  # type: ignore[arg-type]
+    recipe = replace(recipe, data=recipe.data | own, **given)  # type: ignore[arg-type]
+    if classes:
+        recipe = replace(recipe, classes=classes_of(recipe.data))
+    if not recipe.epochs:
+        return recipe
+    passes = EpochBatches(recipe)
+    return replace(recipe, batch=passes.size, samples=recipe.epochs * passes.steps * passes.size)
 
 
 def _part(text: str) -> tuple[str, float]:
@@ -78,12 +110,16 @@ def _part(text: str) -> tuple[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run left behind; `before` and `after` are the first and the last evaluation."""
+    """What a run left behind; `before` and `after` are the first and the last evaluation.
+
+    `test` is what was found once, at the end, on the pictures that no evaluation on the way has seen.
+    """
 
     model: ModelCard
     report: Path
     before: dict[str, float]
     after: dict[str, float]
+    test: dict[str, float]
     finished: bool
 
     def lines(self) -> list[str]:
@@ -93,11 +129,13 @@ class Outcome:
             for name, value in self.before.items()
             if name in self.after
         ]
+        changes = changes or [f"{name}: {value:.4g}" for name, value in self.after.items()]
         ended = [] if self.finished else ["stopped early: the evaluations got no better"]
         folder = self.model.path.parent
         return [
             *ended,
             *changes,
+            *(f"test, {name}: {value:.4g}" for name, value in self.test.items()),
             f"written: {self.model.path}",
             f"written: {self.report}",
             f"use: --model {folder}",
@@ -114,7 +152,8 @@ class TrainingJob:
     """A run of `recipe` under `settings`.
 
     `init` is a model to start from by name or path, which also decides the net. `cache` holds samples made
-    once (`cache_samples` of them, if it is not there yet); without one they are made on the fly.
+    once (`cache_samples` of them, if it is not there yet); without one they are made on the fly. An
+    evaluation looks at `evaluated` pictures of each dataset. `calibrated` sets sigma anew at the end.
     """
 
     recipe: Recipe
@@ -124,6 +163,8 @@ class TrainingJob:
     cache: Path | None = None
     cache_samples: int = 20_000
     tensorboard: bool = False
+    evaluated: int = _EVALUATED
+    calibrated: bool = True
 
     def run(self, on_step: OnStep) -> Outcome:
         """Train; `on_step` gets what is done, the step, their number, and the loss.
@@ -144,20 +185,28 @@ class TrainingJob:
             raise TrainingError(
                 f"{self.settings.folder} holds a run already; --resume goes on with it, or give another --out"
             )
-        if self.recipe.frozen_norm and self.init is None:
-            raise TrainingError("frozen_norm needs a net with statistics to keep; give --init")
+        for name in ("frozen_norm", "anchor", "kept"):
+            if getattr(self.recipe, name) and self.init is None:
+                raise TrainingError(f"{name} needs a net with values to keep; give --init")
         torch.manual_seed(self.recipe.seed)
         card = None if self.init is None else find_model(name=self.init)
-        net = new_net(self.recipe.net) if card is None else load_net(card)
-        recipe = self.recipe if card is None else replace(self.recipe, net=str(card.net))
+        recipe = self.recipe if card is None else _of_model(self.recipe, card)
+        net = (
+            new_net(recipe.net, max(len(recipe.classes), 1))
+            if card is None
+            else load_net(card, all_classes=True)
+        )
         if recipe.pretrained:
             encoder = pretrained_encoder(net)
             if card is None and not goes_on:
                 take_imagenet(encoder, imagenet_weights())
-        area = INPUT_AREA_PX if card is None else card.input_area_px
-        aside = held_out(recipe.data, recipe.split, _VALIDATED)
-        validation = Validation(
-            aside, make_loss(recipe.loss), presence_weight=recipe.presence_weight, input_area_px=area
+        area = input_area(recipe, card)
+        sets = picture_sets(recipe.data, recipe.split, self.evaluated)
+        few = {name: thinned(some, _COMPARED) for name, some in sets.training.items()}
+        loss = make_loss(recipe.loss)
+        validation, test, learnt = (
+            Validation(part, loss, presence_weight=recipe.presence_weight, input_area_px=area)
+            for part in (sets.validation, sets.test, few)
         )
         if self.settings.patience and not len(validation):
             raise TrainingError("--patience needs pictures that are held out; give --data")
@@ -165,36 +214,62 @@ class TrainingJob:
         batches = self._batches(recipe, on_step)
         with _events(self.settings.folder / "events" if self.tensorboard else None) as on_log:
             trainer = Trainer(net, recipe, self.settings, on_log, teacher)
-            if trainer.step == 0:
-                trainer.evaluate(validation)
-            finished = _train(trainer, batches, validation, on_step)
-        model = self._write(trainer, card)
-        after, worst_first = validation.report(trainer.result())
+            watch = _watching(validation, learnt)
+            if trainer.step == 0 and card is not None:
+                trainer.evaluate(watch)
+            finished = _train(trainer, batches, watch, on_step)
+        outcome = trainer.result()
+        sigma = self._sigma(outcome, recipe, sets.validation, card, area)
+        model = self._write(trainer, card, sigma, area)
+        after, worst_first = validation.report(outcome)
         from horizon_rt.training.report import first_evaluation, write_report
 
         report = write_report(self.settings.folder, self.name, recipe, worst_first)
         if recipe.split is None:
-            write_split(self.settings.folder / _SPLIT, held_out_names(recipe.data))
-        return Outcome(model, report, first_evaluation(self.settings.folder), after, finished)
+            write_split(self.settings.folder / _SPLIT, *held_out_names(recipe.data))
+        return Outcome(model, report, first_evaluation(self.settings.folder), after, test(outcome), finished)
 
-    def _write(self, trainer: Trainer, card: ModelCard | None) -> ModelCard:
+    def _sigma(
+        self,
+        net: nn.Module,
+        recipe: Recipe,
+        pictures: Mapping[str, Sequence[Picture]],
+        card: ModelCard | None,
+        area: int,
+    ) -> SigmaCalibration:
+        """Set on pictures for validation and, if the net was to learn from such, on rendered frames."""
+        before = _SIGMA if card is None else card.sigma
+        if not self.calibrated:
+            return before
+        rendered = RENDERED if recipe.shares else 0
+        above = AboveHorizon(net) if recipe.classes else net
+        return calibrate(above.cpu(), pictures, before, input_area_px=area, rendered=rendered)
+
+    def _write(
+        self, trainer: Trainer, card: ModelCard | None, sigma: SigmaCalibration, area: int
+    ) -> ModelCard:
         recipe = trainer.recipe
         return write_manifest(
             self.settings.folder,
             self.name,
             recipe.net if card is None else card.net,
             trainer.result().state_dict(),
-            _SIGMA if card is None else card.sigma,
+            sigma,
             {
                 "trained": f"{trainer.step * recipe.batch} samples",
                 "seed": recipe.seed,
                 **({} if self.init is None else {"init": self.init}),
             },
-            input_area_px=INPUT_AREA_PX if card is None else card.input_area_px,
+            input_area_px=area,
             default=True,
+            classes=recipe.classes,
         )
 
     def _batches(self, recipe: Recipe, on_step: OnStep) -> Batches:
+        if recipe.epochs:
+            return EpochBatches(recipe)
+        if self.cache is not None and recipe.classes:
+            raise DatasetError("a cache holds no classes; leave --cache out")
         if self.cache is None:
             samplers_of(recipe)  # what is wrong with the material is better said here than by a worker
             return LiveBatches(recipe)
@@ -212,11 +287,52 @@ class TrainingJob:
         return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed, sizes=counts)
 
 
-def _train(trainer: Trainer, batches: Batches, validation: Validation, on_step: OnStep) -> bool:
+def _of_model(recipe: Recipe, card: ModelCard) -> Recipe:
+    """The recipe for a net that there is already; raises TrainingError where its classes are others."""
+    if recipe.classes and recipe.classes != card.classes:
+        known = ", ".join(card.classes) or "above and below the horizon"
+        raise TrainingError(f"the model {card.name} tells {known} apart, not {', '.join(recipe.classes)}")
+    return replace(recipe, net=str(card.net), classes=card.classes)
+
+
+def classes_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The classes of the masks of datasets; raises DatasetError where none has such, or two have others."""
+    found = {tuple(read_classes(path)) for _, path in named_datasets(names)} - {()}
+    if len(found) != 1:
+        what = (
+            "no dataset has [classes] in its dataset.toml" if not found else "the datasets have other classes"
+        )
+        raise DatasetError(f"{what}; one list for all is needed")
+    return found.pop()
+
+
+def input_area(recipe: Recipe, card: ModelCard | None) -> int:
+    """The largest input, px, of the net that a run gives: of its recipe, or of the model it starts from."""
+    if recipe.input_size:
+        return int(recipe.input_size[0] * recipe.input_size[1])
+    return INPUT_AREA_PX if card is None else card.input_area_px
+
+
+def _watching(validation: Validation, learnt: Validation) -> Evaluate:
+    """An evaluation of the pictures for validation, and of some that are trained on by the same measure.
+
+    The gap between the losses of both is how much the net has learnt by heart.
+    """
+
+    def evaluate(net: nn.Module) -> dict[str, float]:
+        found = validation(net)
+        also = learnt(net) if found else {}
+        kept = ("loss", "dice", "auc")
+        return found | {_LEARNT + k: v for k, v in also.items() if k.rpartition("/")[2] in kept}
+
+    return evaluate
+
+
+def _train(trainer: Trainer, batches: Batches, watch: Evaluate, on_step: OnStep) -> bool:
     """`Trainer.run`; an interrupt and the loss of a worker leave a checkpoint."""
     try:
         return trainer.run(
-            batches, validation, lambda step, loss: on_step("training", step, trainer.recipe.steps, loss)
+            batches, watch, lambda step, loss: on_step("training", step, trainer.recipe.steps, loss)
         )
     except (KeyboardInterrupt, WorkerLost):
         with interrupts_wait():
@@ -260,12 +376,18 @@ def make_job(
     cache: Path | None,
     cache_samples: int,
     tensorboard: bool,
+    alone: bool = False,
+    evaluated: int = _EVALUATED,
+    calibrated: bool = True,
+    classes: bool = False,
 ) -> TrainingJob:
     """A job from what a user can say; raises DatasetError, or TrainingError where there is no such device."""
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("no CUDA device answers; use --device cpu")
     where: Literal["cpu", "cuda"] = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-    recipe = recipe_for(recipe_file, data, fine_tuning=init is not None, changes=changes)
+    recipe = recipe_for(
+        recipe_file, data, fine_tuning=init is not None, changes=changes, alone=alone, classes=classes
+    )
     settings = Settings(
         folder=out,
         device=where,
@@ -284,4 +406,6 @@ def make_job(
         cache=cache,
         cache_samples=cache_samples,
         tensorboard=tensorboard,
+        evaluated=evaluated,
+        calibrated=calibrated,
     )

@@ -44,10 +44,11 @@ def make_optimiser(net: nn.Module, name: str, *, rate: float, weight_decay: floa
     ]
     if name in ("sgd", "nesterov"):
         return optim.SGD(groups, lr=rate, momentum=_MOMENTUM, nesterov=name == "nesterov")
+    # Fused: one pass over the weights a step, which is what a net of 134 M of them spends its time on.
     if name == "adam":
-        return optim.Adam(groups, lr=rate)
+        return optim.Adam(groups, lr=rate, fused=True)
     if name == "adamw":
-        return optim.AdamW(groups, lr=rate)
+        return optim.AdamW(groups, lr=rate, fused=True)
     raise TrainingError(f"unknown optimiser '{name}'; there are: {', '.join(OPTIMISERS)}")
 
 

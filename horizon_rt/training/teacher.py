@@ -19,12 +19,13 @@ __all__ = ["Targets", "shrunk", "taught"]
 class Targets(NamedTuple):
     """What is to be learned of n pictures: covers (n, 1, h/4, w/4) in 0..1, presences and weights (n,).
 
-    A presence below 0 is unknown, and so is a cover of weight 0.
+    A presence below 0 is unknown, and so is a cover of weight 0. `classes` (n, h/4, w/4) as in `Batch`.
     """
 
     covers: Tensor
     presences: Tensor
     weights: Tensor
+    classes: Tensor | None = None
 
 
 @torch.no_grad()

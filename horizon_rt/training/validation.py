@@ -13,17 +13,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from horizon_rt.camera import Camera
+from horizon_rt.datasets.base import NO_CLASS
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.horizon import Observation
 from horizon_rt.metrics import LineError, MaskCounts, line_error, summarise
+from horizon_rt.metrics.classes import ClassCounts
+from horizon_rt.models.nets.contract import above_horizon
 from horizon_rt.models.sizes import INPUT_AREA_PX, OUTPUT_STRIDE
 from horizon_rt.models.weights import SigmaCalibration
 from horizon_rt.segmentation import Segmentation
 from horizon_rt.segmentation.letterbox import Letterbox
 from horizon_rt.segmentation.preprocess import Preprocessor
-from horizon_rt.training.losses import Loss
+from horizon_rt.training.losses import Loss, cross_entropy
 from horizon_rt.training.recipe import PRESENCE_WEIGHT
 from horizon_rt.training.samples.pictures import Picture, load
 
@@ -38,7 +41,8 @@ _OVERLAP = {"dice": "dice", "iou": "iou", "miou": "miou", "accuracy": "pixel_acc
 class _Case:
     """A picture as the net sees it; `cover` (None without line and mask) and `inside` are (1, h/4, w/4).
 
-    `truth` is None where no line of a horizon in view is known; `seen` as in `Loaded`.
+    `truth` is None where no line of a horizon in view is known; `seen` as in `Loaded`. `classes` are
+    (h/4, w/4), none beyond the picture.
     """
 
     name: str
@@ -50,6 +54,7 @@ class _Case:
     seen: bool | None
     cover: NDArray[np.float32] | None
     inside: NDArray[np.float32]
+    classes: NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class Validation:
 
     def __call__(self, net: nn.Module) -> dict[str, float]:
         """The loss; by dataset Dice, IoU, mean IoU, pixel accuracy, AUC, the median tilt error, finds and
-        refusals, all rates in percent.
+        refusals, all rates in percent; of a net of several classes their mean IoU and accuracy.
 
         Nothing where there are no pictures.
         """
@@ -111,17 +116,27 @@ class Validation:
     def report(self, net: nn.Module) -> tuple[dict[str, float], list[Prediction]]:
         """What a call gives, and what it comes from: a prediction for each picture, the worst first."""
         losses, predictions = [], defaultdict(list)
-        for case, (mask, presence) in zip(self._cases, self._run(net), strict=True):
-            losses.append(self._loss_of(case, mask, presence))
+        classes: dict[str, ClassCounts] = {}
+        for case, (scores, presence) in zip(self._cases, self._run(net), strict=True):
+            losses.append(self._loss_of(case, scores, presence))
+            count = scores.shape[0]
+            mask = scores if count == 1 else above_horizon(scores[None])[0]
             predictions[case.name].append(_predict(case, mask, presence))
+            if count > 1 and case.classes is not None:
+                counts = classes.setdefault(case.name, ClassCounts(count))
+                counts.update(scores.argmax(dim=0).numpy(), case.classes)
         found = {"loss": float(np.mean(losses))} if losses else {}
         for name, some in predictions.items():
             found |= {f"{name}/{key}": value for key, value in _metrics(some).items()}
+        for name, counts in classes.items():
+            found |= {
+                f"{name}/class_{k}": value for k, value in counts.summary().items() if value is not None
+            }
         every = [prediction for some in predictions.values() for prediction in some]
         return found, sorted(every, key=lambda prediction: -prediction.severity)
 
     def _run(self, net: nn.Module) -> list[tuple[Tensor, Tensor]]:
-        """Mask logits (1, h/4, w/4) and presence logit of every case, on the CPU."""
+        """Mask logits or scores (classes, h/4, w/4) and presence logit of every case, on the CPU."""
         device = next(net.parameters()).device
         groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for i, case in enumerate(self._cases):
@@ -136,19 +151,22 @@ class Validation:
                     results |= dict(zip(chunk, zip(masks, presences, strict=True), strict=True))
         return [results[i] for i in range(len(self._cases))]
 
-    def _loss_of(self, case: _Case, mask: Tensor, presence: Tensor) -> float:
+    def _loss_of(self, case: _Case, scores: Tensor, presence: Tensor) -> float:
         loss = torch.zeros(())
         if case.seen is not None:
             seen = torch.tensor(float(case.seen))
             loss = self._presence_weight * F.binary_cross_entropy_with_logits(presence, seen)
         if case.cover is not None:
+            if scores.shape[0] > 1 and case.classes is not None:
+                return float(loss + cross_entropy(scores[None], torch.from_numpy(case.classes)[None]))
             cover, inside = torch.from_numpy(case.cover), torch.from_numpy(case.inside)
-            loss = loss + self._loss(mask[None], cover[None], inside[None])
+            mask = scores[None] if scores.shape[0] == 1 else above_horizon(scores[None])
+            loss = loss + self._loss(mask, cover[None], inside[None])
         return float(loss)
 
 
 def _case(name: str, picture: Picture, preprocess: Preprocessor) -> _Case:
-    image, line, sky, seen = load(picture)
+    image, line, sky, seen, classes = load(picture)
     height, width = image.shape[:2]
     letterbox = preprocess(Frame.from_bgr(image))
     shown = preprocess.input[0].copy()
@@ -166,7 +184,11 @@ def _case(name: str, picture: Picture, preprocess: Preprocessor) -> _Case:
         seen = 0 < sky.mean() < 255 if seen is None else seen
     inner = inside.reshape(1, rows, columns).astype(np.float32)
     truth = None if seen is False else line
-    return _Case(name, picture, (width, height), shown, letterbox, truth, seen, cover, inner)
+    if classes is not None:
+        nearest = np.clip(np.round(points).astype(int), 0, np.array([width, height]) - 1)
+        classes = np.where(inside, classes[nearest[:, 1], nearest[:, 0]], NO_CLASS).astype(np.uint8)
+        classes = classes.reshape(rows, columns)
+    return _Case(name, picture, (width, height), shown, letterbox, truth, seen, cover, inner, classes)
 
 
 def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:

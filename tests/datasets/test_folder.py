@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from support import ROOT
 
-from horizon_rt.datasets import LabelledImage, is_held_out, read_horizons
+from horizon_rt.datasets import LabelledImage, is_held_out, read_horizons, split_part
+from horizon_rt.datasets.splits import write_split
 from horizon_rt.errors import DatasetError
 from horizon_rt.system.paths import data_root
 
@@ -73,11 +76,28 @@ def test_files_are_set_aside_by_the_first_part_of_their_name(tmp_path: Path) -> 
     assert not is_held_out(split, "land", "a3_.jpg")
 
 
+def test_a_split_has_three_parts(tmp_path: Path) -> None:
+    """What is for test is held out, whether it is named among that or not."""
+    split = tmp_path / "split.toml"
+    split.write_text('[set_aside]\nflight = ["a", "b"]\n[test]\nflight = ["b", "c1_"]\n')
+    parts = {name: split_part(split, "flight", name) for name in ("a1.jpg", "b1.jpg", "c1_.jpg", "c2.jpg")}
+    assert list(parts.values()) == ["validation", "test", "test", "training"]
+    assert [is_held_out(split, "flight", name) for name in parts] == [True, True, True, False]
+
+
+def test_what_is_written_as_a_split_is_read_as_one(tmp_path: Path) -> None:
+    split = tmp_path / "split.toml"
+    write_split(split, {"own": ["a.png", "b.png"], "other": []}, {"own": ["b.png"]})
+    parts = [split_part(split, "own", name) for name in ("a.png", "b.png", "c.png")]
+    assert parts == ["validation", "test", "training"]
+
+
 UNUSABLE_SPLITS = ["", "[set_aside", "[other]\na = []\n", "set_aside = 3\n", "a = " + "[" * 5000]
 UNUSABLE_SPLITS += [".".join("a" * 60_000) + " = 1", "set_aside = {flight = 'a'}"]
+UNUSABLE_SPLITS += ["test = 3\n[set_aside]\n", "set_aside = {}\n[test]\nflight = [3]\n"]
 
 
-@pytest.mark.parametrize("text", [None, *UNUSABLE_SPLITS], ids=range(8))
+@pytest.mark.parametrize("text", [None, *UNUSABLE_SPLITS], ids=range(10))
 def test_a_split_that_cannot_be_read_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "split.toml").write_text(text)
@@ -101,4 +121,10 @@ def test_the_sets_of_this_project_can_be_read_and_keep_something_aside(
         labelled = read_horizons(root / name)
         aside = [is_held_out(split, name, picture.path.name) for picture in labelled]
         assert 0 < sum(aside) < len(aside)
+        of_sources = defaultdict(set)
+        for picture in labelled:
+            source = re.split("__|_", picture.path.name, maxsplit=1)[0]
+            of_sources[source].add(split_part(split, name, picture.path.name))
+        mixed = {source for source, parts in of_sources.items() if {"validation", "test"} <= parts}
+        assert not mixed  # a flight, place or source is watched by validation, or is for test
         assert all(picture.path.is_file() for picture in labelled)

@@ -374,7 +374,15 @@ def test_a_report_on_rendered_scenes(cli: RunCli, rendered: Path, tmp_path: Path
     page = _Page((tmp_path / "out" / "report.html").read_text())
     assert page.open == []
     assert all(address.startswith(("data:image/jpeg;base64,", "#")) for address in page.fetched)
-    for title in ("By dataset", "By type of scene", "Error histograms", "Cumulative error", "Jitter"):
+    for title in (
+        "By dataset",
+        "By type of scene",
+        "Error histograms",
+        "Curves of the mask",
+        "Cumulative error",
+        "Curves of the mask",
+        "Jitter",
+    ):
         assert title in page.text
     assert 1 <= len(page.pictures) <= 24
 
@@ -436,12 +444,14 @@ def test_each_run_is_judged_on_its_own_dataset(cli: RunCli, rendered: Path, runs
     assert [line[:2] for line in lines[1:3]] == [["pictures", "pictures"], ["flown", "video"]]
 
 
-@pytest.mark.parametrize(("part", "names"), [("set-aside", 4), ("training", 4), ("all", 8)])
+@pytest.mark.parametrize(
+    ("part", "names"), [("set-aside", 4), ("validation", 3), ("test", 1), ("training", 4), ("all", 8)]
+)
 def test_parts_of_a_split(
     cli: RunCli, rendered: Path, runs: list[Path], tmp_path: Path, part: str, names: int
 ) -> None:
     split = tmp_path / "split.toml"
-    split.write_text('[set_aside]\npictures = ["00", "01", "02", "03", "none"]\n')
+    split.write_text('[set_aside]\npictures = ["00", "01", "02", "03", "none"]\n[test]\npictures = ["02"]\n')
     done = cli("eval", rendered / "pictures", "--telemetry", runs[0], "--split", split, "--part", part)
     assert done.code == 0
     assert f" of {names}\t" in done.out.splitlines()[1]

@@ -23,6 +23,7 @@ from horizon_rt.metrics import (
     summarise_sequences,
     summarise_uncertainty,
 )
+from horizon_rt.metrics.classes import ClassCounts
 from horizon_rt.metrics.motion import AttitudeSample, summarise_motion
 
 QUICK = settings(max_examples=40, deadline=None)
@@ -57,11 +58,47 @@ def test_mask_metrics_are_those_of_torchmetrics(seed: int) -> None:
         "iou": oracle.binary_jaccard_index(scores, truth),
         "miou": oracle.multiclass_jaccard_index((scores > 0.5).long(), truth, num_classes=2, average="macro"),
         "auc_roc": oracle.binary_auroc(scores.double(), truth),
+        "average_precision": oracle.binary_average_precision(scores.double(), truth),
     }
     assert {name: row[name] for name in expected} == pytest.approx(
         {name: float(value) for name, value in expected.items()}, rel=1e-6, abs=2e-6
     )
     assert row["frames"] == len(frames)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_curves_are_those_of_torchmetrics(seed: int) -> None:
+    ((logits, sky), *_), counts = _frames(seed), MaskCounts()
+    counts.update(logits, sky)
+    curves = counts.curves()
+    assert curves is not None
+    scores, truth = torch.from_numpy(logits.ravel()).double(), torch.from_numpy(sky.ravel().astype(np.int64))
+    fpr, tpr, _ = oracle.binary_roc(torch.sigmoid(scores), truth)
+    assert curves.false_positive_rate == pytest.approx(fpr.numpy(), abs=1e-6)
+    assert curves.recall == pytest.approx(tpr.numpy(), abs=1e-6)
+    precision, recall, _ = oracle.binary_precision_recall_curve(torch.sigmoid(scores), truth)
+    assert curves.recall == pytest.approx(recall.numpy()[::-1], abs=1e-6)
+    assert curves.precision == pytest.approx(precision.numpy()[::-1], abs=1e-6)
+    for k in (1, len(curves.threshold) // 2):  # what is meant by a threshold
+        above = logits >= curves.threshold[k]
+        assert (above & sky).sum() / sky.sum() == pytest.approx(curves.recall[k])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_metrics_of_classes_are_those_of_torchmetrics(seed: int) -> None:
+    generator, counts = torch.Generator().manual_seed(seed), ClassCounts(4)
+    found, truth = (torch.randint(0, 3 + seed // 2, (2, 9, 11), generator=generator) for _ in range(2))
+    truth[0, :3] = 255
+    for frame in range(2):
+        counts.update(found[frame].numpy(), truth[frame].numpy())
+    row = counts.summary()
+    options = {"num_classes": 4, "ignore_index": 255}
+    iou = oracle.multiclass_jaccard_index(found, truth, average="none", **options)
+    there = counts.confusion.sum(axis=0) + counts.confusion.sum(axis=1) > 0
+    assert row["miou"] == pytest.approx(float(iou[torch.from_numpy(there)].mean()))
+    accuracy = oracle.multiclass_accuracy(found, truth, average="micro", **options)
+    assert row["accuracy_percent"] == pytest.approx(100 * float(accuracy))
+    assert ClassCounts(2).summary() == {"miou": None, "accuracy_percent": None}
 
 
 def test_counts_of_parts_add_up_and_what_does_not_count_is_left_out() -> None:
@@ -102,7 +139,8 @@ def test_nothing_to_count() -> None:
     assert set(MaskCounts().summary().values()) == {0, None}
     only_sky = MaskCounts()
     only_sky.update(np.ones((2, 2), np.float32), np.ones((2, 2), np.bool_))
-    assert (only_sky.summary()["iou"], only_sky.summary()["auc_roc"]) == (1, None)
+    row = only_sky.summary()
+    assert (row["iou"], row["auc_roc"], row["average_precision"], only_sky.curves()) == (1, None, None, None)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 3), np.float32), np.full((2, 2), np.nan, np.float32)])

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from horizon_rt.errors import TrainingError, WeightsError
 from horizon_rt.models.nets import build_net
-from horizon_rt.models.nets.contract import MaskAndPresence
+from horizon_rt.models.nets.contract import AboveHorizon, MaskAndPresence
 from horizon_rt.models.nets.encoders import VGG16, MobileNetV2, ResNet18
 from horizon_rt.models.nets.fcn import FCN8s, FCN32s
 from horizon_rt.models.nets.horizon_net import HorizonNet
@@ -42,7 +42,17 @@ def on_meta(name: str) -> nn.Module:
 def test_the_names() -> None:
     light = {"nano", "small", "base", "lite0"}
     assert set(NETS) == light | {
-        *("fcn32s", "fcn8s", "unet-small", "unet", "segnet", "pspnet", "deeplabv3plus")
+        *(
+            "encoder-decoder",
+            "road",
+            "fcn32s",
+            "fcn8s",
+            "unet-small",
+            "unet",
+            "segnet",
+            "pspnet",
+            "deeplabv3plus",
+        )
     }
     with pytest.raises(WeightsError, match=r"no net 'resnet'.*nano.*deeplabv3plus"):
         build_net("resnet")
@@ -128,8 +138,20 @@ def test_fcn_is_vgg16_with_conv6_and_conv7() -> None:
 
 
 def test_unet_has_the_published_parameters() -> None:
-    assert parameters(on_meta("unet").body) == pytest.approx(31.0e6, abs=0.05e6)
+    assert parameters(on_meta("unet").body) == 31_037_633
     assert parameters(on_meta("unet-small").body) == pytest.approx(0.53e6, abs=0.005e6)
+
+
+def test_the_nets_without_skips_have_the_parameters_of_their_labs() -> None:
+    assert parameters(on_meta("road").body) == 529_457
+    assert parameters(on_meta("encoder-decoder").body) == 53_761
+    for name in ("road", "encoder-decoder"):
+        body = on_meta(name).body
+        assert not any(isinstance(module, nn.BatchNorm2d) for module in body.modules())
+        doublings = [module for module in body.modules() if isinstance(module, nn.ConvTranspose2d)]
+        assert all(m.in_channels == m.out_channels and m.kernel_size == (2, 2) for m in doublings)
+    widths = [m.out_channels for m in on_meta("road").body.down.modules() if isinstance(m, nn.Conv2d)]
+    assert widths == [8, 8, 16, 16, 32, 32, 64, 64, 128, 128]
 
 
 def test_unet_is_its_closed_form() -> None:
@@ -162,6 +184,24 @@ def test_the_shapes_of_the_contract(name: str) -> None:
         mask, presence = net(torch.empty(2, 3, height, width, device="meta"))
         assert mask.shape == (2, 1, height // 4, width // 4)
         assert presence.shape == (2,)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_net_of_several_classes_has_a_score_for_each(name: str) -> None:
+    with torch.device("meta"):
+        scores, presence = build_net(name, 3)(torch.empty(2, 3, 64, 96))
+    assert (scores.shape, presence.shape) == ((2, 3, 16, 24), (2,))
+
+
+def test_above_the_horizon_is_the_first_class_of_a_softmax() -> None:
+    torch.manual_seed(0)
+    net = build_net("nano", 4).eval()
+    picture = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        probability = net(picture)[0].softmax(dim=1)[:, :1]
+        mask = AboveHorizon(net)(picture)[0]
+    assert mask.numpy() == pytest.approx(torch.logit(probability).numpy(), abs=1e-3)
+    assert TorchScript(AboveHorizon(net))(picture.numpy())[0] == pytest.approx(mask[0, 0].numpy(), abs=1e-4)
 
 
 def _statistics_away_from_their_start(net: nn.Module) -> None:

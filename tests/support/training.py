@@ -137,3 +137,14 @@ class PaintedBatches:
         return Batch(
             torch.from_numpy(images.clip(0, 255).astype(np.uint8)), torch.from_numpy(covers), ones, ones
         )
+
+
+def batch_of(some: list[Sample]) -> Batch:
+    """A batch of these samples."""
+    images, covers, weights, presences, *_ = zip(*some, strict=True)
+    return Batch(
+        torch.from_numpy(np.stack(images)),
+        torch.from_numpy(np.stack(covers)),
+        torch.tensor(weights),
+        torch.tensor(presences),
+    )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -396,3 +399,71 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_what_a_run_is_made_of_is_checked_at_its_start(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(TrainingError):
         _trainer(tmp_path, replace(RECIPE, **changes))
+
+
+def test_weights_that_stay_near_those_of_the_start(tmp_path: Path) -> None:
+    """With a share kept the result is a mixture; an anchor holds the more the larger it is."""
+    start = {k: v.detach().clone() for k, v in _trainer(tmp_path / "s").net.named_parameters()}
+
+    def distance(recipe: Recipe, name: str) -> float:
+        trainer = _trainer(tmp_path / name, recipe)
+        trainer.run(PaintedBatches(), lambda net: {})
+        weights = dict(trainer.result().named_parameters())
+        return sum(float((weights[k].detach() - start[k]).square().sum()) for k in start) ** 0.5
+
+    free = distance(RECIPE, "free")
+    assert free > 0
+    assert distance(replace(RECIPE, kept=0.75), "mixed") == pytest.approx(free / 4, rel=1e-4)
+    assert distance(replace(RECIPE, kept=1.0), "kept") == pytest.approx(0, abs=1e-6)
+    assert 0 < distance(replace(RECIPE, anchor=50.0), "anchored") < 0.7 * free
+
+
+def test_a_mixture_goes_on_from_the_same_start(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, kept=0.5)
+    whole = _trainer(tmp_path / "a", recipe)
+    whole.run(PaintedBatches(), lambda net: {})
+    part = _trainer(tmp_path / "b", recipe, evaluate_every=20, patience=0)
+    steps = iter(range(100))
+
+    class Ended(Exception):
+        pass
+
+    def stop(step: int, loss: float) -> None:
+        if next(steps) == 25:
+            raise Ended
+
+    with pytest.raises(Ended):
+        part.run(PaintedBatches(), lambda net: {}, stop)
+    again = _trainer(tmp_path / "b", recipe, resume=True)
+    assert again.step == 20
+    again.run(PaintedBatches(), lambda net: {})
+    for one, other in zip(whole.result().parameters(), again.result().parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+_TWO_THREADS = """
+import sys
+from pathlib import Path
+from horizon_rt.models.nets.contract import MaskAndPresence
+from horizon_rt.models.nets.fcn import FCN8s, FCN32s
+from horizon_rt.training.batches import LiveBatches
+from horizon_rt.training.loop import Settings, Trainer
+from horizon_rt.training.recipe import Recipe
+
+recipe = Recipe(samples=12, batch=4, shares={"blank": 1.0})
+for name, body in (("32", FCN32s), ("8", FCN8s)):
+    settings = Settings(
+        folder=Path(sys.argv[1]) / name, precision="bfloat16", threads=2, workers=0, checkpoints=False
+    )
+    trainer = Trainer(MaskAndPresence(body(128)), recipe, settings)
+    trainer.run(LiveBatches(recipe), lambda net: {})
+    print(trainer.step)
+"""
+
+
+def test_fcn_trains_in_bfloat16_on_two_threads(tmp_path: Path) -> None:
+    """In a process of its own, as what it guards against ends the process: a damaged heap."""
+    environment = {**os.environ, "MALLOC_CHECK_": "3", "MALLOC_PERTURB_": "165"}
+    words = [sys.executable, "-c", _TWO_THREADS, str(tmp_path)]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["3", "3"]), done.stderr[-2000:]

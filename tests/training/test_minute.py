@@ -57,14 +57,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("minute")
     options = StillOptions(kinds=("sea", "coast", "fields"), size=(160, 96), without=0.2, seed=77, clean=True)
     write_pictures(folder / "new", options, count=40)
-    first, rest = open_pictures(folder / "new", None)
+    new = open_pictures(folder / "new", None)
     build_cache(folder / "cache", RECIPE, count=1500, workers=0, shapes={SIZE: 1.0})
     torch.manual_seed(0)
     settings = Settings(folder=folder / "run", threads=1, workers=0, evaluate_every=10**6)
     trainer, losses = Trainer(build_net("nano"), RECIPE, settings), []
     batches = CachedBatches([folder / "cache"], batch=RECIPE.batch, seed=0)
     trainer.run(batches, lambda net: {"loss": 0.0}, lambda step, loss: losses.append(loss))
-    return Trained(trainer.averaged(), losses, first + rest)
+    return Trained(trainer.averaged(), losses, new.training + new.held_out)
 
 
 def test_the_loss_falls(trained: Trained) -> None:
@@ -88,7 +88,7 @@ def test_the_metrics_are_those_of_an_independent_computation(trained: Trained) -
     found = _validation(trained)(trained.net)
     dices, errors, refused = [], [], []
     for picture in trained.pictures:
-        image, line, _, seen = load(picture)
+        image, line, _, seen, _ = load(picture)
         height, width = image.shape[:2]
         preprocess = Preprocessor(AREA)
         letterbox = preprocess(Frame.from_bgr(image))

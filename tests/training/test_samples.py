@@ -28,7 +28,7 @@ from horizon_rt.training.samples import samplers as samplers
 from horizon_rt.training.samples.cache import SHAPES
 from horizon_rt.training.samples.collage import replace_side
 from horizon_rt.training.samples.occlusion import hide_part
-from horizon_rt.training.samples.pictures import Picture, balanced, open_pictures, thinned
+from horizon_rt.training.samples.pictures import Picture, balanced, open_pictures, picture_sets, thinned
 from horizon_rt.training.samples.sample import HalfPlane, Sample
 from horizon_rt.training.samples.sampler_set import make_samplers
 from horizon_rt.training.samples.windows import negative_crop, window_sample
@@ -262,10 +262,10 @@ def test_windows_of_a_clip_know_its_attitude(
     monkeypatch.setattr(source, "random_scene", lambda rng, kind: made.flat_scene()._replace(visibility=1e12))
     options = SyntheticOptions(size="160x96", fps=10, seconds=2, hfov=hfov, motion="aerobatics")
     write_clip(tmp_path / "clip", options)
-    training, held_out = open_pictures(tmp_path / "clip", None)
-    assert (len(training), len(held_out)) == (16, 4)
+    training, validation, test = open_pictures(tmp_path / "clip", None)
+    assert (len(training), len(validation), len(test)) == (16, 2, 2)
     crossed = 0
-    for seed, picture in enumerate([*training, *held_out]):
+    for seed, picture in enumerate([*training, *validation, *test]):
         sample = window_sample(picture, _rng(seed), SIZE, spread_deg=10.0)
         crossed += _assert_cover_is_luma(sample, mean_px=0.4)
         assert sample.weight == 1.0
@@ -477,9 +477,9 @@ def test_what_is_set_aside_is_not_trained_on(tmp_path: Path) -> None:
         table.write_text(table.read_text().replace(f"{number:03d}.png", f"aside{number}.png"))
     split = tmp_path / "split.toml"
     split.write_text('[set_aside]\nown = ["aside"]\n')
-    training, held_out = open_pictures(folder, split)
-    assert [p.path.name for p in training] == ["000.png"]
-    assert len(held_out) == 5
+    parts = open_pictures(folder, split)
+    assert [p.path.name for p in parts.training] == ["000.png"]
+    assert (len(parts.validation), len(parts.test), len(parts.held_out)) == (5, 0, 5)
     make, _ = make_samplers(Recipe(shares={}, data={str(folder): 1.0}, split=split))["own"]
     assert all(len(make(_rng(seed), SIZE)) == 1 for seed in range(8))
     split = tmp_path / "all.toml"
@@ -489,12 +489,22 @@ def test_what_is_set_aside_is_not_trained_on(tmp_path: Path) -> None:
 
 
 def test_without_a_split_the_last_fifth_is_held_out(tmp_path: Path) -> None:
+    """Its first half for validation, the rest for test; a picture alone is for validation."""
     folder = made.write_line_set(tmp_path / "own", [HorizonLine(k, 0) for k in range(10)])
-    training, held_out = open_pictures(folder, None)
-    assert [p.path.stem for p in held_out] == ["008", "009"]
+    training, validation, test = open_pictures(folder, None)
+    assert [[p.path.stem for p in part] for part in (validation, test)] == [["008"], ["009"]]
     assert len(training) == 8
     assert [p.path.stem for p in thinned(training, 3)] == ["000", "003", "007"]
     assert thinned(training, 8) == training
+
+
+def test_a_split_keeps_test_pictures_from_training_and_from_validation(tmp_path: Path) -> None:
+    folder = made.write_line_set(tmp_path / "own", [HorizonLine(k, 0) for k in range(8)])
+    split = tmp_path / "split.toml"
+    split.write_text('[set_aside]\nown = ["005", "006"]\n[test]\nown = ["006", "007"]\n')
+    sets = picture_sets({str(folder): 1.0}, split, 2)
+    found = [[p.path.stem for p in part["own"]] for part in sets]
+    assert found == [["000", "004"], ["005"], ["006", "007"]]
 
 
 def test_datasets_of_one_name_are_kept_apart(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 that ImageNet has trained, and the standard architectures.
 
 Every one takes a picture (n, 3, h, w), h and w multiples of 32, and returns the mask logits (n, 1, h/4, w/4)
-and the presence logits (n,), as `HorizonNet.forward` does. None comes with weights.
+and the presence logits (n,), as `HorizonNet.forward` does; of several classes the mask has a score for each,
+the first of which is 'above the horizon', for a softmax over them. None comes with weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 
@@ -17,6 +19,7 @@ from horizon_rt.models.nets.deeplab import DeepLabV3Plus
 from horizon_rt.models.nets.fcn import FCN8s, FCN32s
 from horizon_rt.models.nets.horizon_net import HorizonNet
 from horizon_rt.models.nets.lite import LiteNet
+from horizon_rt.models.nets.plain import EncoderDecoder, RoadNet
 from horizon_rt.models.nets.pspnet import PSPNet
 from horizon_rt.models.nets.segnet import SegNet
 from horizon_rt.models.nets.unet import UNet
@@ -29,23 +32,25 @@ _SIZES = {
     "small": NetSize(),
     "base": NetSize((24, 96, 192, 256), (2, 3), 2),
 }
-_BODIES: dict[str, Callable[[], Body]] = {
+_BODIES: dict[str, Callable[..., Body]] = {
+    "encoder-decoder": EncoderDecoder,
+    "road": RoadNet,
     "fcn32s": FCN32s,
     "fcn8s": FCN8s,
-    "unet-small": lambda: UNet((8, 16, 32, 64, 140)),
-    "unet": lambda: UNet((64, 128, 256, 512, 1024)),
+    "unet-small": partial(UNet, (8, 16, 32, 64, 140)),
+    "unet": partial(UNet, (64, 128, 256, 512, 1024)),
     "segnet": SegNet,
     "pspnet": PSPNet,
     "deeplabv3plus": DeepLabV3Plus,
 }
 
 
-def build_net(name: str) -> nn.Module:
+def build_net(name: str, classes: int = 1) -> nn.Module:
     """The net of this name, freshly initialised; raises WeightsError for a name that is not in NETS."""
     if name in _SIZES:
-        return HorizonNet(_SIZES[name])
+        return HorizonNet(_SIZES[name], classes=classes)
     if name == "lite0":
-        return LiteNet()
+        return LiteNet(classes=classes)
     if name in _BODIES:
-        return MaskAndPresence(_BODIES[name]())
+        return MaskAndPresence(_BODIES[name](classes=classes))
     raise WeightsError(f"there is no net '{name}'; there are: {', '.join(NETS)}")

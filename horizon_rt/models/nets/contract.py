@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from horizon_rt.models.nets.horizon_net import pooled
 from horizon_rt.models.sizes import OUTPUT_STRIDE
 
-__all__ = ["Body", "MaskAndPresence", "initialise"]
+__all__ = ["AboveHorizon", "Body", "MaskAndPresence", "above_horizon", "initialise"]
 
 
 class Body(nn.Module):
     """An architecture: a picture (n, 3, h, w) to mask logits and its deepest features.
 
-    `forward` returns (n, 1, h/stride, w/stride) and (n, features, any, any).
+    `forward` returns (n, classes, h/stride, w/stride) and (n, features, any, any), with one class where the
+    mask is that of 'above the horizon' alone.
     """
 
     def __init__(self, *, stride: int, features: int) -> None:
@@ -36,6 +38,27 @@ class MaskAndPresence(nn.Module):
         logits, features = self.body(picture)
         summary = pooled(features)
         return self.resample(logits), self.presence(summary).squeeze(1)
+
+
+class AboveHorizon(nn.Module):
+    """A net of several classes as one of 'above the horizon', which is the first of them."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of a picture batch; see `HorizonNet.forward`."""
+        scores, presence = self.net(picture)
+        return above_horizon(scores), presence
+
+
+def above_horizon(scores: Tensor) -> Tensor:
+    """The logit (n, 1, h, w) of the first class under a softmax over all, of their scores (n, classes, h, w).
+
+    log p/(1 − p) of a softmax is the score less the log of the sum of exponentials of the others.
+    """
+    return scores[:, :1] - torch.logsumexp(scores[:, 1:], dim=1, keepdim=True)
 
 
 def _resample(stride: int) -> nn.Module:

@@ -21,13 +21,13 @@ _RATES = (3, 6, 9)
 class DeepLabV3Plus(Body):
     """Context at 1/16 from atrous spatial pyramid pooling, refined with features at 1/4."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, classes: int = 1) -> None:
         super().__init__(stride=4, features=_WIDE)
         self.encoder = MobileNetV2()
         self.context = ASPP(320)
         self.low = conv(24, _LOW, 1)
         self.refine = nn.Sequential(_separable(_WIDE + _LOW, _WIDE, 1), _separable(_WIDE, _WIDE, 1))
-        self.head = nn.Conv2d(_WIDE, 1, 1)
+        self.head = nn.Conv2d(_WIDE, classes, 1)
         initialise(self)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,11 +20,11 @@ class FCN32s(Body):
     'Same' padding stands in for the paper's margin of 100 px, which serves pictures of any size.
     """
 
-    def __init__(self, features: int = _WIDE) -> None:
+    def __init__(self, features: int = _WIDE, *, classes: int = 1) -> None:
         super().__init__(stride=32, features=features)
         self.encoder = VGG16(batch_norm=False)
         self.classifier = _classifier(features)
-        self.score = nn.Conv2d(features, 1, 1)
+        self.score = _Dense(features, classes, 1)
         initialise(self)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,19 +36,19 @@ class FCN32s(Body):
 class FCN8s(Body):
     """Adds scores of pool4 and pool3 on the way up, by transposed convolutions that start bilinear."""
 
-    def __init__(self, features: int = _WIDE) -> None:
+    def __init__(self, features: int = _WIDE, *, classes: int = 1) -> None:
         super().__init__(stride=8, features=features)
         self.encoder = VGG16(batch_norm=False)
         self.classifier = _classifier(features)
-        self.score = nn.Conv2d(features, 1, 1)
-        self.score_pool4 = nn.Conv2d(512, 1, 1)
-        self.score_pool3 = nn.Conv2d(256, 1, 1)
+        self.score = _Dense(features, classes, 1)
+        self.score_pool4 = nn.Conv2d(512, classes, 1)
+        self.score_pool3 = nn.Conv2d(256, classes, 1)
         initialise(self)
         # Section 4.3: the skips start at zero, so that training starts from FCN-32s.
         nn.init.zeros_(self.score_pool4.weight)
         nn.init.zeros_(self.score_pool3.weight)
-        self.double_conv7 = _bilinear_doubling()
-        self.double_pool4 = _bilinear_doubling()
+        self.double_conv7 = _bilinear_doubling(classes)
+        self.double_pool4 = _bilinear_doubling(classes)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Logits at 1/8 and the features of conv7; see `Body`."""
@@ -61,7 +61,9 @@ class FCN8s(Body):
 class _Dense(nn.Conv2d):
     """A 'same' convolution of a few cells with very many weights, as one product of matrices.
 
-    Its gradient takes 0.1 s a picture of 64×128 on a CPU where that of the convolution takes 4 s.
+    Its gradient takes 0.1 s a picture of 64×128 on a CPU where that of the convolution takes 4 s. The scores
+    are made so, too: a convolution to one channel was suspected of writing beyond its memory, in bfloat16 on
+    two threads.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,9 +85,10 @@ def _classifier(features: int) -> nn.Sequential:
     )
 
 
-def _bilinear_doubling() -> nn.ConvTranspose2d:
-    layer = nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, bias=False)
+def _bilinear_doubling(classes: int) -> nn.ConvTranspose2d:
+    """Of each class by itself."""
+    layer = nn.ConvTranspose2d(classes, classes, 4, stride=2, padding=1, groups=classes, bias=False)
     taps = torch.tensor([0.25, 0.75, 0.75, 0.25])
     with torch.no_grad():
-        layer.weight.copy_(torch.outer(taps, taps)[None, None])
+        layer.weight.copy_(torch.outer(taps, taps).expand(classes, 1, 4, 4))
     return layer

@@ -86,7 +86,7 @@ def _spread(n: int, like: Tensor) -> Tensor:
 class HorizonNet(nn.Module):
     """Picture to logits: 'above the horizon' for each 4×4 block, and 'a horizon is in view'."""
 
-    def __init__(self, size: NetSize | None = None) -> None:
+    def __init__(self, size: NetSize | None = None, *, classes: int = 1) -> None:
         super().__init__()
         size = size or NetSize()
         c4, c8, c16, c32 = size.channels
@@ -104,13 +104,13 @@ class HorizonNet(nn.Module):
         self.mix_eighth = Separable(c8)
         self.from_eighth = nn.Conv2d(c8, c4, 1)
         self.mix_quarter = Separable(c4, 3)
-        self.head = nn.Conv2d(c4, 1, 1)
+        self.head = nn.Conv2d(c4, classes, 1)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of a picture batch.
 
         `picture` is (n, 3, h, w) as `preprocess` makes it, h and w multiples of 32. Returns the mask logits
-        (n, 1, h/4, w/4) and the presence logits (n,).
+        (n, 1, h/4, w/4), or the scores of several classes in their place, and the presence logits (n,).
         """
         quarter = self.stem(picture)
         eighth = self.eighth(quarter)

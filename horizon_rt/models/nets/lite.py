@@ -64,7 +64,7 @@ class EfficientNetLite0(nn.Module):
 class LiteNet(nn.Module):
     """`HorizonNet` with EfficientNet-Lite0 as its encoder; it turns luma and chroma back to colours first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, classes: int = 1) -> None:
         super().__init__()
         c4, c8, c32 = _CHANNELS
         # Standardised luma has a deviation of 1; what the encoder was trained on, one near 0.5.
@@ -80,7 +80,7 @@ class LiteNet(nn.Module):
         self.to_quarter = nn.Conv2d(c8, c4, 1)
         self.from_quarter = nn.Conv2d(24, c4, 1)
         self.mix_quarter = Separable(c4, 3)
-        self.head = nn.Conv2d(c4, 1, 1)
+        self.head = nn.Conv2d(c4, classes, 1)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of a picture batch; see `HorizonNet.forward`."""

@@ -20,14 +20,14 @@ _BINS = (1, 2, 3, 6)
 class PSPNet(Body):
     """Features at 1/8 with their means over 1, 2, 3 and 6 parts of the picture each way."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, classes: int = 1) -> None:
         super().__init__(stride=8, features=_FEATURES)
         self.encoder = ResNet18()
         self.pyramid = PyramidPooling()
         self.head = nn.Sequential(
             conv(2 * _FEATURES, _HEAD, 3),
             nn.Dropout(0.1),
-            nn.Conv2d(_HEAD, 1, 1),
+            nn.Conv2d(_HEAD, classes, 1),
         )
         initialise(self)
 

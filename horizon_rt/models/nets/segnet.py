@@ -15,10 +15,10 @@ __all__ = ["SegNet"]
 class SegNet(Body):
     """VGG-16 and its mirror image; the decoder puts values back where the encoder's pooling found them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, classes: int = 1) -> None:
         super().__init__(stride=1, features=512)
         self.encoder = VGG16(batch_norm=True)
-        self.decoder = nn.ModuleList(_mirrored(*stage) for stage in VGG_STAGES[::-1])
+        self.decoder = nn.ModuleList(_mirrored(*stage, classes) for stage in VGG_STAGES[::-1])
         initialise(self)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,7 +33,7 @@ class SegNet(Body):
         return x, deepest
 
 
-def _mirrored(inputs: int, outputs: int, count: int) -> nn.Sequential:
+def _mirrored(inputs: int, outputs: int, count: int, classes: int) -> nn.Sequential:
     """The decoder's stage for one of VGG-16; the last convolution of all gives the logits."""
-    last = nn.Conv2d(outputs, 1, 3, padding=1) if inputs == 3 else conv(outputs, inputs, 3)
+    last = nn.Conv2d(outputs, classes, 3, padding=1) if inputs == 3 else conv(outputs, inputs, 3)
     return nn.Sequential(*(conv(outputs, outputs, 3) for _ in range(count - 1)), last)

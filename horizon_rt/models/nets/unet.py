@@ -20,14 +20,14 @@ class UNet(Body):
     `widths` are the channels of the levels, 64 to 1024 in the paper.
     """
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    def __init__(self, widths: tuple[int, ...], *, classes: int = 1) -> None:
         super().__init__(stride=1, features=widths[-1])
         steps = list(pairwise(widths))
         self.first = _twice(3, widths[0])
         self.down = nn.ModuleList(_twice(fine, coarse) for fine, coarse in steps)
         self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in steps[::-1])
         self.merge = nn.ModuleList(_twice(2 * fine, fine) for fine, _ in steps[::-1])
-        self.head = nn.Conv2d(widths[0], 1, 1)
+        self.head = nn.Conv2d(widths[0], classes, 1)
         initialise(self)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:

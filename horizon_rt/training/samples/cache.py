@@ -58,7 +58,12 @@ class WorkerLost(TrainingError):
 
 
 def sizes_of(recipe: Recipe) -> dict[InputShape, tuple[float, int]]:
-    """`SHAPES` in all sizes that a recipe asks for: the share of each, and how many pictures make a batch."""
+    """`SHAPES` in all sizes that a recipe asks for, or the one that it names: the share of each, and how many
+    pictures make a batch.
+    """
+    if recipe.input_size:
+        width, height = (int(side) for side in recipe.input_size)
+        return {(height, width): (1.0, recipe.batch)}
     found: dict[InputShape, tuple[float, int]] = {}
     for area in recipe.input_areas:
         for shape, share in SHAPES.items():

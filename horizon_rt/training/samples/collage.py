@@ -28,7 +28,7 @@ def replace_side(
     The border stays where the plane says: the other picture is laid with its line onto it.
     """
     size = (image.shape[0], image.shape[1])
-    picture, line, _, _ = load_small(pictures[int(rng.integers(len(pictures)))])
+    picture, line, *_ = load_small(pictures[int(rng.integers(len(pictures)))])
     if line is None:
         return image
     matrix = _onto(line, (picture.shape[0], picture.shape[1]), plane, size, rng)

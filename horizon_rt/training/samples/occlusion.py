@@ -90,7 +90,7 @@ def _filled(shape: NDArray[np.float64], plane: HalfPlane, size: InputShape) -> N
 
 def _texture(picture: Picture, size: InputShape, rng: np.random.Generator) -> Image:
     """A random part of a picture's ground, of the whole of one without a horizon; float32 RGB."""
-    image, line, _, _ = load_small(picture)
+    image, line, *_ = load_small(picture)
     rows, columns = image.shape[:2]
     top = 0
     if line is not None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Camera
-from horizon_rt.datasets import Dataset, Label, is_held_out, is_split, open_dataset
+from horizon_rt.datasets import Dataset, Label, SplitPart, is_split, open_dataset, split_part
 from horizon_rt.datasets.base import PictureSet
 from horizon_rt.datasets.truth import resolve
 from horizon_rt.errors import DatasetError, SourceError
@@ -26,14 +26,16 @@ from horizon_rt.training.recipe import MADE_OF_DATA, PROCEDURAL
 
 __all__ = [
     "Loaded",
+    "Parts",
     "Picture",
+    "PictureSets",
     "balanced",
-    "held_out",
     "held_out_names",
     "load",
     "load_small",
     "named_datasets",
     "open_pictures",
+    "picture_sets",
     "thinned",
 ]
 
@@ -57,13 +59,14 @@ class Loaded(NamedTuple):
     """A picture (h, w, 3) BGR uint8 with its truth; `sky` (h, w) uint8 is 255 above the horizon.
 
     `line` and `sky` are None where there is none of it. `seen` says whether a horizon is in view, None where
-    nobody said.
+    nobody said. `classes` (h, w) uint8 are numbers of classes, `NO_CLASS` where none is known.
     """
 
     image: NDArray[np.uint8]
     line: HorizonLine | None
     sky: NDArray[np.uint8] | None
     seen: bool | None
+    classes: NDArray[np.uint8] | None = None
 
 
 def load(picture: Picture) -> Loaded:
@@ -75,7 +78,8 @@ def load(picture: Picture) -> Loaded:
     sky = None
     if truth.line is None and truth.mask is not None:
         sky = truth.mask.read(width, height)[0].astype(np.uint8) * np.uint8(255)
-    return Loaded(image, truth.line, sky, truth.in_view)
+    classes = None if truth.mask is None else truth.mask.read_classes(width, height)
+    return Loaded(image, truth.line, sky, truth.in_view, classes)
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
@@ -88,17 +92,20 @@ def _read(path: Path) -> NDArray[np.uint8]:
 @lru_cache(maxsize=600)
 def load_small(picture: Picture) -> Loaded:
     """A picture no larger than training windows need, kept in memory."""
-    image, line, sky, seen = load(picture)
+    loaded = load(picture)
+    image, line, sky, seen, classes = loaded
     scale = min(1.0, _KEPT_PX / max(image.shape[:2]))
     if scale == 1:
-        return Loaded(image, line, sky, seen)
+        return loaded
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
     small, mask = (
         None if part is None else cv2.resize(part, size, interpolation=cv2.INTER_AREA)
         for part in (image, sky)
     )
     assert small is not None
-    return Loaded(small, line and HorizonLine(line.angle_deg, line.offset_px * scale), mask, seen)
+    if classes is not None:
+        classes = np.asarray(cv2.resize(classes, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return Loaded(small, line and HorizonLine(line.angle_deg, line.offset_px * scale), mask, seen, classes)
 
 
 def dataset_path(name: str) -> Path:
@@ -120,22 +127,35 @@ def named_datasets(names: Iterable[str]) -> list[tuple[str, Path]]:
     return [(path.stem if taken[path.stem] == 1 else str(path.resolve()), path) for path in paths]
 
 
-def open_pictures(path: Path, split: Path | None) -> tuple[list[Picture], list[Picture]]:
-    """The pictures of a dataset for training, and those for validation; raises DatasetError.
+class Parts(NamedTuple):
+    """The pictures of a dataset by what they are for."""
 
-    What `split` holds out is for validation; where it does not name the dataset the last fifth is, a block
-    of time, since neighbours are nearly equal.
+    training: list[Picture]
+    validation: list[Picture]
+    test: list[Picture]
+
+    @property
+    def held_out(self) -> list[Picture]:
+        """Those that are not trained on."""
+        return [*self.validation, *self.test]
+
+
+def open_pictures(path: Path, split: Path | None) -> Parts:
+    """The pictures of a dataset for training, validation and test; raises DatasetError.
+
+    By `split`; where it does not name the dataset the last fifth is held out, a block of time, since
+    neighbours are nearly equal: the first half of it is for validation, the second for test.
     """
     dataset = open_dataset(path)
     pictures = _pictures(dataset)
     if split is None or not is_split(split, dataset.name):
         cut = max(1, round((1 - _BLOCK) * len(pictures)))
-        return pictures[:cut], pictures[cut:]
-    aside = [is_held_out(split, dataset.name, picture.path.name) for picture in pictures]
-    return (
-        [p for p, kept in zip(pictures, aside, strict=True) if not kept],
-        [p for p, kept in zip(pictures, aside, strict=True) if kept],
-    )
+        middle = cut + (len(pictures) - cut + 1) // 2
+        return Parts(pictures[:cut], pictures[cut:middle], pictures[middle:])
+    found: dict[SplitPart, list[Picture]] = {"training": [], "validation": [], "test": []}
+    for picture in pictures:
+        found[split_part(split, dataset.name, picture.path.name)].append(picture)
+    return Parts(**found)
 
 
 def _pictures(dataset: Dataset) -> list[Picture]:
@@ -151,30 +171,45 @@ def _pictures(dataset: Dataset) -> list[Picture]:
     return pictures
 
 
-def held_out_names(names: Iterable[str]) -> dict[str, list[str]]:
-    """Files that are held out where no split says so, by the names of the datasets of pictures; none where
-    names are not enough to tell them.
+def held_out_names(names: Iterable[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Files that are held out where no split says so, and those of them for test.
+
+    By the names of the datasets of pictures; none where names are not enough to tell them.
     """
     found: dict[str, list[str]] = {}
+    test: dict[str, list[str]] = {}
     for _, path in named_datasets(names):
         dataset = None if (path / "panoramas.csv").is_file() else open_dataset(path)
         if not isinstance(dataset, PictureSet):
             continue
-        trained, aside = ({p.path.name for p in part} for part in open_pictures(path, None))
-        if dataset.name in found or trained & aside:
-            return {}  # names cannot tell what is held out from what is not
-        found[dataset.name] = sorted(aside)
-    return found
+        trained, watched, last = ({p.path.name for p in part} for part in open_pictures(path, None))
+        if dataset.name in found or trained & (watched | last) or watched & last:
+            return {}, {}  # names cannot tell what is held out from what is not
+        found[dataset.name], test[dataset.name] = sorted(watched | last), sorted(last)
+    return found, test
 
 
-def held_out(names: Iterable[str], split: Path | None, count: int) -> dict[str, list[Picture]]:
-    """At most `count` pictures for validation of each dataset that has any; raises DatasetError."""
-    sets = {
-        name: open_pictures(path, split)[1]
+class PictureSets(NamedTuple):
+    """Pictures by what they are for, and by dataset; without datasets that have none."""
+
+    training: dict[str, list[Picture]]
+    validation: dict[str, list[Picture]]
+    test: dict[str, list[Picture]]
+
+
+def picture_sets(names: Iterable[str], split: Path | None, count: int) -> PictureSets:
+    """At most `count` pictures of each part of each dataset, evenly spread; raises DatasetError."""
+    parts = {
+        name: open_pictures(path, split)
         for name, path in named_datasets(names)
         if not (path / "panoramas.csv").is_file()
     }
-    return {name: thinned(pictures, count) for name, pictures in sets.items() if pictures}
+    return PictureSets(
+        *(
+            {name: thinned(part[index], count) for name, part in parts.items() if part[index]}
+            for index in range(len(Parts._fields))
+        )
+    )
 
 
 def balanced(pictures: Sequence[Picture]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from horizon_rt.geometry import HorizonLine
 from horizon_rt.models.sizes import OUTPUT_STRIDE
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.occluders import random_occluders
-from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor
+from horizon_rt.synth.sensor import THERMAL_SHARE, Image, random_sensor, to_uint8
 from horizon_rt.training.samples.contour import mask_distance
 
 __all__ = ["TAGS", "HalfPlane", "InputShape", "Sample", "fade_border", "finish", "rgb_to_yuv", "visibility"]
@@ -34,6 +34,7 @@ class Sample(NamedTuple):
     uint8 the share of each output cell that lies above the horizon, in 255ths; `weight` that of the mask in
     the loss; `presence` whether a horizon is in view: 1, 0, or −1 for 'do not ask'; `tags` what was done to
     the picture, a sum of `TAGS`.
+    `classes` (h/4, w/4) are numbers of classes of a mask, `NO_CLASS` where none is known.
     """
 
     image: NDArray[np.uint8]
@@ -41,6 +42,7 @@ class Sample(NamedTuple):
     weight: float
     presence: float
     tags: int = 0
+    classes: NDArray[np.uint8] | None = None
 
 
 class HalfPlane(NamedTuple):
@@ -110,14 +112,19 @@ def finish(
     presence: float | None = None,
     occluders: float = 0.6,
     faded: float = 0.0,
+    augmented: bool = True,
+    classes: NDArray[np.uint8] | None = None,
 ) -> Sample:
     """Float32 RGB (h, w, 3) seen by a random camera, with the truth: a plane, a cover, or neither.
 
-    Occluders and `fade_border` come with these chances. `presence` is that of the plane where it is not
-    given, −1 of a cover alone, and 0 without truth. A horizon whose two sides look the same is not asked
-    for: it would teach that anything may hold one.
+    Occluders and `fade_border` come with these chances; not `augmented`, the picture is left as it is.
+    `presence` is that of the plane where it is not given, −1 of a cover alone, and 0 without truth. A horizon
+    whose two sides look the same is not asked for: it would teach that anything may hold one.
     """
-    yuv, tags = _taken(image, plane, rng, occluders, faded)
+    if augmented:
+        yuv, tags = _taken(image, plane, rng, occluders, faded)
+    else:
+        yuv, tags = rgb_to_yuv(to_uint8(image)), 0
     size = (image.shape[0], image.shape[1])
     if plane is not None:
         distance = plane.distance(size, OUTPUT_STRIDE) / np.float32(OUTPUT_STRIDE)
@@ -129,7 +136,7 @@ def finish(
         return Sample(yuv, HalfPlane(0.0, -1.0, 0.0).cover(size), 0.0, presence or 0.0, tags)
     if presence is None or (presence > 0 and _contrast(yuv, distance) < _LEAST_CONTRAST):
         presence = -1.0
-    return Sample(yuv, cover, weight, presence, tags)
+    return Sample(yuv, cover, weight, presence, tags, classes)
 
 
 def _taken(

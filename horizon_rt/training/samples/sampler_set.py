@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from horizon_rt.training.samples.sample import InputShape, Sample, finish
 from horizon_rt.training.samples.samplers import Sampler
 from horizon_rt.training.samples.windows import Change, negative_crop, window_sample
 
-__all__ = ["make_samplers", "samplers_of"]
+__all__ = ["make_samplers", "samplers_of", "window_spread_deg"]
 
 _PROCEDURAL: dict[str, Sampler] = {
     "rendered-sea": making.scenes_of(("sea", "sea", "storm")),
@@ -55,7 +56,7 @@ def make_samplers(recipe: Recipe) -> dict[str, tuple[Sampler, float]]:
             pictures += training
             grounds += thinned([p for p in training if _shows_ground(p)], _GROUNDS)
             lined += thinned([p for p in training if p.label.ends is not None], _GROUNDS)
-            made[name] = _windows(training, _spread_deg(training)), share
+            made[name] = _windows(training, recipe.augmented), share
     if panoramas:
         made["real-sky"] = making.real_sky(panoramas, ("sea", "sea", "storm", "coast")), recipe.real_sky
     if grounds:
@@ -90,7 +91,7 @@ def _panoramas(folder: Path, split: Path | None) -> list[Panorama]:
 
 
 def _training(path: Path, split: Path | None) -> list[Picture]:
-    training, _ = open_pictures(path, split)
+    training = open_pictures(path, split).training
     if not training:
         raise _nothing_left(path, split)
     return training
@@ -107,8 +108,8 @@ def _shows_ground(picture: Picture) -> bool:
     return upright or picture.label.in_view is False
 
 
-def _spread_deg(pictures: list[Picture]) -> float:
-    """Flights bank: their windows are turned farther than those of level cameras."""
+def window_spread_deg(pictures: Sequence[Picture]) -> float:
+    """Of the roll that windows of pictures get: flights bank, and are turned farther than level cameras."""
     tilts = []
     for label in (picture.label for picture in pictures):
         if label.ends is not None:
@@ -119,12 +120,12 @@ def _spread_deg(pictures: list[Picture]) -> float:
     return _AIRBORNE_DEG if tilts and np.percentile(tilts, 90) > _BANKED_DEG else _LEVEL_DEG
 
 
-def _windows(pictures: list[Picture], spread_deg: float) -> Sampler:
-    chances = balanced(pictures)
+def _windows(pictures: list[Picture], augmented: bool) -> Sampler:
+    chances, spread_deg = balanced(pictures), window_spread_deg(pictures)
 
     def make(rng: np.random.Generator, size: InputShape) -> list[Sample]:
         chosen = pictures[int(rng.choice(len(pictures), p=chances))]
-        return [window_sample(chosen, rng, size, spread_deg=spread_deg)]
+        return [window_sample(chosen, rng, size, spread_deg=spread_deg, augmented=augmented)]
 
     return make
 

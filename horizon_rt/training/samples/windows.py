@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.datasets.base import NO_CLASS
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.models.sizes import OUTPUT_STRIDE
+from horizon_rt.segmentation.letterbox import letterbox_of
 from horizon_rt.synth.chance import log_uniform
 from horizon_rt.synth.sensor import Image
 from horizon_rt.training.samples.pictures import Loaded, Picture, load_small
@@ -21,8 +24,7 @@ __all__ = ["Change", "negative_crop", "window_sample"]
 # Of a picture with this sky: what takes its place, and its presence, None for what the plane says.
 Change = Callable[[Image, HalfPlane, np.random.Generator], tuple[Image, float | None]]
 
-_FADED = 0.15
-_OCCLUDED = 0.3
+_finish = partial(finish, occluders=0.3, faded=0.15)
 _INVERTED = 0.06  # share of the whole pictures that stand on their heads
 _PURE = 0.02  # share of the window that both sides of a mask take at least where a horizon is in view
 
@@ -34,25 +36,37 @@ def window_sample(
     *,
     spread_deg: float = 12.0,
     change: Change | None = None,
+    augmented: bool = True,
 ) -> Sample:
     """A random rotated, scaled and slightly tilted window of a picture, with camera effects.
 
-    Where the horizon is given as a line, `change` may put something into the window before that.
+    Where the horizon is given as a line, `change` may put something into the window before that. Not
+    `augmented`, the window is the whole picture as the tracker sees it.
     """
     loaded = load_small(picture)
     image = loaded.image
-    matrix = _random_window(rng, (image.shape[0], image.shape[1]), size, spread_deg)
+    source = (image.shape[0], image.shape[1])
+    matrix = _random_window(rng, source, size, spread_deg) if augmented else _whole(source, size)
     rgb = shrunk(image, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
     if loaded.line is not None:
-        plane = _window_plane(loaded.line, (image.shape[0], image.shape[1]), matrix, size)
+        plane = _window_plane(loaded.line, source, matrix, size)
         presence = None
         if change is not None:
             rgb, presence = change(rgb, plane, rng)
-        return finish(rgb, plane, rng, presence=presence, occluders=_OCCLUDED, faded=_FADED)
+        return _finish(rgb, plane, rng, presence=presence, augmented=augmented)
     if loaded.sky is not None:
         cover, presence = _window_cover(loaded, matrix, size)
-        return finish(rgb, None, rng, cover=cover, presence=presence, occluders=_OCCLUDED)
-    return finish(rgb, None, rng, presence=0.0 if loaded.seen is False else -1.0, occluders=_OCCLUDED)
+        classes = _window_classes(loaded, matrix, size)
+        return _finish(rgb, None, rng, cover=cover, presence=presence, augmented=augmented, classes=classes)
+    presence = 0.0 if loaded.seen is False else -1.0
+    return _finish(rgb, None, rng, presence=presence, augmented=augmented)
+
+
+def _whole(source: InputShape, size: InputShape) -> NDArray[np.float64]:
+    """(3, 3) from px of a letterbox to picture px."""
+    box = letterbox_of(source[1], source[0], size[1], size[0])
+    x, y = box.to_picture(np.zeros((1, 2)))[0]
+    return np.array([[1 / box.scale, 0, x], [0, 1 / box.scale, y], [0, 0, 1]])
 
 
 def _random_window(
@@ -105,9 +119,24 @@ def _window_cover(
     return cover, 1.0 if _PURE < share < 1 - _PURE else -1.0
 
 
+def _window_classes(
+    loaded: Loaded, matrix: NDArray[np.float64], size: InputShape
+) -> NDArray[np.uint8] | None:
+    """The class in the middle of each cell of the window; none beyond the picture."""
+    if loaded.classes is None:
+        return None
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    window = cv2.warpPerspective(
+        loaded.classes, matrix, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_CONSTANT,
+        borderValue=NO_CLASS,
+    )  # fmt: skip
+    middle = OUTPUT_STRIDE // 2
+    return np.ascontiguousarray(window[middle::OUTPUT_STRIDE, middle::OUTPUT_STRIDE], np.uint8)
+
+
 def negative_crop(picture: Picture, rng: np.random.Generator, size: InputShape) -> Sample | None:
     """A part of a picture that is all sky or all ground; None where both are too small."""
-    image, line, _, _ = load_small(picture)
+    image, line, *_ = load_small(picture)
     if line is None:
         return None
     rows, columns = image.shape[:2]

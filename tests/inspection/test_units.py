@@ -1,0 +1,101 @@
+"""Units of a net: the place that excites one, what it sees there, and what is left under a patch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from support.cli import RunCli
+from torch import Tensor, nn
+
+from horizon_rt.errors import WeightsError
+from horizon_rt.inspection.look import inspect_model
+from horizon_rt.inspection.units import Unit, excitation, find_unit, strongest
+from horizon_rt.models.nets import build_net
+
+SIZE = (64, 96)
+
+
+class Spots(nn.Module):
+    """Unit 1 is the 3×3 sum of the first channel, twice: what is bright within 5×5 px excites it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 1, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(1, 2, 3, padding=1, bias=False)
+        for layer in (self.first, self.second):
+            nn.init.zeros_(layer.weight)
+        nn.init.ones_(self.first.weight[0, 0])
+        nn.init.ones_(self.second.weight[1])
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        mask = self.second(self.first(picture))
+        return mask[:, :1, ::4, ::4], mask.mean(dim=(1, 2, 3))
+
+
+def _with_spot(row: int, column: int, value: float = 2.0) -> np.ndarray:
+    picture = np.zeros((1, 3, *SIZE), np.float32)
+    picture[0, 0, row, column] = value
+    return picture
+
+
+def test_a_spot_excites_a_unit_where_it_is() -> None:
+    """The kernel of two sums of 3×3 is the product of (1 2 3 2 1) each way, 9 in the middle."""
+    found = excitation(Spots(), Unit("second", 1), _with_spot(20, 37))
+    assert found.cell == (20, 37)
+    assert found.value == pytest.approx(2.0 * 9)
+    assert found.box == (35, 18, 40, 23)
+    assert found.activation.shape == SIZE
+    assert found.activation[18, 35] == pytest.approx(2.0)
+    assert excitation(Spots(), Unit("second", 0), _with_spot(20, 37)).value == 0
+
+
+def test_what_hides_the_spot_takes_all_of_the_excitation() -> None:
+    """Patches of 32 px every 16 px; only those over row 20 and column 37 do anything."""
+    loss = excitation(Spots(), Unit("second", 1), _with_spot(20, 37)).loss
+    middles = [16 * np.arange(side // 16) + 8 for side in SIZE]
+    hides = [(np.abs(m - x) < 16) for m, x in zip(middles, (20, 37), strict=True)]
+    assert loss == pytest.approx(np.outer(*hides).astype(float))
+
+
+def test_the_strongest_pictures_come_first() -> None:
+    found = [excitation(Spots(), Unit("second", 1), _with_spot(9, 9, value)) for value in (1, 3, 0.5, 2)]
+    assert strongest(found, 3) == [1, 3, 0]
+
+
+def test_units_are_named_by_layer_and_channel() -> None:
+    with torch.device("cpu"):
+        net = build_net("pspnet")
+    assert find_unit(net, "encoder.stages.7:511") == Unit(
+        "body.encoder.stages.7", 511
+    )  # the end of ResNet-18
+    assert str(find_unit(net, "body.encoder.stages.0.first:3")) == "body.encoder.stages.0.first:3"
+    with pytest.raises(WeightsError, match=r"body\.encoder\.stages\.7 has the units 0 to 511, got 512"):
+        find_unit(net, "encoder.stages.7:512")
+    for wrong in ("encoder.stages.7", "nowhere:1", "presence:0", ":1", ""):
+        with pytest.raises(WeightsError, match=r"LAYER:CHANNEL.*body\.encoder"):
+            find_unit(net, wrong)
+
+
+def test_the_command_shows_what_excites_a_unit(cli: RunCli, tmp_path: Path) -> None:
+    pictures = [f"synth:{kind}?size=160x96&seconds=1&fps=1&seed=3" for kind in ("sea", "fields")]
+    words = [word for spec in pictures for word in ("--source", spec)]
+    done = cli("inspect", "nano", *words, "--unit", "eighth.0:3", "--top", "1", "--out", tmp_path)
+    assert done.code == 0, done.err
+    assert "picture\tactivation\tplace, px\tsees, px\tlargest loss" in done.out
+    found = inspect_model("nano", pictures, width=96, height=64, unit="eighth.0:3", top=5)
+    values = [look.excitation.value for look in found.strongest if look.excitation is not None]
+    assert values == sorted(values, reverse=True)
+    assert len(values) == 2
+    page = (tmp_path / "inspect.html").read_text()
+    assert re.findall(r'src="(inspect-unit-\d+\.png)"', page) == ["inspect-unit-01.png"]
+    assert cv2.imread(str(tmp_path / "inspect-unit-01.png")).shape[1] > 600
+
+
+def test_a_net_without_weights_has_no_units_to_look_at() -> None:
+    with pytest.raises(WeightsError, match="segnet has no weights here"):
+        inspect_model("segnet", width=96, height=64, unit="encoder:1")

@@ -1,0 +1,111 @@
+"""Runs on own pictures alone: each once an epoch, whole and unchanged, at a size of one's choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import training as made
+from support.cli import RunCli
+
+from horizon_rt.errors import DatasetError
+from horizon_rt.frame import Frame
+from horizon_rt.geometry import HorizonLine
+from horizon_rt.models.weights import find_model
+from horizon_rt.segmentation.preprocess import Preprocessor
+from horizon_rt.training.batches import EpochBatches, unchanged
+from horizon_rt.training.log import read_log
+from horizon_rt.training.loop import normalise
+from horizon_rt.training.recipe import Recipe
+from horizon_rt.training.run import recipe_for
+from horizon_rt.training.samples.pictures import load, open_pictures
+from horizon_rt.training.samples.windows import window_sample
+
+# As many tilts as pictures, so that each is known by its mask.
+LINES = [HorizonLine(angle, 3.0) for angle in np.linspace(-40, 40, 15)]
+SIZE = (96, 160)
+
+
+def _recipe(folder: Path, **changes: object) -> Recipe:
+    values = {"shares": {}, "data": {str(folder): 1.0}, "batch": 4, "augmented": False, "epochs": 2}
+    return Recipe(**(values | {"input_size": (160, 96)} | changes))  # type: ignore[arg-type]
+
+
+def test_every_picture_is_shown_once_an_epoch(tmp_path: Path) -> None:
+    """12 of the 15 are for training, which are three batches of 4."""
+    recipe = _recipe(made.write_line_set(tmp_path / "own", LINES))
+    batches = EpochBatches(recipe)
+    assert (batches.size, batches.steps) == (4, 3)
+    epochs = []
+    for first in (0, 3):
+        covers = [cover.numpy().tobytes() for i in range(first, first + 3) for cover in batches[i].covers]
+        assert len(set(covers)) == 12
+        epochs.append(covers)
+    assert set(epochs[0]) == set(epochs[1])
+    assert epochs[0] != epochs[1]
+    assert (batches[4].images == EpochBatches(recipe)[4].images).all()
+
+
+def test_a_batch_is_no_larger_than_the_data(tmp_path: Path) -> None:
+    folder = made.write_line_set(tmp_path / "own", LINES)
+    batches = EpochBatches(_recipe(folder, batch=32))
+    assert (batches.size, batches.steps) == (12, 1)
+    recipe = recipe_for(None, [str(folder)], fine_tuning=False, changes={"epochs": 5}, alone=True)
+    assert (recipe.batch, recipe.steps, recipe.samples, recipe.shares) == (12, 5, 60, {})
+    with pytest.raises(DatasetError, match="epochs are passes over datasets alone"):
+        Recipe(epochs=1)
+
+
+def test_an_unchanged_picture_is_what_the_tracker_sees(tmp_path: Path) -> None:
+    """Against the preprocessing of frames, which knows nothing of windows."""
+    folder = made.write_line_set(tmp_path / "own", [HorizonLine(12, -7.0)])
+    picture = open_pictures(folder, None).training[0]
+    sample = window_sample(picture, np.random.default_rng(0), SIZE, augmented=False)
+    again = window_sample(picture, np.random.default_rng(9), SIZE, augmented=False)
+    assert (sample.image == again.image).all()
+    preprocess = Preprocessor(SIZE[0] * SIZE[1])
+    box = preprocess(Frame.from_bgr(load(picture).image))
+    assert preprocess.input.shape[2:] == SIZE
+    batch_image = normalise(unchanged(made.batch_of([sample]))[0]).numpy()
+    assert np.abs(batch_image - preprocess.input).mean() < 0.05
+    points = box.cell_centres(SIZE[0] // 4, SIZE[1] // 4)
+    line = load(picture).line
+    assert line is not None
+    height, width = load(picture).image.shape[:2]
+    distance = points @ np.array(line.normal) + line.signed_distance(0, 0, width, height)
+    expected = np.clip(distance * box.scale / 4 + 0.5, 0, 1).reshape(sample.cover.shape)
+    assert np.abs(sample.cover / 255 - expected).max() < 0.01
+
+
+@pytest.mark.parametrize("sides", [(160.0,), (160.0, 90.0), (0.0, 96.0), (160.0, 4096.0)])
+def test_an_input_that_no_net_takes_is_refused(sides: tuple[float, ...]) -> None:
+    with pytest.raises(DatasetError, match="input_size is a width and a height, multiples of 32"):
+        Recipe(input_size=sides)
+
+
+def test_own_data_alone_as_the_labs_trained(tmp_path: Path, cli: RunCli) -> None:
+    folder, out = made.write_line_set(tmp_path / "own", LINES), tmp_path / "out"
+    words = ("train", "--workers", "0", "--device", "cpu", "--net", "encoder-decoder", "--alone")
+    options = ("--epochs", "2", "--no-augment", "--size", "160x96", "--batch", "6", "--evaluate-every", "1")
+    done = cli(*words, "--data", folder, *options, "--out", out)
+    assert done.code == 0, done.err
+    card = find_model(name=str(out))
+    assert (card.net, card.input_area_px) == ("encoder-decoder", 160 * 96)
+    curves = read_log(out / "log.jsonl")
+    assert curves["loss"][0] == curves["training pictures/loss"][0] == [1, 2, 3, 4]
+    assert any(line.startswith("test, own/auc: ") for line in done.errors)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--epochs", "2", "--data", "x"), "give --alone"),
+        (("--epochs", "2", "--alone", "--data", "x", "--samples", "9"), "give one"),
+        (("--alone",), "needs --data"),
+    ],
+)
+def test_options_that_do_not_go_together(cli: RunCli, words: tuple[str, ...], message: str) -> None:
+    done = cli("train", *words)
+    assert done.code == 2
+    assert message in done.err
