@@ -118,7 +118,7 @@ def _sd(fit: TurnFit, of: Callable[[Camera], float]) -> float:
 def _check_seen(frames: int, tracked: int, seen: TurnCollector) -> None:
     if tracked < max(2, _LEAST_TRACKED * frames):
         raise CalibrationError(
-            f"the horizon was tracked in {tracked} of {frames} frames, too few for a lens; give footage that "
+            f"the horizon was tracked in {tracked} of {frames} frames, too few for a lens; missing: footage that "
             "shows it most of the time"
         )
     if len(seen.turns) >= _FEWEST_TURNS:
