@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,7 @@ def _stepped(
         slope = ends.sum(axis=0) + precision * state.surprise
         shared = -np.linalg.solve(matrices.sum(axis=0) + np.diag(precision), slope)
     right = slopes[:, GLOBALS:] + blocks[:, GLOBALS:, :GLOBALS] @ shared
-    own = -np.linalg.solve(blocks[:, GLOBALS:, GLOBALS:], right[:, :, None])[:, :, 0]
+    own = np.asarray(-np.linalg.solve(blocks[:, GLOBALS:, GLOBALS:], right[:, :, None])[:, :, 0], np.float64)
     try:
         return state.moved(shared, own)
     except CameraModelError:
@@ -139,8 +140,8 @@ def _normal_equations(state: TurnState, *, curved: bool = False) -> tuple[Array,
     points, horizon = _derivatives(state)
     blocks, slopes = np.zeros((views.pairs, _ALL, _ALL)), np.zeros((views.pairs, _ALL))
     white = np.nan_to_num(state.white).ravel()
-    twice = (np.repeat(one, 2) for one in (weights[0], bents[0], views.of))
-    _gather(points.reshape(-1, _ALL), white, *twice, blocks, slopes)
+    weight, bent, of = np.repeat(weights[0], 2), np.repeat(bents[0], 2), np.repeat(views.of, 2)
+    _gather(points.reshape(-1, _ALL), white, weight, bent, of, blocks, slopes)
     _gather(horizon, np.nan_to_num(state.horizon), weights[1], bents[1], views.of_horizon, blocks, slopes)
     ways = np.arange(GLOBALS + 3, GLOBALS + 9)
     blocks[:, ways, ways] += 1 / WAYS_SD**2
@@ -151,7 +152,13 @@ def _normal_equations(state: TurnState, *, curved: bool = False) -> tuple[Array,
 
 
 def _gather(
-    jacobian: Array, residual: Array, weight: Array, bent: Array, of: Array, blocks: Array, slopes: Array
+    jacobian: Array,
+    residual: Array,
+    weight: Array,
+    bent: Array,
+    of: NDArray[Any],
+    blocks: Array,
+    slopes: Array,
 ) -> None:
     """Add rows to the normal equations of their pairs, which are in order."""
     starts = np.searchsorted(of, np.arange(len(blocks) + 1))

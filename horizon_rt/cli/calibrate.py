@@ -45,7 +45,10 @@ _Marker = Annotated[float | None, typer.Option(help="ChArUco: side of a marker i
 _Dictionary = Annotated[
     str | None, typer.Option(help="ChArUco: OpenCV's dictionary, such as 5x5_100. [4x4, as small as fits]")
 ]
-_LensModel = Annotated[str, typer.Option(help="Lens model to fit.")]
+_LensModel = Annotated[
+    Literal["auto", "brown-conrady", "kannala-brandt"],
+    typer.Option(help="Lens model to fit; kannala-brandt is a fisheye."),
+]
 _Out = Annotated[Path, typer.Option(help="Profile to write: .toml, or .yaml for OpenCV.")]
 _Report = Annotated[
     Path | None, typer.Option(metavar="FILE.html", help="Write a page with coverage and residuals.")
@@ -74,7 +77,7 @@ def calibrate(
     square_mm: _Square = None,
     marker_mm: _Marker = None,
     dictionary: _Dictionary = None,
-    lens: _LensModel = "brown-conrady",
+    lens: _LensModel = "auto",
     out: _Out = Path("camera.toml"),
     report: _Report = None,
     name: _Name = None,
