@@ -17,7 +17,7 @@ from horizon_rt.camera.distortion import DISTORTIONS
 from horizon_rt.camera.fisheye import KannalaBrandt
 from horizon_rt.camera.fisheye_fit import solve_fisheye_views
 from horizon_rt.camera.views import BoardView, Survey
-from horizon_rt.errors import CalibrationError
+from horizon_rt.errors import CalibrationError, CameraModelError
 
 __all__ = [
     "FEWEST_VIEWS",
@@ -257,19 +257,18 @@ def _covariance(jacobians: Sequence[NDArray[Any]], rms: float, lens: int) -> Mat
 
 def fitted_model(found: Survey, fit: LensFit) -> Camera:
     """The lens of a fit; raises CalibrationError where it is none."""
-    if not (
-        np.isfinite(fit.matrix).all() and np.isfinite(fit.distortion).all() and np.diag(fit.matrix).min() > 0
-    ):
-        raise CalibrationError(_NO_LENS)
     return fitted_camera(fit, found.width, found.height)
 
 
 def fitted_camera(fit: LensFit, width: int, height: int) -> Camera:
-    """The lens of a fit for pictures of this size; raises CameraModelError."""
+    """The lens of a fit for pictures of this size; raises CalibrationError where it is none."""
     (fx, _, cx), (_, fy, cy), _ = fit.matrix.tolist()
     terms = dict(zip(fit.parameters[4:], fit.distortion.tolist(), strict=False))
-    distortion = DISTORTIONS[fit.lens](**terms)
-    return Camera(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
+    try:
+        distortion = DISTORTIONS[fit.lens](**terms)
+        return Camera(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
+    except CameraModelError as error:
+        raise CalibrationError(_NO_LENS) from error
 
 
 def check_fit(fit: LensFit, model: Camera, missing: Sequence[str] = ()) -> None:

@@ -20,7 +20,7 @@ from horizon_rt.pipeline.turning import TurnCollector
 from horizon_rt.sources import Source
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["FootageLens", "find_lens", "lens_of_turns"]
+__all__ = ["FootageLens", "find_lens"]
 
 _FEWEST_TURNS, _MOST_TURNS = 6, 120
 _LEAST_TRACKED = 0.3
@@ -74,10 +74,10 @@ def find_lens(
         if len(turns.turns) >= _MOST_TURNS or (info.live and frame.time_s - start_s > seconds):
             break
     _check_seen(frames, tracked, turns)
-    return replace(lens_of_turns(turns, info.width, info.height, name=name), tracked=tracked)
+    return replace(_lens_of_turns(turns, info.width, info.height, name=name), tracked=tracked)
 
 
-def lens_of_turns(seen: TurnCollector, width: int, height: int, *, name: str = "camera") -> FootageLens:
+def _lens_of_turns(seen: TurnCollector, width: int, height: int, *, name: str = "camera") -> FootageLens:
     """The lens for pictures of this size; raises CalibrationError where the turns cannot tell it."""
     fit = fit_turns(seen.turns, *seen.size)
     focal_sd, k1_sd = _sd(fit, lambda lens: math.log(lens.focal_px)), _sd(fit, _k1)
@@ -118,8 +118,8 @@ def _sd(fit: TurnFit, of: Callable[[Camera], float]) -> float:
 def _check_seen(frames: int, tracked: int, seen: TurnCollector) -> None:
     if tracked < max(2, _LEAST_TRACKED * frames):
         raise CalibrationError(
-            f"the horizon was tracked in {tracked} of {frames} frames, too few for a lens; missing: footage that "
-            "shows it most of the time"
+            f"the horizon was tracked in {tracked} of {frames} frames, too few for a lens; missing: footage "
+            "that shows it most of the time"
         )
     if len(seen.turns) >= _FEWEST_TURNS:
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -111,3 +113,11 @@ def test_a_fisheye_that_sees_behind_itself_is_no_other_lens() -> None:
     survey, views = made_views(WIDEST, 3, 0.1)
     with pytest.raises(CalibrationError):
         check_fit(fit := solve_brown(survey, views), fitted_model(survey, fit))
+
+
+def test_a_fit_that_is_no_lens_is_refused_in_a_line() -> None:
+    survey, views = made_views(WIDE, 3, 0.1)
+    fit = solve_fisheye(survey, views)
+    broken = replace(fit, matrix=np.full((3, 3), np.nan))
+    with pytest.raises(CalibrationError, match="no lens explains these views"):
+        fitted_model(survey, broken)
