@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections.abc import Callable
 from itertools import pairwise
@@ -51,6 +52,9 @@ PRECISION_HEAD = [
 BACKEND_HEAD = [
     "model", "backend", "precision", "net, ms 25/50/75", "flight AUC", "dphi °", "thermal-sea AUC", "dphi °",
     "scenes AUC", "dphi °",
+]  # fmt: skip
+FOOTAGE_HEAD = [
+    "scene", "told", "field of view, median error", "largest", "median sigma", "within 2σ", "k1 within 2σ",
 ]  # fmt: skip
 SETS = ("flight", "thermal-sea", "scenes", "sea")
 
@@ -648,6 +652,49 @@ def bounds_table(choose: dict[str, Any]) -> str:
     return table(head, rows)
 
 
+def footage(result: dict[str, Any]) -> str:
+    """Groups of flights by scene, and all of them."""
+    rows = {key: row for key, row in result["rows"].items() if key.startswith("flight")}
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows.values():
+        groups.setdefault(re.split(r"[?/]", row["source"].partition(":")[2])[0], []).append(row)
+    refused = [row["refused"] for row in rows.values() if "refused" in row]
+    reasons = {
+        "uncertain": "too uncertain",
+        "turns were found": "too few turns",
+        "tracked in": "too little horizon",
+    }
+    counted = {text: sum(key in line for line in refused) for key, text in reasons.items()}
+    whole = result["summary"]
+    return template("footage.md").format(
+        flights=len(rows),
+        seconds=re.findall(r"seconds=(\d+)", rows["flight 0"]["source"])[0],
+        size=re.findall(r"size=(\w+)", rows["flight 0"]["source"])[0].replace("x", "×"),
+        fps=float(re.findall(r"fps=([\d.]+)", rows["flight 0"]["source"])[0]),
+        table=table(
+            FOOTAGE_HEAD, [*map(footage_row, groups.items()), footage_row(("all", [*rows.values()]))]
+        ),
+        told=whole["told"],
+        refused=", ".join(f"{count} {text}" for text, count in counted.items() if count) or "none",
+        within="all" if whole["within_3_percent"] == whole["told"] else str(whole["within_3_percent"]),
+        covered=percent(whole["within_2_sigma"]),
+        still=whole["still"],
+        passed=whole["still"] - whole["still_refused"],
+    )
+
+
+def footage_row(group: tuple[str, list[dict[str, Any]]]) -> list[str]:
+    name, rows = group
+    told = [row for row in rows if "z" in row]
+    errors = sorted(abs(row["error_percent"]) for row in told)
+    sds = sorted(100 * row["hfov_sd_deg"] / row["hfov_deg"] for row in told)
+    middle = [f"{values[len(values) // 2]:.2f} %" if values else "–" for values in (errors, sds)]
+    covered = [sum(abs(row[z]) <= 2 for row in told) for z in ("z", "k1_z")]
+    counts = [f"{count} of {len(told)}" for count in covered]
+    largest = f"{errors[-1]:.2f} %" if errors else "–"
+    return [name, f"{len(told)} of {len(rows)}", middle[0], largest, middle[1], *counts]
+
+
 def template(name: str) -> str:
     return (HERE / "templates" / name).read_text()
 
@@ -660,6 +707,7 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
         ("precision", "faults", "key-frames", "key-frames-lite0", "false-alarms", "lost-horizons"),
     ),
     "levelling.md": (levelling, ("levelling",)),
+    "footage.md": (footage, ("footage-calibration",)),
     "straighten.md": (straighten, ("straighten",)),
     "live.md": (live, ("live-faults", "soak", "live-age", "web-load")),
     "performance.md": (performance, ("bench", "startup", "peers", "scale", "memory", "backends", "nets")),

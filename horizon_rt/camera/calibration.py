@@ -1,18 +1,21 @@
-"""Lens calibration from views of a flat board (Zhang 2000, by OpenCV's calibrateCamera)."""
+"""Lens calibration from views of a flat board (Zhang 2000), by OpenCV's calibrateCamera or `fisheye_fit`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera.board import Board, ChessBoard
+from horizon_rt.camera.brown import BrownConrady
+from horizon_rt.camera.camera import Camera
+from horizon_rt.camera.fisheye import KannalaBrandt
 from horizon_rt.camera.lens_fit import (
     FEWEST_VIEWS,
     LENSES,
-    PARAMETERS,
     LensFit,
     check_fit,
     fit_without_outliers,
@@ -27,6 +30,11 @@ from horizon_rt.frame import Frame
 __all__ = ["Calibration", "ViewError", "calibrate_lens"]
 
 _GOOD_COVERAGE = 0.5
+_AUTO = "auto"
+_MUCH_BETTER = 0.67  # of the RMS, with which a fisheye goes before Brown and Conrady
+_SURE_RMS = (
+    0.3  # px at 1280 columns, with which it stands in for them; what is refused may have no lens at all
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +86,16 @@ def calibrate_lens(
     max_frames: int = 40,
     name: str = "camera",
     board: Board | None = None,
-    lens: str = "brown-conrady",
+    lens: str = _AUTO,
     on_look: Callable[[int, int], None] | None = None,
 ) -> Calibration:
     """Calibrate a lens from pictures or a video of a `board`, by default a chessboard with `columns` x `rows`
     inner corners and squares of `square_mm`.
 
-    `lens` is the model to fit, a key of `LENSES`. Of all views up to `max_frames` sharp and diverse ones are
-    used. `square_mm` sets the scale of the reported distances only. `on_look(frames searched, boards found)`
-    reports progress.
+    `lens` is the model to fit, a key of `LENSES`; 'auto' takes Brown and Conrady's, but a fisheye where that
+    alone explains the views, or explains them much better. Of all views up to `max_frames` sharp and diverse
+    ones are used. `square_mm` sets the scale of the reported distances only. `on_look(frames searched, boards
+    found)` reports progress.
 
     Raises CalibrationError, with advice, when fewer than 6 diverse views show the board, when they cannot
     tell the focal length to 2 %, when the lens does not explain them to about one pixel, or when the
@@ -94,20 +103,53 @@ def calibrate_lens(
     """
     if max_frames < FEWEST_VIEWS:
         raise CalibrationError(f"at least {FEWEST_VIEWS} views are needed, got a limit of {max_frames}")
-    if lens not in LENSES:
-        raise CalibrationError(f"no lens model {lens}; there are {', '.join(LENSES)}")
+    if lens not in (_AUTO, *LENSES):
+        raise CalibrationError(f"no lens model {lens}; there are {', '.join((*LENSES, _AUTO))}")
     board = board or ChessBoard(columns=columns, rows=rows, square_mm=square_mm)
     found = survey(frames, board, on_look)
     views = select(found, max_frames)
     _check_views(found, views)
+    best = _best(found, views) if lens == _AUTO else _fitted(found, views, lens)
+    source = f"{board.kind}, {len(best.views)} views"
+    profile = CameraProfile(name=name, model=best.model, rms_px=best.fit.rms, source=source)
+    return _report(found, best.views, best.fit, profile, best.missing)
+
+
+class _Fitted(NamedTuple):
+    """A fit that passed all checks, with the views that it used and what these lack."""
+
+    views: list[BoardView]
+    fit: LensFit
+    model: Camera
+    missing: list[str]
+
+
+def _fitted(found: Survey, views: list[BoardView], lens: str) -> _Fitted:
+    """Raises CalibrationError."""
     views, fit = fit_without_outliers(found, views, lens)
     model = fitted_model(found, fit)
     missing = missing_views(found, views, fit)
     check_fit(fit, model, missing)
-    source = f"{board.kind}, {len(views)} views"
-    return _report(
-        found, views, fit, CameraProfile(name=name, model=model, rms_px=fit.rms, source=source), missing
-    )
+    return _Fitted(views, fit, model, missing)
+
+
+def _best(found: Survey, views: list[BoardView]) -> _Fitted:
+    """By Brown and Conrady, or by a fisheye; raises CalibrationError as the first does where both fail."""
+    tried: list[_Fitted | CalibrationError] = []
+    for lens in (BrownConrady.name, KannalaBrandt.name):
+        try:
+            tried.append(_fitted(found, views, lens))
+        except CalibrationError as error:
+            tried.append(error)
+    brown, fisheye = tried
+    if isinstance(brown, CalibrationError):
+        if isinstance(fisheye, CalibrationError) or fisheye.fit.rms > _SURE_RMS * max(
+            1.0, found.width / 1280
+        ):
+            raise brown
+        return fisheye
+    is_better = isinstance(fisheye, _Fitted) and fisheye.fit.rms < _MUCH_BETTER * brown.fit.rms
+    return fisheye if isinstance(fisheye, _Fitted) and is_better else brown
 
 
 def _check_views(found: Survey, views: Sequence[BoardView]) -> None:
@@ -147,7 +189,7 @@ def _report(
         found=len(found.views),
         coverage=coverage,
         focal_sd_px=(float(fit.sd[0]), float(fit.sd[1])),
-        sd={name: float(sd) for name, sd in zip(PARAMETERS, fit.sd, strict=True) if sd > 0},
+        sd={name: float(sd) for name, sd in zip(fit.parameters, fit.sd, strict=True) if sd > 0},
         points=np.concatenate([view.corners for view in views]).astype(np.float64),
         residuals=np.concatenate(fit.residuals),
         missing=tuple(missing),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 from horizon_rt.camera.board import Board
 from horizon_rt.camera.brown import BrownConrady
 from horizon_rt.camera.camera import Camera
+from horizon_rt.camera.distortion import DISTORTIONS
+from horizon_rt.camera.fisheye import KannalaBrandt
+from horizon_rt.camera.fisheye_fit import solve_fisheye_views
 from horizon_rt.camera.views import BoardView, Survey
-from horizon_rt.errors import CalibrationError
+from horizon_rt.errors import CalibrationError, CameraModelError
 
 __all__ = [
     "FEWEST_VIEWS",
@@ -24,11 +28,14 @@ __all__ = [
     "fit_without_outliers",
     "fitted_model",
     "solve_brown",
+    "solve_fisheye",
 ]
 
 Matrix = NDArray[np.float64]
 PARAMETERS = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3")
-"""What is fitted, in the order of a fit's covariance."""
+"""What is fitted of Brown and Conrady's lens, in the order of a fit's covariance."""
+_FISHEYE_PARAMETERS = ("fx", "fy", "cx", "cy", "k1", "k2", "k3", "k4")
+_NO_LENS = "no lens explains these views: film a flat board, near, far and tilted"
 
 FEWEST_VIEWS = 6
 # A sound calibration of a sharp lens stays below 0.5 px at 1280 columns.
@@ -37,16 +44,19 @@ _WORST_FOCAL_SD = 0.02
 _OUTLIER = 3.0  # times the median error of the views
 _WORST_BORDER_SD = 0.03  # of the image's width
 _ROUNDS = 2
-_SIGNIFICANT = 3.0  # standard deviations that k3 must differ from zero
+_SIGNIFICANT = 3.0  # standard deviations that the last term must differ from zero
+_TERM_STEP = 1e-6
+_BEYOND = 1.1  # times as far as points lie, a fisheye's picture may reach
 
 
 @dataclass(frozen=True, slots=True)
 class LensFit:
     """What a solver found: RMS in px, lens, poses and sigmas.
 
-    `covariance` (9, 9) is that of fx, fy, cx, cy, k1, k2, p1, p2, k3, with zeros for what was held fixed;
+    `lens` is the model's name, and `covariance` that of its `parameters`, with zeros for what was held fixed;
     `turns` and `places` are the pose of the board in each view, as OpenCV's rvec and tvec, and `residuals`
-    the points found minus those of the fit, (n, 2) in px for each view.
+    the points found minus those of the fit, (n, 2) in px for each view. Points lie up to `reach_px` from
+    the middle of a picture that may end in a circle.
     """
 
     rms: float
@@ -56,10 +66,17 @@ class LensFit:
     turns: Sequence[Matrix] = ()
     places: Sequence[Matrix] = ()
     residuals: Sequence[Matrix] = ()
+    lens: str = BrownConrady.name
+    reach_px: float = math.inf
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What was fitted, by name."""
+        return _FISHEYE_PARAMETERS if self.lens == KannalaBrandt.name else PARAMETERS
 
     @property
     def sd(self) -> Matrix:
-        """Standard deviations of fx, fy, cx, cy, k1, k2, p1, p2, k3; (9,)."""
+        """Standard deviations of the `parameters`."""
         return np.asarray(np.sqrt(np.diag(self.covariance)))
 
     @property
@@ -112,12 +129,12 @@ def _biases(board: Board, fit: LensFit, views: Sequence[BoardView]) -> list[Any]
     """By how much the points of each view seem to lie elsewhere, (n, 2) in px, or zeros."""
     import cv2
 
-    shifts = []
+    shifts, camera = [], fitted_camera(fit, 1, 1)
     for view, turn, place in zip(views, fit.turns, fit.places, strict=True):
+        turned = np.asarray(cv2.Rodrigues(turn)[0], np.float64)
 
-        def project(points: Matrix, turn: Matrix = turn, place: Matrix = place) -> Matrix:
-            pixels = cv2.projectPoints(points, turn, place, fit.matrix, fit.distortion)[0]
-            return np.asarray(pixels, np.float64).reshape(-1, 2)
+        def project(points: Matrix, turned: Matrix = turned, place: Matrix = place) -> Matrix:
+            return camera.project(np.asarray(points, np.float64) @ turned.T + place)
 
         bias = np.broadcast_to(board.bias_px(project), (len(board.object_points()), 2))
         shifts.append(bias[view.ids])
@@ -134,7 +151,20 @@ def solve_brown(found: Survey, views: Sequence[BoardView]) -> LensFit:
     return fit
 
 
-LENSES: dict[str, Callable[[Survey, Sequence[BoardView]], LensFit]] = {"brown-conrady": solve_brown}
+def solve_fisheye(found: Survey, views: Sequence[BoardView]) -> LensFit:
+    """With k4, and then k3 and k2, where the views show them."""
+    for terms in (4, 3, 2, 1):
+        fit = _solve_fisheye(found, views, terms)
+        last = terms - 1
+        if terms == 1 or abs(fit.distortion[last]) >= _SIGNIFICANT * fit.sd[4 + last]:
+            break
+    return fit
+
+
+LENSES: dict[str, Callable[[Survey, Sequence[BoardView]], LensFit]] = {
+    BrownConrady.name: solve_brown,
+    KannalaBrandt.name: solve_fisheye,
+}
 """The solver of each lens model, by its name."""
 
 
@@ -153,15 +183,13 @@ def _solve(found: Survey, views: Sequence[BoardView], flags: int) -> LensFit:
             for one, turn, place in zip(points, turns, places, strict=True)
         ]
     except cv2.error as error:
-        raise CalibrationError(
-            "no lens explains these views: film a flat board, near, far and tilted"
-        ) from error
+        raise CalibrationError(_NO_LENS) from error
     jacobians = [jacobian[:, :15] for _, jacobian in pictures]
     return LensFit(
         rms=float(rms),
         matrix=np.asarray(matrix, np.float64),
         distortion=np.ravel(distortion).astype(np.float64),
-        covariance=_covariance(jacobians, float(rms), with_k3=not flags & cv2.CALIB_FIX_K3),
+        covariance=_covariance(jacobians, float(rms), 8 if flags & cv2.CALIB_FIX_K3 else 9),
         turns=[np.ravel(turn).astype(np.float64) for turn in turns],
         places=[np.ravel(place).astype(np.float64) for place in places],
         residuals=[
@@ -171,14 +199,40 @@ def _solve(found: Survey, views: Sequence[BoardView], flags: int) -> LensFit:
     )
 
 
-def _covariance(jacobians: Sequence[NDArray[Any]], rms: float, *, with_k3: bool) -> Matrix:
-    """That of fx, fy, cx, cy, k1, k2, p1, p2, k3, by linear propagation; (9, 9), inf on the diagonal where
-    unknown.
+def _solve_fisheye(found: Survey, views: Sequence[BoardView], terms: int) -> LensFit:
+    import cv2
 
-    `jacobians` hold a row per coordinate and 6 columns of pose before the 9 of the lens. OpenCV's own
+    every = found.board.object_points().astype(np.float64)
+    points = [every[view.ids] for view in views]
+    corners = [view.corners.astype(np.float64) for view in views]
+    solved = solve_fisheye_views(points, corners, found.width, found.height, terms=terms)
+    if solved is None:
+        raise CalibrationError(_NO_LENS)
+    residuals = -solved.residuals(points, corners)
+    rms = float(np.sqrt((residuals**2).sum(axis=1).mean()))
+    camera, ends = solved.camera, np.cumsum([len(one) for one in points])[:-1]
+    assert isinstance(camera.distortion, KannalaBrandt)
+    return LensFit(
+        rms=rms,
+        matrix=np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]]),
+        distortion=np.array(camera.distortion.coefficients),
+        covariance=_covariance(solved.jacobians(points, corners), rms, 4 + terms),
+        turns=[np.ravel(cv2.Rodrigues(turned)[0]).astype(np.float64) for turned in solved.turned],
+        places=list(solved.places),
+        residuals=np.split(residuals, ends),
+        lens=KannalaBrandt.name,
+        reach_px=float(np.hypot(*(np.concatenate(corners) - (camera.cx, camera.cy)).T).max()),
+    )
+
+
+def _covariance(jacobians: Sequence[NDArray[Any]], rms: float, lens: int) -> Matrix:
+    """That of the parameters of the lens, of which the first `lens` were free, by linear propagation; inf on
+    the diagonal where unknown.
+
+    `jacobians` hold a row per coordinate and 6 columns of pose before those of the lens. OpenCV's own
     sigmas come from a pseudo-inverse and turn small where the views do not determine the lens at all.
     """
-    rows, lens = sum(map(len, jacobians)), 9 if with_k3 else 8
+    rows, size = sum(map(len, jacobians)), jacobians[0].shape[1] - 6
     full = np.zeros((rows, lens + 6 * len(jacobians)))
     first = 0
     for view, jacobian in enumerate(jacobians):
@@ -188,7 +242,7 @@ def _covariance(jacobians: Sequence[NDArray[Any]], rms: float, *, with_k3: bool)
         first = last
     scale = np.linalg.norm(full, axis=0)
     scaled = full / np.where(scale > 0, scale, 1.0)
-    covariance = np.zeros((9, 9))
+    covariance = np.zeros((size, size))
     try:
         inverse = np.linalg.inv(scaled.T @ scaled)[:lens, :lens]
     except np.linalg.LinAlgError:
@@ -203,12 +257,18 @@ def _covariance(jacobians: Sequence[NDArray[Any]], rms: float, *, with_k3: bool)
 
 def fitted_model(found: Survey, fit: LensFit) -> Camera:
     """The lens of a fit; raises CalibrationError where it is none."""
-    k1, k2, p1, p2, k3 = (float(v) for v in fit.distortion[:5])
+    return fitted_camera(fit, found.width, found.height)
+
+
+def fitted_camera(fit: LensFit, width: int, height: int) -> Camera:
+    """The lens of a fit for pictures of this size; raises CalibrationError where it is none."""
     (fx, _, cx), (_, fy, cy), _ = fit.matrix.tolist()
-    if not (np.isfinite(fit.matrix).all() and np.isfinite(fit.distortion).all() and min(fx, fy) > 0):
-        raise CalibrationError("no lens explains these views: film a flat board, near, far and tilted")
-    distortion = BrownConrady(k1=k1, k2=k2, p1=p1, p2=p2, k3=k3)
-    return Camera(width=found.width, height=found.height, fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
+    terms = dict(zip(fit.parameters[4:], fit.distortion.tolist(), strict=False))
+    try:
+        distortion = DISTORTIONS[fit.lens](**terms)
+        return Camera(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion)
+    except CameraModelError as error:
+        raise CalibrationError(_NO_LENS) from error
 
 
 def check_fit(fit: LensFit, model: Camera, missing: Sequence[str] = ()) -> None:
@@ -220,42 +280,44 @@ def check_fit(fit: LensFit, model: Camera, missing: Sequence[str] = ()) -> None:
     if not fit.rms <= (worst := _WORST_RMS * max(1.0, model.width / 1280)):
         raise CalibrationError(
             f"the lens explains the corners to {fit.rms:.2f} px RMS only, {worst:.2f} are allowed: keep "
-            "the board flat, and zoom, focus and stabilisation fixed; fisheye lenses are not supported yet"
+            "the board flat, and zoom, focus and stabilisation fixed; fisheyes need --lens kannala-brandt"
         )
     if not (share := max(fit.sd[0] / model.fx, fit.sd[1] / model.fy)) <= _WORST_FOCAL_SD:
         raise CalibrationError(
             f"the views leave the focal length uncertain by {100 * share:.1f} %: tilt the board by 20 to 45° "
             f"in several directions{lacks}"
         )
-    border = _border(model.width, model.height)
+    border = _border(model, fit.reach_px)
     if np.isnan(model.rays(border)).any():
         raise CalibrationError(
             f"the distortion found does not hold up to the image's corners: film the board there{lacks}"
         )
-    if not (sd := _border_sd(fit, model)) <= _WORST_BORDER_SD * model.width:
+    if not (sd := _border_sd(fit, model, border)) <= _WORST_BORDER_SD * model.width:
         raise CalibrationError(
             f"the views leave the distortion uncertain by {sd:.0f} px at the border: film the board "
             f"there{lacks}"
         )
 
 
-def _border_sd(fit: LensFit, model: Camera) -> float:
-    """The largest standard deviation of the distortion in px, over the border of the image."""
-    import cv2
-
-    rays = model.rays(_border(model.width, model.height))
-    none = np.zeros(3)
-    jacobian = cv2.projectPoints(rays, none, none, fit.matrix, fit.distortion)[1]
-    bent = np.asarray(jacobian, np.float64)[:, 10:15].reshape(-1, 2, 5)
+def _border_sd(fit: LensFit, model: Camera, border: Matrix) -> float:
+    """The largest standard deviation of the distortion in px, over points of the image."""
+    rays, terms = model.rays(border), fit.distortion
     covariance = fit.covariance[4:, 4:]
     if not np.isfinite(covariance).all():
         return float("inf")
-    return float(np.sqrt(np.einsum("nij,jk,nik->n", bent, covariance, bent).max()))
+    moved = [
+        fitted_camera(replace(fit, distortion=terms + step), model.width, model.height).project(rays)
+        for step in _TERM_STEP * np.eye(len(terms))
+    ]
+    bent = np.stack([(one - model.project(rays)) / _TERM_STEP for one in moved], axis=2)
+    return float(np.sqrt(np.nanmax(np.einsum("nij,jk,nik->n", bent, covariance, bent))))
 
 
-def _border(width: int, height: int) -> NDArray[np.float64]:
-    """Points around the image's border; shape (80, 2)."""
+def _border(model: Camera, reach_px: float) -> Matrix:
+    """Points (80, 2) around the image's border, or where a fisheye's points end before it."""
     t, low, high = np.linspace(-0.5, 0.5, 20), np.full(20, -0.5), np.full(20, 0.5)
     unit = np.concatenate([np.stack(pair, axis=1) for pair in ((t, low), (t, high), (low, t), (high, t))])
-    border: NDArray[np.float64] = unit * (width - 1, height - 1) + ((width - 1) / 2, (height - 1) / 2)
-    return border
+    border = unit * (model.width - 1, model.height - 1)
+    limit_px = max(_BEYOND * reach_px, (min(model.width, model.height) - 1) / 2)
+    border *= np.minimum(1.0, limit_px / np.hypot(*border.T))[:, None]
+    return np.asarray(border + np.array([(model.width - 1) / 2, (model.height - 1) / 2]))

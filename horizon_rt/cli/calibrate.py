@@ -1,8 +1,8 @@
-"""`horizon-rt calibrate`: a lens profile from pictures or a video of a board."""
+"""`horizon-rt calibrate`: a lens profile from pictures or a video of a board, or from footage alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from horizon_rt.cli.console import lens_rows, print_line, print_table
+from horizon_rt.cli.console import lens_rows, print_first_use, print_line, print_table
 from horizon_rt.cli.style import make_console
 
 if TYPE_CHECKING:
     from horizon_rt.camera.calibration import Calibration
     from horizon_rt.frame import Frame
+    from horizon_rt.pipeline.lens_finder import FootageLens
     from horizon_rt.sources import Source
 
 __all__ = ["calibrate"]
@@ -44,7 +45,10 @@ _Marker = Annotated[float | None, typer.Option(help="ChArUco: side of a marker i
 _Dictionary = Annotated[
     str | None, typer.Option(help="ChArUco: OpenCV's dictionary, such as 5x5_100. [4x4, as small as fits]")
 ]
-_LensModel = Annotated[str, typer.Option(help="Lens model to fit.")]
+_LensModel = Annotated[
+    Literal["auto", "brown-conrady", "kannala-brandt"],
+    typer.Option(help="Lens model to fit; kannala-brandt is a fisheye."),
+]
 _Out = Annotated[Path, typer.Option(help="Profile to write: .toml, or .yaml for OpenCV.")]
 _Report = Annotated[
     Path | None, typer.Option(metavar="FILE.html", help="Write a page with coverage and residuals.")
@@ -52,6 +56,14 @@ _Report = Annotated[
 _Name = Annotated[str | None, typer.Option(help="Name of the camera and its mode; default: the file's name.")]
 _Views = Annotated[int, typer.Option(help="Use at most this many views of the board.")]
 _Seconds = Annotated[float, typer.Option(min=1, help="So long a live camera is watched.")]
+_FromHorizon = Annotated[
+    bool,
+    typer.Option(
+        "--from-horizon",
+        help="Without a board: field of view and first distortion coefficient, from footage of the horizon "
+        "while the camera turns.",
+    ),
+]
 _Print = Annotated[
     Path | None, typer.Option(help="Only draw the board into this .svg or .pdf, in true size.")
 ]
@@ -65,15 +77,16 @@ def calibrate(
     square_mm: _Square = None,
     marker_mm: _Marker = None,
     dictionary: _Dictionary = None,
-    lens: _LensModel = "brown-conrady",
+    lens: _LensModel = "auto",
     out: _Out = Path("camera.toml"),
     report: _Report = None,
     name: _Name = None,
     max_frames: _Views = 40,
     seconds: _Seconds = 60.0,
     print_board: _Print = None,
+    from_horizon: _FromHorizon = False,
 ) -> None:
-    """Calibrate a lens with a printed chessboard, ChArUco board or grid of circles.
+    """Calibrate a lens with a printed chessboard, ChArUco board or grid of circles, or by the horizon alone.
 
     Print the board with --print-board board.pdf, film it from near and far, tilted, and in all corners of
     the picture, then give the video here and the profile to --camera-profile.
@@ -84,6 +97,11 @@ def calibrate(
     from horizon_rt.sources import open_source
     from horizon_rt.system.extras import require
 
+    if from_horizon:
+        given = {"--print-board": print_board, "--report": report, "--columns": columns, "--rows": rows}
+        _check_without_board(source, given | {"--square-mm": square_mm})
+        _from_horizon(str(source), out, name or out.stem, seconds)
+        return
     pattern = make_board(
         board, columns=columns, rows=rows, square_mm=square_mm, marker_mm=marker_mm, dictionary=dictionary
     )
@@ -110,6 +128,47 @@ def calibrate(
     if report is not None:
         _write_page(found, report)
         print_line(Console(), f"written: {report}")
+
+
+def _check_without_board(source: str | None, given: Mapping[str, object]) -> None:
+    """Raises BadParameter for options of a board, and where there is no source."""
+    if source is None:
+        raise typer.BadParameter("give a video or a camera that shows the horizon")
+    if wrong := [name for name, value in given.items() if value is not None]:
+        raise typer.BadParameter(f"{wrong[0]} is for boards, and --from-horizon takes none")
+
+
+def _from_horizon(source: str, out: Path, name: str, seconds: float) -> None:
+    """Write the profile of the lens that footage tells, and say how sure it is."""
+    from horizon_rt.camera.profile_files import check_writable, save_profile
+    from horizon_rt.pipeline.lens_finder import find_lens
+    from horizon_rt.sources import open_source
+
+    check_writable(out)
+    console = make_console()
+    print_first_use(console)
+    with open_source(source) as frames, console.status("looking for the horizon") as status:
+        found = find_lens(
+            frames,
+            seconds=seconds,
+            name=name,
+            on_look=lambda looks, turns: status.update(f"{looks} frames seen, {turns} turns found"),
+        )
+    save_profile(found.profile, out)
+    for line in _footage_lines(found):
+        print_line(Console(), line)
+    print_line(Console(), f"written: {out}")
+
+
+def _footage_lines(found: FootageLens) -> list[str]:
+    model = found.profile.model
+    focal_sd = model.focal_sd * model.focal_px
+    return [
+        f"field of view: {model.hfov_deg:.2f}° ± {found.hfov_sd_deg:.2f}°",
+        f"focal length: {model.focal_px:.1f} ± {focal_sd:.1f} px",
+        f"k1: {found.k1:+.4f} ± {found.k1_sd:.4f}",
+        f"from {found.points} points in {found.turns} turns, of {found.tracked} frames with a horizon",
+    ]
 
 
 def _part(frames: Source, seconds: float) -> Iterator[Frame]:

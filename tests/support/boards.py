@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from support.camera import coefficients
 
-from horizon_rt.camera import Camera
+from horizon_rt.camera import Camera, KannalaBrandt
 from horizon_rt.camera.board_drawing import MARGIN_MM, BoardDrawing
 from horizon_rt.camera.marker_board import MarkerBoard
 from horizon_rt.frame import Frame
@@ -45,22 +45,25 @@ def texture(drawing: BoardDrawing, texels_per_mm: float) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=2)
 def _rays(camera: Camera) -> NDArray[np.float32]:
-    """Undistorted normalised coordinates of all points of the fine picture, checked by OpenCV; (h, w, 2)."""
+    """Rays of all points of the fine picture, checked by OpenCV where that can; (h, w, 3)."""
     height, width = camera.height * _FINE, camera.width * _FINE
     y, x = (((np.mgrid[:height, :width] + 0.5) / _FINE) - 0.5).astype(np.float64)
     points = np.stack([x.ravel(), y.ravel()], axis=1)
     rays = camera.rays(points)
-    flat = rays[:, :2] / rays[:, 2:]
     some = np.random.default_rng(0).integers(0, len(points), 5000)
-    assert (
-        np.abs(project(camera, np.column_stack([flat, np.ones(len(flat))])[some]) - points[some]).max() < 1e-5
-    )
-    return np.asarray(flat, np.float32).reshape(height, width, 2)
+    some = some[rays[some, 2] > 0.05]
+    assert np.abs(project(camera, rays[some]) - points[some]).max() < 1e-5
+    return np.asarray(rays, np.float32).reshape(height, width, 3)
 
 
 def project(camera: Camera, points: Array) -> Array:
     """Points (n, 3) in camera axes, by OpenCV, (n, 2) in px."""
     none = np.zeros(3)
+    if isinstance(camera.distortion, KannalaBrandt):
+        if (points[:, 2] <= 0).any():  # beyond what OpenCV's fisheye sees
+            return camera.project(points)
+        terms = np.array(camera.distortion.coefficients)
+        return np.asarray(cv2.fisheye.projectPoints(points[None], none, none, matrix_of(camera), terms)[0][0])
     return np.asarray(cv2.projectPoints(points, none, none, matrix_of(camera), coefficients(camera))[0][:, 0])
 
 
@@ -91,9 +94,16 @@ def poses(camera: Camera, drawing: BoardDrawing, count: int, seed: int, *, whole
 
 
 def _pose(camera: Camera, drawing: BoardDrawing, middle: list[float], turn: Array, distance: float) -> Pose:
+    """Tilted against the picture; in front of a fisheye against the line of sight."""
     rotation = np.asarray(cv2.Rodrigues(turn)[0])
     ray = camera.rays(np.array([middle]) * (camera.width, camera.height))[0]
     centre = np.array([drawing.width_mm / 2, drawing.height_mm / 2, 0.0])
+    if isinstance(camera.distortion, KannalaBrandt):
+        axis = np.cross([0, 0, 1], ray)
+        size = max(float(np.linalg.norm(axis)), 1e-12)
+        facing = np.asarray(cv2.Rodrigues(axis / size * np.arctan2(size, ray[2]))[0])
+        rotation = facing @ rotation
+        return Pose(rotation, distance * ray - rotation @ centre)
     return Pose(rotation, distance * ray / ray[2] - rotation @ centre)
 
 
@@ -106,6 +116,8 @@ def _is_inside(camera: Camera, drawing: BoardDrawing, pose: Pose) -> bool:
     seen = points @ pose.rotation.T + pose.place
     pixels = project(camera, seen)
     size = (camera.width, camera.height)
+    if isinstance(camera.distortion, KannalaBrandt):
+        return bool(((pixels > 4) & (pixels < np.array(size) - 5)).all())
     limit = 1.4 * np.tan(np.radians(camera.hfov_deg / 2))
     return bool(
         (seen[:, 2] > 1).all()
@@ -128,8 +140,8 @@ def render(
     rays = _rays(camera)
     to_image = np.column_stack([pose.rotation[:, 0], pose.rotation[:, 1], pose.place])
     back = np.linalg.inv(to_image)
-    board = rays @ back[:, :2].T.astype(np.float32) + back[:, 2].astype(np.float32)
-    depth = np.where(np.abs(board[..., 2:]) > 1e-9, board[..., 2:], np.float32(1e-9))  # along the sheet
+    board = rays @ back.T.astype(np.float32)
+    depth = np.where(board[..., 2:] > 1e-9, board[..., 2:], np.float32(1e-9))  # along the sheet, or behind
     texels = (board[..., :2] / depth + MARGIN_MM) * texels_per_mm - 0.5
     fine = cv2.remap(sheet, texels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=90)
     image = cv2.resize(fine, (camera.width, camera.height), interpolation=cv2.INTER_AREA).astype(np.float32)
