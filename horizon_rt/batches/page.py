@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,15 +12,23 @@ from urllib.parse import quote
 from horizon_rt.batches.manifest import Manifest, read_manifest
 from horizon_rt.batches.outputs import PAGE
 from horizon_rt.batches.work import Item
+from horizon_rt.errors import OutputError
 from horizon_rt.reports.page import render_page
 from horizon_rt.reports.statistics import BANK_BIN_DEG
 from horizon_rt.system.files import write_atomic
 from horizon_rt.system.messages import printable
 from horizon_rt.system.units import clock_time
 
-__all__ = ["write_batch_page"]
+__all__ = ["check_page", "write_batch_page"]
 
 _HEAD = ("recording", "length", "frames", "with horizon", "tracking", "largest bank", "turbulence", "sigma")
+
+
+def check_page(out: Path) -> None:
+    """Raises OutputError where `batch.html` would replace a page that is not by a batch."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if b"<footer>horizon-rt " not in (out / PAGE).read_bytes():
+            raise OutputError(f"{out / PAGE} is by no batch; move it away or give another folder for --out")
 
 
 def write_batch_page(out: Path, items: Sequence[Item]) -> Path:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from horizon_rt.batches.engine import Engine, OnAdvance, Processes, ThisProcess
+from horizon_rt.batches.foreign import why_refused
 from horizon_rt.batches.options import BatchOptions
 from horizon_rt.batches.plan import Planned
 from horizon_rt.batches.segments import (
@@ -24,7 +25,7 @@ from horizon_rt.batches.segments import (
     track_segment,
 )
 from horizon_rt.batches.shown import Shown
-from horizon_rt.batches.work import Result, Work, begin, failure, run_work
+from horizon_rt.batches.work import Result, Work, begin, failure, refused, run_work
 from horizon_rt.options import RunOptions
 from horizon_rt.system.extras import require
 from horizon_rt.system.interrupts import interrupts_call
@@ -127,6 +128,9 @@ class _Batch:
     def _begin(self, planned: Planned) -> None:
         self._busy.add(planned.item.name.casefold())
         work = Work(planned.item, self._options, self._settings, self._how.threads_each)
+        if reason := why_refused(planned.item):
+            self._end(refused(work, reason))
+            return
         segments = self._segments(planned)
         if not segments:
             self._submit(work)

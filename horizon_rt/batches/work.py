@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from horizon_rt.batches.fingerprint import input_fingerprint, output_fingerprint
-from horizon_rt.batches.manifest import Manifest
+from horizon_rt.batches.manifest import Manifest, read_manifest
 from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
@@ -33,6 +33,7 @@ __all__ = [
     "begin",
     "failure",
     "output_names",
+    "refused",
     "run_work",
     "spec_of",
 ]
@@ -116,7 +117,17 @@ def begin(work: Work) -> None:
 
 def failure(work: Work, reason: str) -> Result:
     """A failed item, which is noted where that can be."""
-    note = replace(_note_of(work, {}), status="failed", reason=reason)
+    return _failed(work, reason, _note_of(work, {}).outputs)
+
+
+def refused(work: Work, reason: str) -> Result:
+    """An item that nothing was written of; what was noted as written before stays so."""
+    before = read_manifest(work.item.out, work.item.name)
+    return _failed(work, reason, before.outputs if before else {})
+
+
+def _failed(work: Work, reason: str, outputs: Mapping[str, Any]) -> Result:
+    note = replace(_note_of(work, {}), status="failed", reason=reason, outputs=outputs)
     try:
         note.write(work.item.out, work.item.name)
     except HorizonError as error:

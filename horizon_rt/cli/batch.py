@@ -51,6 +51,10 @@ def batch(
         raise typer.BadParameter("name files or folders, or a folder to --watch")
     items = make_items(find_inputs(inputs), out, how) if inputs else []
     planned = plan(items, options, settings, resume=how.resume)
+    if "report" in how.kinds:
+        from horizon_rt.batches.page import check_page
+
+        check_page(out)
     if how.watch is not None:
         _watch(planned, out, settings, how, options, console)
         return

@@ -640,3 +640,68 @@ def test_what_is_levelled_leaves_no_frame_out(cli: RunCli, clip: Path, tmp_path:
     assert done.code != 0
     assert "leave --every out" in done.err
     assert not (tmp_path / "out").exists()
+
+
+# --- what is there already
+
+
+@pytest.mark.parametrize(
+    ("ending", "resume"),
+    [
+        (".gcsv", []),
+        (".srt", ["--resume"]),
+        (".jsonl", ["--resume"]),
+        (".overlay.mp4", []),
+        (".thumbnails", []),
+    ],
+)
+def test_what_others_wrote_is_left_and_the_rest_goes_on(
+    cli: RunCli, clip: Path, tmp_path: Path, ending: str, resume: list[str]
+) -> None:
+    log = clip.with_suffix("").with_name(f"flight{ending}")
+    log.write_text("by the camera")
+    other = write_horizon(tmp_path / "other.mkv", 4)
+    kinds = "telemetry,overlay,gcsv,srt,report,thumbnails"
+    words = ("batch", clip, other, "--out", clip.parent, f"--write={kinds}", "--model=nano", *resume)
+    for _ in range(2):  # a first refusal does not make it ours
+        done = cli(*words)
+        assert done.code == 1
+        assert [line for line in done.errors if line.startswith("failed")] == [
+            f"failed: {clip} ({log} exists and is by no earlier run; "
+            "move it away or give another folder for --out)"
+        ]
+        assert log.read_text() == "by the camera"
+        assert {path.name for path in tmp_path.glob("flight*")} == {clip.name, log.name}
+    assert (tmp_path / "other.jsonl").exists()
+    assert f"{log} exists" in (tmp_path / "batch.html").read_text()
+    log.unlink()
+    assert cli(*words).code == 0
+    assert cli(*words).code == 0, "its own it replaces"
+
+
+def test_segments_and_dry_runs_leave_what_others_wrote(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    log = clip.with_suffix(".gcsv")
+    words = ("batch", clip, "--out", tmp_path, "--write=gcsv", "--model=nano")
+    assert cli(*words, "--resume").code == 0
+    shutil.rmtree(tmp_path / ".horizon-rt")
+    log.write_text("by the camera")
+    rows = cli(*words, "--dry-run").out.splitlines()
+    assert rows[1].split("\t")[1:3] == ["refuse", rows[1].split("\t")[2]]
+    assert str(log) in rows[1]
+    assert rows[-1].split("\t")[1] == "0 to track"
+    for more in (["--jobs=2"], ["--segment=5s"]):
+        assert cli(*words, *more).code == 1
+        assert log.read_text() == "by the camera"
+
+
+def test_a_page_that_is_by_no_batch_is_left(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    page = tmp_path / "out" / "batch.html"
+    page.parent.mkdir()
+    page.write_text("my own notes")
+    words = ("batch", clip, "--out", page.parent, "--write=report", "--model=nano")
+    done = cli(*words)
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert str(page) in done.err
+    assert page.read_text() == "my own notes"
+    page.unlink()
+    assert [cli(*words).code for _ in range(2)] == [0, 0]
