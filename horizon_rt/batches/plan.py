@@ -25,6 +25,7 @@ from horizon_rt.options import Part, RunOptions, given_options
 from horizon_rt.reports.table import Table
 from horizon_rt.sinks.records import camera_fields, mount_fields
 from horizon_rt.system.messages import printable
+from horizon_rt.system.units import counted
 from horizon_rt.tracker import model_name
 
 __all__ = ["Planned", "make_items", "plan", "plan_table", "settings_of"]
@@ -134,5 +135,5 @@ def plan_table(planned: Sequence[Planned]) -> Table:
     todo = sum(row[1] == "track" for row in rows)
     seconds = sum(one.seconds or 0.0 for one in planned)
     head = ("input", "action", "why", "length", "outputs")
-    foot = (f"{len(planned)} inputs", f"{todo} to track", "", f"{seconds:.1f} s", "")
+    foot = (counted(len(planned), "input"), f"{todo} to track", "", f"{seconds:.1f} s", "")
     return Table("input", "", head, tuple(rows), foot=foot)

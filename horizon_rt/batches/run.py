@@ -29,7 +29,6 @@ from horizon_rt.batches.work import Result, Work, begin, failure, refused, run_w
 from horizon_rt.options import RunOptions
 from horizon_rt.system.extras import require
 from horizon_rt.system.interrupts import interrupts_call
-from horizon_rt.system.messages import error_line
 from horizon_rt.system.objects import is_object
 from horizon_rt.system.progress import NO_PROGRESS, Progress
 from horizon_rt.system.threads import threads_limited
@@ -177,7 +176,7 @@ class _Batch:
             if not self._stopped:
                 joining.end(partial(self._in_one_go, joining.work), str(error))
         except Exception as error:
-            joining.end(self._end, failure(joining.work, error_line(error)))
+            joining.end(self._end, failure(joining.work, error))
         if joining.is_complete and not self._stopped:
             self._join(joining)
 
@@ -200,7 +199,7 @@ class _Batch:
         except KeyboardInterrupt:
             result = Result(work.item, "interrupted")
         except Exception as error:
-            result = failure(work, error_line(error))
+            result = failure(work, error)
         if result.status == "interrupted" or (result.summary and result.summary.signalled):
             self._stopped = True
         self._end(result)

@@ -22,7 +22,7 @@ from horizon_rt.pipeline.run import Known, run
 from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.reports.statistics import StatisticsSink
 from horizon_rt.sources import open_source
-from horizon_rt.system.messages import error_line
+from horizon_rt.system.messages import error_reason
 
 __all__ = [
     "Item",
@@ -106,7 +106,7 @@ def run_work(work: Work, signals: Signals) -> Result:
         return Result(item, "interrupted")
     except Exception as error:
         _log.debug("%s", item.source, exc_info=True)
-        return failure(work, error_line(error))
+        return failure(work, error)
 
 
 def begin(work: Work) -> None:
@@ -115,9 +115,9 @@ def begin(work: Work) -> None:
         _note_of(work, _fingerprint(work.item.source)).write(work.item.out, work.item.name)
 
 
-def failure(work: Work, reason: str) -> Result:
+def failure(work: Work, error: Exception) -> Result:
     """A failed item, which is noted where that can be."""
-    return _failed(work, reason, _note_of(work, {}).outputs)
+    return _failed(work, error_reason(error, work.item.source), _note_of(work, {}).outputs)
 
 
 def refused(work: Work, reason: str) -> Result:

@@ -155,9 +155,8 @@ def level_video(
 def _check(source: Source, out: Path, preview: Path | None) -> None:
     info = source.info
     if info.live or info.is_image_set:
-        raise SourceError(
-            f"{info.name}: levelled video is made of a recording; `live --level` levels a camera"
-        )
+        other = "`live --level` levels a camera" if info.live else "`straighten` levels photographs"
+        raise SourceError(f"{info.name}: levelled video is made of a recording; {other}")
     if source.reopener is None:
         raise SourceError(f"{info.name} cannot be read twice, as levelling needs it; save it to a file first")
     # The preview is checked as an overlay would be: neither may be the source, or the other.

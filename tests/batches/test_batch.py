@@ -88,6 +88,7 @@ def test_good_ones_are_whole_and_broken_ones_named(cli: RunCli, archive: Path, t
     assert [frames_in(path) for path in sorted(out.glob("*.jsonl"))] == [12, 3, 8]
     assert sorted(line.split(":")[0] for line in done.errors) == ["done"] * 3 + ["failed"] * 2
     assert any("empty.mp4" in line and "empty" in line for line in done.errors)
+    assert [line.count("empty.mp4") for line in done.errors if "empty" in line] == [1]
     heading, *rows = (line.split("\t") for line in done.out.splitlines())
     assert heading == ["input", "status", "frames", "frames/s", "with horizon"]
     assert {row[0]: row[1] for row in rows} == {

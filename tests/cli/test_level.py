@@ -45,6 +45,14 @@ def test_what_is_no_option_is_a_usage_error(
     assert not list(tmp_path.glob("a.mp4*"))
 
 
+def test_photographs_are_sent_to_straighten(cli: RunCli, pictures: Path, tmp_path: Path) -> None:
+    for source in (pictures, min(pictures.glob("*.*"))):
+        done = cli("level", source, tmp_path / "a.mp4")
+        assert (done.code, len(done.errors)) == (1, 1)
+        assert "`straighten`" in done.err
+        assert "live" not in done.err
+
+
 def test_a_pipe_and_a_missing_file_are_one_line(cli: RunCli, tmp_path: Path) -> None:
     done = cli("level", tmp_path / "none.mp4", tmp_path / "a.mp4")
     assert done.code == 1
