@@ -21,6 +21,7 @@ from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import bars
 from horizon_rt.cli.style import make_console
 from horizon_rt.options import RunOptions
+from horizon_rt.system.units import counted
 
 __all__ = ["batch"]
 
@@ -72,6 +73,8 @@ def batch(
             on_result=lambda result: _print_result(result, console),
         )
     print_table(summary_table(results))
+    if left := len(planned) - len(results):
+        print_line(console, f"{counted(left, 'input')} not begun")
     _write_page(items if results else [], out, how, console)
     _finish(results, len(planned), options, console)
 

@@ -282,7 +282,9 @@ def test_interrupt_and_resume(process: Start, cli: RunCli, tmp_path: Path) -> No
     child.send_signal(signal.SIGINT)
     table, errors = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert [line.split(":")[0] for line in errors.splitlines()] == ["done", "interrupted"]
+    *told, rest = errors.splitlines()
+    assert [line.split(":")[0] for line in told] == ["done", "interrupted"]
+    assert rest == "1 input not begun"
     assert "2 inputs\t1 whole" in table
     kept = {"a.jsonl", "a.overlay.mp4", "b.jsonl.partial", "b.overlay.mp4.partial"}
     assert set(outputs_in(out)) == kept
@@ -443,7 +445,7 @@ def test_a_signal_after_the_last_frame_ends_the_batch_with_that_file_done(
     clips = [write_horizon(tmp_path / f"{name}.mkv", 4) for name in "ab"]
     done = cli("batch", *clips, "--out", tmp_path / "out", "--write=telemetry")
     assert done.code == 130
-    assert [line.split(" (")[0] for line in done.errors] == [f"done: {clips[0]}"]
+    assert [line.split(" (")[0] for line in done.errors] == [f"done: {clips[0]}", "1 input not begun"]
     assert outputs_in(tmp_path / "out") == ["a.jsonl"]
 
 
