@@ -38,9 +38,9 @@ class Straightened:
     """What became of a photograph.
 
     `written` is its copy or sidecar, where it is turned; `reason` says why it is left alone or has failed.
-    `tilt_deg` is how it was held, positive where the right end of the horizon lies lower, and `sd_deg` its
-    standard deviation; both are None where no horizon is found. `spread_deg` is what several looks differ by,
-    None where one was enough to leave it alone.
+    `tilt_deg` is that of its horizon, positive where the right end lies lower (the opposite of roll), and
+    `sd_deg` its standard deviation; both are None where no horizon is found. `spread_deg` is what several
+    looks differ by, None where one was enough to leave it alone.
     """
 
     photo: Path
