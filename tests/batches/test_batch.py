@@ -15,6 +15,7 @@ import pytest
 from support.cli import RunCli, write_horizon
 from support.sources import h264_clip
 
+import horizon_rt as hz
 from horizon_rt.batches.inputs import find_inputs
 from horizon_rt.batches.options import BatchOptions
 from horizon_rt.batches.plan import make_items, plan, settings_of
@@ -22,7 +23,7 @@ from horizon_rt.batches.run import run_batch
 from horizon_rt.batches.work import Result
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import save_profile
-from horizon_rt.errors import OutputError, SourceError, SourceNotFound
+from horizon_rt.errors import OptionsError, OutputError, SourceError, SourceNotFound
 from horizon_rt.options import RunOptions
 from horizon_rt.sinks import TelemetrySink
 from horizon_rt.system.objects import find_objects, object_facts, open_object
@@ -708,3 +709,19 @@ def test_a_page_that_is_by_no_batch_is_left(cli: RunCli, clip: Path, tmp_path: P
     assert page.read_text() == "my own notes"
     page.unlink()
     assert [cli(*words).code for _ in range(2)] == [0, 0]
+
+
+def test_from_python_it_does_what_the_command_does(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    words = {"write": "telemetry,srt,report", "model": "nano", "resume": True}
+    (bad := tmp_path / "bad.mp4").write_bytes(b"no video")
+    for expected in ("done", "skipped"):
+        results = hz.batch(clip, bad, out=tmp_path / "out", **words)
+        assert [result.status for result in results] == [expected, "failed"]
+    cli("batch", clip, bad, "--out", tmp_path / "cli", "--write", words["write"], "--model=nano")
+    for name in ("flight.jsonl", "flight.srt", "batch.html"):
+        assert (tmp_path / "out" / name).read_text().replace("<title>out", "<title>cli").replace(
+            "<h1>out", "<h1>cli"
+        ) == (tmp_path / "cli" / name).read_text()
+    for name in ("watch", "dry_run", "wrote"):
+        with pytest.raises(OptionsError, match=f"no option '{name}'"):
+            hz.batch(clip, out=tmp_path / "out", **{name: True})
