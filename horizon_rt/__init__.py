@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from horizon_rt._version import __version__
 
 if TYPE_CHECKING:
-    from horizon_rt.api import VideoSink, draw, level, straighten, track
+    from horizon_rt.api import VideoSink, batch, draw, level, straighten, track
     from horizon_rt.camera import BrownConrady, Camera, KannalaBrandt, load_profile
     from horizon_rt.comparison import Comparison, compare
     from horizon_rt.errors import HorizonError
@@ -45,6 +45,7 @@ _HOMES = {
     "Track": "tracks",
     "UpVector": "geometry",
     "VideoSink": "api",
+    "batch": "api",
     "compare": "comparison",
     "draw": "api",
     "level": "api",
@@ -78,6 +79,7 @@ __all__ = [
     "UpVector",
     "VideoSink",
     "__version__",
+    "batch",
     "compare",
     "draw",
     "level",

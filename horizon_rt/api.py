@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from horizon_rt.camera import Camera
-from horizon_rt.options import RunOptions, from_flat
+from horizon_rt.options import RunOptions, from_flat, option_fields
 from horizon_rt.pipeline.level_options import LevelOptions
 from horizon_rt.sinks import SinkContext
 from horizon_rt.sinks.drawing import DrawOptions
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from horizon_rt.batches.work import Result
     from horizon_rt.frame import Frame
     from horizon_rt.horizon import Horizon
     from horizon_rt.photos.job import Straightened
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from horizon_rt.tracker import HorizonTracker
     from horizon_rt.tracks import Track
 
-__all__ = ["VideoSink", "draw", "level", "straighten", "track"]
+__all__ = ["VideoSink", "batch", "draw", "level", "straighten", "track"]
 
 
 def draw(frame: Frame, horizon: Horizon, camera: Camera | None = None, **options: Any) -> NDArray[np.uint8]:
@@ -96,6 +97,35 @@ def straighten(
 
     tasks = find_photos(photos, None if out is None else Path(out), xmp=xmp)
     return straighten_photos(tasks, from_flat(StraightenOptions, options), xmp=xmp, overwrite=overwrite)
+
+
+def batch(*inputs: str | Path, out: Path | str, **options: Any) -> list[Result]:
+    """Track many recordings into the folder `out`, as `horizon-rt batch` does; what became of each.
+
+    `inputs` are files, folders or patterns. `options` are the fields of `BatchOptions`, `DrawOptions`,
+    `EncodeOptions`, `RunOptions`, `Lens`, `Engine` and `Part`, such as `write="telemetry,report"`,
+    `resume=True`, `jobs=2` (which starts processes: have the script call it under `if __name__ ==
+    "__main__"`). Raises HorizonError; what is wrong with a single recording is in its result.
+    """
+    from horizon_rt.batches.inputs import find_inputs
+    from horizon_rt.batches.options import BatchOptions
+    from horizon_rt.batches.outputs import check_kinds
+    from horizon_rt.batches.page import check_page, write_batch_page
+    from horizon_rt.batches.plan import make_items, plan, settings_of
+    from horizon_rt.batches.run import run_batch
+
+    own = {item.name for item, _ in option_fields(BatchOptions)} - {"watch", "settle", "dry_run"}
+    how = from_flat(BatchOptions, {name: value for name, value in options.items() if name in own})
+    chosen = from_flat(RunOptions, {name: value for name, value in options.items() if name not in own})
+    check_kinds(how.kinds)
+    settings, folder = settings_of(chosen, how), Path(out)
+    items = make_items(find_inputs([str(one) for one in inputs]), folder, how)
+    if "report" in how.kinds:
+        check_page(folder)
+    results = run_batch(plan(items, chosen, settings, resume=how.resume), chosen, settings, how)
+    if "report" in how.kinds and results:
+        write_batch_page(folder, items)
+    return results
 
 
 def level(

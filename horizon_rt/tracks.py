@@ -193,13 +193,16 @@ class Recorded(RecordSink):
 
 
 def load_track(telemetry: str | Path) -> Track:
-    """The track of a JSON lines file, as `hz.track` and `horizon-rt track` write it; raises SourceError."""
+    """The track of a JSON lines file, as `hz.track` and `horizon-rt track` write it; raises SourceError.
+
+    A last line that is cut off is left out, with a warning in the log.
+    """
     path, rows = Path(telemetry), Recorded()
     if not path.exists():
         raise SourceNotFound(f"{path}: no such file; check the name")
     try:
         header = read_header(path)
-        for row in read_records(path):
+        for row in read_records(path, may_be_cut=True):
             rows.add(row)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{path}: no whole telemetry as JSON lines ({error})") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,15 +12,24 @@ from urllib.parse import quote
 from horizon_rt.batches.manifest import Manifest, read_manifest
 from horizon_rt.batches.outputs import PAGE
 from horizon_rt.batches.work import Item
+from horizon_rt.errors import OutputError
 from horizon_rt.reports.page import render_page
 from horizon_rt.reports.statistics import BANK_BIN_DEG
+from horizon_rt.reports.table import cell
 from horizon_rt.system.files import write_atomic
 from horizon_rt.system.messages import printable
 from horizon_rt.system.units import clock_time
 
-__all__ = ["write_batch_page"]
+__all__ = ["check_page", "write_batch_page"]
 
 _HEAD = ("recording", "length", "frames", "with horizon", "tracking", "largest bank", "turbulence", "sigma")
+
+
+def check_page(out: Path) -> None:
+    """Raises OutputError where `batch.html` would replace a page that is not by a batch."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if b"<footer>horizon-rt " not in (out / PAGE).read_bytes():
+            raise OutputError(f"{out / PAGE} is by no batch; move it away or give another folder for --out")
 
 
 def write_batch_page(out: Path, items: Sequence[Item]) -> Path:
@@ -54,14 +64,15 @@ def _row(out: Path, item: Item, note: Manifest) -> dict[str, Any]:
     link = "" if report is None else quote(str(report.relative_to(out)).encode("utf-8", "surrogateescape"))
     seconds = values.get("seconds") or 0.0
     tracking = values.get("states_s", {}).get("tracking", 0.0)
-    roll, pitch = values.get("rate_rms_dps", (0.0, 0.0))
+    roll, pitch = values.get("rate_rms_dps", (None, None))
+    bank_deg = values.get("largest_bank_deg")
     cells = (
         clock_time(seconds),
         str(values.get("frames", "")),
         f"{100 * values.get('share_with_horizon', 0.0):.0f} %",
         f"{100 * tracking / seconds:.0f} %" if seconds else "",
-        f"{values.get('largest_bank_deg', 0.0):.0f}°",
-        f"{roll:.1f} / {pitch:.1f}",
-        f"{values.get('sigma_deg', (0.0,))[0]:.2f}°",
+        "no horizon" if bank_deg is None else f"{bank_deg:.0f}°",
+        f"{cell(roll, '.1f')} / {cell(pitch, '.1f')}",
+        cell(values.get("sigma_deg", (None,))[0], ".2f", "°"),
     )
     return {"name": printable(item.name), "link": link, "cells": cells}

@@ -11,6 +11,7 @@ from typing import Any
 import av
 from av.video.stream import VideoStream
 
+from horizon_rt.batches.foreign import why_refused
 from horizon_rt.batches.manifest import read_manifest, why_not_done
 from horizon_rt.batches.names import Found, check_distinct, fill_template
 from horizon_rt.batches.options import BatchOptions
@@ -24,6 +25,7 @@ from horizon_rt.options import Part, RunOptions, given_options
 from horizon_rt.reports.table import Table
 from horizon_rt.sinks.records import camera_fields, mount_fields
 from horizon_rt.system.messages import printable
+from horizon_rt.system.units import counted
 from horizon_rt.tracker import model_name
 
 __all__ = ["Planned", "make_items", "plan", "plan_table", "settings_of"]
@@ -116,23 +118,22 @@ def _length(source: str, part: Part) -> tuple[float | None, int | None]:
     return seconds, round(kept_s * rate / part.stride) if rate and not part.key_only else None
 
 
+def _action(one: Planned) -> tuple[str, str]:
+    if not one.why:
+        return "skip", "is whole"
+    refusal = why_refused(one.item)
+    return ("refuse", refusal) if refusal else ("track", one.why)
+
+
 def plan_table(planned: Sequence[Planned]) -> Table:
     """A row for each input: what would be done, and why."""
     rows = []
     for one in planned:
         length = "" if one.seconds is None else f"{one.seconds:.1f} s"
         outputs = ", ".join(output_names(one.item))
-        rows.append(
-            (
-                printable(one.item.source),
-                "track" if one.why else "skip",
-                one.why or "is whole",
-                length,
-                outputs,
-            )
-        )
-    todo = sum(bool(one.why) for one in planned)
+        rows.append((printable(one.item.source), *_action(one), length, outputs))
+    todo = sum(row[1] == "track" for row in rows)
     seconds = sum(one.seconds or 0.0 for one in planned)
     head = ("input", "action", "why", "length", "outputs")
-    foot = (f"{len(planned)} inputs", f"{todo} to track", "", f"{seconds:.1f} s", "")
+    foot = (counted(len(planned), "input"), f"{todo} to track", "", f"{seconds:.1f} s", "")
     return Table("input", "", head, tuple(rows), foot=foot)

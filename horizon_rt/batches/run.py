@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from horizon_rt.batches.engine import Engine, OnAdvance, Processes, ThisProcess
+from horizon_rt.batches.foreign import why_refused
 from horizon_rt.batches.options import BatchOptions
 from horizon_rt.batches.plan import Planned
 from horizon_rt.batches.segments import (
@@ -24,11 +25,10 @@ from horizon_rt.batches.segments import (
     track_segment,
 )
 from horizon_rt.batches.shown import Shown
-from horizon_rt.batches.work import Result, Work, begin, failure, run_work
+from horizon_rt.batches.work import Result, Work, begin, failure, refused, run_work
 from horizon_rt.options import RunOptions
 from horizon_rt.system.extras import require
 from horizon_rt.system.interrupts import interrupts_call
-from horizon_rt.system.messages import error_line
 from horizon_rt.system.objects import is_object
 from horizon_rt.system.progress import NO_PROGRESS, Progress
 from horizon_rt.system.threads import threads_limited
@@ -127,6 +127,9 @@ class _Batch:
     def _begin(self, planned: Planned) -> None:
         self._busy.add(planned.item.name.casefold())
         work = Work(planned.item, self._options, self._settings, self._how.threads_each)
+        if reason := why_refused(planned.item):
+            self._end(refused(work, reason))
+            return
         segments = self._segments(planned)
         if not segments:
             self._submit(work)
@@ -173,7 +176,7 @@ class _Batch:
             if not self._stopped:
                 joining.end(partial(self._in_one_go, joining.work), str(error))
         except Exception as error:
-            joining.end(self._end, failure(joining.work, error_line(error)))
+            joining.end(self._end, failure(joining.work, error))
         if joining.is_complete and not self._stopped:
             self._join(joining)
 
@@ -196,7 +199,7 @@ class _Batch:
         except KeyboardInterrupt:
             result = Result(work.item, "interrupted")
         except Exception as error:
-            result = failure(work, error_line(error))
+            result = failure(work, error)
         if result.status == "interrupted" or (result.summary and result.summary.signalled):
             self._stopped = True
         self._end(result)

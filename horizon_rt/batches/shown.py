@@ -13,6 +13,7 @@ from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.reports.table import Table
 from horizon_rt.system.messages import printable
 from horizon_rt.system.progress import Progress, Task
+from horizon_rt.system.units import counted
 
 __all__ = ["Shown", "result_line", "summary_table"]
 
@@ -55,7 +56,7 @@ class Shown:
 
     @property
     def _state(self) -> str:
-        return f"{self._ended} of {self._count} files"
+        return f"{self._ended} of {counted(self._count, 'file')}"
 
 
 def result_line(result: Result) -> str:
@@ -63,7 +64,8 @@ def result_line(result: Result) -> str:
     detail = result.reason
     if result.summary is not None:
         s = result.summary
-        detail = f"{s.frames} frames, {s.fps:.0f} frames/s, {100 * s.share_with_horizon:.1f} % with a horizon"
+        detail = f"{counted(s.frames, 'frame')}, {s.fps:.0f} frames/s, "
+        detail += f"{100 * s.share_with_horizon:.1f} % with a horizon"
         if s.assumed:
             detail += f", lens assumed: {s.assumed}"
     return f"{result.status}: {result.item.source}" + (f" ({detail})" if detail else "")
@@ -72,7 +74,7 @@ def result_line(result: Result) -> str:
 def summary_table(results: Sequence[Result]) -> Table:
     """A row for each input, and the sum."""
     rows = [(result.item.name, result.status, *_cells(result.summary)) for result in results]
-    inputs = f"{len(results)} input{'s' if len(results) != 1 else ''}"
+    inputs = counted(len(results), "input")
     whole = f"{sum(r.status in ('done', 'skipped') for r in results)} whole"
     frames = str(sum(r.summary.frames for r in results if r.summary))
     head = ("input", "status", "frames", "frames/s", "with horizon")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from horizon_rt.batches.fingerprint import input_fingerprint, output_fingerprint
-from horizon_rt.batches.manifest import Manifest
+from horizon_rt.batches.manifest import Manifest, read_manifest
 from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
@@ -22,7 +22,7 @@ from horizon_rt.pipeline.run import Known, run
 from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.reports.statistics import StatisticsSink
 from horizon_rt.sources import open_source
-from horizon_rt.system.messages import error_line
+from horizon_rt.system.messages import error_reason
 
 __all__ = [
     "Item",
@@ -33,6 +33,7 @@ __all__ = [
     "begin",
     "failure",
     "output_names",
+    "refused",
     "run_work",
     "spec_of",
 ]
@@ -105,7 +106,7 @@ def run_work(work: Work, signals: Signals) -> Result:
         return Result(item, "interrupted")
     except Exception as error:
         _log.debug("%s", item.source, exc_info=True)
-        return failure(work, error_line(error))
+        return failure(work, error)
 
 
 def begin(work: Work) -> None:
@@ -114,9 +115,19 @@ def begin(work: Work) -> None:
         _note_of(work, _fingerprint(work.item.source)).write(work.item.out, work.item.name)
 
 
-def failure(work: Work, reason: str) -> Result:
+def failure(work: Work, error: Exception) -> Result:
     """A failed item, which is noted where that can be."""
-    note = replace(_note_of(work, {}), status="failed", reason=reason)
+    return _failed(work, error_reason(error, work.item.source), _note_of(work, {}).outputs)
+
+
+def refused(work: Work, reason: str) -> Result:
+    """An item that nothing was written of; what was noted as written before stays so."""
+    before = read_manifest(work.item.out, work.item.name)
+    return _failed(work, reason, before.outputs if before else {})
+
+
+def _failed(work: Work, reason: str, outputs: Mapping[str, Any]) -> Result:
+    note = replace(_note_of(work, {}), status="failed", reason=reason, outputs=outputs)
     try:
         note.write(work.item.out, work.item.name)
     except HorizonError as error:

@@ -21,6 +21,7 @@ from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import bars
 from horizon_rt.cli.style import make_console
 from horizon_rt.options import RunOptions
+from horizon_rt.system.units import counted
 
 __all__ = ["batch"]
 
@@ -51,6 +52,10 @@ def batch(
         raise typer.BadParameter("name files or folders, or a folder to --watch")
     items = make_items(find_inputs(inputs), out, how) if inputs else []
     planned = plan(items, options, settings, resume=how.resume)
+    if "report" in how.kinds:
+        from horizon_rt.batches.page import check_page
+
+        check_page(out)
     if how.watch is not None:
         _watch(planned, out, settings, how, options, console)
         return
@@ -68,6 +73,8 @@ def batch(
             on_result=lambda result: _print_result(result, console),
         )
     print_table(summary_table(results))
+    if left := len(planned) - len(results):
+        print_line(console, f"{counted(left, 'input')} not begun")
     _write_page(items if results else [], out, how, console)
     _finish(results, len(planned), options, console)
 

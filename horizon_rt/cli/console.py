@@ -10,6 +10,7 @@ from horizon_rt.cli.style import current_style, write_record
 from horizon_rt.reports.table import Table
 from horizon_rt.system.messages import printable
 from horizon_rt.system.process import hide_arguments
+from horizon_rt.system.units import counted
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -85,7 +86,7 @@ def print_summary(summary: RunSummary, outputs: list[Path], console: Console, *,
     """A line of what was found, of the camera of this name, and one for each output."""
     name = f"{name}: " if name else ""
     how = "interrupted after " if summary.interrupted else ""
-    frames = f"{summary.frames} frame{'' if summary.frames == 1 else 's'}"
+    frames = counted(summary.frames, "frame")
     dropped = f", {summary.dropped} dropped" if summary.dropped else ""
     speed = f"{summary.seconds:.1f} s ({summary.fps:.0f} frames/s{dropped})"
     print_line(

@@ -9,6 +9,7 @@ import typer
 
 from horizon_rt.cli.console import print_line
 from horizon_rt.cli.style import make_console
+from horizon_rt.system.units import counted
 
 __all__ = ["convert"]
 
@@ -36,4 +37,4 @@ def convert(
     rows = convert_telemetry(telemetry, outputs, merge=merge)
     console = make_console()
     for path in outputs:
-        print_line(console, f"written: {path} ({rows} frame{'' if rows == 1 else 's'} read)")
+        print_line(console, f"written: {path} ({counted(rows, 'frame')} read)")

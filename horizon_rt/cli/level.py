@@ -54,13 +54,20 @@ def level(
         summary = level_video(
             opened, out, options, preview=preview, on_first_pass=on_frame, on_frame=on_frame
         )
-    print_summary(summary.run, [path for path in (out, preview) if path is not None], console)
+    written = [path for path in (out, preview) if path is not None and summary.is_written]
+    print_summary(summary.run, written, console)
+    if not summary.is_written:
+        print_line(console, f"{out} is not written: that begins once the whole recording has been tracked")
     if summary.run.interrupted:
         raise typer.Exit(130)
     _print_levelled(summary, options, console, assumed_lens(options, opened.info))
 
 
 def _print_levelled(summary: LevelSummary, options: LevelOptions, console: Console, assumed: str) -> None:
+    if not summary.sure:
+        found = "the horizon was sure in no frame" if summary.run.with_horizon else "no horizon found"
+        print_warning(console, f"{found}: the output is not levelled")
+        return
     low, high = summary.zoom
     print_line(
         console,

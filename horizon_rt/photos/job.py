@@ -21,8 +21,9 @@ from horizon_rt.photos.photo import Photo
 from horizon_rt.photos.sidecar import crop_sidecar
 from horizon_rt.reports.table import Table
 from horizon_rt.system.files import write_atomic
-from horizon_rt.system.messages import error_line
+from horizon_rt.system.messages import error_reason
 from horizon_rt.system.progress import NO_PROGRESS, Progress
+from horizon_rt.system.units import counted
 from horizon_rt.tracker import HorizonTracker
 
 __all__ = ["Straightened", "result_table", "straighten_photos"]
@@ -37,9 +38,9 @@ class Straightened:
     """What became of a photograph.
 
     `written` is its copy or sidecar, where it is turned; `reason` says why it is left alone or has failed.
-    `tilt_deg` is how it was held, positive where the right end of the horizon lies lower, and `sd_deg` its
-    standard deviation; both are None where no horizon is found. `spread_deg` is what several looks differ by,
-    None where one was enough to leave it alone.
+    `tilt_deg` is that of its horizon, positive where the right end lies lower (the opposite of roll), and
+    `sd_deg` its standard deviation; both are None where no horizon is found. `spread_deg` is what several
+    looks differ by, None where one was enough to leave it alone.
     """
 
     photo: Path
@@ -95,7 +96,7 @@ def _straighten(
         raise
     except Exception as error:
         _log.debug("%s", task.photo, exc_info=True)
-        return Straightened(photo=task.photo, status="failed", reason=error_line(error))
+        return Straightened(photo=task.photo, status="failed", reason=error_reason(error, task.photo))
     return Straightened(
         photo=task.photo,
         status="left" if reason else "turned",
@@ -164,4 +165,4 @@ def result_table(results: Sequence[Straightened]) -> Table:
     count = Counter(result.status for result in results)
     sums = ", ".join(f"{count[status]} {status}" for status in ("turned", "left", "failed") if count[status])
     head = ("photograph", "status", "tilt", "sigma", "written to, or why not")
-    return Table("photograph", "", head, rows, foot=(f"{len(results)} photographs", sums, "", "", ""))
+    return Table("photograph", "", head, rows, foot=(counted(len(results), "photograph"), sums, "", "", ""))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import chain, islice
 from pathlib import Path
 
 from horizon_rt.errors import OutputError, SourceError, SourceNotFound
+from horizon_rt.pipeline.outputs import check_apart
 from horizon_rt.sidecars.opening import open_sidecar
 from horizon_rt.sinks.records import read_header, read_records
 
@@ -17,8 +19,10 @@ __all__ = ["convert_telemetry"]
 def convert_telemetry(source: Path, targets: Sequence[Path], *, merge: Path | None = None) -> int:
     """Write the rows of a JSON lines file into files of other formats; the number of rows.
 
-    `merge` is as `open_sidecar` says. Raises SourceError for what is no telemetry, and OutputError.
+    `merge` is as `open_sidecar` says. A last line that is cut off is left out, with a warning in the log.
+    Raises SourceError for what is no telemetry, and OutputError.
     """
+    check_apart(targets)
     for target in targets:
         for other in (source, merge):
             if other is not None and os.path.realpath(target) == os.path.realpath(other):
@@ -33,14 +37,15 @@ def convert_telemetry(source: Path, targets: Sequence[Path], *, merge: Path | No
 
 def _convert(source: Path, targets: Sequence[Path], merge: Path | None) -> int:
     header, count = read_header(source), 0
-    first = next(iter(read_records(source)), {})
+    rows = read_records(source, may_be_cut=True)
+    first = list(islice(rows, 1))
     with ExitStack() as opened:
         writers = []
         for target in targets:
-            writer = open_sidecar(target, header, pictures="file" in first, merge=merge)
-            opened.callback(writer.abort)
+            writer = open_sidecar(target, header, pictures=any("file" in row for row in first), merge=merge)
+            opened.callback(writer.discard)
             writers.append(writer)
-        for row in read_records(source):
+        for row in chain(first, rows):
             count += 1
             for writer in writers:
                 writer.put(row)

@@ -43,11 +43,13 @@ _NOTHING = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelSummary:
-    """What levelling did: the run as a whole; the share of frames whose attitude was sure, and of those that
-    the zoom did not allow to level; the largest turn in degrees, and the smallest and largest zoom.
+    """What levelling did: the run as a whole, and whether it came as far as to write the video; the share of
+    frames whose attitude was sure, and of those that the zoom did not allow to level; the largest turn in
+    degrees, and the smallest and largest zoom.
     """
 
     run: RunSummary
+    is_written: bool = False
     sure: float = 0.0
     limited: float = 0.0
     largest_turn_deg: float = 0.0
@@ -147,15 +149,14 @@ def level_video(
         second.seconds += first.seconds
         second.with_horizon, second.unseen, second.states = first.with_horizon, first.unseen, first.states
         second.warnings = list(dict.fromkeys(first.warnings + second.warnings))
-        return replace(summary, run=second)
+        return replace(summary, run=second, is_written=second.frames > 0)
 
 
 def _check(source: Source, out: Path, preview: Path | None) -> None:
     info = source.info
     if info.live or info.is_image_set:
-        raise SourceError(
-            f"{info.name}: levelled video is made of a recording; `live --level` levels a camera"
-        )
+        other = "`live --level` levels a camera" if info.live else "`straighten` levels photographs"
+        raise SourceError(f"{info.name}: levelled video is made of a recording; {other}")
     if source.reopener is None:
         raise SourceError(f"{info.name} cannot be read twice, as levelling needs it; save it to a file first")
     # The preview is checked as an overlay would be: neither may be the source, or the other.
@@ -203,11 +204,18 @@ def _alone(seen: Sequence[Seen]) -> list[Track]:
 
 
 def _smoothed(seen: Sequence[Seen]) -> list[Track]:
-    """The track at each frame, of each shot by itself; a repeated picture has that of the one it repeats."""
+    """The track at each frame, of each shot by itself; a repeated picture has that of the one it repeats.
+
+    A shot that is too short to confirm a track has what each of its frames shows.
+    """
     tracks: list[Track] = []
     for shot in _shots(seen):
         fresh = [k for k, one in enumerate(shot) if k == 0 or one.observation.change != "repeated"]
-        known = smooth_tracks(((shot[k].time_s, shot[k].observation) for k in fresh), _SETTINGS)
+        pictures = [shot[k] for k in fresh]
+        if len(pictures) < _SETTINGS.confirm_frames:
+            known = _alone(pictures)
+        else:
+            known = smooth_tracks(((one.time_s, one.observation) for one in pictures), _SETTINGS)
         lengths = np.diff([*fresh, len(shot)]).tolist()
         tracks += [track for track, length in zip(known, lengths, strict=True) for _ in range(length)]
     return tracks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from horizon_rt.system.objects import is_object
 
 __all__ = [
     "Outputs",
+    "check_apart",
     "check_taken",
     "check_targets",
     "default_outputs",
@@ -130,9 +132,15 @@ def check_targets(outputs: Outputs, info: SourceInfo) -> None:
     targets = outputs.paths
     if outputs.telemetry.count("-") > 1:
         raise OutputError("standard output is wanted for two outputs; give - once")
-    for i, target in enumerate(targets):
+    for target in targets:
         if info.kind in ("file", "images") and _same(target, Path(info.name)):
             raise OutputError(f"{target} is the source, which would be lost; give the output another name")
+    check_apart(targets)
+
+
+def check_apart(targets: Sequence[Path]) -> None:
+    """Raises OutputError where two outputs have one name."""
+    for i, target in enumerate(targets):
         if any(_same(target, other) for other in targets[:i] if not target.is_char_device()):
             raise OutputError(f"{target} is wanted for two outputs; give each its own name")
 

@@ -21,6 +21,7 @@ from horizon_rt.sinks.drawing import Style
 from horizon_rt.sinks.overlay import Overlay
 from horizon_rt.system.host import lower_thread_priority
 from horizon_rt.system.ticking import Ticking
+from horizon_rt.system.units import counted
 
 __all__ = ["Recorder"]
 
@@ -126,7 +127,7 @@ class Recorder(Sink):
             _log.warning("the disk of the recording does not answer; its last seconds are left behind")
         done = self.tally
         level = logging.WARNING if done.dropped else logging.INFO
-        segments = f"{done.segments} segment{'' if done.segments == 1 else 's'}"
+        segments = counted(done.segments, "segment")
         _log.log(level, "%d frames recorded in %s, %d dropped", done.recorded, segments, done.dropped)
         if self.failure:
             raise OutputError(f"{self._folder}: the end is not recorded: {self.failure}")

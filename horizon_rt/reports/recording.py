@@ -11,7 +11,7 @@ from urllib.parse import quote
 from horizon_rt.reports.moments import HardestMoments
 from horizon_rt.reports.page import embedded, render_page
 from horizon_rt.reports.statistics import Statistics
-from horizon_rt.reports.table import Table
+from horizon_rt.reports.table import Table, cell
 from horizon_rt.reports.timeline import Timeline
 from horizon_rt.sinks.base import Sink, SinkContext
 from horizon_rt.system.files import AtomicFile
@@ -71,10 +71,14 @@ class ReportSink(Sink):
             "recording.html",
             name=printable(Path(context.source).name or context.source),
             facts=facts,
-            table=Table("Summary", _NOTE, ("", ""), tuple(_statistics_rows(self._statistics.to_dict()))),
+            table=self._table(),
             plots=make_plots(self._timeline, self._statistics),
             tiles=[self._tile(moment) for moment in self._moments.in_time()],
         )
+
+    def _table(self) -> Table:
+        note = _NOTHING if self._statistics.largest_bank_deg is None else _NOTE
+        return Table("Summary", note, ("", ""), tuple(_statistics_rows(self._statistics.to_dict())))
 
     def _tile(self, moment: Any) -> dict[str, str]:
         link = self._link()
@@ -109,6 +113,9 @@ _NOTE = (
 )
 
 
+_NOTHING = "No horizon was found, so that there is nothing to measure or to plot."
+
+
 def _statistics_rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What `Statistics.to_dict` holds, in words."""
     seconds = values["seconds"] or 0.0
@@ -119,8 +126,8 @@ def _statistics_rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("length", clock_time(seconds)),
         ("time in each state", ", ".join(shares) or "none"),
-        ("largest bank angle", f"{values['largest_bank_deg']:.1f}°"),
-        ("turbulence: rms of the roll rate", f"{roll:.2f} °/s"),
-        ("turbulence: rms of the pitch rate", f"{pitch:.2f} °/s"),
-        ("sigma of roll, of pitch", f"{sigma_roll:.2f}°, {sigma_pitch:.2f}°"),
+        ("largest bank angle", cell(values["largest_bank_deg"], ".1f", "°")),
+        ("turbulence: rms of the roll rate", cell(roll, ".2f", " °/s")),
+        ("turbulence: rms of the pitch rate", cell(pitch, ".2f", " °/s")),
+        ("sigma of roll, of pitch", f"{cell(sigma_roll, '.2f', '°')}, {cell(sigma_pitch, '.2f', '°')}"),
     ]

@@ -23,11 +23,14 @@ _LONG_S = 180.0
 
 
 def make_plots(timeline: Timeline, statistics: Statistics) -> list[Plot]:
-    """Attitude over time, turbulence over time, and the histogram of bank angles, where there are any."""
+    """Attitude over time, turbulence over time, and the histogram of bank angles, each where there is any."""
     plots = []
+    rates = timeline.rms_rates(_WINDOW_S, _MOST_WINDOWS)
     with rc_context(STYLE):
-        if len(timeline.intervals) > 1:
-            plots += [_attitude(timeline), _turbulence(timeline)]
+        if len(timeline.intervals) > 1 and statistics.largest_bank_deg is not None:
+            plots.append(_attitude(timeline))
+        if rates:
+            plots.append(_turbulence(timeline, np.array(rates)))
         if statistics.bank_s:
             plots.append(bank_plot({k: statistics.bank_s[k] for k in statistics.bank_s}))
     return plots
@@ -71,10 +74,9 @@ def _band(axis: Axes, times: np.ndarray, low: np.ndarray, high: np.ndarray, colo
         axis.set_ylim(least - room, most + room)
 
 
-def _turbulence(timeline: Timeline) -> Plot:
+def _turbulence(timeline: Timeline, rows: np.ndarray) -> Plot:
     figure = Figure(figsize=(9.2, 2.6))
     axis = figure.subplots()
-    rows = np.array(timeline.rms_rates(_WINDOW_S, _MOST_WINDOWS) or [(0.0, 0.0, 0.0)])
     divisor, label = _unit(timeline.intervals[-1].end_s)
     for column, name in enumerate(("roll", "pitch"), start=1):
         axis.plot(rows[:, 0] / divisor, rows[:, column], color=SERIES[column - 1], label=name, linewidth=1.3)

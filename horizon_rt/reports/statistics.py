@@ -22,16 +22,15 @@ BANK_BIN_DEG = 5
 @dataclass(slots=True)
 class Statistics:
     """Of the frames so far: seconds in each state and at each bank angle (roll), the root mean square of the
-    filtered rates of roll and pitch in °/s, the largest bank angle, and mean sigmas in degrees.
-
-    The time from a frame to the next counts for the first of the two.
+    filtered rates of roll and pitch in °/s, the largest bank angle, and mean sigmas in degrees; each is None
+    where no frame tells it. The time from a frame to the next counts for the first of the two.
     """
 
     frames: int = 0
     seconds: float = 0.0
     states: Counter[str] = field(default_factory=Counter)
     bank_s: Counter[int] = field(default_factory=Counter)
-    largest_bank_deg: float = 0.0
+    largest_bank_deg: float | None = None
     _rated_s: float = 0.0
     _squares: list[float] = field(default_factory=lambda: [0.0, 0.0])
     _estimates: int = 0
@@ -46,7 +45,7 @@ class Statistics:
             self._count_time(last, max(horizon.time_s - last.time_s, 0.0))
         if horizon.roll_deg is not None:
             self._estimates += 1
-            self.largest_bank_deg = max(self.largest_bank_deg, abs(horizon.roll_deg))
+            self.largest_bank_deg = max(self.largest_bank_deg or 0.0, abs(horizon.roll_deg))
             for axis, sigma in enumerate((horizon.roll_sd_deg, horizon.pitch_sd_deg)):
                 self._sigmas[axis] += sigma or 0.0
 
@@ -61,15 +60,15 @@ class Statistics:
                 self._squares[axis] += rate * rate * step_s
 
     @property
-    def rate_rms_dps(self) -> tuple[float, float]:
+    def rate_rms_dps(self) -> tuple[float | None, float | None]:
         """Root mean squares of the rates of roll and pitch in °/s."""
-        roll, pitch = (math.sqrt(s / self._rated_s) if self._rated_s else 0.0 for s in self._squares)
+        roll, pitch = (math.sqrt(s / self._rated_s) if self._rated_s else None for s in self._squares)
         return roll, pitch
 
     @property
-    def sigma_deg(self) -> tuple[float, float]:
+    def sigma_deg(self) -> tuple[float | None, float | None]:
         """Mean sigmas of roll and pitch in degrees."""
-        roll, pitch = (total / max(self._estimates, 1) for total in self._sigmas)
+        roll, pitch = (total / self._estimates if self._estimates else None for total in self._sigmas)
         return roll, pitch
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from horizon_rt.system.messages import printable
 
-__all__ = ["Table", "markdown_text"]
+__all__ = ["Table", "cell", "markdown_text"]
 
 
 _MARKDOWN = re.compile(r"([\\`|<>&\[\]])")
@@ -16,6 +16,11 @@ _MARKDOWN = re.compile(r"([\\`|<>&\[\]])")
 def markdown_text(text: str) -> str:
     """A text that Markdown shows as it is: no HTML, no links or pictures, no other cell, no other line."""
     return _MARKDOWN.sub(r"\\\1", printable(text))
+
+
+def cell(value: float | None, digits: str, unit: str = "") -> str:
+    """A number with so many digits, such as '.1f', and its unit; a dash for none."""
+    return "–" if value is None else f"{value:{digits}}{unit}"
 
 
 @dataclass(frozen=True, slots=True)

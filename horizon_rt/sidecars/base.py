@@ -21,7 +21,8 @@ class Writer(ABC):
     """Takes rows of telemetry (schema horizon-rt/1) in order; what it raises are OutputErrors.
 
     `close` finishes the output and gives it its final name; `abort` lets go of it under its partial name,
-    still readable. Both may be called again without effect.
+    still readable; `discard` deletes that, but for a file that an error was raised for, which names it. Each
+    may be called again without effect.
     """
 
     _done = False
@@ -43,11 +44,20 @@ class Writer(ABC):
             with suppress(OutputError):
                 self._abandon()
 
+    def discard(self) -> None:
+        """Let go of the output and leave nothing; never raises OutputError."""
+        if not self._done:
+            self._done = True
+            self._remove()
+
     @abstractmethod
     def _finish(self) -> None: ...
 
     @abstractmethod
     def _abandon(self) -> None: ...
+
+    @abstractmethod
+    def _remove(self) -> None: ...
 
 
 class TextFormat(Protocol):
@@ -70,8 +80,9 @@ class TextWriter(Writer):
     """A text file in UTF-8; each line goes to the system at once."""
 
     def __init__(self, target: Path, text: TextFormat) -> None:
+        head = text.head()
         self._file, self._text = AtomicFile(target), text
-        self._write(text.head)
+        self._write(lambda: head)
 
     def put(self, row: Row) -> None:
         """See `Writer`."""
@@ -85,10 +96,14 @@ class TextWriter(Writer):
         self._write(self._text.tail)
         self._file.close()
 
+    def _remove(self) -> None:
+        self._file.remove()
+
     def _write(self, text: Callable[[], str]) -> None:
         try:
             self._file.write(text().encode("utf-8", "backslashreplace"))
         except OSError as error:
+            self._done = True
             self._file.close()
             raise self._file.failure(error) from error
         except BaseException:

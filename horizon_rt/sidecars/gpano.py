@@ -56,3 +56,6 @@ class GpanoFolder(Writer):
 
     def _abandon(self) -> None:
         pass
+
+    def _remove(self) -> None:
+        """Each pose is whole."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ class ParquetWriter(Writer):
         self._end()
         self._file.close()
 
+    def _remove(self) -> None:
+        with suppress(OSError):
+            self._parquet.close()  # a footer that nobody reads, but Arrow writes it at any rate
+        self._file.remove()
+
     def _end(self) -> None:
         self._guard(self._flush)
         self._guard(self._parquet.close)
@@ -65,6 +71,7 @@ class ParquetWriter(Writer):
         try:
             write()
         except OSError as error:
+            self._done = True
             self._file.close()
             raise self._file.failure(self._file.error or error) from error
 

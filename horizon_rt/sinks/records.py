@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ __all__ = [
 
 SCHEMA = "horizon-rt/1"
 _LONGEST_LINE = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 def header(context: SinkContext) -> dict[str, Any]:
@@ -61,22 +63,36 @@ def read_header(telemetry: Path) -> dict[str, Any]:
     with telemetry.open("rb") as lines:
         values = parse_object(lines.readline(_LONGEST_LINE))
     if values.get("schema") != SCHEMA:
-        raise ValueError(f"{telemetry} is no telemetry")
+        raise ValueError(f"line 1 is no header of schema {SCHEMA}")
     return values
 
 
-def read_records(telemetry: Path) -> Iterator[dict[str, Any]]:
-    """The records of a JSON lines file; raises OSError, or ValueError for a line that is none."""
+def read_records(telemetry: Path, *, may_be_cut: bool = False) -> Iterator[dict[str, Any]]:
+    """The records of a JSON lines file; raises OSError, or ValueError for a line that is none.
+
+    Where it `may_be_cut`, a last line that has no end, as a power cut leaves one, is left out with a warning.
+    """
     last = -1
     with telemetry.open("rb") as lines:
         lines.readline(_LONGEST_LINE)
-        while line := lines.readline(_LONGEST_LINE):
-            values = parse_object(line)
-            frame = values.get("frame")
-            if not (line.endswith(b"\n") and type(frame) is int and frame > last and "state" in values):
-                raise ValueError(f"{telemetry} is damaged after frame {last}")
-            last = frame
+        for number, line in enumerate(iter(lambda: lines.readline(_LONGEST_LINE), b""), start=2):
+            if may_be_cut and not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+                _log.warning("%s: line %d, the last one, is cut off and left out", telemetry, number)
+                return
+            values = _record(line, number, last)
+            last = values["frame"]
             yield values
+
+
+def _record(line: bytes, number: int, last: int) -> dict[str, Any]:
+    try:
+        values = parse_object(line)
+    except ValueError as error:
+        raise ValueError(f"line {number} is damaged") from error
+    frame = values.get("frame")
+    if not (line.endswith(b"\n") and type(frame) is int and frame > last and "state" in values):
+        raise ValueError(f"line {number} is damaged")
+    return values
 
 
 def header_matches(head: Mapping[str, Any], source: Path | str) -> bool:

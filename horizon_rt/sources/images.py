@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ import numpy as np
 from horizon_rt.errors import DecodeError, SourceError, SourceNotFound
 from horizon_rt.frame import Frame, Plane, Sampling
 from horizon_rt.imaging.picture import load_picture, reason
-from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES
+from horizon_rt.imaging.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from horizon_rt.sources.base import Source, SourceInfo
 
 __all__ = ["ImageSource", "frame_from_image", "natural_key", "open_images", "open_pictures", "read_frame"]
@@ -44,10 +45,16 @@ def _in_folder(folder: Path) -> list[Path]:
     except PermissionError as error:
         raise SourceError(f"{folder}: no permission to list the folder; see chmod +rx") from error
     if not paths:
-        inner = folder / "images"
-        hint = f"; did you mean {inner}?" if inner.is_dir() else f" ({', '.join(sorted(IMAGE_SUFFIXES))})"
-        raise DecodeError(f"{folder}: no pictures in this folder{hint}")
+        raise DecodeError(f"{folder}: no pictures in this folder{_hint(folder)}")
     return paths
+
+
+def _hint(folder: Path) -> str:
+    if (inner := folder / "images").is_dir():
+        return f"; did you mean {inner}?"
+    if any(path.suffix.lower() in VIDEO_SUFFIXES for path in folder.iterdir()):
+        return f"; for its videos use: horizon-rt batch {shlex.quote(str(folder))} --out results"
+    return f" ({', '.join(sorted(IMAGE_SUFFIXES))})"
 
 
 def _matching(pattern: str) -> ImageSource:

@@ -7,7 +7,7 @@ import unicodedata
 from horizon_rt.errors import HorizonError
 from horizon_rt.system.address import hide_passwords
 
-__all__ = ["error_line", "file_cell", "printable"]
+__all__ = ["error_line", "error_reason", "file_cell", "printable"]
 
 _LONGEST_ERROR = 800
 _FORMULA_STARTS = ("=", "+", "-", "@")
@@ -38,6 +38,11 @@ def error_line(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "out of memory; try a smaller picture"
     return f"unexpected {type(error).__name__}: {text}; please report it with what --debug shows"
+
+
+def error_reason(error: Exception, name: object) -> str:
+    """As `error_line`, for a line that bears the name of what failed already."""
+    return error_line(error).removeprefix(f"{printable(str(name))}: ")
 
 
 def _shortened(text: str) -> str:

@@ -1,11 +1,11 @@
-"""Lengths of time and amounts of bytes as people write them: 10min, 1.5h, 20GB."""
+"""Times, amounts of bytes and numbers of things as people write them: 10min, 1.5h, 20GB, 1 frame."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-__all__ = ["bytes_of", "clock_time", "seconds_of"]
+__all__ = ["bytes_of", "clock_time", "counted", "seconds_of"]
 
 _AMOUNT = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([a-z]*)", re.IGNORECASE)
 _SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600}
@@ -33,6 +33,11 @@ def clock_time(seconds: float, decimals: int = 1) -> str:
 def bytes_of(text: str) -> int:
     """Bytes of 500MB, 20GB or 1.5TiB; raises ValueError."""
     return round(_amount(text, _BYTES))
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: 1 input, 2 inputs."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _amount(text: str, units: Mapping[str, int]) -> float:

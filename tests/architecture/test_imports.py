@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracks": VALUES | {"pipeline", "sinks"},
     "flight_logs": VALUES | {"tracks"},
     "comparison": VALUES | {"_version", "camera", "reports", "tracks"},
-    "api": VALUES | {"camera", "photos", "pipeline", "sinks", "sources", "tracker", "tracks"},
+    "api": VALUES | {"batches", "camera", "photos", "pipeline", "sinks", "sources", "tracker", "tracks"},
     "__init__": VALUES
     | {"api", "camera", "comparison", "flight_logs", "sources", "tracker", "tracking", "tracks"},
     "__main__": {"cli"},

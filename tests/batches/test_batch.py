@@ -15,6 +15,7 @@ import pytest
 from support.cli import RunCli, write_horizon
 from support.sources import h264_clip
 
+import horizon_rt as hz
 from horizon_rt.batches.inputs import find_inputs
 from horizon_rt.batches.options import BatchOptions
 from horizon_rt.batches.plan import make_items, plan, settings_of
@@ -22,7 +23,7 @@ from horizon_rt.batches.run import run_batch
 from horizon_rt.batches.work import Result
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.profile_files import save_profile
-from horizon_rt.errors import OutputError, SourceError, SourceNotFound
+from horizon_rt.errors import OptionsError, OutputError, SourceError, SourceNotFound
 from horizon_rt.options import RunOptions
 from horizon_rt.sinks import TelemetrySink
 from horizon_rt.system.objects import find_objects, object_facts, open_object
@@ -88,6 +89,7 @@ def test_good_ones_are_whole_and_broken_ones_named(cli: RunCli, archive: Path, t
     assert [frames_in(path) for path in sorted(out.glob("*.jsonl"))] == [12, 3, 8]
     assert sorted(line.split(":")[0] for line in done.errors) == ["done"] * 3 + ["failed"] * 2
     assert any("empty.mp4" in line and "empty" in line for line in done.errors)
+    assert [line.count("empty.mp4") for line in done.errors if "empty" in line] == [1]
     heading, *rows = (line.split("\t") for line in done.out.splitlines())
     assert heading == ["input", "status", "frames", "frames/s", "with horizon"]
     assert {row[0]: row[1] for row in rows} == {
@@ -281,7 +283,9 @@ def test_interrupt_and_resume(process: Start, cli: RunCli, tmp_path: Path) -> No
     child.send_signal(signal.SIGINT)
     table, errors = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert [line.split(":")[0] for line in errors.splitlines()] == ["done", "interrupted"]
+    *told, rest = errors.splitlines()
+    assert [line.split(":")[0] for line in told] == ["done", "interrupted"]
+    assert rest == "1 input not begun"
     assert "2 inputs\t1 whole" in table
     kept = {"a.jsonl", "a.overlay.mp4", "b.jsonl.partial", "b.overlay.mp4.partial"}
     assert set(outputs_in(out)) == kept
@@ -442,7 +446,7 @@ def test_a_signal_after_the_last_frame_ends_the_batch_with_that_file_done(
     clips = [write_horizon(tmp_path / f"{name}.mkv", 4) for name in "ab"]
     done = cli("batch", *clips, "--out", tmp_path / "out", "--write=telemetry")
     assert done.code == 130
-    assert [line.split(" (")[0] for line in done.errors] == [f"done: {clips[0]}"]
+    assert [line.split(" (")[0] for line in done.errors] == [f"done: {clips[0]}", "1 input not begun"]
     assert outputs_in(tmp_path / "out") == ["a.jsonl"]
 
 
@@ -640,3 +644,84 @@ def test_what_is_levelled_leaves_no_frame_out(cli: RunCli, clip: Path, tmp_path:
     assert done.code != 0
     assert "leave --every out" in done.err
     assert not (tmp_path / "out").exists()
+
+
+# --- what is there already
+
+
+@pytest.mark.parametrize(
+    ("ending", "resume"),
+    [
+        (".gcsv", []),
+        (".srt", ["--resume"]),
+        (".jsonl", ["--resume"]),
+        (".overlay.mp4", []),
+        (".thumbnails", []),
+    ],
+)
+def test_what_others_wrote_is_left_and_the_rest_goes_on(
+    cli: RunCli, clip: Path, tmp_path: Path, ending: str, resume: list[str]
+) -> None:
+    log = clip.with_suffix("").with_name(f"flight{ending}")
+    log.write_text("by the camera")
+    other = write_horizon(tmp_path / "other.mkv", 4)
+    kinds = "telemetry,overlay,gcsv,srt,report,thumbnails"
+    words = ("batch", clip, other, "--out", clip.parent, f"--write={kinds}", "--model=nano", *resume)
+    for _ in range(2):  # a first refusal does not make it ours
+        done = cli(*words)
+        assert done.code == 1
+        assert [line for line in done.errors if line.startswith("failed")] == [
+            f"failed: {clip} ({log} exists and is by no earlier run; "
+            "move it away or give another folder for --out)"
+        ]
+        assert log.read_text() == "by the camera"
+        assert {path.name for path in tmp_path.glob("flight*")} == {clip.name, log.name}
+    assert (tmp_path / "other.jsonl").exists()
+    assert f"{log} exists" in (tmp_path / "batch.html").read_text()
+    log.unlink()
+    assert cli(*words).code == 0
+    assert cli(*words).code == 0, "its own it replaces"
+
+
+def test_segments_and_dry_runs_leave_what_others_wrote(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    log = clip.with_suffix(".gcsv")
+    words = ("batch", clip, "--out", tmp_path, "--write=gcsv", "--model=nano")
+    assert cli(*words, "--resume").code == 0
+    shutil.rmtree(tmp_path / ".horizon-rt")
+    log.write_text("by the camera")
+    rows = cli(*words, "--dry-run").out.splitlines()
+    assert rows[1].split("\t")[1:3] == ["refuse", rows[1].split("\t")[2]]
+    assert str(log) in rows[1]
+    assert rows[-1].split("\t")[1] == "0 to track"
+    for more in (["--jobs=2"], ["--segment=5s"]):
+        assert cli(*words, *more).code == 1
+        assert log.read_text() == "by the camera"
+
+
+def test_a_page_that_is_by_no_batch_is_left(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    page = tmp_path / "out" / "batch.html"
+    page.parent.mkdir()
+    page.write_text("my own notes")
+    words = ("batch", clip, "--out", page.parent, "--write=report", "--model=nano")
+    done = cli(*words)
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert str(page) in done.err
+    assert page.read_text() == "my own notes"
+    page.unlink()
+    assert [cli(*words).code for _ in range(2)] == [0, 0]
+
+
+def test_from_python_it_does_what_the_command_does(cli: RunCli, clip: Path, tmp_path: Path) -> None:
+    words = {"write": "telemetry,srt,report", "model": "nano", "resume": True}
+    (bad := tmp_path / "bad.mp4").write_bytes(b"no video")
+    for expected in ("done", "skipped"):
+        results = hz.batch(clip, bad, out=tmp_path / "out", **words)
+        assert [result.status for result in results] == [expected, "failed"]
+    cli("batch", clip, bad, "--out", tmp_path / "cli", "--write", words["write"], "--model=nano")
+    for name in ("flight.jsonl", "flight.srt", "batch.html"):
+        assert (tmp_path / "out" / name).read_text().replace("<title>out", "<title>cli").replace(
+            "<h1>out", "<h1>cli"
+        ) == (tmp_path / "cli" / name).read_text()
+    for name in ("watch", "dry_run", "wrote"):
+        with pytest.raises(OptionsError, match=f"no option '{name}'"):
+            hz.batch(clip, out=tmp_path / "out", **{name: True})

@@ -100,6 +100,19 @@ def test_the_height_of_the_horizon_is_held_too(tmp_path: Path) -> None:
     assert spread["roll+pitch"] < spread["roll"] / 5
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_frames_are_levelled_by_what_each_shows(tmp_path: Path, count: int) -> None:
+    """Fewer than it takes to confirm a track."""
+    chroma = [np.full(chroma_size(128, 96, "420"), 128, np.uint8)] * 2
+    tilts = [0.16 - 0.03 * k for k in range(count)]
+    frames = [av_frame("yuv420p", (horizon_luma(128, 96, tilt), *chroma)) for tilt in tilts]
+    source = write_clip(tmp_path / "in.mkv", frames)
+    assert abs(fitted_tilt(lumas(source)[0])[0]) > 5
+    summary = hz.level(source, tmp_path / "out.mkv", model="nano")
+    assert (summary.is_written, summary.sure) == (True, 1.0)
+    assert [abs(fitted_tilt(luma)[0]) < 0.5 for luma in lumas(tmp_path / "out.mkv")] == [True] * count
+
+
 @needs_ffmpeg
 @needs_ffprobe
 def test_sound_times_and_tags_stay(tmp_path: Path) -> None:

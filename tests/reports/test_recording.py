@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from support.cli import RunCli, full_disk
 from support.horizons import answers
 from support.sinks import frame
+from support.sources import av_frame, chroma_size, write_clip
 
 from horizon_rt.camera import Camera
 from horizon_rt.errors import OutputError
@@ -114,6 +116,34 @@ def test_a_page_needs_nothing_else_and_links_to_the_video(tmp_path: Path) -> Non
     assert "lost: no estimate" in page
 
 
+def test_a_recording_without_a_horizon_shows_no_measured_zeros(tmp_path: Path) -> None:
+    with ReportSink(tmp_path / "a.html", CONTEXT) as sink:
+        for k, horizon in enumerate(answers(50, swing, state=lambda t: "lost")):
+            sink.write(frame(k, time_s=horizon.time_s), horizon)
+    page = (tmp_path / "a.html").read_text()
+    assert "No horizon was found" in page
+    cells = re.findall(r"<tr><td>([^<]*)</td><td[^>]*>([^<]*)</td></tr>", page)
+    assert dict(cells) == {
+        "length": "0:02.0",
+        "time in each state": "lost 100.0 %",
+        "largest bank angle": "–",
+        "turbulence: rms of the roll rate": "–",
+        "turbulence: rms of the pitch rate": "–",
+        "sigma of roll, of pitch": "–, –",
+    }
+    assert "<svg" not in page
+
+
+def test_without_rates_there_is_no_plot_of_them(tmp_path: Path) -> None:
+    with ReportSink(tmp_path / "a.html", CONTEXT) as sink:
+        for k, one in enumerate(answers(50, swing)):
+            assert one.attitude is not None
+            alone = replace(one, attitude=replace(one.attitude, rate=None))
+            sink.write(frame(k, time_s=one.time_s), alone)
+    page = (tmp_path / "a.html").read_text()
+    assert ("Turbulence over time" in page, page.count("<svg")) == (False, 2)
+
+
 def test_a_page_of_hours_is_small(tmp_path: Path) -> None:
     page = write_page(tmp_path / "a.html", 9000)
     assert len(page) < 2_000_000
@@ -133,6 +163,16 @@ def test_thumbnails_replace_those_of_an_earlier_run(tmp_path: Path) -> None:
             sink.write(frame(k, time_s=horizon.time_s), horizon)
     (only,) = (tmp_path / "t").iterdir()
     assert only.stat().st_size > 0
+
+
+def test_the_row_of_a_recording_without_a_horizon_holds_no_measured_zeros(
+    cli: RunCli, tmp_path: Path
+) -> None:
+    grey = [np.full((64, 96), 120, np.uint8), *[np.full(chroma_size(96, 64, "420"), 128, np.uint8)] * 2]
+    clip = write_clip(tmp_path / "grey.mkv", [av_frame("yuv420p", grey)] * 5)
+    assert cli("batch", clip, "--out", tmp_path / "out", "--write=report", "--model=nano").code == 0
+    [row] = re.findall("<tr><td><a.*</tr>", (tmp_path / "out" / "batch.html").read_text())
+    assert re.findall("<td>([^<]*)</td>", row)[2:] == ["0 %", "0 %", "no horizon", "– / –", "–"]
 
 
 def test_a_batch_has_a_page_for_each_and_one_for_all(cli: RunCli, clip: Path, tmp_path: Path) -> None:

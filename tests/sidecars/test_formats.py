@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from support.cli import full_disk
 
 from horizon_rt.errors import MissingExtra, OutputError, SourceError
 from horizon_rt.geometry import Mount, UpVector
@@ -24,6 +25,7 @@ from horizon_rt.sidecars.attitude import camera_rate, camera_up
 from horizon_rt.sidecars.gyroflow import to_gyroflow
 from horizon_rt.sidecars.opening import open_sidecar
 from horizon_rt.sidecars.tables import Motion
+from horizon_rt.tracks import load_track
 
 ROLLS = st.floats(-170, 170)
 PITCHES = st.floats(-70, 70)
@@ -351,16 +353,41 @@ def test_telemetry_that_is_none_leaves_no_output(tmp_path: Path) -> None:
     (source := tmp_path / "in.jsonl").write_text('{"schema":"other"}\n')
     with pytest.raises(SourceError, match="no whole telemetry"):
         convert_telemetry(source, [tmp_path / "a.srt"])
-    telemetry(source, [row(0, 1.0)])
+    telemetry(source, [row(0, 1.0), row(1, 1.0)])
     with source.open("a") as file:
-        file.write('{"frame": 5')
-    with pytest.raises(SourceError, match="no whole telemetry"):
-        convert_telemetry(source, [tmp_path / "a.srt"])
-    assert not (tmp_path / "a.srt").exists()
+        file.write('{"frame": 5\n')
+    with pytest.raises(SourceError, match=r"no whole telemetry as JSON lines \(line 4 is damaged\)"):
+        convert_telemetry(source, [tmp_path / "a.srt", tmp_path / "a.parquet"])
+    assert not list(tmp_path.glob("a.*"))
     with pytest.raises(OutputError, match="would be lost"):
         convert_telemetry(source, [source])
     with pytest.raises(OutputError, match="ends in none of"):
-        convert_telemetry(telemetry(source, [row(0, 1.0)]), [tmp_path / "a.doc"])
+        convert_telemetry(telemetry(source, [row(0, 1.0)]), [tmp_path / "a.srt", tmp_path / "a.doc"])
+    with pytest.raises(OutputError, match=r"a\.srt is wanted for two outputs"):
+        convert_telemetry(source, [tmp_path / "a.srt", tmp_path / "." / "a.srt"])
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_of_telemetry_that_is_cut_off_the_whole_rows_are_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = converted(tmp_path, "whole.srt", [row(i, 1.0) for i in range(3)])
+    lines = telemetry(tmp_path / "in.jsonl", [row(i, 1.0) for i in range(4)]).read_bytes().splitlines(True)
+    for length in (1, len(lines[-1]) // 2, len(lines[-1]) - 1):
+        caplog.clear()
+        source, target = tmp_path / "cut.jsonl", tmp_path / "cut.srt"
+        source.write_bytes(b"".join(lines[:-1]) + lines[-1][:length])
+        assert convert_telemetry(source, [target]) == len(load_track(source)) == 3
+        assert target.read_bytes() == whole.read_bytes()
+        told = f"{source}: line 5, the last one, is cut off and left out"
+        assert [record.getMessage() for record in caplog.records] == [told] * 2
+
+
+def test_a_full_disk_keeps_what_its_error_names_alone(tmp_path: Path) -> None:
+    source = telemetry(tmp_path / "in.jsonl", [row(i, 1.0) for i in range(200)])
+    with full_disk(3000), pytest.raises(OutputError, match=r"what was written is in .*a\.gcsv\.partial"):
+        convert_telemetry(source, [tmp_path / "a.gcsv", tmp_path / "b.gcsv"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gcsv.partial", "in.jsonl"]
 
 
 def test_without_its_package_a_format_names_the_extra(

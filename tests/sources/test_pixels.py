@@ -318,7 +318,10 @@ def test_patterns_name_pictures_relative_to_their_common_folder(tmp_path: Path) 
 
 
 def test_folders_without_a_readable_picture(tmp_path: Path) -> None:
-    with pytest.raises(DecodeError, match="no pictures in this folder"):
+    with pytest.raises(DecodeError, match=r"no pictures in this folder \("):
+        open_source(tmp_path)
+    (tmp_path / "flight.MP4").touch()
+    with pytest.raises(DecodeError, match=r"for its videos use: horizon-rt batch \S+ --out results"):
         open_source(tmp_path)
     (tmp_path / "images").mkdir()
     with pytest.raises(DecodeError, match="did you mean"):

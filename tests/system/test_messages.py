@@ -25,7 +25,7 @@ from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.reports.table import Table, markdown_text
-from horizon_rt.system.messages import error_line, file_cell, printable
+from horizon_rt.system.messages import error_line, error_reason, file_cell, printable
 
 EVIL = "a\x1b[2Jb\x9b31m\u202e\x07"
 SHOWN = r"a\x1b[2Jb\x9b31m\u202e\x07"
@@ -163,3 +163,9 @@ def test_markdown_shows_names_as_they_are() -> None:
     assert not [c for c in "<>[]`&|" if markdown_text(name).count(c) != markdown_text(name).count(f"\\{c}")]
     assert "\n" not in markdown_text(name)
     assert markdown_text("sea_1, Überflug (2)") == "sea_1, Überflug (2)"
+
+
+def test_a_reason_does_not_say_again_what_its_line_names() -> None:
+    for name in ("a.mp4", Path(EVIL)):
+        assert error_reason(SourceError(f"{name}: it is empty"), name) == "it is empty"
+    assert error_reason(SourceError("cannot write a.mp4: full"), "a.mp4") == "cannot write a.mp4: full"

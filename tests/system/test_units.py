@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from horizon_rt.system.units import bytes_of, seconds_of
+from horizon_rt.system.units import bytes_of, counted, seconds_of
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,7 @@ def test_what_is_no_amount(text: str) -> None:
     for parse in (seconds_of, bytes_of):
         with pytest.raises(ValueError, match="no number with a unit"):
             parse(text)
+
+
+def test_one_thing_is_no_several() -> None:
+    assert [counted(n, "input") for n in (0, 1, 2)] == ["0 inputs", "1 input", "2 inputs"]
