@@ -41,8 +41,8 @@ class VideoWriter:
     """Encodes pictures to .mp4, .m4v, .mov or .mkv, as `coding` says.
 
     The size is that of the first picture; later ones of another size are fitted into it. `frame_rate` is
-    nominal: each picture has its own time. `audio_from` is a file whose first sound track is copied along,
-    where the format can hold it, from this second of its video on. `tags` are written beside the pictures,
+    nominal: each picture has its own time. `audio_from` is a file whose sound tracks are copied along,
+    where the format can hold them, from this second of its video on. `tags` are written beside the pictures,
     whose matrix and range come from themselves. A killed process leaves a playable NAME.partial.
     """
 
