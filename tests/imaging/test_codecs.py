@@ -143,6 +143,15 @@ def test_a_better_quality_takes_more_bytes_and_is_nearer(tmp_path: Path, codec: 
     assert errors == sorted(errors, reverse=True)
 
 
+@pytest.mark.parametrize(("quality", "profile"), [(0, "High 4:4:4 Predictive"), (1, "High")])
+def test_quality_0_is_lossless_in_a_profile_of_its_own(tmp_path: Path, quality: int, profile: str) -> None:
+    write(path := tmp_path / "v.mp4", codec="h264", quality=quality)
+    assert ffprobe(path, "stream=profile")["streams"][0]["profile"] == profile
+    with av.open(str(path)) as file:
+        read = [frame.to_ndarray()[:96, :160] for frame in file.decode(video=0)]
+    assert all((one == picture(k).buffer[:96, :160]).all() for k, one in enumerate(read)) == (quality == 0)
+
+
 def test_no_card_is_told_and_the_processor_takes_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
