@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -14,6 +15,8 @@ from typer.main import get_command
 
 from horizon_rt.camera import DISTORTIONS
 from horizon_rt.cli.app import app
+from horizon_rt.options import RunOptions, option_fields
+from horizon_rt.pipeline.level_options import LevelOptions
 
 PAGES = ("README.md", "docs/python.md", "docs/extending.md")
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -55,6 +58,29 @@ def test_the_commands_of_the_tutorial_are_ones() -> None:
     for line in lines:
         verb, *words = shlex.split(line)
         get_command(app).commands[verb].make_context(verb, words)  # raises where an option is none
+
+
+def test_the_options_of_a_run_are_all_listed_with_their_defaults_and_flags() -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \| (?:`(--[\w-]+)` )?\| ", page, re.MULTILINE)
+    fields = {item.name: item.default for item, _ in option_fields(RunOptions)}
+    assert {name: ast.literal_eval(usual) for name, usual, _ in rows} == fields
+    assert [name for name, _, _ in rows] == list(fields)
+    known = {option for parameter in get_command(app).commands["track"].params for option in parameter.opts}
+    assert {flag for _, _, flag in rows if flag} <= known
+    assert [name for name, _, flag in rows if not flag] == ["batch"]
+
+
+def test_the_options_of_level_are_all_named() -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    named = re.search(r"The options are .* but (.*), and (`lock`.*), as `horizon-rt level`", page, re.DOTALL)
+    assert named is not None
+    without, added = (set(re.findall(r"`(\w+)`", part)) for part in named.groups())
+    of_run, of_level = ({item.name for item, _ in option_fields(kind)} for kind in (RunOptions, LevelOptions))
+    assert of_level - of_run == added
+    given = {option for parameter in get_command(app).commands["level"].params for option in parameter.opts}
+    assert {"--smooth", "--mount", "--every"} & given == set()
+    assert without == {"smooth", "mount", "every"}
 
 
 @pytest.mark.parametrize("kind", ["source", "sink", "lens"])

@@ -1,183 +1,69 @@
-"""The sound of the source, copied packet by packet next to the new pictures."""
+"""The sound of the source next to the new pictures: each of its tracks."""
 
 from __future__ import annotations
 
-import io
 import logging
-from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import av
-import av.error
-from av.bitstream import BitStreamFilterContext
-from av.format import Flags
-from av.packet import Packet
-
+from horizon_rt.imaging.audio_track import SOUND_ERRORS, AudioTrack
 from horizon_rt.imaging.opening import describe, open_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
 
 __all__ = ["AudioCopy"]
 
 log = logging.getLogger(__name__)
 
-# MP4 holds the time from one packet to the next in 31 bits of samples.
-_MAX_PAUSE = (1 << 31) - (1 << 20)
-_ERRORS = (ArithmeticError, OSError, ValueError, av.error.FFmpegError)
-
 
 class AudioCopy:
-    """The packets of a file's first sound track, unchanged but for the origin of time and the framing of AAC.
+    """All sound tracks of a file, each as an `AudioTrack`, from `from_s` seconds of its video on.
 
-    Time 0 is the start of the file's first video stream, as for `Frame.time_s`, or `from_s` seconds later;
-    sound before it is left out. No error of the sound is raised: what cannot be copied is left out with one
-    warning.
+    One warning says which other tracks the file has: subtitles and data are not kept.
     """
 
     def __init__(self, path: Path | str, *, from_s: float = 0.0) -> None:
         """Nothing is opened before `attach`."""
-        self._path, self._from_s = path, Fraction(from_s)
-        self._input: InputContainer | None = None
-        self._output: AudioStream | None = None
-        self._packets: Iterator[Packet[Any]] = iter(())
-        self._waiting: Packet[Any] | None = None
-        self._extradata: bytes | None = None
-        self._skipped = 0
+        self._path, self._from_s = path, from_s
+        self._tracks: list[AudioTrack] = []
 
     def attach(self, container: OutputContainer) -> None:
-        """Add the track to an output that has not begun, if that output can hold it."""
+        """Add the tracks to an output that has not begun, as far as that output can hold them."""
         try:
-            self._input = open_input(self._path)
-            if self._input.streams.audio:
-                self._begin(self._input.streams.audio[0], container)
-        except _ERRORS as error:
+            with open_input(self._path) as source:
+                count = len(source.streams.audio)
+                _warn_of_others(self._path, source)
+        except SOUND_ERRORS as error:
             log.warning("the sound of %s is left out: %s", self._path, describe(error))
-        if self._output is None:
-            self.close()
-
-    def _begin(self, track: AudioStream, container: OutputContainer) -> None:
-        if track.codec_context is None:
-            raise ValueError("its codec is unknown")
-        codec, form = track.codec, container.format
-        if container.supported_codecs.isdisjoint({codec.name, codec.canonical_name}):
-            raise ValueError(f"{codec.canonical_name} does not fit into {form.name}")
-        self._packets = self._read(track, may_repeat=Flags.ts_nonstrict in Flags(form.flags))
-        self._waiting = next(self._packets, None)
-        if self._waiting is not None:
-            self._write_trial(form.name, track, self._waiting)
-            self._output = self._add_track(container, track)
-
-    def _add_track(self, container: OutputContainer, track: AudioStream) -> AudioStream:
-        added = container.add_stream_from_template(track)
-        if self._extradata is not None:
-            added.codec_context.extradata = self._extradata
-        return added
-
-    def _write_trial(self, form: str, track: AudioStream, first: Packet[Any]) -> None:
-        """Raise what the format has against this sound while the output can still be had without it."""
-        with av.open(io.BytesIO(), "w", format=form) as container:
-            packet: Packet[Any] = Packet(bytes(first))
-            packet.stream = self._add_track(container, track)
-            packet.time_base, packet.pts, packet.dts = first.time_base, 0, 0
-            container.mux_one(packet)
-
-    def _read(self, track: AudioStream, *, may_repeat: bool) -> Iterator[Packet[Any]]:
-        """Packets from time 0 on in the order of time; `may_repeat` allows two at the same time."""
-        container = cast("InputContainer", self._input)
-        origin_s, earliest = _video_start(container) + self._from_s, 0
-        # Broadcast streams (ADTS) repeat the codec's parameters in each packet; files hold them once.
-        aac = track.codec.canonical_name == "aac"
-        strip = BitStreamFilterContext("aac_adtstoasc", track) if aac else None
-        for read in container.demux(track):
-            for packet in self._filtered(strip, read):
-                if packet.pts is None or packet.dts is None:
-                    continue
-                origin = round(origin_s / packet.time_base)
-                packet.pts, packet.dts = packet.pts - origin, packet.dts - origin
-                if (packet.dts - earliest) * packet.time_base * track.rate > _MAX_PAUSE:
-                    raise ValueError("its time leaps by hours")
-                if packet.dts >= earliest:
-                    earliest = packet.dts + (not may_repeat)
-                    yield packet
-                else:
-                    self._skipped += earliest > 0
-
-    def _filtered(self, strip: BitStreamFilterContext | None, packet: Packet[Any]) -> list[Packet[Any]]:
-        if strip is None:
-            return [packet]
-        try:
-            return [self._without_extradata(filtered) for filtered in strip.filter(packet)]
-        except av.error.FFmpegError as error:
-            log.debug("damaged sound: %s", describe(error))
-            self._skipped += 1
-            return []
-
-    def _without_extradata(self, packet: Packet[Any]) -> Packet[Any]:
-        """The packet without the codec's parameters, which the output gets in its header and nowhere else."""
-        new = [bytes(side) for side in packet.iter_sidedata() if side.data_type == "new_extradata"]
-        if not new:
-            return packet
-        self._extradata = self._extradata or new[0]
-        plain: Packet[Any] = Packet(bytes(packet))
-        plain.time_base, plain.duration = packet.time_base, packet.duration
-        plain.pts, plain.dts, plain.is_keyframe = packet.pts, packet.dts, packet.is_keyframe
-        return plain
+            return
+        for index in range(count):
+            name = "the sound" if count == 1 else f"sound track {index + 1}"
+            track = AudioTrack(self._path, index, name=f"{name} of {self._path}", from_s=self._from_s)
+            self._tracks.append(track)
+            track.attach(container)
 
     def until(self, time_s: float) -> Iterator[Packet[Any]]:
-        """Packets of the output's track that start before this time and were not given yet."""
-        while self._output is not None:
-            packet = self._waiting or self._next()
-            self._waiting = None
-            if packet is None:
-                return
-            if float((packet.pts or 0) * packet.time_base) >= time_s:
-                self._waiting = packet
-                return
-            packet.stream = self._output
-            yield packet
-
-    def _next(self) -> Packet[Any] | None:
-        try:
-            packet = next(self._packets, None)
-        except _ERRORS as error:
-            self.end(describe(error))
-            return None
-        if packet is None:
-            self.close()
-        return packet
+        """Packets of the output's tracks that start before this time and were not given yet."""
+        return chain.from_iterable(track.until(time_s) for track in self._tracks)
 
     def end(self, reason: str) -> bool:
         """Give no more packets, with a warning; false where the sound has ended before."""
-        if self._output is None:
-            return False
-        log.warning("the sound of %s ends early: %s", self._path, reason)
-        self._skipped = 0
-        self.close()
-        return True
+        return sum(track.end(reason) for track in self._tracks) > 0
 
     def close(self) -> None:
         """Let go of the input file."""
-        self._output = None
-        self._packets = iter(())
-        if self._input is not None:
-            self._input.close()
-            self._input = None
-        if self._skipped:
-            log.warning(
-                "%d packets of the sound of %s are left out: damaged or not in the order of time",
-                self._skipped,
-                self._path,
-            )
-            self._skipped = 0
+        for track in self._tracks:
+            track.close()
 
 
-def _video_start(container: InputContainer) -> Fraction:
-    for stream in container.streams.video:
-        if stream.start_time is not None and stream.time_base is not None:
-            return Fraction(stream.start_time * stream.time_base)
-    return Fraction(0)
+def _warn_of_others(path: Path | str, source: InputContainer) -> None:
+    counts = {"subtitle": len(source.streams.subtitles), "data": len(source.streams.data)}
+    found = [f"{count} {kind} track{'s' * (count > 1)}" for kind, count in counts.items() if count]
+    if found:
+        verb = "is" if sum(counts.values()) == 1 else "are"
+        log.warning("%s: %s %s left out of the video", path, " and ".join(found), verb)

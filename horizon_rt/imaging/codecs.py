@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -15,9 +16,18 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from llvmlite.binding import get_host_cpu_features
 
-from horizon_rt.options import LARGEST_CRF, EncodeOptions
+from horizon_rt.options import LARGEST_CRF, Codec, EncodeOptions
+from horizon_rt.system.environment import environment
 
-__all__ = ["Encoder", "choose_encoder", "encoder_named", "fallback_encoder", "software_encoders"]
+__all__ = [
+    "Encoder",
+    "choose_encoder",
+    "encoder_named",
+    "encoder_of",
+    "fallback_encoder",
+    "open_encoder",
+    "software_encoders",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +106,22 @@ _HARDWARE = {
 def software_encoders() -> list[str]:
     """The names of those of the processor that this build of FFmpeg has."""
     return [encoder.name for codec in _SOFTWARE for encoder in _there(_SOFTWARE[codec])]
+
+
+def encoder_of(codec: Codec) -> str | None:
+    """The processor's encoder of a codec, for auto of the usual one; None where this FFmpeg has none."""
+    found = next(_there(_SOFTWARE["h264" if codec == "auto" else codec]), None)
+    return None if found is None else found.name
+
+
+def open_encoder(codec: VideoCodecContext) -> None:
+    """Open an encoder that is set up, without what SVT-AV1 tells on stderr; raises FFmpegError.
+
+    SVT-AV1 takes its level of messages (1: errors) from the environment alone, at this moment.
+    """
+    is_loud = codec.name == "libsvtav1" and "SVT_LOG" not in os.environ
+    with environment({"SVT_LOG": "1"}) if is_loud else nullcontext():
+        codec.open(strict=False)
 
 
 def encoder_named(name: str) -> Encoder:

@@ -14,7 +14,8 @@ import av.error
 
 from horizon_rt.errors import OutputError
 from horizon_rt.imaging.audio import AudioCopy
-from horizon_rt.imaging.codecs import choose_encoder, encoder_named
+from horizon_rt.imaging.codecs import choose_encoder, encoder_named, open_encoder
+from horizon_rt.imaging.containers import check_fits, format_of
 from horizon_rt.imaging.encoder import FRAGMENTED, PictureMaker, set_up
 from horizon_rt.imaging.opening import describe
 from horizon_rt.imaging.ticks import PictureTicks, is_time_lapse, nominal_rate, ticks_per_second
@@ -29,20 +30,17 @@ if TYPE_CHECKING:
     from horizon_rt.imaging.planar import Planar
     from horizon_rt.imaging.tags import VideoTags
 
-__all__ = ["VIDEO_SUFFIXES", "VideoWriter"]
+__all__ = ["VideoWriter"]
 
 log = logging.getLogger(__name__)
-
-_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-VIDEO_SUFFIXES = tuple(_FORMATS)
 
 
 class VideoWriter:
     """Encodes pictures to .mp4, .m4v, .mov or .mkv, as `coding` says.
 
     The size is that of the first picture; later ones of another size are fitted into it. `frame_rate` is
-    nominal: each picture has its own time. `audio_from` is a file whose first sound track is copied along,
-    where the format can hold it, from this second of its video on. `tags` are written beside the pictures,
+    nominal: each picture has its own time. `audio_from` is a file whose sound tracks are copied along,
+    where the format can hold them, from this second of its video on. `tags` are written beside the pictures,
     whose matrix and range come from themselves. A killed process leaves a playable NAME.partial.
     """
 
@@ -57,16 +55,16 @@ class VideoWriter:
         coding: EncodeOptions | None = None,
         tags: VideoTags | None = None,
     ) -> None:
-        """Open the file; raises OutputError. `encoder` forces one of PyAV's encoders, such as 'libx264'."""
-        suffix = Path(target).suffix.lower()
-        if suffix not in _FORMATS:
-            known = ", ".join(VIDEO_SUFFIXES)
-            raise OutputError(f"cannot write video to {target}: unknown extension {suffix!r}; use {known}")
+        """Open the file; raises OutputError, also for a codec that the format does not hold.
+
+        `encoder` forces one of PyAV's encoders, such as 'libx264'.
+        """
+        self._format = format_of(target)
         self._rate = nominal_rate(frame_rate or 30)
         self._encoder, self._coding, self._tags = encoder, coding or EncodeOptions(), tags
         self._audio = None if audio_from is None else AudioCopy(audio_from, from_s=audio_from_s)
+        check_fits(target, self._coding, encoder)
         self._file = AtomicFile(target)
-        self._format = _FORMATS[suffix]
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._ticks: PictureTicks | None = None
@@ -131,6 +129,7 @@ class VideoWriter:
         mp4 = self._format != "matroska"
         self._ticks = PictureTicks(base, limited=mp4, reordered=not lapse)
         self._pictures = PictureMaker(video.codec_context, self._rate)
+        open_encoder(video.codec_context)
         return video
 
     def _mux(self, packets: list[Packet[Any]], time_s: float) -> None:

@@ -28,16 +28,17 @@ _LADDER_STEPS_DEG = (1, 2, 5, 10, 20, 30)
 _ROLL_MARKS_DEG = (-60, -45, -30, -20, -10, 0, 10, 20, 30, 45, 60)
 _MAX_BAND_DEG = 20.0
 _NARROW_STROKES = 12.0
+_LARGEST_LABEL = 0.06  # of the smaller side: rungs stand 0.09 of it apart
 
 
 class Instrument:
-    """Draws an attitude for one camera and picture size; `text_px` is the height of its capitals."""
+    """Draws an attitude for one camera and picture size; `text_px` is the height of capitals."""
 
-    def __init__(self, camera: Camera, style: Style) -> None:
+    def __init__(self, camera: Camera, style: Style, text_px: float) -> None:
         self._camera, self._style = camera, style
         self._radius = view_radius(camera)
         self._unit = min(camera.width, camera.height)
-        self.text_px = max(7.0, 0.027 * self._unit) * style.text_scale
+        self._text_px = min(text_px, _LARGEST_LABEL * self._unit)
         self._stroke = max(1.0, self._unit / 380 * style.line_scale)
         self._edge = max(1, round(0.8 * self._stroke))
         axis = camera.project(np.array([[0.0, 0.0, 1.0]]))[0]
@@ -149,12 +150,12 @@ class Instrument:
             for part in (side,) if degrees > 0 else (side[:3], side[3:6], side[6:]):
                 self._stroke_line(canvas, part, WHITE, 0.7)
         outward = (right[0] - left[0]) / max(1e-9, float(np.hypot(*(right[0] - left[0]))))
-        x, y = right[0] + outward * 1.9 * self.text_px
+        x, y = right[0] + outward * 1.9 * self._text_px
         canvas.text(
             f"{abs(degrees)}",
-            (x, y + 0.4 * self.text_px),
+            (x, y + 0.4 * self._text_px),
             WHITE,
-            max(7.0, 0.8 * self.text_px),
+            max(7.0, 0.8 * self._text_px),
             align="centre",
         )
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.frame.colour import Colour
-from horizon_rt.imaging.canvas import Canvas, text_size
+from horizon_rt.imaging.canvas import Canvas
 from horizon_rt.sinks.drawing import Style
-from horizon_rt.sinks.instrument import WHITE, Instrument
-from horizon_rt.system.units import clock_time
+from horizon_rt.sinks.instrument import Instrument
+from horizon_rt.sinks.readout import Readout
 
 if TYPE_CHECKING:
     from horizon_rt.camera import Camera
@@ -30,8 +30,6 @@ STATE_COLOURS: dict[State, Colour] = {
     "acquiring": (90, 175, 255),
     "lost": (255, 75, 65),
 }
-_VIEW_TEXT = {"horizon": "", "sky": "sky only", "ground": "ground only", "unknown": "no horizon seen"}
-
 
 _RATE_OVER_S = 1.0
 
@@ -114,10 +112,7 @@ class Overlay:
             self._fit(self._source_camera.for_size(width, height))
         colour, up = STATE_COLOURS[horizon.state], horizon.up
         away = None if up is None else self._instrument.draw(canvas, horizon, up, colour)
-        self._state_text(canvas, horizon, colour, away)
-        if up is not None and self._style.text:
-            self._number_text(canvas, horizon)
-        self._time_text(canvas, horizon, fps)
+        self._readout.draw(canvas, horizon, colour, away, fps)
 
     def curve(self, up: UpVector, *, dip_deg: float = 0.0) -> list[NDArray[np.float64]]:
         """The horizon in the picture as runs of points (N, 2) in px, for this attitude and dip."""
@@ -125,51 +120,5 @@ class Overlay:
 
     def _fit(self, camera: Camera) -> None:
         self._camera = camera
-        self._instrument = Instrument(camera, self._style)
-        self._text = self._instrument.text_px
-
-    def _state_text(self, canvas: Canvas, horizon: Horizon, colour: Colour, away: float | None) -> None:
-        """State and view, and how far below or above the optical axis a hidden horizon lies."""
-        x, y = 1.3 * self._text, 2.3 * self._text
-        if self._style.state:
-            state = horizon.state.upper()
-            canvas.text(state, (x, y), colour, self._text)
-            x += text_size(state, self._text)[0] + self._text
-        side = "" if away is None else f"horizon {abs(away):.0f}° {'below' if away > 0 else 'above'}"
-        text = "  ".join(part for part in (_VIEW_TEXT[horizon.view], side) if part)
-        if text and self._style.view:
-            canvas.text(text, (x, y), WHITE, self._text)
-
-    def _number_text(self, canvas: Canvas, horizon: Horizon) -> None:
-        rows = (
-            ("ROLL", horizon.roll_deg, horizon.roll_sd_deg),
-            ("PITCH", horizon.pitch_deg, horizon.pitch_sd_deg),
-        )
-        x, bottom = 1.3 * self._text, self._camera.height - 1.4 * self._text
-        column = text_size("PITCH", self._text)[0] + self._text
-        for row, (name, value, sd) in enumerate(rows):
-            y = bottom - (1 - row) * 1.9 * self._text
-            canvas.text(name, (x, y), WHITE, self._text)
-            if value is not None:
-                canvas.text(
-                    f"{value:+.1f}°", (x + column + 4.6 * self._text, y), WHITE, self._text, align="right"
-                )
-            if sd is not None:
-                canvas.text(f"±{sd:.2f}°", (x + column + 5.4 * self._text, y), WHITE, self._text)
-
-    def _time_text(self, canvas: Canvas, horizon: Horizon, fps: float | None) -> None:
-        """Time, frame rate and latency, on the right."""
-        parts = [_time(horizon)] if self._style.time else []
-        if self._style.rate:
-            parts += [f"{fps:.0f} FPS"] if fps is not None else []
-            parts += [f"{horizon.latency_ms:.1f} ms"] if horizon.latency_ms is not None else []
-        if parts:
-            at = (self._camera.width - 1.3 * self._text, 2.3 * self._text)
-            canvas.text("  ".join(parts), at, WHITE, self._text, align="right")
-
-
-def _time(horizon: Horizon) -> str:
-    """The clock of a live source, the time of a recording."""
-    if horizon.time_utc is not None:
-        return f"{horizon.time_utc:%Y-%m-%d %H:%M:%S} UTC"
-    return clock_time(horizon.time_s, decimals=2)
+        self._readout = Readout(camera, self._style)
+        self._instrument = Instrument(camera, self._style, self._readout.text_px)

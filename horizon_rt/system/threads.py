@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from horizon_rt.system.environment import environment
+
 __all__ = ["limit_threads", "threads_limited"]
 
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -30,16 +32,11 @@ def threads_limited(count: int) -> Iterator[None]:
     import cv2
     import torch
 
-    before = {name: os.environ.get(name) for name in _VARIABLES}
     of_cv2, of_torch = cv2.getNumThreads(), torch.get_num_threads()
-    limit_threads(count)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        cv2.setNumThreads(of_cv2)
-        torch.set_num_threads(of_torch)
+    with environment(dict.fromkeys(_VARIABLES, str(count))):
+        limit_threads(count)
+        try:
+            yield
+        finally:
+            cv2.setNumThreads(of_cv2)
+            torch.set_num_threads(of_torch)

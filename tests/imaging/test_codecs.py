@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import av
 import numpy as np
@@ -15,9 +18,10 @@ from support.sinks import ffprobe
 from horizon_rt.errors import OptionsError, OutputError
 from horizon_rt.frame import Sampling
 from horizon_rt.imaging.codecs import encoder_named, software_encoders
+from horizon_rt.imaging.containers import VIDEO_SUFFIXES
 from horizon_rt.imaging.planar import Planar
 from horizon_rt.imaging.video_writer import VideoWriter
-from horizon_rt.options import EncodeOptions
+from horizon_rt.options import Codec, EncodeOptions
 
 pytestmark = pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe")
 ENCODER_OF = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
@@ -64,6 +68,59 @@ def test_a_codec_that_is_asked_for_is_written(
         assert [round(float(frame.time) * 25) for frame in file.decode(video=0)] == list(range(10))
 
 
+PAIRS = [(codec, suffix) for codec in get_args(Codec) for suffix in VIDEO_SUFFIXES]
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [pair for pair in PAIRS if pair != ("av1", ".mov")])
+def test_each_codec_goes_into_each_format_that_is_not_refused(
+    tmp_path: Path, codec: str, suffix: str
+) -> None:
+    assert write(tmp_path / f"v{suffix}", codec=codec)["codec_name"] == codec.replace("auto", "h264")
+
+
+def test_what_a_format_cannot_hold_is_refused_before_the_first_picture(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(OutputError) as refused:
+        VideoWriter(path := tmp_path / "v.mov", coding=EncodeOptions(codec="av1"))
+    message = "does not hold av1; write .mp4, .m4v or .mkv, or choose the codec h264 or hevc"
+    assert str(refused.value) == f"cannot write {path}: .mov {message}"
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().err == ""
+
+
+def test_an_encoder_that_is_named_is_checked_too(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"\.mov does not hold av1; write \.mp4"):
+        VideoWriter(tmp_path / "v.mov", encoder="libsvtav1")
+
+
+WRITE_AV1 = """
+import ctypes, sys
+from horizon_rt.imaging.canvas import Canvas
+from horizon_rt.imaging.video_writer import VideoWriter
+from horizon_rt.options import EncodeOptions
+
+writer = VideoWriter(sys.argv[1], coding=EncodeOptions(codec="av1"))
+(canvas := Canvas(64, 64)).clear((90, 90, 90))
+writer.write(canvas, 0.0)
+writer.close()
+(getenv := ctypes.CDLL(None).getenv).restype = ctypes.c_char_p
+print(getenv(b"SVT_LOG"))
+"""
+
+
+@pytest.mark.parametrize("asked", [None, "3"])
+def test_av1_tells_nothing_unless_the_environment_asks(tmp_path: Path, asked: str | None) -> None:
+    """In a process of its own, as SVT-AV1 looks once."""
+    environment = {name: value for name, value in os.environ.items() if name != "SVT_LOG"}
+    environment |= {} if asked is None else {"SVT_LOG": asked}
+    command = [sys.executable, "-c", WRITE_AV1, str(tmp_path / "v.mp4")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert ("Svt[info]" in done.stderr) == (asked is not None)
+    assert asked is not None or done.stderr == ""
+    assert done.stdout.strip() == ("None" if asked is None else "b'3'")
+
+
 @pytest.mark.parametrize(("bit_depth", "codec"), [(8, "h264"), (10, "hevc")])
 def test_the_usual_codec_follows_the_depth(tmp_path: Path, bit_depth: int, codec: str) -> None:
     assert write(tmp_path / "v.mp4", bit_depth=bit_depth)["codec_name"] == codec
@@ -84,6 +141,15 @@ def test_a_better_quality_takes_more_bytes_and_is_nearer(tmp_path: Path, codec: 
         )
     assert sizes == sorted(sizes)
     assert errors == sorted(errors, reverse=True)
+
+
+@pytest.mark.parametrize(("quality", "profile"), [(0, "High 4:4:4 Predictive"), (1, "High")])
+def test_quality_0_is_lossless_in_a_profile_of_its_own(tmp_path: Path, quality: int, profile: str) -> None:
+    write(path := tmp_path / "v.mp4", codec="h264", quality=quality)
+    assert ffprobe(path, "stream=profile")["streams"][0]["profile"] == profile
+    with av.open(str(path)) as file:
+        read = [frame.to_ndarray()[:96, :160] for frame in file.decode(video=0)]
+    assert all((one == picture(k).buffer[:96, :160]).all() for k, one in enumerate(read)) == (quality == 0)
 
 
 def test_no_card_is_told_and_the_processor_takes_over(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 from fractions import Fraction
@@ -13,6 +14,8 @@ import pytest
 from support.cli import RunCli
 from support.sinks import context, ffprobe, frame, frame_times, horizon
 
+from horizon_rt.imaging.canvas import Canvas
+from horizon_rt.imaging.video_writer import VideoWriter
 from horizon_rt.sinks import Overlay, VideoSink
 from horizon_rt.sinks.records import read_records
 
@@ -46,6 +49,31 @@ def source(path: Path, codec: str, *, delay_s: dict[int, float] | None = None) -
     return path
 
 
+def tracks_of(path: Path) -> list[dict[str, object]]:
+    """Language, title and default flag of the sound tracks as FFmpeg's own reader tells them."""
+    with av.open(str(path)) as file:
+        titles = [sound.metadata.get("title", sound.metadata.get("name")) for sound in file.streams.audio]
+    wanted = "stream=codec_type:stream_tags=language:stream_disposition=default"
+    sounds = [s for s in ffprobe(path, wanted)["streams"] if s["codec_type"] == "audio"]
+    return [
+        {"language": s["tags"]["language"], "title": title, "default": s["disposition"]["default"]}
+        for s, title in zip(sounds, titles, strict=True)
+    ]
+
+
+def with_two_sounds(path: Path) -> Path:
+    """Two seconds of pictures, two sound tracks of which the second is the default, and subtitles."""
+    (titles := path.with_suffix(".srt")).write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    subtitles = "srt" if path.suffix == ".mkv" else "mov_text"
+    tones = [part for hertz in (440, 880) for part in ("-f", "lavfi", "-i", f"sine={hertz}:duration=2")]
+    maps = "-map 0 -map 1 -map 2 -map 3 -c:v mpeg4 -c:a aac -disposition:a:0 0 -disposition:a:1 default"
+    named = "-metadata:s:a:0 language=eng -metadata:s:a:0 title=Cabin -metadata:s:a:1 language=deu"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=2", *tones]
+    command += ["-i", str(titles), *maps.split(), "-c:s", subtitles, *named.split(), str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
 def overlay(path: Path, sound: Path, count: int = 15) -> Path:
     """Half a second of overlay with the sound of another file."""
     with VideoSink(path, CONTEXT, Overlay(CONTEXT.camera), audio_from=sound) as video:
@@ -55,9 +83,9 @@ def overlay(path: Path, sound: Path, count: int = 15) -> Path:
     return path
 
 
-def packets(path: Path) -> list[bytes]:
+def packets(path: Path, track: int = 0) -> list[bytes]:
     with av.open(str(path)) as file:
-        return [bytes(packet) for packet in file.demux(audio=0) if packet.size]
+        return [bytes(packet) for packet in file.demux(audio=track) if packet.size]
 
 
 def kinds(path: Path) -> list[object]:
@@ -84,6 +112,52 @@ def test_aac_of_a_broadcast_stream_is_copied(
     command = ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-map", "0:a", "-f", "null", "-"]
     assert subprocess.run(command, check=True, capture_output=True).stderr == b""
     assert not caplog.records
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("recording", ["r.mp4", "r.mkv"])
+def test_all_sound_tracks_are_copied_with_language_title_and_default_flag(
+    tmp_path: Path, suffix: str, recording: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sound = with_two_sounds(tmp_path / recording)
+    path = overlay(tmp_path / f"v.{suffix}", sound)
+    assert kinds(path) == ["video", "audio", "audio"]
+    kept = tracks_of(path)
+    assert kept[1].pop("language") in {"deu", "ger"}  # German in ISO 639-2/T and /B
+    assert kept == [{"language": "eng", "title": "Cabin", "default": 0}, {"title": None, "default": 1}]
+    for track in (0, 1):
+        copied, whole = packets(path, track), packets(sound, track)
+        begin = whole.index(copied[0], 1 if recording == "r.mp4" else 0)
+        assert copied == whole[begin : begin + len(copied)]
+        assert len(copied) == pytest.approx(0.5 * 44100 / 1024, abs=2)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{sound}: 1 subtitle track is left out of the video"
+    ]
+
+
+def test_all_sound_tracks_of_a_part_are_cut_alike(tmp_path: Path) -> None:
+    sound, out = with_two_sounds(tmp_path / "r.mp4"), tmp_path / "part.mp4"
+    writer = VideoWriter(out, frame_rate=10, audio_from=sound, audio_from_s=1.0)
+    for index in range(5):
+        writer.write(Canvas.from_frame(frame(index)), index / 10)
+    writer.close()
+    for track in (0, 1):
+        copied, whole = packets(out, track), packets(sound, track)
+        # AAC begins with a packet of priming before time 0; the part with the first packet after 1 s.
+        begin = math.ceil(1.0 * 44100 / 1024) + 1
+        assert copied == whole[begin : begin + len(copied)]
+        assert len(copied) == pytest.approx(0.5 * 44100 / 1024, abs=2)
+
+
+def test_a_sound_track_that_does_not_fit_leaves_the_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sound = with_two_sounds(tmp_path / "r.mkv")
+    data = sound.read_bytes()
+    sound.write_bytes(data.replace(b"A_AAC", b"A_XYZ", 1))
+    path = overlay(tmp_path / "v.mp4", sound)
+    assert [track["language"] in {"deu", "ger"} for track in tracks_of(path)] == [True]
+    assert f"sound track 1 of {sound} is left out: its codec is unknown" in caplog.text
 
 
 def test_a_codec_that_ffmpeg_does_not_know_is_left_out(
