@@ -676,10 +676,10 @@ def footage(result: dict[str, Any]) -> str:
         ),
         told=whole["told"],
         refused=", ".join(f"{count} {text}" for text, count in counted.items() if count) or "none",
-        within="all" if whole["within_3_percent"] == whole["told"] else str(whole["within_3_percent"]),
+        within=whole["within_3_percent"],
         covered=percent(whole["within_2_sigma"]),
         still=whole["still"],
-        passed=whole["still"] - whole["still_refused"],
+        rest=whole["still_refused"],
     )
 
 

@@ -96,8 +96,7 @@ class TurnCollector:
         found = match_corners(first.luma, last.luma, np.asarray(homography, np.float64), first.line)
         if len(found.before) < _FEWEST:
             return
-        x, y = found.before.T
-        above = np.asarray(first.line.signed_distance(x, y, *self.size) > 0)
-        height_px = _SKY * self.size[1] - first.line.offset_px
-        sky = (np.array(self.size) - 1) / 2 + height_px * np.array(first.line.normal)
+        normal, middle = np.array(first.line.normal), (np.array(self.size) - 1) / 2
+        above = (found.before - middle) @ normal + first.line.offset_px > 0
+        sky = middle + (_SKY * self.size[1] - first.line.offset_px) * normal
         self.turns.append(Turn(*found, above, *horizons, sky))
