@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple, Unpack, get_args
 
 from horizon_rt.camera import Camera
-from horizon_rt.camera.virtual_view import VirtualView, is_wide
+from horizon_rt.camera.virtual_view import VirtualView
 from horizon_rt.errors import OptionsError
 from horizon_rt.fitting import HorizonFitter, HorizonRefiner
 from horizon_rt.frame import Frame
@@ -283,7 +283,7 @@ class HorizonTracker:
 
     def update_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Horizon]]:
         """`update` for all frames of a recording; on a GPU several of them are under way at a time."""
-        if self._camera is not None and is_wide(self._camera):
+        if self._camera is not None and VirtualView.of_lens(self._camera) is not None:
             yield from ((frame, self.update(frame)) for frame in frames)
             return
         for frame, segmentation in self._segmenter.segment_all(frames):

@@ -288,7 +288,7 @@ def check_fit(fit: LensFit, model: Camera, missing: Sequence[str] = ()) -> None:
             f"in several directions{lacks}"
         )
     border = _border(model, fit.reach_px)
-    if np.isnan(model.rays(border)).any():
+    if not holds_at_border(model, fit.reach_px):
         raise CalibrationError(
             f"the distortion found does not hold up to the image's corners: film the board there{lacks}"
         )
@@ -311,6 +311,11 @@ def _border_sd(fit: LensFit, model: Camera, border: Matrix) -> float:
     ]
     bent = np.stack([(one - model.project(rays)) / _TERM_STEP for one in moved], axis=2)
     return float(np.sqrt(np.nanmax(np.einsum("nij,jk,nik->n", bent, covariance, bent))))
+
+
+def holds_at_border(model: Camera, reach_px: float = math.inf) -> bool:
+    """Whether the lens has rays all around the image's border, or where points within `reach_px` end."""
+    return not np.isnan(model.rays(_border(model, reach_px))).any()
 
 
 def _border(model: Camera, reach_px: float) -> Matrix:

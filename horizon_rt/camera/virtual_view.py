@@ -28,26 +28,24 @@ class VirtualView:
 
     def __init__(self, lens: Camera, camera: Camera) -> None:
         self.lens, self.camera = lens, camera
-        self._maps: dict[tuple[tuple[int, ...], tuple[int, ...]], Any] = {}
+        self._maps: dict[tuple[tuple[int, ...], tuple[int, int]], Any] = {}
 
     @classmethod
     def of_lens(cls, lens: Camera) -> Self | None:
         """The view of a wide lens; None of any other, and where the lens does not see all of it.
 
-        It has the focal length of the lens, or a longer one where it would see more than 110°.
+        Along each side it has the focal length of the lens, or a longer one where it would see more than
+        110°.
         """
         sides = (lens.cx + 0.5, lens.width - 0.5 - lens.cx), (lens.cy + 0.5, lens.height - 0.5 - lens.cy)
         if not is_wide(lens) or min(map(min, sides)) <= 0:
             return None
-        largest = max(max(side) for side in sides)
-        least = largest / math.tan(math.radians(_MOST_FOV_DEG) / 2)
+        reach = math.tan(math.radians(_MOST_FOV_DEG) / 2)
+        stretched = max(1.0, max(sides[0]) / reach / lens.fx, max(sides[1]) / reach / lens.fy)
         scale = min(1.0, math.sqrt(_MOST_AREA_PX / (lens.width * lens.height)))
         size = (max(2, round(side * scale)) for side in (lens.width, lens.height))
-        stretched = max(1.0, least / lens.focal_px)
-        pinhole = replace(
-            lens, fx=stretched * lens.fx, fy=stretched * lens.fy, distortion=NO_DISTORTION
-        ).resized(*size)
-        view = cls(lens, pinhole)
+        pinhole = replace(lens, fx=stretched * lens.fx, fy=stretched * lens.fy, distortion=NO_DISTORTION)
+        view = cls(lens, pinhole.resized(*size))
         return view if view.is_inside else None
 
     @property
@@ -57,22 +55,32 @@ class VirtualView:
         return bool(((where > -1.0) & (where < (self.lens.width, self.lens.height))).all())
 
     def of(self, frame: Frame) -> Frame:
-        """The view of a frame of the lens's size."""
+        """The view of a frame of the lens's size: planes of the size of `camera`, chroma of half of it, with
+        the samples that the frame has.
+        """
         luma, *chroma = frame.arrays()
         whole = self.camera.width, self.camera.height
-        half = tuple(-(-side // 2) for side in whole)
+        half = -(-whole[0] // 2), -(-whole[1] // 2)
         planes = [self._seen(luma, whole), *(self._seen(plane, half) for plane in chroma)]
         return replace(frame, planes=tuple(planes))
 
-    def _seen(self, plane: Plane, size: tuple[int, ...]) -> Plane:
+    def _seen(self, plane: Plane, size: tuple[int, int]) -> Plane:
+        """A plane in the view; a larger one is averaged first, by whole pixels, as that is fast."""
         import cv2
 
+        width, height = size
+        step = max(1, min(plane.shape[1] // width, plane.shape[0] // height))
+        rows, columns = (side // step for side in plane.shape)
         key = plane.shape, size
         if key not in self._maps:
-            rows, columns = plane.shape
-            where = self._where(self.camera.resized(*size), self.lens.resized(columns, rows))
+            lens = self.lens.resized(plane.shape[1], plane.shape[0])
+            lens = lens.cropped(0, 0, columns * step, rows * step).resized(columns, rows)
+            where = self._where(self.camera.resized(width, height), lens)
             self._maps[key] = cv2.convertMaps(where.astype(np.float32), None, cv2.CV_16SC2)
-        return np.asarray(cv2.remap(np.ascontiguousarray(plane), *self._maps[key], cv2.INTER_LINEAR))
+        small: Any = np.ascontiguousarray(plane[: rows * step, : columns * step])
+        if step > 1:
+            small = cv2.resize(small, (columns, rows), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.remap(small, *self._maps[key], cv2.INTER_LINEAR))
 
     @staticmethod
     def _where(camera: Camera, lens: Camera) -> NDArray[np.float64]:
@@ -90,5 +98,10 @@ def is_wide(lens: Camera) -> bool:
         return False
     right, bottom = lens.width - 0.5, lens.height - 0.5
     along = [(-0.5, lens.cy), (right, lens.cy)], [(lens.cx, -0.5), (lens.cx, bottom)]
-    ends = lens.rays(np.array(along[0] if lens.width >= lens.height else along[1]))
-    return not np.arccos(ends[:, 2]).sum() <= math.radians(_LEAST_FOV_DEG)
+    one, other = lens.rays(np.array(along[0] if lens.width >= lens.height else along[1]))
+    return not abs(_around(other) - _around(one)) <= math.radians(_LEAST_FOV_DEG)
+
+
+def _around(ray: NDArray[np.float64]) -> float:
+    """The angle in rad from the axis to a ray in a plane with it, with the sign of its side."""
+    return math.copysign(float(np.arccos(np.clip(ray[2], -1.0, 1.0))), ray[0] + ray[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate"]
 
+_OF_BOARDS = (
+    "print_board", "report", "board", "columns", "rows", "square_mm", "marker_mm", "dictionary", "lens",
+    "max_frames",
+)  # fmt: skip
 _Source = Annotated[
     str | None, typer.Argument(help="Video, folder of pictures, or camera (0) that shows the board.")
 ]
@@ -70,6 +74,7 @@ _Print = Annotated[
 
 
 def calibrate(
+    context: typer.Context,
     source: _Source = None,
     board: _Kind = "chessboard",
     columns: _Columns = None,
@@ -98,8 +103,7 @@ def calibrate(
     from horizon_rt.system.extras import require
 
     if from_horizon:
-        given = {"--print-board": print_board, "--report": report, "--columns": columns, "--rows": rows}
-        _check_without_board(source, given | {"--square-mm": square_mm})
+        _check_without_board(source, context)
         _from_horizon(str(source), out, name or out.stem, seconds)
         return
     pattern = make_board(
@@ -130,12 +134,15 @@ def calibrate(
         print_line(Console(), f"written: {report}")
 
 
-def _check_without_board(source: str | None, given: Mapping[str, object]) -> None:
+def _check_without_board(source: str | None, context: typer.Context) -> None:
     """Raises BadParameter for options of a board, and where there is no source."""
     if source is None:
         raise typer.BadParameter("give a video or a camera that shows the horizon")
-    if wrong := [name for name, value in given.items() if value is not None]:
-        raise typer.BadParameter(f"{wrong[0]} is for boards, and --from-horizon takes none")
+    for name in _OF_BOARDS:
+        given = context.get_parameter_source(name)
+        if given is not None and given.name == "COMMANDLINE":
+            option = "--" + name.replace("_", "-")
+            raise typer.BadParameter(f"{option} is for boards, and --from-horizon takes none")
 
 
 def _from_horizon(source: str, out: Path, name: str, seconds: float) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera import Camera
+from horizon_rt.camera.lens_fit import holds_at_border
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.camera.turn_fit import TurnFit, fit_turns
 from horizon_rt.errors import CalibrationError
@@ -60,6 +61,8 @@ def find_lens(
     info = source.info
     if info.is_image_set:
         raise CalibrationError(f"{info.name}: pictures that stand alone tell no lens; give a recording")
+    if info.pixel_aspect != 1:
+        raise CalibrationError(f"{info.name}: its pixels are not square; scale it to square ones first")
     camera = Camera.assumed(info.width, info.height)
     tracker, turns = HorizonTracker(camera, engine=engine), TurnCollector(info.width, info.height)
     small, frames, tracked, start_s = camera.resized(*turns.size), 0, 0, None
@@ -138,6 +141,11 @@ def _check_fit(fit: TurnFit, focal_sd: float, share: float) -> None:
         raise CalibrationError(
             "the picture does not move as that of a turning camera with a fixed lens; switch off zoom and "
             "stabilisation"
+        )
+    if not holds_at_border(fit.lens.camera):
+        raise CalibrationError(
+            "the distortion found does not hold up to the picture's corners; missing: footage in which the "
+            "horizon passes near them"
         )
     if share <= _WORST_SD and focal_sd <= _WORST_SD:
         return

@@ -118,7 +118,7 @@ def level_video(
         _check(source, out, preview)
         file = local_file(source.info)
         tags = VideoTags() if file is None else VideoTags.of(file)
-        profile = _profile(options, source.info, tags)
+        profile = replace(camera_for(options, source.info), mount=None)
         part = options.part
         shown = None if preview is None else Preview(preview)
         sink = LevelSink(
@@ -163,15 +163,6 @@ def _check(source: Source, out: Path, preview: Path | None) -> None:
     for one in (out, preview):
         if one is not None:
             check_targets(Outputs(overlay=one, rerun=preview if one is out else None), info)
-
-
-def _profile(options: LevelOptions, info: SourceInfo, tags: VideoTags) -> CameraProfile:
-    """The lens; one that is assumed has the pixels that the file declares, which need not be square."""
-    profile = replace(camera_for(options, info), mount=None)
-    aspect = float(tags.upright_aspect(info.width, info.height))
-    if not profile.assumed or aspect == 1:
-        return profile
-    return replace(profile, model=replace(profile.model, fy=profile.model.fx * aspect))
 
 
 def _is_slow(info: SourceInfo) -> bool:

@@ -63,6 +63,22 @@ def test_it_is_what_opencv_rectifies(distortion: KannalaBrandt | BrownConrady, b
     assert (seen.index, seen.time_s, seen.sampling) == (3, 0.5, frame.sampling)
 
 
+@pytest.mark.parametrize("size", [(1930, 1085), (3840, 2160)])
+def test_a_large_picture_is_averaged(size: tuple[int, int]) -> None:
+    """Noise falls with the pixels that are averaged, and a smooth picture stays where it is."""
+    view = VirtualView.of_lens(lens(FISHEYE).resized(*size))
+    assert view is not None
+    luma = cv2.resize(smooth_picture(270, 480, 200), size, interpolation=cv2.INTER_CUBIC)
+    noise = np.random.default_rng(1).normal(0, 20, luma.shape)
+    plain = view.of(Frame((luma,), 0, 0.0)).planes[0].astype(float)
+    small = cv2.resize(luma, (view.camera.width, view.camera.height), interpolation=cv2.INTER_AREA)
+    one = view.lens.resized(view.camera.width, view.camera.height)
+    assert np.abs(plain - rectified(one, view.camera, small)).max() < 5
+    noisy = view.of(Frame(((luma * 0.5 + 60 + noise).clip(0, 255).astype(np.uint8),), 0, 0.0)).planes[0]
+    step = size[0] // view.camera.width
+    assert np.std(noisy - (plain * 0.5 + 60)) < 1.2 * 20 / step
+
+
 def test_a_large_picture_is_seen_smaller_and_not_wider_than_110_degrees() -> None:
     one = load_profile("fisheye190").model.for_size(1920, 1080)
     view = VirtualView.of_lens(one)
@@ -81,10 +97,11 @@ def test_a_large_picture_is_seen_smaller_and_not_wider_than_110_degrees() -> Non
         (lens(ACTION), True),
         (lens(FISHEYE).turned(), True),
         (load_profile("fisheye190").model, True),
+        (lens(FISHEYE, 400.0).cropped(-300, 0, 480, 270), False),  # beside the axis
         # The picture ends inside the circle of the lens.
         (replace(lens(FISHEYE), distortion=replace(FISHEYE, limit_deg=40.0)), True),
     ],
-    ids=["pinhole", "narrow", "action", "upright", "fisheye190", "circle"],
+    ids=["pinhole", "narrow", "action", "upright", "fisheye190", "aside", "circle"],
 )
 def test_what_a_wide_lens_is(one: Camera, wide: bool) -> None:
     assert is_wide(one) == wide

@@ -61,7 +61,14 @@ def test_footage_that_cannot_tell_is_refused_in_a_line(
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("synth:fields", "--columns", "9"), ("synth:fields", "--report", "r.html")]
+    "options",
+    [
+        (),
+        ("synth:fields", "--columns", "9"),
+        ("synth:fields", "--report", "r.html"),
+        ("synth:fields", "--lens", "kannala-brandt"),
+        ("synth:fields", "--max-frames", "9"),
+    ],
 )
 def test_options_of_boards_are_a_usage_error(cli: RunCli, tmp_path: Path, options: tuple[str, ...]) -> None:
     assert cli("calibrate", "--from-horizon", *options, "--out", tmp_path / "no.toml").code == 2
