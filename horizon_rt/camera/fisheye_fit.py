@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from horizon_rt.camera.camera import Camera
 from horizon_rt.camera.fisheye import KannalaBrandt
-from horizon_rt.camera.turns import rotations
 from horizon_rt.errors import CameraModelError
+from horizon_rt.geometry.rotation import rotation_of, rotations
 
 __all__ = ["FisheyeSolution", "solve_fisheye_views"]
 
@@ -115,8 +115,7 @@ def _pose(points: Array, rays: Array) -> tuple[Array, Array] | None:
     first, second, place = (matrix / scale).T
     if not scale > 0:
         return None
-    left, _, right = np.linalg.svd(np.column_stack([first, second, np.cross(first, second)]))
-    turned = left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right
+    turned = rotation_of(np.column_stack([first, second, np.cross(first, second)]))
     return turned, size * place - turned[:, :2] @ middle
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "check_fit",
     "fit_without_outliers",
     "fitted_model",
+    "holds_at_border",
     "solve_brown",
     "solve_fisheye",
 ]

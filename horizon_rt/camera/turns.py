@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from horizon_rt.camera.brown import BrownConrady
 from horizon_rt.camera.camera import Camera
 from horizon_rt.camera.distortion import NO_DISTORTION
+from horizon_rt.geometry.rotation import rotation_of, rotations
 
-__all__ = ["GLOBALS", "LOCALS", "BentLens", "Motions", "Turn", "Views", "first_motions", "rotations"]
+__all__ = ["GLOBALS", "LOCALS", "BentLens", "Motions", "Turn", "Views", "first_motions"]
 
 Array = NDArray[np.float64]
 GLOBALS, LOCALS = 6, 11
@@ -193,22 +194,10 @@ def _turn(before: Array, after: Array) -> Array:
     seen = np.isfinite(before + after).all(axis=1)
     before, after, weight = before[seen], after[seen], np.ones(int(seen.sum()))
     for _ in range(_REWEIGHED):
-        left, _, right = np.linalg.svd((after * weight[:, None]).T @ before)
-        turned = left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
+        turned = rotation_of((after * weight[:, None]).T @ before)
         errors = ((after - before @ turned.T) ** 2).sum(axis=1)
         weight = 1 / (1 + errors / max(float(np.median(errors)), 1e-18))
-    return np.asarray(turned)
-
-
-def rotations(vectors: Array) -> Array:
-    """Matrices (P, 3, 3) of rotation vectors (P, 3) in rad (Rodrigues)."""
-    angle = np.linalg.norm(vectors, axis=1)[:, None, None]
-    k = np.zeros((len(vectors), 3, 3))
-    x, y, z = vectors.T
-    k[:, 0, 1], k[:, 0, 2], k[:, 1, 2] = -z, y, -x
-    k -= k.transpose(0, 2, 1)
-    half = np.sinc(angle / (2 * np.pi))
-    return np.asarray(np.eye(3) + np.sinc(angle / np.pi) * k + 0.5 * half**2 * (k @ k))
+    return turned
 
 
 def _tangents(up: Array) -> Array:

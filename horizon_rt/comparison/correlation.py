@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.comparison.motion import STEP_S, Motion
+from horizon_rt.geometry.rotation import rotation_of
 
-__all__ = ["Lag", "find_lag", "rotation_of"]
+__all__ = ["Lag", "find_lag"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -37,14 +38,6 @@ class Lag:
     rotation: Array
     evidence: float
     ahead: float
-
-
-def rotation_of(matrix: Array) -> Array:
-    """The rotation (…, 3, 3) of the largest trace of Rᵀ·matrix (Kabsch 1976)."""
-    left, _, right = np.linalg.svd(matrix)
-    sign = np.sign(np.linalg.det(left) * np.linalg.det(right))
-    left[..., :, 2] *= sign[..., None]
-    return np.asarray(left @ right)
 
 
 def find_lag(camera: Motion, log: Motion, within_s: tuple[float, float] | None = None) -> Lag | None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from horizon_rt.camera.turn_fit import fit_turns
-from horizon_rt.camera.turns import Turn, rotations
+from horizon_rt.camera.turns import Turn
+from horizon_rt.geometry.rotation import rotations
 
 Array = NDArray[np.float64]
 WIDTH, HEIGHT = 640, 360

@@ -18,10 +18,10 @@ from support.flights import Flight, log_of, made_track, seen_track
 from support.logs import write_csv, write_telemetry, write_tlog
 
 import horizon_rt as hz
-from horizon_rt.comparison.correlation import rotation_of
 from horizon_rt.comparison.motion import Attitudes, motion_of, up_vectors
 from horizon_rt.comparison.statistics import AxisErrors
 from horizon_rt.errors import SourceError
+from horizon_rt.geometry.rotation import rotation_of
 
 Array = NDArray[np.float64]
 MOUNT = hz.Mount(roll_deg=2, pitch_deg=-12, yaw_deg=5)
