@@ -125,7 +125,7 @@ class TrackFilter:
 
     def update(self, time_s: float, observation: Observation) -> Track:
         """Take in one frame's observation at its presentation time; times need not be regular."""
-        self._advance(time_s)
+        self._advance(time_s, to_frame=observation.measurement is not None)
         lost = self.hypothesis.state == "lost"
         predicted = None if self.steps is None or lost else self.hypothesis.kalman_state()
         if observation.change != "repeated":
@@ -175,7 +175,7 @@ class TrackFilter:
         """See `Filter`."""
         return self._candidate is not None
 
-    def _advance(self, time_s: float) -> None:
+    def _advance(self, time_s: float, *, to_frame: bool) -> None:
         step = time_s - self._time
         self._time = time_s
         if self.hypothesis.state == "lost":
@@ -183,7 +183,7 @@ class TrackFilter:
         if not 0 <= step <= self.settings.max_gap_s:
             self.hypothesis.state, self._candidate = "lost", None
             return
-        self.hypothesis.predict(step, to_frame=True)
+        self.hypothesis.predict(step, to_frame=to_frame)
 
     def _is_frozen(self, time_s: float) -> bool:
         """Whether the picture repeats as in a stopped stream, not for as long as with a camera at rest."""

@@ -95,7 +95,8 @@ class Hypothesis:
     def predict(self, seconds: float, *, to_frame: bool = False) -> None:
         """Move in time, back where `seconds` is negative. A track that coasts slows down.
 
-        As far as the next frame the track has gone unseen, so that a long way leaves its rate unknown.
+        As far as a frame that shows where it is the track has gone unseen, so that a long way leaves its rate
+        unknown.
         """
         scale = math.exp(self._log_noise_scale)
         if to_frame:
