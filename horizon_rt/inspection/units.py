@@ -41,8 +41,8 @@ class Excitation:
 
     `activation` (rows, columns) is that of the unit, largest at `cell`, where it is `value`. The unit sees
     `box` there: left, top, right and bottom of the net input, px. `loss` (rows, columns) has a value for
-    each step of `STEP_PX`: the share of `value` that is gone at that place when a patch of `PATCH_PX` centred
-    there is grey; below 0 the unit is excited more.
+    each step of `STEP_PX`: how far the activation at that place falls when a patch of `PATCH_PX` centred
+    there is grey, as a share of the size of `value`; below 0 the unit is excited more.
     """
 
     activation: Map
@@ -141,7 +141,7 @@ def _loss_under_patches(
         with torch.inference_mode():
             left = _activation(net, unit, torch.from_numpy(hidden))[:, cell[0], cell[1]].double().numpy()
         for place, activation in zip(places, left, strict=True):
-            loss[place] = 1 - activation / value if value else 0.0
+            loss[place] = (value - activation) / abs(value) if value else 0.0
     return loss
 
 

@@ -62,6 +62,17 @@ def test_what_hides_the_spot_takes_all_of_the_excitation() -> None:
     assert loss == pytest.approx(np.outer(*hides).astype(float))
 
 
+def test_a_unit_that_is_nowhere_above_zero_falls_below_its_patches_too() -> None:
+    """With a bias of −27 the unit is at −9 on the spot, and under a patch at −27, twice its size below."""
+    net = Spots()
+    net.second.bias = nn.Parameter(torch.tensor([0.0, -27.0]))
+    found = excitation(net, Unit("second", 1), _with_spot(20, 37))
+    assert (found.cell, found.value) == ((20, 37), pytest.approx(-9.0))
+    middles = [16 * np.arange(side // 16) + 8 for side in SIZE]
+    hides = [(np.abs(m - x) < 16) for m, x in zip(middles, (20, 37), strict=True)]
+    assert found.loss == pytest.approx(2.0 * np.outer(*hides))
+
+
 def test_the_strongest_pictures_come_first() -> None:
     found = [excitation(Spots(), Unit("second", 1), _with_spot(9, 9, value)) for value in (1, 3, 0.5, 2)]
     assert strongest(found, 3) == [1, 3, 0]
