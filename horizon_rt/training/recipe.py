@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from horizon_rt.datasets.text import read_text, read_toml
 from horizon_rt.errors import DatasetError
+from horizon_rt.models.manifest import class_names
 
 __all__ = ["MADE_OF_DATA", "PRESENCE_WEIGHT", "PROCEDURAL", "Recipe", "read_recipe"]
 
@@ -109,6 +110,10 @@ class Recipe:
             raise DatasetError(f"input_size is a width and a height, multiples of {_SIDE}, got {sides}")
         if len(self.classes) == 1 or (self.classes and self.teacher):
             raise DatasetError("classes are two or more, and learn from no teacher")
+        try:
+            class_names(list(self.classes))  # or the model could not be written after the training
+        except ValueError as error:
+            raise DatasetError(str(error)) from error
         if self.epochs and (sum(self.shares.values()) > 0 or not self.data):
             raise DatasetError("epochs are passes over datasets alone; give data, and no shares")
         if self.samples < 1 or self.batch < 1:

@@ -15,11 +15,12 @@ from torch.nn import functional as F
 from horizon_rt.datasets.base import NO_CLASS
 from horizon_rt.datasets.folder import read_classes
 from horizon_rt.errors import DatasetError
+from horizon_rt.models.sizes import MOST_CLASSES
 from horizon_rt.models.weights import find_model, load_net
 from horizon_rt.training.batches import EpochBatches, mirrored
 from horizon_rt.training.losses import cross_entropy, make_loss, mask_loss
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.run import classes_of
+from horizon_rt.training.run import classes_of, recipe_for
 from horizon_rt.training.samples.pictures import load, open_pictures
 from horizon_rt.training.teacher import Targets
 
@@ -74,6 +75,24 @@ def test_datasets_share_one_list(tmp_path: Path) -> None:
         classes_of([str(one), str(other)])
     with pytest.raises(DatasetError, match="two or more"):
         Recipe(classes=("sky",))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["sky", "low vegetation"], "names of letters, digits"),
+        ([f"c{number}" for number in range(MOST_CLASSES + 1)], "classes are 2 to 64"),
+        ([f"c{number:099d}" for number in range(MOST_CLASSES)], "longer together than 4096"),
+    ],
+)
+def test_names_that_no_model_can_hold_are_refused_before_the_training(
+    tmp_path: Path, names: list[str], message: str
+) -> None:
+    folder = _write(tmp_path / "own", 1)
+    rows = [f'"{name}" = [[{number}, 0, 0]]' for number, name in enumerate(names)]
+    (folder / "dataset.toml").write_text("\n".join(["[classes]", *rows]))
+    with pytest.raises(DatasetError, match=message):
+        recipe_for(None, [str(folder)], fine_tuning=False, changes={}, alone=True, classes=True)
 
 
 def test_batches_carry_classes_that_lie_where_the_picture_has_them(tmp_path: Path) -> None:
