@@ -50,7 +50,8 @@ _GRADED, _HUE = 0.4, 0.5  # share of pictures whose hue is turned, and the stand
 class Batch(NamedTuple):
     """Pictures (n, 3, h, w) uint8, covers (n, h/4, w/4) uint8, weights (n,) and presences (n,) float32.
 
-    `classes` (n, h/4, w/4) uint8 are numbers of classes, `NO_CLASS` where none is known.
+    `classes` (n, h/4, w/4) uint8 are numbers of classes, `NO_CLASS` where none is known; `counted`
+    (n, h/4, w/4) uint8 as in `Sample`.
     """
 
     images: Tensor
@@ -58,6 +59,7 @@ class Batch(NamedTuple):
     weights: Tensor
     presences: Tensor
     classes: Tensor | None = None
+    counted: Tensor | None = None
 
 
 class Batches(Protocol):
@@ -86,19 +88,21 @@ class LiveBatches(Dataset[Batch]):
 
 
 def _stacked(samples: Sequence[Sample], *, with_classes: bool) -> Batch:
-    images, covers, weights, presences, *_ = zip(*samples, strict=True)
-    classes = None
-    if with_classes:
-        unknown = np.full(covers[0].shape, NO_CLASS, np.uint8)
-        some = [unknown if sample.classes is None else sample.classes for sample in samples]
-        classes = torch.from_numpy(np.stack(some))
+    images, covers, weights, presences, _, classes, counted = zip(*samples, strict=True)
+    shape = covers[0].shape
     return Batch(
         torch.from_numpy(np.stack(images)),
         torch.from_numpy(np.stack(covers)),
         torch.tensor(weights, dtype=torch.float32),
         torch.tensor(presences, dtype=torch.float32),
-        classes,
+        _filled(classes, shape, NO_CLASS) if with_classes else None,
+        None if all(part is None for part in counted) else _filled(counted, shape, 255),
     )
+
+
+def _filled(parts: Sequence[NDArray[np.uint8] | None], shape: tuple[int, ...], value: int) -> Tensor:
+    usual = np.full(shape, value, np.uint8)
+    return torch.from_numpy(np.stack([usual if part is None else part for part in parts]))
 
 
 class EpochBatches(Dataset[Batch]):
@@ -289,8 +293,8 @@ def mirrored(batch: Batch, generator: torch.Generator) -> Batch:
     """Every other batch with left and right exchanged."""
     if torch.rand((), generator=generator) >= 0.5:
         return batch
-    classes = None if batch.classes is None else batch.classes.flip(2)
-    return batch._replace(images=batch.images.flip(3), covers=batch.covers.flip(2), classes=classes)
+    classes, counted = (None if part is None else part.flip(2) for part in (batch.classes, batch.counted))
+    return Batch(batch.images.flip(3), batch.covers.flip(2), batch.weights, batch.presences, classes, counted)
 
 
 def recoloured(images: Tensor, generator: torch.Generator) -> Tensor:

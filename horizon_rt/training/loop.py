@@ -210,6 +210,8 @@ class Trainer:
         targets = Targets(*(part.to(device) for part in (covers, batch.presences, batch.weights)))
         if batch.classes is not None:
             targets = targets._replace(classes=batch.classes.to(device))
+        if batch.counted is not None:
+            targets = targets._replace(counted=batch.counted[:, None].to(device).float() / 255)
         if self.teacher is None:
             return images, targets
         targets = taught(targets, self.teacher, normalise(images), recipe.teacher_share)

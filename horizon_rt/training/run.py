@@ -268,8 +268,8 @@ class TrainingJob:
     def _batches(self, recipe: Recipe, on_step: OnStep) -> Batches:
         if recipe.epochs:
             return EpochBatches(recipe)
-        if self.cache is not None and recipe.classes:
-            raise DatasetError("a cache holds no classes; leave --cache out")
+        if self.cache is not None and any(read_classes(path) for _, path in named_datasets(recipe.data)):
+            raise DatasetError("a cache holds no masks of several classes; leave --cache out")
         if self.cache is None:
             samplers_of(recipe)  # what is wrong with the material is better said here than by a worker
             return LiveBatches(recipe)
