@@ -55,7 +55,8 @@ class Recipe:
     is shown as the tracker sees it, whole, and nothing is changed in it. With `epochs` the run goes through
     the pictures of its datasets so many times, in random order, each once a time, and `samples` follows.
     `anchor` draws the weights back to those that the run started from: with each step by this share of the
-    rate of their distance. `kept` is the share of the starting weights in those that come out.
+    rate of their distance; anchor times rate lies below 1. `kept` is the share of the starting weights in
+    those that come out.
     `classes` names what masks of several classes tell apart (`[classes]` of a dataset), the first of which
     lies above the horizon; the net gets a score for each.
     """
@@ -114,6 +115,11 @@ class Recipe:
             class_names(list(self.classes))  # or the model could not be written after the training
         except ValueError as error:
             raise DatasetError(str(error)) from error
+        if self.anchor * self.rate >= 1:
+            raise DatasetError(
+                f"anchor times rate lies below 1, got {self.anchor:g} times {self.rate:g}; lower the rate, or "
+                "the anchor (--anchor 0 turns it off)"
+            )
         if self.epochs and (sum(self.shares.values()) > 0 or not self.data):
             raise DatasetError("epochs are passes over datasets alone; give data, and no shares")
         if self.samples < 1 or self.batch < 1:

@@ -63,6 +63,8 @@ _FINE_TUNING = {
     "frozen_norm": True,
     "anchor": 30.0,
 }
+# The anchor was measured with Adam, whose steps are as long as the rate; other steps have no such length.
+_UNANCHORED = ("sgd", "nesterov")
 _OWN_SHARE = 1.0
 # Samplers that mix something rendered, or of other pictures, into the data.
 _RENDERED = ("real_sky", "covered", "collage", "beside")
@@ -85,7 +87,8 @@ def recipe_for(
     """
     recipe = read_recipe(file) if file is not None else Recipe()
     if file is None and fine_tuning:
-        recipe = replace(recipe, **_FINE_TUNING)  # type: ignore[arg-type]
+        free = {"anchor": 0.0} if changes.get("optimiser") in _UNANCHORED else {}
+        recipe = replace(recipe, **(_FINE_TUNING | free))  # type: ignore[arg-type]
     own = dict(_part(text) for text in data)
     known = {f.name for f in fields(Recipe)}
     given = {name: value for name, value in changes.items() if value is not None and name in known}
