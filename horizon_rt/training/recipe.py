@@ -117,7 +117,7 @@ class Recipe:
             raise DatasetError(str(error)) from error
         if self.anchor * self.rate >= 1:
             raise DatasetError(
-                f"anchor times rate lies below 1, got {self.anchor:g} times {self.rate:g}; lower the rate, or "
+                f"anchor times rate lies below 1, got {self.anchor:g} times {self.rate:g}; lower the rate or "
                 "the anchor (--anchor 0 turns it off)"
             )
         if self.epochs and (sum(self.shares.values()) > 0 or not self.data):
