@@ -294,6 +294,41 @@ def test_the_checkpoint_of_another_recipe_is_refused(
         _trainer(tmp_path, replace(RECIPE, **changes), resume=True)
 
 
+def _as_before(path: Path, *fields: str) -> None:
+    """A checkpoint as it was before these fields of a recipe were there, and before there was a test part."""
+    state = torch.load(path, weights_only=True)
+    recipe = {name: value for name, value in state["recipe"].items() if name not in fields}
+    torch.save({name: value for name, value in state.items() if name != "split"} | {"recipe": recipe}, path)
+
+
+def test_a_run_from_before_the_anchor_goes_on_without_one_and_without_a_test(tmp_path: Path) -> None:
+    """The command is the same, but what it stands for has changed; the weights are not drawn back."""
+    whole = _trainer(tmp_path / "whole")
+    whole.run(PaintedBatches(), lambda net: {})
+    part = _trainer(tmp_path / "part")
+    with pytest.raises(KeyboardInterrupt):
+        part.run(PaintedBatches(stop=21), lambda net: {})
+    part.save()
+    assert part.has_test
+    _as_before(tmp_path / "part" / "checkpoint.pt", "anchor", "kept")
+    again = _trainer(tmp_path / "part", replace(RECIPE, anchor=30.0), resume=True)
+    assert (again.step, again.recipe.anchor, again.has_test) == (21, 0.0, False)
+    again.run(PaintedBatches(), lambda net: {})
+    _assert_same_weights(whole, again)
+    assert not _trainer(tmp_path / "part", replace(RECIPE, anchor=0.0), resume=True).has_test
+
+
+def test_a_split_that_has_changed_is_refused(tmp_path: Path) -> None:
+    split = tmp_path / "split.toml"
+    split.write_text('[set_aside]\nown = ["a"]\n')
+    recipe = replace(RECIPE, split=split)
+    _trainer(tmp_path / "run", recipe).save()
+    assert _trainer(tmp_path / "run", recipe, resume=True).has_test
+    split.write_text('[set_aside]\nown = ["b"]\n')
+    with pytest.raises(TrainingError, match="is of a run with another text of its split"):
+        _trainer(tmp_path / "run", recipe, resume=True)
+
+
 ODD_STEPS = ["7", -5, math.nan, math.inf, 16.5, True, None, [1], RECIPE.steps + 1, 10**30]
 
 

@@ -203,13 +203,20 @@ class PictureSets(NamedTuple):
     test: dict[str, list[Picture]]
 
 
-def picture_sets(names: Iterable[str], split: Path | None, count: int) -> PictureSets:
-    """At most `count` pictures of each part of each dataset, evenly spread; raises DatasetError."""
+def picture_sets(
+    names: Iterable[str], split: Path | None, count: int = 2**31, *, has_test: bool = True
+) -> PictureSets:
+    """At most `count` pictures of each part of each dataset, evenly spread; raises DatasetError.
+
+    Without `has_test`, what is for test is for validation.
+    """
     parts = {
         name: open_pictures(path, split)
         for name, path in named_datasets(names)
         if not (path / "panoramas.csv").is_file()
     }
+    if not has_test:
+        parts = {name: Parts(part.training, part.held_out, []) for name, part in parts.items()}
     return PictureSets(
         *(
             {name: thinned(part[index], count) for name, part in parts.items() if part[index]}
