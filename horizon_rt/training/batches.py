@@ -23,7 +23,7 @@ from horizon_rt.system.host import lower_priority
 from horizon_rt.system.interrupts import interrupts_wait, undisturbed_children
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples.cache import LOST, WorkerLost, cache_facts, draw, open_cache, sizes_of
-from horizon_rt.training.samples.pictures import picture_sets
+from horizon_rt.training.samples.pictures import Picture, picture_sets
 from horizon_rt.training.samples.sample import TAGS, InputShape, Sample
 from horizon_rt.training.samples.sampler_set import samplers_of, window_spread_deg
 from horizon_rt.training.samples.windows import window_sample
@@ -106,33 +106,44 @@ def _filled(parts: Sequence[NDArray[np.uint8] | None], shape: tuple[int, ...], v
 
 
 class EpochBatches(Dataset[Batch]):
-    """The pictures of the datasets of a recipe, each once an epoch, in an order that the seed draws.
+    """The pictures of the datasets of a recipe, pass after pass, each in an order that the seed draws.
 
-    An epoch has `steps` batches of `size` pictures; the few that do not make up one more wait for the next.
+    `count` pictures make a pass; a batch of `size` may hold the end of one and the beginning of the next. The
+    last of `steps` batches goes on beyond the last pass until it is full.
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        """Raises DatasetError where there is no picture for training."""
-        sets = picture_sets(recipe.data, recipe.split, 2**31).training
+        """Raises DatasetError where there is no picture for training, and for parts of the samples."""
+        if any(part != 1 for part in recipe.data.values()):
+            raise DatasetError(
+                "passes show each picture once, whatever its dataset; leave the parts of --data out"
+            )
+        sets = picture_sets(recipe.data, recipe.split).training
         self._pictures = [(p, window_spread_deg(some)) for some in sets.values() for p in some]
-        if not self._pictures:
+        self.count, self.size = len(self._pictures), recipe.batch
+        if not self.count:
             raise DatasetError("no dataset has a picture for training; epochs go through those")
-        self.size = min(recipe.batch, len(self._pictures))
-        self.steps = len(self._pictures) // self.size
+        self.steps = -(-recipe.epochs * self.count // self.size)
         self._recipe = recipe
 
     def __getitem__(self, index: int) -> Batch:
         """See `Batches`."""
-        epoch, step = divmod(index, self.steps)
-        order = np.random.default_rng((self._recipe.seed, epoch)).permutation(len(self._pictures))
-        rng = np.random.default_rng((self._recipe.seed, epoch, step))
+        rng = np.random.default_rng((self._recipe.seed, index, 1))
         sizes = sizes_of(self._recipe)
         shares = [share for share, _ in sizes.values()]
         size = list(sizes)[int(rng.choice(len(sizes), p=shares))]
-        chosen = [self._pictures[i] for i in order[step * self.size : (step + 1) * self.size]]
         augmented = self._recipe.augmented
-        samples = [window_sample(p, rng, size, spread_deg=deg, augmented=augmented) for p, deg in chosen]
+        samples = [
+            window_sample(p, rng, size, spread_deg=deg, augmented=augmented) for p, deg in self._chosen(index)
+        ]
         return _stacked(samples, with_classes=bool(self._recipe.classes))
+
+    def _chosen(self, index: int) -> list[tuple[Picture, float]]:
+        first, last = index * self.size, (index + 1) * self.size
+        passes = range(first // self.count, -(-last // self.count))
+        orders = [np.random.default_rng((self._recipe.seed, n)).permutation(self.count) for n in passes]
+        start = first - passes[0] * self.count
+        return [self._pictures[i] for i in np.concatenate(orders)[start : start + self.size]]
 
 
 class CachedBatches(Dataset[Batch]):

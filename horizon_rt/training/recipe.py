@@ -53,7 +53,8 @@ class Recipe:
     as likely, as multiples of that in which the teacher gets it.
     `input_size` (width, height) takes the place of the usual shapes. Not `augmented`, a picture of a dataset
     is shown as the tracker sees it, whole, and nothing is changed in it. With `epochs` the run goes through
-    the pictures of its datasets so many times, in random order, each once a time, and `samples` follows.
+    the pictures of its datasets so many times, in random order, each once a time, and `samples` follows; the
+    parts of `data` are then 1.
     `anchor` draws the weights back to those that the run started from: with each step by this share of the
     rate of their distance; anchor times rate lies below 1. `kept` is the share of the starting weights in
     those that come out.
