@@ -61,6 +61,25 @@ def test_colours_become_numbers(tmp_path: Path) -> None:
     assert loaded.sky[10, 10] == 255
 
 
+def test_colours_of_masks_beside_lines_are_those_of_the_classes(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "own", 1)
+    (folder / "horizon.csv").write_text("file,x1,y1,x2,y2,sky_side\n000.png,0,23.5,95,23.5,above\n")
+    picture = open_pictures(folder, None).training[0]
+    assert picture.label.mask is not None
+    sky, counted = picture.label.mask.read(SIZE[1], SIZE[0])
+    assert counted is not None
+    assert (sky[2:24].all(), sky[24:].any(), counted[:2].any(), counted[2:].all()) == (
+        True,
+        False,
+        False,
+        True,
+    )
+    sample = window_sample(picture, np.random.default_rng(0), SIZE, augmented=False)
+    assert sample.classes is not None
+    assert set(np.unique(sample.classes[1:6])) == {0}
+    assert set(np.unique(sample.classes[7:])) == {1, 2}
+
+
 @pytest.mark.parametrize("text", ["classes = 3", "[classes]\nsky = [[0, 0, 0]]", "[classes]\na = 1\nb = 2"])
 def test_colours_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     folder = _write(tmp_path / "own", 1)

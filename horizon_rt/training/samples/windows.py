@@ -50,10 +50,11 @@ def window_sample(
     rgb = shrunk(image, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
     if loaded.line is not None:
         plane = _window_plane(loaded.line, source, matrix, size)
-        presence = None
         if change is not None:
             rgb, presence = change(rgb, plane, rng)
-        return _finish(rgb, plane, rng, presence=presence, augmented=augmented)
+            return _finish(rgb, plane, rng, presence=presence, augmented=augmented)
+        classes = _window_classes(loaded, matrix, size)
+        return _finish(rgb, plane, rng, augmented=augmented, classes=classes)
     if loaded.sky is not None:
         cover, counted = _window_cover(loaded, matrix, size)
         return _finish(
