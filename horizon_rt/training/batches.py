@@ -34,12 +34,10 @@ __all__ = [
     "CachedBatches",
     "EpochBatches",
     "LiveBatches",
-    "augment",
     "load",
     "mirrored",
     "prepare_worker",
     "recoloured",
-    "unchanged",
 ]
 
 _SIGCHLD: signal.Signals | None = getattr(signal, "SIGCHLD", None)
@@ -289,19 +287,8 @@ def prepare_worker(_number: int) -> None:
     torch.set_num_threads(1)
 
 
-def unchanged(batch: Batch) -> tuple[Tensor, Tensor]:
-    """What `augment` gives, of the pictures as they are."""
-    return batch.images.float(), batch.covers[:, None].float() / 255
-
-
-def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mirror, gamma, saturation, hue: pictures 0..255 (n, 3, h, w), covers 0..1 (n, 1, h/4, w/4), float32."""
-    images, covers, *_ = mirrored(batch, generator)
-    return recoloured(images, generator), covers[:, None].float() / 255
-
-
 def mirrored(batch: Batch, generator: torch.Generator) -> Batch:
-    """Every other batch with left and right exchanged."""
+    """Left and right exchanged, in half of the batches at random."""
     if torch.rand((), generator=generator) >= 0.5:
         return batch
     classes, counted = (None if part is None else part.flip(2) for part in (batch.classes, batch.counted))

@@ -28,7 +28,7 @@ from horizon_rt.synth.clip import to_frame
 from horizon_rt.synth.stills import StillOptions, Stills
 from horizon_rt.training.samples.pictures import Picture, load
 
-__all__ = ["RENDERED", "calibrate", "fitted"]
+__all__ = ["RENDERED", "calibrate", "fitted", "misfit"]
 
 Array = NDArray[np.float64]
 # Squared errors and variances of roll and pitch in deg², (n, 2) each, under a calibration.
@@ -77,8 +77,8 @@ def fitted(sets: Sequence[Measure], before: SigmaCalibration) -> SigmaCalibratio
     """The most likely calibration: both parts by one factor first, then the formal part alone."""
     if not sets:
         return before
-    best = min((_misfit(sets, before, factor, 1.0), factor, 1.0) for factor in _FACTORS)
-    tried = [(_misfit(sets, before, best[1], ratio), best[1], ratio) for ratio in _RATIOS]
+    best = min((_misfit_of(sets, before, factor, 1.0), factor, 1.0) for factor in _FACTORS)
+    tried = [(_misfit_of(sets, before, best[1], ratio), best[1], ratio) for ratio in _RATIOS]
     return _times(before, *min([best, *tried])[1:])
 
 
@@ -87,17 +87,24 @@ def _times(sigma: SigmaCalibration, factor: float, ratio: float) -> SigmaCalibra
     return SigmaCalibration(float(f"{scale:.3g}"), float(f"{width:.3g}"))
 
 
-def _misfit(sets: Sequence[Measure], before: SigmaCalibration, factor: float, ratio: float) -> float:
-    """Minus the mean log likelihood (Student's t), and what coverage lacks or has too much, of all sets by
-    the square root of their frames, and the prior.
+def misfit(squares: Array, variances: Array) -> float:
+    """How badly variances of roll and pitch fit squared errors, both (n, 2) in deg².
+
+    Minus the mean log likelihood (Student's t), which asks for the order of the frames, too, and by how much
+    more or less than 95 % of them lie within ±2 sigma.
     """
+    surprise = 0.5 * np.log(variances) + 2.5 * np.log1p(squares / (4 * variances))
+    off = np.abs((squares <= 4 * variances).mean(axis=0) - _MEANT).sum()
+    return float(surprise.mean() + _LACKING * off)
+
+
+def _misfit_of(sets: Sequence[Measure], before: SigmaCalibration, factor: float, ratio: float) -> float:
+    """Of all sets by the square root of their frames, and the prior."""
     total = count = 0.0
     for measure in sets:
         squares, variances = measure(_times(before, factor, ratio))
         if len(squares):
-            surprise = 0.5 * np.log(variances) + 2.5 * np.log1p(squares / (4 * variances))
-            off = np.abs((squares <= 4 * variances).mean(axis=0) - _MEANT).sum()
-            total += len(squares) ** 0.5 * float(surprise.mean() + _LACKING * off)
+            total += len(squares) ** 0.5 * misfit(squares, variances)
             count += len(squares) ** 0.5
     prior = _PRIOR_FRAMES**0.5 * float(np.log(factor) ** 2 + np.log(ratio) ** 2)
     return (total + prior) / (count + _PRIOR_FRAMES**0.5)

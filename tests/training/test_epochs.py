@@ -14,7 +14,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.models.weights import find_model
 from horizon_rt.segmentation.preprocess import Preprocessor
-from horizon_rt.training.batches import EpochBatches, unchanged
+from horizon_rt.training.batches import EpochBatches
 from horizon_rt.training.log import read_log
 from horizon_rt.training.loop import normalise
 from horizon_rt.training.recipe import Recipe
@@ -80,7 +80,7 @@ def test_an_unchanged_picture_is_what_the_tracker_sees(tmp_path: Path) -> None:
     preprocess = Preprocessor(SIZE[0] * SIZE[1])
     box = preprocess(Frame.from_bgr(load(picture).image))
     assert preprocess.input.shape[2:] == SIZE
-    batch_image = normalise(unchanged(made.batch_of([sample]))[0]).numpy()
+    batch_image = normalise(made.batch_of([sample]).images).numpy()
     assert np.abs(batch_image - preprocess.input).mean() < 0.05
     points = box.cell_centres(SIZE[0] // 4, SIZE[1] // 4)
     line = load(picture).line

@@ -96,7 +96,7 @@ def test_a_shipped_model_is_fine_tuned_and_can_be_used(
     told = next(line for line in done.errors if line.startswith("loss: "))
     assert told.endswith(f" -> {evaluations[-1]['loss']:.4g}")
     page = (out / "report.html").read_text()
-    assert "Worst of 4 pictures held out" in page
+    assert "Worst of 2 pictures for validation" in page
     assert "<script" not in page
     assert cv2.imread(str(out / "curves.png")).shape[1] > 600
     evaluated = cli(
@@ -119,7 +119,7 @@ def test_the_same_command_gives_the_same_model_and_another_seed_another(
         weights.append(load_file(tmp_path / name / f"{name}.safetensors"))
     assert all((weights[0][k] == weights[1][k]).all() for k in weights[0])
     assert any((weights[0][k] != weights[2][k]).any() for k in weights[0])
-    assert "pictures held out" not in (tmp_path / "a" / "report.html").read_text()
+    assert "pictures for validation" not in (tmp_path / "a" / "report.html").read_text()
     card = find_model(name=str(tmp_path / "a"))
     assert (card.net, card.name) == ("nano", "a")
 
