@@ -43,9 +43,10 @@ class Recipe:
     or the ground of others, and `beside` that of labelled pictures cut to their sky or ground alone. Parts
     need not add up to 1.
     `split` names the files of the datasets that are kept for validation and for test. `warm_up` is a share of
-    the run, `average` the decay of the mean of the weights that is kept. `frozen_norm` keeps the means and variances
-    of batch norm as they are, for a net that has good ones already. `pretrained` starts the encoder of the
-    net lite0 from ImageNet, unless the run starts from a model, and keeps its statistics and first stages.
+    the run, `average` the decay of the mean of the weights that is kept. `frozen_norm` keeps the means and
+    variances of batch norm as they are, for a net that has good ones already. `pretrained` starts the encoder
+    of the net lite0 from ImageNet, unless the run starts from a model, and keeps its statistics and first
+    stages.
     `input_areas` are the sizes of the pictures, each as likely, as multiples of the area that a net usually
     gets; a batch of larger pictures has fewer of them.
     `teacher` is a model, by name or path, whose answers make up `teacher_share` of what the net learns, and

@@ -60,10 +60,9 @@ def shrunk(images: Tensor, targets: Targets, area: float) -> tuple[Tensor, Targe
     if area == 1:
         return images, targets
     h, w = (max(2, round(s * area**0.5 / INPUT_STRIDE)) * INPUT_STRIDE for s in images.shape[2:])
-    covers, counted = (
-        None
-        if part is None
-        else F.interpolate(part, size=(h // OUTPUT_STRIDE, w // OUTPUT_STRIDE), mode="area")
-        for part in (targets.covers, targets.counted)
-    )
+    cells = (h // OUTPUT_STRIDE, w // OUTPUT_STRIDE)
+    covers = F.interpolate(targets.covers, size=cells, mode="area")
+    counted = targets.counted
+    if counted is not None:
+        counted = F.interpolate(counted, size=cells, mode="area")
     return F.interpolate(images, size=(h, w), mode="area"), targets._replace(covers=covers, counted=counted)
