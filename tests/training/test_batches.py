@@ -48,8 +48,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_live_batch_holds_what_its_kind_says() -> None:
     batches, sizes = LiveBatches(RECIPE, SHAPES), Counter()
     for index in range(12):
-        images, covers, weights, presences, classes = batches[index]
-        assert classes is None
+        images, covers, weights, presences, classes, counted = batches[index]
+        assert (classes, counted) == (None, None)
         size = tuple(images.shape[2:])
         sizes[size] += 1
         assert (images.shape, images.dtype) == ((4, 3, *size), torch.uint8)
