@@ -28,6 +28,7 @@ from horizon_rt.synth.clip import to_frame
 from horizon_rt.synth.stills import StillOptions, Stills
 from horizon_rt.system.paths import data_root
 from horizon_rt.tracker import HorizonTracker
+from horizon_rt.training.calibration import misfit
 from horizon_rt.training.samples.pictures import load, open_pictures, thinned
 
 Array = NDArray[np.float64]
@@ -113,15 +114,9 @@ def refined(rows: Array, factors: Factors) -> Array:
     return np.asarray(rows[:, :, 1] + rows[:, :, 2:] @ np.square(factors))
 
 
-def misfit(sets: dict[str, tuple[Array, Array]]) -> float:
-    """Minus the mean log likelihood (Student's t), which asks for the order, too, and what coverage lacks; of
-    squared errors and variances by set.
-    """
-    total = 0.0
-    for name, (squares, variance) in sets.items():
-        surprise = 0.5 * np.log(variance) + 2.5 * np.log1p(squares / (4 * variance))
-        lacking = np.abs(coverage(squares, variance)[1] - 0.95).sum()
-        total += WEIGHTS[name] * (surprise.mean() + 4 * lacking)
+def misfit_of(sets: dict[str, tuple[Array, Array]]) -> float:
+    """The misfit of squared errors and variances by set."""
+    total = sum(WEIGHTS[name] * misfit(squares, variance) for name, (squares, variance) in sets.items())
     return float(total / sum(WEIGHTS[name] for name in sets))
 
 
@@ -135,10 +130,10 @@ def main() -> None:
 
     def of_factors(factors: Factors, without: str = "") -> float:
         kept = {name: rows for name, rows in sets.items() if name != without}
-        return misfit({name: (rows[:, :, 0], refined(rows, factors)) for name, rows in kept.items()})
+        return misfit_of({name: (rows[:, :, 0], refined(rows, factors)) for name, rows in kept.items()})
 
     def of_unsupported(factor: float) -> float:
-        return misfit({name: (rows[:, :, 0], factor**2 * rows[:, :, 1]) for name, rows in left.items()})
+        return misfit_of({name: (rows[:, :, 0], factor**2 * rows[:, :, 1]) for name, rows in left.items()})
 
     grid = sorted(itertools.product(SHARES, TILTS, FLOORS_PX), key=of_factors)
     for factors in grid[:10]:

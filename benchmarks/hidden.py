@@ -1,8 +1,8 @@
 """Horizons of which a part is hidden: `python benchmarks/hidden.py [--model NAME] [--json FILE]`.
 
 Pictures whose horizon shows on 20 to 50 % of its length, the rest behind what rises above it: rendered seas
-behind islands, cliffs, towns and ships; views of the panoramas held out and photographs held out, behind the
-ground of other pictures that are held out. What shows has a contrast that can be seen. Each picture is the
+behind islands, cliffs, towns and ships; views of the panoramas for test and photographs for test, behind the
+ground of other pictures for test. What shows has a contrast that can be seen. Each picture is the
 same every time.
 """
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Camera
-from horizon_rt.datasets import is_held_out
+from horizon_rt.datasets import split_part
 from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.metrics import summarise_uncertainty
 from horizon_rt.metrics.lines import line_error, summarise
@@ -131,8 +131,8 @@ def rendered(rng: np.random.Generator) -> tuple[Image, Image, Camera, UpVector]:
 
 
 def photographs(root: Path) -> tuple[list[Picture], list[Picture]]:
-    """Those held out whose horizon is known, and those whose ground hides others."""
-    found = [thinned(open_pictures(root / name, SPLIT).held_out, most) for name, most in DATASETS.items()]
+    """Those for test whose horizon is known, and those whose ground hides others."""
+    found = [thinned(open_pictures(root / name, SPLIT).test, most) for name, most in DATASETS.items()]
     lined = [[p for p in some if p.label.ends is not None] for some in found]
     return [p for some in lined for p in some], [*lined[0], *lined[1]]
 
@@ -148,7 +148,7 @@ def behind(image: Image, up: UpVector, camera: Camera, grounds: list[Picture], r
 
 def draws(root: Path) -> dict[str, Draw]:
     panoramas = [p for p in load_panoramas(root / "panorama") if p.is_open]
-    panoramas = [p for p in panoramas if is_held_out(SPLIT, "panorama", p.name)]
+    panoramas = [p for p in panoramas if split_part(SPLIT, "panorama", p.name) == "test"]
     lined, grounds = photographs(root)
 
     def panorama(rng: np.random.Generator) -> tuple[Image, Image, Camera, UpVector]:

@@ -1,6 +1,6 @@
 """Accuracy against time, beside classical finders: `python benchmarks/peers.py --json FILE --chart FILE`.
 
-All see the same frames, one after the other, in one process with one thread each: those held out of
+All see the same frames, one after the other, in one process with one thread each: those for test of
 thermal-sea, flight and sea, rendered pictures of all kinds, and rendered clear seas at 1080p. A peer's time
 is from a BGR picture to its line, that of a model from the decoder's planes to its horizon.
 """
@@ -26,7 +26,7 @@ from precision import pictures
 
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Camera
-from horizon_rt.datasets import LabelledFrame, is_held_out, open_dataset
+from horizon_rt.datasets import LabelledFrame, open_dataset, split_part
 from horizon_rt.datasets.lines import line_row, write_lines
 from horizon_rt.datasets.rendered import write_pictures
 from horizon_rt.evaluation.predictors import Estimate
@@ -106,12 +106,16 @@ def write_clear_seas(folder: Path, count: int) -> None:
     write_lines(folder, rows)
 
 
+def is_for_test(dataset: str, name: str) -> bool:
+    return split_part(SPLIT, dataset, name) == "test"
+
+
 def judge(real: Sequence[Path], rendered: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """By set and finder: the errors of lines, and quartiles of the time."""
     rows: dict[str, dict[str, Any]] = defaultdict(dict)
     for folder in (*real, *rendered):
         dataset = open_dataset(folder)
-        options = EvalOptions(keep=partial(is_held_out, SPLIT, dataset.name) if folder in real else None)
+        options = EvalOptions(keep=partial(is_for_test, dataset.name) if folder in real else None)
         finders: list[Timed] = [Peer(name, find) for name, find in BASELINES.items()]
         backends = dict.fromkeys(("torchscript", installed_backends()[0]))
         finders += [Ours(model, backend) for model in MODELS for backend in backends]

@@ -402,7 +402,8 @@ def labs_table(runs: list[dict[str, Any]]) -> str:
     for dataset, net in dict.fromkeys((row["dataset"], row["net"]) for row in runs):
         own = [row for row in runs if (row["dataset"], row["net"]) == (dataset, net)]
         first = own[0]
-        cells = [dataset, net, f"{first['rate']:g}", first["precision"], str(first["windows"]), str(len(own))]
+        cells = [dataset, net, f"{first['rate']:g}", first["precision"], str(first["windows"])]
+        cells += [str(first["batch"]), str(len(own)), str(first["test_frames"])]
         cells.append(f"{statistics.mean(row['cpu_s'] for row in own):.0f}")
         for key, digits in TRAINED.values():
             values = [row["test"].get(key) for row in own]
@@ -412,7 +413,8 @@ def labs_table(runs: list[dict[str, Any]]) -> str:
             spread = f" ({statistics.stdev(values):.{digits}f})" if len(own) > 1 else ""
             cells.append(f"{statistics.mean(values):.{digits}f}{spread}")
         rows.append(cells)
-    return table(["set", "net", "rate", "numbers", "windows", "seeds", "CPU s", *TRAINED], rows)
+    head = ["set", "net", "rate", "numbers", "windows", "batch", "seeds", "test frames", "CPU s"]
+    return table([*head, *TRAINED], rows)
 
 
 def fine_tuning_table(runs: list[dict[str, Any]]) -> str:
@@ -426,10 +428,11 @@ def fine_tuning_table(runs: list[dict[str, Any]]) -> str:
         rows.append(
             [
                 *(row["model"] + (", as shipped" if start else ""), f"{row['anchor']:g}", f"{row['kept']:g}"),
-                *(f"{row['flight']['auc']:.2f}", *shares, f"{own['auc']:.1f}", f"{own['dphi']:.2f}"),
+                *(str(row["flight"]["frames"]), f"{row['flight']['auc']:.2f}", *shares),
+                *(f"{own['auc']:.1f}", f"{own['dphi']:.2f}"),
             ]
         )
-    head = ["model", "anchor", "kept", "flight AUC", "±2σ before, %", "±2σ after, %"]
+    head = ["model", "anchor", "kept", "flight frames", "flight AUC", "±2σ before, %", "±2σ after, %"]
     return table([*head, "meadow AUC", "meadow dphi, °"], rows)
 
 

@@ -27,7 +27,7 @@ def inspect(
         str | None,
         typer.Option(
             metavar="LAYER:CHANNEL",
-            help="A unit of a trained net, such as encoder.stages.7:12: what excites it, and by what.",
+            help="A unit of a trained net, such as sixteenth.2:12 of small: what excites it, and by what.",
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=100, help="How many pictures that excite the unit.")] = 9,

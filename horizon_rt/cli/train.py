@@ -63,6 +63,13 @@ def train(
         str | None, typer.Option(help="Loss of the mask, such as edge-bce (the usual) or bce+dice.")
     ] = None,
     optimiser: Annotated[str | None, typer.Option(help="sgd, nesterov, adam or adamw (the usual).")] = None,
+    anchor: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Pull to the weights of --init, in rates a step; 30 with adam and adamw, 0 turns it off.",
+        ),
+    ] = None,
     schedule: Annotated[str | None, typer.Option(help="cosine (the usual), step or plateau.")] = None,
     split: Annotated[
         Path | None,
@@ -120,7 +127,7 @@ def train(
         raise typer.BadParameter("--alone needs --data")
     changes = {
         "net": net, "samples": samples, "epochs": epochs, "batch": batch, "rate": rate, "loss": loss,
-        "optimiser": optimiser, "schedule": schedule, "split": split, "seed": seed,
+        "optimiser": optimiser, "anchor": anchor, "schedule": schedule, "split": split, "seed": seed,
         "augmented": None if augment else False, "input_size": None if size is None else net_input_size(size),
     }  # fmt: skip
     job = make_job(

@@ -135,14 +135,15 @@ def _colour(given: Any) -> tuple[int, int, int]:
 
 
 def _line_examples(folder: Path, scene: str) -> list[Example]:
-    examples = []
+    examples, classes = [], tuple(read_classes(folder).values())
     for image in read_horizons(folder):
         mask = folder / "masks" / f"{image.path.stem}.png"
+        known = MaskFile(path=mask, sky=classes[0] if classes else (), classes=classes)
         label = Label(
             in_view=image.ends is not None,
             ends=image.ends,
             sky_above=image.sky_above,
-            mask=MaskFile(path=mask) if os.path.exists(mask) else None,
+            mask=known if os.path.exists(mask) else None,
         )
         examples.append(Example(path=image.path, label=label, scene=image.scene or scene))
     return examples

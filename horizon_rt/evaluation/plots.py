@@ -20,6 +20,7 @@ from horizon_rt.reports.plot import INK, SERIES, STYLE, Plot, make_plot
 __all__ = ["make_plots"]
 
 Array = NDArray[np.float64]
+_CORNER = 20.0  # percent of an axis that curves of masks show at least
 _LEAST_COVERAGE = 20  # frames, below which percentiles of parts of them say nothing
 
 
@@ -161,20 +162,32 @@ def _coverage(evaluations: Sequence[Evaluation]) -> Plot | None:
 def _mask_curves(evaluations: Sequence[Evaluation]) -> Plot | None:
     figure = Figure(figsize=(9.2, 3.9))
     roc, recall = figure.subplots(1, 2)
-    drawn = False
+    lost, missed = [], []
     for e, label, colour, style in _series(evaluations):
         curves = e.mask_counts().curves()
         if curves is not None:
             line = {"color": colour, "linestyle": style, "lw": 1.8, "label": label}
             roc.plot(100 * curves.false_positive_rate, 100 * curves.recall, **line)
             recall.plot(100 * curves.recall, 100 * curves.precision, **line)
-            drawn = True
-    roc.set(xlim=(0, 20), ylim=(80, 100.5), title="ROC, its upper left corner")
+            lost.append(np.maximum(curves.false_positive_rate, 1 - curves.recall))
+            missed.append(1 - np.minimum(curves.recall, curves.precision))
+    if not lost:
+        return None
+    right, low = _reach(lost), 100 - _reach(missed)
+    roc.set(xlim=(0, right), ylim=(100 - right, 100.5), title="ROC, its upper left corner")
     roc.set(xlabel="ground taken for sky, %", ylabel="sky found, %")
-    recall.set(xlim=(80, 100.5), ylim=(80, 100.5), title="Precision and recall")
+    recall.set(xlim=(low, 100.5), ylim=(low, 100.5), title="Precision and recall")
     recall.set(xlabel="recall: sky found, %", ylabel="precision: right of it, %")
     figure.legend(*roc.get_legend_handles_labels(), loc="outside upper left", ncols=4)
     caption = (
         "The sky side of the net's mask by every threshold of its probability, over the pixels of all frames."
     )
-    return make_plot(figure, "Curves of the mask", caption) if drawn else None
+    return make_plot(figure, "Curves of the mask", caption)
+
+
+def _reach(distances: Sequence[Array]) -> float:
+    """How far from the corner of the best a plot goes, in percent, of curves whose points lie so far from it.
+
+    Twice as far as the curve that stays farthest away, between `_CORNER` and all.
+    """
+    return float(np.clip(200 * max(distance.min() for distance in distances), _CORNER, 100))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from itertools import islice
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from horizon_rt.inspection.complexity import (
     count_parameters,
     receptive_field,
 )
-from horizon_rt.inspection.units import Excitation, Unit, excitation, find_unit, strongest
+from horizon_rt.inspection.units import Excitation, Unit, excitation, find_unit, peak
 from horizon_rt.models.sizes import NETS
 from horizon_rt.models.weights import ModelCard, find_model, load_net, new_net, shipped_models
 from horizon_rt.segmentation import Segmentation, Segmenter
@@ -70,7 +71,7 @@ class Inspection:
     """The numbers of a net for an input of `width` × `height` px, and what its weights look at.
 
     Without weights `looks` is empty. `field` is None where no picture shows a horizon. `strongest` are the
-    looks that excite `unit` most, the strongest first.
+    looks of all frames that excite `unit` most, the strongest first.
     """
 
     name: str
@@ -97,7 +98,8 @@ def inspect_model(
     """Inspect a net of the zoo by its name, or a model with weights (`weights.find_model`).
 
     `width` and `height`, multiples of 32, are the net input for the numbers; pictures keep their own aspect.
-    Without sources, scenes are rendered. `unit`, LAYER:CHANNEL, asks for the `top` pictures that excite it.
+    Without sources, scenes are rendered. Of each source the first frames are looked at; `unit`,
+    LAYER:CHANNEL, asks for the `top` of all frames, of a live source of the first, that excite it.
     Raises WeightsError and SourceError.
     """
     card = _card(model)
@@ -105,7 +107,8 @@ def inspect_model(
     if unit is not None and card is None:
         raise WeightsError(f"{model} has no weights here; give a trained model to look at a unit")
     asked = None if unit is None else find_unit(net, unit)
-    looks = () if card is None else tuple(_looks(net, card, sources or _RENDERED, asked))
+    shown = tuple(sources) or _RENDERED
+    looks = () if card is None else tuple(_looks(net, card, shown))
     seen = [(look.gradient, look.cell) for look in looks if look.gradient is not None and look.cell]
     return Inspection(
         name=model,
@@ -117,13 +120,8 @@ def inspect_model(
         looks=looks,
         field=effective_field(*zip(*seen, strict=True)) if seen else None,
         unit=asked,
-        strongest=_strongest(looks, top),
+        strongest=() if card is None or asked is None else tuple(_strongest(net, card, shown, asked, top)),
     )
-
-
-def _strongest(looks: Sequence[Look], count: int) -> tuple[Look, ...]:
-    found = [(look, look.excitation) for look in looks if look.excitation is not None]
-    return tuple(found[i][0] for i in strongest([excited for _, excited in found], count))
 
 
 def _card(model: str) -> ModelCard | None:
@@ -136,16 +134,36 @@ def _card(model: str) -> ModelCard | None:
         raise WeightsError(f"{error}; without weights: {', '.join(NETS)}") from error
 
 
-def _looks(net: nn.Module, card: ModelCard, sources: Iterable[str], unit: Unit | None) -> Iterator[Look]:
+def _looks(net: nn.Module, card: ModelCard, sources: Iterable[str]) -> Iterator[Look]:
     segmenter = Segmenter(TorchScript(net), input_area_px=card.input_area_px)
+    for name, frame in _frames(sources, whole=False):
+        yield _look(net, card, segmenter, frame, name)
+
+
+def _strongest(
+    net: nn.Module, card: ModelCard, sources: Iterable[str], unit: Unit, count: int
+) -> Iterator[Look]:
+    """Of all frames the `count` that excite the unit most, which alone are kept; the strongest first."""
+    segmenter = Segmenter(TorchScript(net), input_area_px=card.input_area_px)
+    kept: list[tuple[float, int, str, Frame]] = []
+    for number, (name, frame) in enumerate(_frames(sources, whole=True)):
+        segmenter.preprocess(frame)
+        heappush(kept, (peak(net, unit, segmenter.preprocess.input), -number, name, frame))
+        if len(kept) > count:
+            heappop(kept)
+    for _, _, name, frame in sorted(kept, reverse=True):
+        look = _look(net, card, segmenter, frame, name)
+        segmenter.preprocess(frame)
+        yield replace(look, excitation=excitation(net, unit, segmenter.preprocess.input))
+
+
+def _frames(sources: Iterable[str], *, whole: bool) -> Iterator[tuple[str, Frame]]:
+    """The first frames of each source, or all of those that end, with their titles."""
     for spec in sources:
         with open_source(spec) as source:
-            for frame in islice(source, _FRAMES_PER_SOURCE):
-                look = _look(net, card, segmenter, frame, _title(spec, frame))
-                if unit is not None:
-                    segmenter.preprocess(frame)
-                    look = replace(look, excitation=excitation(net, unit, segmenter.preprocess.input))
-                yield look
+            count = None if whole and not source.info.live else _FRAMES_PER_SOURCE
+            for frame in islice(source, count):
+                yield _title(spec, frame), frame
 
 
 def _title(spec: str, frame: Frame) -> str:

@@ -6,7 +6,6 @@ of the picture that the unit sees, and how much of the excitation is left while 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from horizon_rt.errors import WeightsError
 from horizon_rt.inspection.attribution import STEP_PX, Map, Picture, patch_slice
 
-__all__ = ["Excitation", "Unit", "excitation", "find_unit", "strongest"]
+__all__ = ["Excitation", "Unit", "excitation", "find_unit", "peak"]
 
 _BATCH = 16
 _SHOWN = 40  # layers that an error names
@@ -41,8 +40,8 @@ class Excitation:
 
     `activation` (rows, columns) is that of the unit, largest at `cell`, where it is `value`. The unit sees
     `box` there: left, top, right and bottom of the net input, px. `loss` (rows, columns) has a value for
-    each step of `STEP_PX`: the share of `value` that is gone at that place when a patch of `PATCH_PX` centred
-    there is grey; below 0 the unit is excited more.
+    each step of `STEP_PX`: how far the activation at that place falls when a patch of `PATCH_PX` centred
+    there is grey, as a share of the size of `value`; below 0 the unit is excited more.
     """
 
     activation: Map
@@ -62,7 +61,10 @@ def find_unit(net: nn.Module, text: str) -> Unit:
     found = {layer: count for layer, count in _layers(net).items() if layer in names}
     if not found or not number.isdecimal():
         known = ", ".join(list(_layers(net))[:_SHOWN])
-        raise WeightsError(f"a unit is LAYER:CHANNEL, got {text!a}; layers: {known}")
+        wrong = (
+            f"there is no layer {name!a}" if name and not found else f"a unit is LAYER:CHANNEL, got {text!a}"
+        )
+        raise WeightsError(f"{wrong}; layers: {known}")
     layer, count = next(iter(found.items()))
     if int(number) >= count:
         raise WeightsError(f"{layer} has the units 0 to {count - 1}, got {number}")
@@ -104,6 +106,12 @@ def _activation(net: nn.Module, unit: Unit, pictures: Tensor) -> Tensor:
     return kept[0]
 
 
+@torch.inference_mode()
+def peak(net: nn.Module, unit: Unit, picture: Picture) -> float:
+    """The largest activation of the unit in a net input (1, 3, h, w)."""
+    return float(_activation(net, unit, torch.from_numpy(picture)).max())
+
+
 def excitation(net: nn.Module, unit: Unit, picture: Picture) -> Excitation:
     """The unit's strongest place in a net input (1, 3, h, w)."""
     tensor = torch.from_numpy(picture.copy()).requires_grad_()
@@ -141,10 +149,5 @@ def _loss_under_patches(
         with torch.inference_mode():
             left = _activation(net, unit, torch.from_numpy(hidden))[:, cell[0], cell[1]].double().numpy()
         for place, activation in zip(places, left, strict=True):
-            loss[place] = 1 - activation / value if value else 0.0
+            loss[place] = (value - activation) / abs(value) if value else 0.0
     return loss
-
-
-def strongest(found: Sequence[Excitation], count: int) -> list[int]:
-    """Numbers of the pictures that excite a unit most, at most `count`, the strongest first."""
-    return sorted(range(len(found)), key=lambda index: -found[index].value)[:count]

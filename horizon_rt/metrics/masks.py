@@ -2,7 +2,8 @@
 
 Pixel accuracy, precision, recall, F1, IoU and Dice as in Everingham et al. 2015 (Pascal VOC) and Dice 1945;
 the area under the ROC curve as the Mann–Whitney statistic of the scores (Hanley and McNeil 1982); average
-precision as the sum of precisions by the steps of recall (Davis and Goadrich 2006).
+precision as the sum of precisions times the steps of recall, without interpolation (Manning, Raghavan and
+Schütze 2008, section 8.4; `average_precision_score` of scikit-learn).
 """
 
 from __future__ import annotations

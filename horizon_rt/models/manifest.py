@@ -23,6 +23,7 @@ __all__ = [
     "add",
     "card",
     "check_name",
+    "class_names",
     "net_entry",
     "read",
     "usable_name",
@@ -133,15 +134,20 @@ def _card(folder: Path, name: str, entry: Mapping[str, Any]) -> ModelCard:
         net=_net(entry["net"]),
         sigma=SigmaCalibration(_positive(entry["sigma"]["scale"]), _positive(entry["sigma"]["doubt"])),
         input_area_px=_whole(entry.get("input_area_px", INPUT_AREA_PX), 32 * 32, _LARGEST_AREA),
-        classes=_class_names(entry.get("classes", [])),
+        classes=class_names(entry.get("classes", [])),
     )
 
 
-def _class_names(given: Any) -> tuple[str, ...]:
+def class_names(given: Any) -> tuple[str, ...]:
+    """The names of the classes of a net, as an entry holds them; raises ValueError for any other list."""
     if not (isinstance(given, list) and all(isinstance(n, str) and _NAME.fullmatch(n) for n in given)):
-        raise ValueError(f"classes is a list of names, got {given!a}")
+        raise ValueError(
+            f"classes is a list of names of letters, digits, dots, _ and -, at most 100 each, got {given!a}"
+        )
     if given and not 2 <= len(set(given)) == len(given) <= MOST_CLASSES:
         raise ValueError(f"classes are 2 to {MOST_CLASSES} different names, got {', '.join(given)}")
+    if len(f"classes = {_value(given)}") > _LONGEST_LINE:
+        raise ValueError(f"the names of the classes are longer together than {_LONGEST_LINE} bytes")
     return tuple(given)
 
 

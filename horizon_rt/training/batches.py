@@ -23,7 +23,7 @@ from horizon_rt.system.host import lower_priority
 from horizon_rt.system.interrupts import interrupts_wait, undisturbed_children
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples.cache import LOST, WorkerLost, cache_facts, draw, open_cache, sizes_of
-from horizon_rt.training.samples.pictures import picture_sets
+from horizon_rt.training.samples.pictures import Picture, picture_sets
 from horizon_rt.training.samples.sample import TAGS, InputShape, Sample
 from horizon_rt.training.samples.sampler_set import samplers_of, window_spread_deg
 from horizon_rt.training.samples.windows import window_sample
@@ -34,12 +34,10 @@ __all__ = [
     "CachedBatches",
     "EpochBatches",
     "LiveBatches",
-    "augment",
     "load",
     "mirrored",
     "prepare_worker",
     "recoloured",
-    "unchanged",
 ]
 
 _SIGCHLD: signal.Signals | None = getattr(signal, "SIGCHLD", None)
@@ -50,7 +48,8 @@ _GRADED, _HUE = 0.4, 0.5  # share of pictures whose hue is turned, and the stand
 class Batch(NamedTuple):
     """Pictures (n, 3, h, w) uint8, covers (n, h/4, w/4) uint8, weights (n,) and presences (n,) float32.
 
-    `classes` (n, h/4, w/4) uint8 are numbers of classes, `NO_CLASS` where none is known.
+    `classes` (n, h/4, w/4) uint8 are numbers of classes, `NO_CLASS` where none is known; `counted`
+    (n, h/4, w/4) uint8 as in `Sample`.
     """
 
     images: Tensor
@@ -58,6 +57,7 @@ class Batch(NamedTuple):
     weights: Tensor
     presences: Tensor
     classes: Tensor | None = None
+    counted: Tensor | None = None
 
 
 class Batches(Protocol):
@@ -86,49 +86,62 @@ class LiveBatches(Dataset[Batch]):
 
 
 def _stacked(samples: Sequence[Sample], *, with_classes: bool) -> Batch:
-    images, covers, weights, presences, *_ = zip(*samples, strict=True)
-    classes = None
-    if with_classes:
-        unknown = np.full(covers[0].shape, NO_CLASS, np.uint8)
-        some = [unknown if sample.classes is None else sample.classes for sample in samples]
-        classes = torch.from_numpy(np.stack(some))
+    images, covers, weights, presences, _, classes, counted = zip(*samples, strict=True)
+    shape = covers[0].shape
     return Batch(
         torch.from_numpy(np.stack(images)),
         torch.from_numpy(np.stack(covers)),
         torch.tensor(weights, dtype=torch.float32),
         torch.tensor(presences, dtype=torch.float32),
-        classes,
+        _filled(classes, shape, NO_CLASS) if with_classes else None,
+        None if all(part is None for part in counted) else _filled(counted, shape, 255),
     )
 
 
-class EpochBatches(Dataset[Batch]):
-    """The pictures of the datasets of a recipe, each once an epoch, in an order that the seed draws.
+def _filled(parts: Sequence[NDArray[np.uint8] | None], shape: tuple[int, ...], value: int) -> Tensor:
+    usual = np.full(shape, value, np.uint8)
+    return torch.from_numpy(np.stack([usual if part is None else part for part in parts]))
 
-    An epoch has `steps` batches of `size` pictures; the few that do not make up one more wait for the next.
+
+class EpochBatches(Dataset[Batch]):
+    """The pictures of the datasets of a recipe, pass after pass, each in an order that the seed draws.
+
+    `count` pictures make a pass; a batch of `size` may hold the end of one and the beginning of the next. The
+    last of `steps` batches goes on beyond the last pass until it is full.
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        """Raises DatasetError where there is no picture for training."""
-        sets = picture_sets(recipe.data, recipe.split, 2**31).training
+        """Raises DatasetError where there is no picture for training, and for parts of the samples."""
+        if any(part != 1 for part in recipe.data.values()):
+            raise DatasetError(
+                "passes show each picture once, whatever its dataset; leave the parts of --data out"
+            )
+        sets = picture_sets(recipe.data, recipe.split).training
         self._pictures = [(p, window_spread_deg(some)) for some in sets.values() for p in some]
-        if not self._pictures:
+        self.count, self.size = len(self._pictures), recipe.batch
+        if not self.count:
             raise DatasetError("no dataset has a picture for training; epochs go through those")
-        self.size = min(recipe.batch, len(self._pictures))
-        self.steps = len(self._pictures) // self.size
+        self.steps = -(-recipe.epochs * self.count // self.size)
         self._recipe = recipe
 
     def __getitem__(self, index: int) -> Batch:
         """See `Batches`."""
-        epoch, step = divmod(index, self.steps)
-        order = np.random.default_rng((self._recipe.seed, epoch)).permutation(len(self._pictures))
-        rng = np.random.default_rng((self._recipe.seed, epoch, step))
+        rng = np.random.default_rng((self._recipe.seed, index, 1))
         sizes = sizes_of(self._recipe)
         shares = [share for share, _ in sizes.values()]
         size = list(sizes)[int(rng.choice(len(sizes), p=shares))]
-        chosen = [self._pictures[i] for i in order[step * self.size : (step + 1) * self.size]]
         augmented = self._recipe.augmented
-        samples = [window_sample(p, rng, size, spread_deg=deg, augmented=augmented) for p, deg in chosen]
+        samples = [
+            window_sample(p, rng, size, spread_deg=deg, augmented=augmented) for p, deg in self._chosen(index)
+        ]
         return _stacked(samples, with_classes=bool(self._recipe.classes))
+
+    def _chosen(self, index: int) -> list[tuple[Picture, float]]:
+        first, last = index * self.size, (index + 1) * self.size
+        passes = range(first // self.count, -(-last // self.count))
+        orders = [np.random.default_rng((self._recipe.seed, n)).permutation(self.count) for n in passes]
+        start = first - passes[0] * self.count
+        return [self._pictures[i] for i in np.concatenate(orders)[start : start + self.size]]
 
 
 class CachedBatches(Dataset[Batch]):
@@ -274,23 +287,12 @@ def prepare_worker(_number: int) -> None:
     torch.set_num_threads(1)
 
 
-def unchanged(batch: Batch) -> tuple[Tensor, Tensor]:
-    """What `augment` gives, of the pictures as they are."""
-    return batch.images.float(), batch.covers[:, None].float() / 255
-
-
-def augment(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mirror, gamma, saturation, hue: pictures 0..255 (n, 3, h, w), covers 0..1 (n, 1, h/4, w/4), float32."""
-    images, covers, *_ = mirrored(batch, generator)
-    return recoloured(images, generator), covers[:, None].float() / 255
-
-
 def mirrored(batch: Batch, generator: torch.Generator) -> Batch:
-    """Every other batch with left and right exchanged."""
+    """Left and right exchanged, in half of the batches at random."""
     if torch.rand((), generator=generator) >= 0.5:
         return batch
-    classes = None if batch.classes is None else batch.classes.flip(2)
-    return batch._replace(images=batch.images.flip(3), covers=batch.covers.flip(2), classes=classes)
+    classes, counted = (None if part is None else part.flip(2) for part in (batch.classes, batch.counted))
+    return Batch(batch.images.flip(3), batch.covers.flip(2), batch.weights, batch.presences, classes, counted)
 
 
 def recoloured(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
@@ -26,7 +28,7 @@ from horizon_rt.synth.clip import to_frame
 from horizon_rt.synth.stills import StillOptions, Stills
 from horizon_rt.training.samples.pictures import Picture, load
 
-__all__ = ["RENDERED", "calibrate", "fitted"]
+__all__ = ["RENDERED", "calibrate", "fitted", "misfit"]
 
 Array = NDArray[np.float64]
 # Squared errors and variances of roll and pitch in deg², (n, 2) each, under a calibration.
@@ -34,6 +36,7 @@ Measure = Callable[[SigmaCalibration], tuple[Array, Array]]
 RENDERED = 40
 _SEED = 9200  # of rendered frames that neither training nor a benchmark makes
 _SIZE = (640, 360)
+_LONGEST_PX = 1920
 _FACTORS = 2.0 ** np.arange(-2, 2.51, 0.25)
 _RATIOS = (0.5, 0.7, 1.4, 2.0)  # of the scale, the boundary width staying
 # As much as so many frames, what there was before speaks against a factor of e.
@@ -43,9 +46,10 @@ _MEANT, _LACKING = 0.95, 4.0
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A frame of a known horizon as the net sees it."""
+    """What the fit needs of a frame of a known horizon: luma (h, w), bit depth, and what the net says."""
 
-    frame: Frame
+    luma: NDArray[np.unsignedinteger[Any]]
+    bit_depth: int
     camera: Camera
     truth: UpVector
     mask: Segmentation
@@ -73,8 +77,8 @@ def fitted(sets: Sequence[Measure], before: SigmaCalibration) -> SigmaCalibratio
     """The most likely calibration: both parts by one factor first, then the formal part alone."""
     if not sets:
         return before
-    best = min((_misfit(sets, before, factor, 1.0), factor, 1.0) for factor in _FACTORS)
-    tried = [(_misfit(sets, before, best[1], ratio), best[1], ratio) for ratio in _RATIOS]
+    best = min((_misfit_of(sets, before, factor, 1.0), factor, 1.0) for factor in _FACTORS)
+    tried = [(_misfit_of(sets, before, best[1], ratio), best[1], ratio) for ratio in _RATIOS]
     return _times(before, *min([best, *tried])[1:])
 
 
@@ -83,17 +87,24 @@ def _times(sigma: SigmaCalibration, factor: float, ratio: float) -> SigmaCalibra
     return SigmaCalibration(float(f"{scale:.3g}"), float(f"{width:.3g}"))
 
 
-def _misfit(sets: Sequence[Measure], before: SigmaCalibration, factor: float, ratio: float) -> float:
-    """Minus the mean log likelihood (Student's t), and what coverage lacks or has too much, of all sets by
-    the square root of their frames, and the prior.
+def misfit(squares: Array, variances: Array) -> float:
+    """How badly variances of roll and pitch fit squared errors, both (n, 2) in deg².
+
+    Minus the mean log likelihood (Student's t), which asks for the order of the frames, too, and by how much
+    more or less than 95 % of them lie within ±2 sigma.
     """
+    surprise = 0.5 * np.log(variances) + 2.5 * np.log1p(squares / (4 * variances))
+    off = np.abs((squares <= 4 * variances).mean(axis=0) - _MEANT).sum()
+    return float(surprise.mean() + _LACKING * off)
+
+
+def _misfit_of(sets: Sequence[Measure], before: SigmaCalibration, factor: float, ratio: float) -> float:
+    """Of all sets by the square root of their frames, and the prior."""
     total = count = 0.0
     for measure in sets:
         squares, variances = measure(_times(before, factor, ratio))
         if len(squares):
-            surprise = 0.5 * np.log(variances) + 2.5 * np.log1p(squares / (4 * variances))
-            off = np.abs((squares <= 4 * variances).mean(axis=0) - _MEANT).sum()
-            total += len(squares) ** 0.5 * float(surprise.mean() + _LACKING * off)
+            total += len(squares) ** 0.5 * misfit(squares, variances)
             count += len(squares) ** 0.5
     prior = _PRIOR_FRAMES**0.5 * float(np.log(factor) ** 2 + np.log(ratio) ** 2)
     return (total + prior) / (count + _PRIOR_FRAMES**0.5)
@@ -106,7 +117,17 @@ def _labelled(pictures: Iterable[Picture]) -> Iterator[tuple[Frame, Camera, UpVe
         camera = (picture.camera or Camera.assumed(width, height)).for_size(width, height)
         truth = resolve(picture.label, camera)
         if truth.up is not None and truth.in_view is not False:
-            yield Frame.from_bgr(image), camera, truth.up
+            image = _capped(image)
+            yield Frame.from_bgr(image), camera.for_size(image.shape[1], image.shape[0]), truth.up
+
+
+def _capped(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """No larger than a frame of a video, as all of them are kept at once."""
+    scale = _LONGEST_PX / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _rendered(count: int) -> Iterator[tuple[Frame, Camera, UpVector]]:
@@ -118,7 +139,8 @@ def _rendered(count: int) -> Iterator[tuple[Frame, Camera, UpVector]]:
 
 def _seen(segmenter: Segmenter, frames: Iterable[tuple[Frame, Camera, UpVector]]) -> Iterator[_Case]:
     for frame, camera, truth in frames:
-        yield _Case(frame, camera, truth, segmenter.segment(frame, careful=True))
+        mask = segmenter.segment(frame, careful=True)
+        yield _Case(frame.luma.copy(), frame.sampling.bit_depth, camera, truth, mask)
 
 
 def _measure(cases: Sequence[_Case]) -> Measure:
@@ -135,8 +157,7 @@ def _squares(case: _Case, sigma: SigmaCalibration) -> tuple[list[float], list[fl
     coarse = HorizonFitter(case.camera, sigma).fit(case.mask).measurement
     if coarse is None:
         return None
-    depth = case.frame.sampling.bit_depth
-    fine = HorizonRefiner(case.camera).refine(case.frame.luma, coarse, bit_depth=depth)
+    fine = HorizonRefiner(case.camera).refine(case.luma, coarse, bit_depth=case.bit_depth)
     up, truth = fine.up, case.truth
     errors = wrap_degrees(up.roll_deg - truth.roll_deg), up.pitch_deg - truth.pitch_deg
     return [e * e for e in errors], [sd * sd for sd in fine.sd_deg]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,7 +71,8 @@ class Settings:
 class Trainer:
     """Trains a net on batches; `average` (a state dict) holds the mean of its weights that is the result.
 
-    `teacher` is what the recipe's one was loaded as.
+    `teacher` is what the recipe's one was loaded as. `has_test` is False for a run that goes on and began
+    before pictures for test were kept apart from those for validation.
     """
 
     net: nn.Module
@@ -82,6 +83,7 @@ class Trainer:
     step: int = 0
     best: float = float("inf")
     since_best: int = 0
+    has_test: bool = True
     average: dict[str, Tensor] = field(init=False)
     best_average: dict[str, Tensor] | None = None
     _optimiser: torch.optim.Optimizer = field(init=False)
@@ -89,6 +91,7 @@ class Trainer:
     _generator: torch.Generator = field(init=False)
     _running: float = float("nan")
     _start: dict[str, Tensor] = field(init=False)
+    _split: object = field(init=False)
 
     def __post_init__(self) -> None:
         """Raises TrainingError for an unknown loss, optimiser or schedule, for an unusable checkpoint and for
@@ -110,6 +113,7 @@ class Trainer:
         )
         self._scaler = torch.amp.GradScaler(device, enabled=self.settings.precision == "float16")
         self._generator = torch.Generator().manual_seed(recipe.seed)
+        self._split = recipe.material()["split"]
         self.average = {k: v.detach().clone().float() for k, v in self.net.state_dict().items()}
         stays_near = recipe.anchor > 0 or recipe.kept > 0
         self._start = {k: v.clone() for k, v in self.average.items()} if stays_near else {}
@@ -210,6 +214,8 @@ class Trainer:
         targets = Targets(*(part.to(device) for part in (covers, batch.presences, batch.weights)))
         if batch.classes is not None:
             targets = targets._replace(classes=batch.classes.to(device))
+        if batch.counted is not None:
+            targets = targets._replace(counted=batch.counted[:, None].to(device).float() / 255)
         if self.teacher is None:
             return images, targets
         targets = taught(targets, self.teacher, normalise(images), recipe.teacher_share)
@@ -281,6 +287,7 @@ class Trainer:
             "schedule": self._schedule.state_dict(),
             "scaler": self._scaler.state_dict(),
             "generator": self._generator.get_state(),
+            **({"split": self._split} if self.has_test else {}),
         }
         torch.save(state, packed := io.BytesIO())  # which tells of a full disk by a RuntimeError
         write_atomic(self._checkpoint, packed.getbuffer())
@@ -290,6 +297,7 @@ class Trainer:
         try:
             state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
             self._check_recipe(state["recipe"])
+            self._check_split(state)
             self._take_over(state)
         except FileNotFoundError:
             return
@@ -301,12 +309,22 @@ class Trainer:
 
     def _check_recipe(self, before: dict[str, str]) -> None:
         usual = asdict(Recipe())  # what a checkpoint does not name yet
+        if "anchor" not in before:
+            self.recipe = replace(self.recipe, anchor=0.0)  # as fine-tuning was before there was one
         for name, value in asdict(self.recipe).items():
             if before.get(name, str(usual[name])) != str(value):
-                raise TrainingError(
-                    f"{self._checkpoint} is of a run with another {name}; go on with the options of "
-                    "that run, or give another --out"
-                )
+                raise self._other(name)
+
+    def _check_split(self, state: dict[str, Any]) -> None:
+        self.has_test = "split" in state
+        if self.has_test and state["split"] != self._split:
+            raise self._other("text of its split")
+
+    def _other(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"{self._checkpoint} is of a run with another {what}; go on with the options of that run, or "
+            "give another --out"
+        )
 
     def _take_over(self, state: dict[str, Any]) -> None:
         self.step = _counted("step", state["step"], self.recipe.steps)

@@ -75,10 +75,10 @@ def mask_loss(loss: Loss, scores: Tensor, targets: Targets) -> Tensor:
     """
     if scores.shape[1] == 1 or targets.classes is None:
         mask = scores if scores.shape[1] == 1 else above_horizon(scores)
-        return loss(mask, targets.covers, targets.weights[:, None, None, None])
+        return loss(mask, targets.covers, targets.cell_weights)
     told = (targets.classes < scores.shape[1]).flatten(1).any(dim=1)
-    weights = torch.where(told, 0.0, targets.weights)
-    of_line = loss(above_horizon(scores), targets.covers, weights[:, None, None, None])
+    others = targets._replace(weights=torch.where(told, 0.0, targets.weights))
+    of_line = loss(above_horizon(scores), targets.covers, others.cell_weights)
     share = told.float().mean()
     return share * cross_entropy(scores, targets.classes) + (1 - share) * of_line
 

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from horizon_rt.datasets.text import read_text, read_toml
 from horizon_rt.errors import DatasetError
+from horizon_rt.models.manifest import class_names
 
 __all__ = ["MADE_OF_DATA", "PRESENCE_WEIGHT", "PROCEDURAL", "Recipe", "read_recipe"]
 
@@ -41,10 +42,11 @@ class Recipe:
     `covered` that of pictures partly hidden by the ground of others, `collage` that of pictures with the sky
     or the ground of others, and `beside` that of labelled pictures cut to their sky or ground alone. Parts
     need not add up to 1.
-    `split` names the files of the datasets that are kept for validation. `warm_up` is a share of the run,
-    `average` the decay of the mean of the weights that is kept. `frozen_norm` keeps the means and variances
-    of batch norm as they are, for a net that has good ones already. `pretrained` starts the encoder of the
-    net lite0 from ImageNet, unless the run starts from a model, and keeps its statistics and first stages.
+    `split` names the files of the datasets that are kept for validation and for test. `warm_up` is a share of
+    the run, `average` the decay of the mean of the weights that is kept. `frozen_norm` keeps the means and
+    variances of batch norm as they are, for a net that has good ones already. `pretrained` starts the encoder
+    of the net lite0 from ImageNet, unless the run starts from a model, and keeps its statistics and first
+    stages.
     `input_areas` are the sizes of the pictures, each as likely, as multiples of the area that a net usually
     gets; a batch of larger pictures has fewer of them.
     `teacher` is a model, by name or path, whose answers make up `teacher_share` of what the net learns, and
@@ -52,9 +54,11 @@ class Recipe:
     as likely, as multiples of that in which the teacher gets it.
     `input_size` (width, height) takes the place of the usual shapes. Not `augmented`, a picture of a dataset
     is shown as the tracker sees it, whole, and nothing is changed in it. With `epochs` the run goes through
-    the pictures of its datasets so many times, in random order, each once a time, and `samples` follows.
+    the pictures of its datasets so many times, in random order, each once a time, and `samples` follows; the
+    parts of `data` are then 1.
     `anchor` draws the weights back to those that the run started from: with each step by this share of the
-    rate of their distance. `kept` is the share of the starting weights in those that come out.
+    rate of their distance; anchor times rate lies below 1. `kept` is the share of the starting weights in
+    those that come out.
     `classes` names what masks of several classes tell apart (`[classes]` of a dataset), the first of which
     lies above the horizon; the net gets a score for each.
     """
@@ -109,6 +113,15 @@ class Recipe:
             raise DatasetError(f"input_size is a width and a height, multiples of {_SIDE}, got {sides}")
         if len(self.classes) == 1 or (self.classes and self.teacher):
             raise DatasetError("classes are two or more, and learn from no teacher")
+        try:
+            class_names(list(self.classes))  # or the model could not be written after the training
+        except ValueError as error:
+            raise DatasetError(str(error)) from error
+        if self.anchor * self.rate >= 1:
+            raise DatasetError(
+                f"anchor times rate lies below 1, got {self.anchor:g} times {self.rate:g}; lower the rate or "
+                "the anchor (--anchor 0 turns it off)"
+            )
         if self.epochs and (sum(self.shares.values()) > 0 or not self.data):
             raise DatasetError("epochs are passes over datasets alone; give data, and no shares")
         if self.samples < 1 or self.batch < 1:

@@ -1,4 +1,4 @@
-"""The report of a training run: curves of its log, and what the net makes of pictures that were held out."""
+"""The report of a training run: curves of its log, and what the net makes of pictures for validation."""
 
 from __future__ import annotations
 
@@ -53,8 +53,10 @@ def write_report(folder: Path, name: str, recipe: Recipe, predictions: Sequence[
         recipe=_facts(recipe),
         plots=plots,
         sheets={
-            f"Worst of {count} pictures held out": [_tile(p) for p in predictions[:_SHOWN]],
-            f"Best of {count} pictures held out": [_tile(p) for p in predictions[_SHOWN:][::-1][:_SHOWN]],
+            f"Worst of {count} pictures for validation": [_tile(p) for p in predictions[:_SHOWN]],
+            f"Best of {count} pictures for validation": [
+                _tile(p) for p in predictions[_SHOWN:][::-1][:_SHOWN]
+            ],
         },
         truth_colour=f"rgb{TRUTH_RGB}",
         estimate_colour=f"rgb{ESTIMATE_RGB}",

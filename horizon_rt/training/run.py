@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
@@ -37,6 +38,7 @@ from horizon_rt.training.recipe import Recipe, read_recipe
 from horizon_rt.training.samples.cache import WorkerLost, build_cache, check_material, sizes_of
 from horizon_rt.training.samples.pictures import (
     Picture,
+    PictureSets,
     held_out_names,
     named_datasets,
     picture_sets,
@@ -51,7 +53,7 @@ __all__ = ["Outcome", "TrainingJob", "make_job", "recipe_for"]
 OnStep = Callable[[str, int, int, float], None]
 # Of a model that was never calibrated; see docs/accuracy.md.
 _SIGMA = SigmaCalibration(scale=4.0, boundary_width=0.5)
-_EVALUATED = 150  # pictures of a dataset that an evaluation uses
+_EVALUATED = 150  # pictures of a dataset that an evaluation uses, and the test and the calibration at least
 _COMPARED = 50  # of them at most for the loss of training on the same footing
 _LEARNT = "training pictures/"
 # A short run that starts from trained weights, and the part of it that the user's own data gets.
@@ -63,6 +65,8 @@ _FINE_TUNING = {
     "frozen_norm": True,
     "anchor": 30.0,
 }
+# The anchor was measured with Adam, whose steps are as long as the rate; other steps have no such length.
+_UNANCHORED = ("sgd", "nesterov")
 _OWN_SHARE = 1.0
 # Samplers that mix something rendered, or of other pictures, into the data.
 _RENDERED = ("real_sky", "covered", "collage", "beside")
@@ -85,7 +89,8 @@ def recipe_for(
     """
     recipe = read_recipe(file) if file is not None else Recipe()
     if file is None and fine_tuning:
-        recipe = replace(recipe, **_FINE_TUNING)  # type: ignore[arg-type]
+        free = {"anchor": 0.0} if changes.get("optimiser") in _UNANCHORED else {}
+        recipe = replace(recipe, **(_FINE_TUNING | free))  # type: ignore[arg-type]
     own = dict(_part(text) for text in data)
     known = {f.name for f in fields(Recipe)}
     given = {name: value for name, value in changes.items() if value is not None and name in known}
@@ -97,7 +102,7 @@ def recipe_for(
     if not recipe.epochs:
         return recipe
     passes = EpochBatches(recipe)
-    return replace(recipe, batch=passes.size, samples=recipe.epochs * passes.steps * passes.size)
+    return replace(recipe, samples=passes.steps * passes.size)
 
 
 def _part(text: str) -> tuple[str, float]:
@@ -140,7 +145,7 @@ class Outcome:
             f"written: {self.report}",
             f"use: --model {folder}",
             *(
-                [f"evaluate: horizon-rt eval DATASET --split {split}"]
+                [f"evaluate: horizon-rt eval DATASET --split {split} --part test"]
                 if (split := folder / _SPLIT).exists()
                 else []
             ),
@@ -153,7 +158,8 @@ class TrainingJob:
 
     `init` is a model to start from by name or path, which also decides the net. `cache` holds samples made
     once (`cache_samples` of them, if it is not there yet); without one they are made on the fly. An
-    evaluation looks at `evaluated` pictures of each dataset. `calibrated` sets sigma anew at the end.
+    evaluation looks at `evaluated` pictures of each dataset; few of them make neither the test at the end nor
+    the calibration smaller. `calibrated` sets sigma anew at the end.
     """
 
     recipe: Recipe
@@ -201,49 +207,51 @@ class TrainingJob:
             if card is None and not goes_on:
                 take_imagenet(encoder, imagenet_weights())
         area = input_area(recipe, card)
-        sets = picture_sets(recipe.data, recipe.split, self.evaluated)
-        few = {name: thinned(some, _COMPARED) for name, some in sets.training.items()}
-        loss = make_loss(recipe.loss)
-        validation, test, learnt = (
-            Validation(part, loss, presence_weight=recipe.presence_weight, input_area_px=area)
-            for part in (sets.validation, sets.test, few)
-        )
-        if self.settings.patience and not len(validation):
-            raise TrainingError("--patience needs pictures that are held out; give --data")
         teacher = load_net(find_model(name=recipe.teacher)) if recipe.teacher else None
         batches = self._batches(recipe, on_step)
         with _events(self.settings.folder / "events" if self.tensorboard else None) as on_log:
             trainer = Trainer(net, recipe, self.settings, on_log, teacher)
-            watch = _watching(validation, learnt)
+            sets = picture_sets(recipe.data, recipe.split, has_test=trainer.has_test)
+            validation = self._validation(recipe, area, _few(sets.validation, self.evaluated))
+            learnt = _few(_few(sets.training, self.evaluated), _COMPARED)
+            if self.settings.patience and not len(validation):
+                raise TrainingError("--patience needs pictures that are held out; give --data")
+            watch = _watching(validation, self._validation(recipe, area, learnt))
             if trainer.step == 0 and card is not None:
                 trainer.evaluate(watch)
             finished = _train(trainer, batches, watch, on_step)
-        outcome = trainer.result()
-        sigma = self._sigma(outcome, recipe, sets.validation, card, area)
-        model = self._write(trainer, card, sigma, area)
-        after, worst_first = validation.report(outcome)
-        from horizon_rt.training.report import first_evaluation, write_report
+        return self._outcome(trainer, card, area, sets, validation, finished=finished)
 
-        report = write_report(self.settings.folder, self.name, recipe, worst_first)
-        if recipe.split is None:
-            write_split(self.settings.folder / _SPLIT, *held_out_names(recipe.data))
-        return Outcome(model, report, first_evaluation(self.settings.folder), after, test(outcome), finished)
+    def _validation(self, recipe: Recipe, area: int, pictures: dict[str, list[Picture]]) -> Validation:
+        loss = make_loss(recipe.loss)
+        return Validation(pictures, loss, presence_weight=recipe.presence_weight, input_area_px=area)
 
-    def _sigma(
+    def _outcome(
         self,
-        net: nn.Module,
-        recipe: Recipe,
-        pictures: Mapping[str, Sequence[Picture]],
+        trainer: Trainer,
         card: ModelCard | None,
         area: int,
-    ) -> SigmaCalibration:
-        """Set on pictures for validation and, if the net was to learn from such, on rendered frames."""
-        before = _SIGMA if card is None else card.sigma
-        if not self.calibrated:
-            return before
-        rendered = RENDERED if recipe.shares else 0
-        above = AboveHorizon(net) if recipe.classes else net
-        return calibrate(above.cpu(), pictures, before, input_area_px=area, rendered=rendered)
+        sets: PictureSets,
+        validation: Validation,
+        *,
+        finished: bool,
+    ) -> Outcome:
+        from horizon_rt.training.report import first_evaluation, write_report
+
+        recipe, folder, net = trainer.recipe, self.settings.folder, trainer.result()
+        judged = max(self.evaluated, _EVALUATED)  # fewer are for the evaluations on the way alone
+        sigma = _SIGMA if card is None else card.sigma
+        model = self._write(trainer, card, sigma, area)
+        if self.calibrated:  # after the model is safe, as this takes long
+            sigma = _calibrated(net, recipe, _few(sets.validation, judged), sigma, area)
+            model = self._write(trainer, card, sigma, area)
+        after, worst_first = validation.report(net)
+        report = write_report(folder, self.name, recipe, worst_first)
+        if recipe.split is None:
+            aside, test = held_out_names(recipe.data)
+            write_split(folder / _SPLIT, aside, test if trainer.has_test else {})
+        tested = self._validation(recipe, area, _few(sets.test, judged))(net)
+        return Outcome(model, report, first_evaluation(folder), after, tested, finished)
 
     def _write(
         self, trainer: Trainer, card: ModelCard | None, sigma: SigmaCalibration, area: int
@@ -268,8 +276,8 @@ class TrainingJob:
     def _batches(self, recipe: Recipe, on_step: OnStep) -> Batches:
         if recipe.epochs:
             return EpochBatches(recipe)
-        if self.cache is not None and recipe.classes:
-            raise DatasetError("a cache holds no classes; leave --cache out")
+        if self.cache is not None and any(read_classes(path) for _, path in named_datasets(recipe.data)):
+            raise DatasetError("a cache holds no masks of several classes; leave --cache out")
         if self.cache is None:
             samplers_of(recipe)  # what is wrong with the material is better said here than by a worker
             return LiveBatches(recipe)
@@ -285,6 +293,23 @@ class TrainingJob:
             check_material(self.cache, recipe)
         counts = {size: count for size, (_, count) in sizes_of(recipe).items()}
         return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed, sizes=counts)
+
+
+def _few(pictures: Mapping[str, list[Picture]], count: int) -> dict[str, list[Picture]]:
+    return {name: thinned(some, count) for name, some in pictures.items()}
+
+
+def _calibrated(
+    net: nn.Module,
+    recipe: Recipe,
+    pictures: Mapping[str, Sequence[Picture]],
+    before: SigmaCalibration,
+    area: int,
+) -> SigmaCalibration:
+    """Set on pictures for validation and, if the net was to learn from such, on rendered frames."""
+    rendered = RENDERED if recipe.shares else 0
+    above = deepcopy(AboveHorizon(net) if recipe.classes else net).cpu()
+    return calibrate(above, pictures, before, input_area_px=area, rendered=rendered)
 
 
 def _of_model(recipe: Recipe, card: ModelCard) -> Recipe:

@@ -19,13 +19,21 @@ __all__ = ["Targets", "shrunk", "taught"]
 class Targets(NamedTuple):
     """What is to be learned of n pictures: covers (n, 1, h/4, w/4) in 0..1, presences and weights (n,).
 
-    A presence below 0 is unknown, and so is a cover of weight 0. `classes` (n, h/4, w/4) as in `Batch`.
+    A presence below 0 is unknown, and so is a cover of weight 0. `classes` (n, h/4, w/4) as in `Batch`;
+    `counted` (n, 1, h/4, w/4) is the weight of each cell beside that of its picture, 1 where None.
     """
 
     covers: Tensor
     presences: Tensor
     weights: Tensor
     classes: Tensor | None = None
+    counted: Tensor | None = None
+
+    @property
+    def cell_weights(self) -> Tensor:
+        """Of the cells of the mask, (n, 1, h/4, w/4) or (n, 1, 1, 1)."""
+        weights = self.weights[:, None, None, None]
+        return weights if self.counted is None else weights * self.counted
 
 
 @torch.no_grad()
@@ -34,11 +42,16 @@ def taught(truth: Targets, teacher: nn.Module, picture: Tensor, share: float) ->
     mask, presence = (answer.float().sigmoid() for answer in teacher(picture))
     known = (truth.weights > 0).float()
     kept = ((1 - share) * known)[:, None, None, None]
+    counted = truth.counted
+    if counted is not None:
+        kept = kept * counted
+        counted = share + (1 - share) * counted
     seen = (1 - share) * (truth.presences >= 0).float()
     return Targets(
         torch.lerp(mask, truth.covers, kept),
         torch.lerp(presence, truth.presences, seen),
         torch.where(truth.weights > 0, truth.weights, share),
+        counted=counted,
     )
 
 
@@ -47,5 +60,9 @@ def shrunk(images: Tensor, targets: Targets, area: float) -> tuple[Tensor, Targe
     if area == 1:
         return images, targets
     h, w = (max(2, round(s * area**0.5 / INPUT_STRIDE)) * INPUT_STRIDE for s in images.shape[2:])
-    covers = F.interpolate(targets.covers, size=(h // OUTPUT_STRIDE, w // OUTPUT_STRIDE), mode="area")
-    return F.interpolate(images, size=(h, w), mode="area"), targets._replace(covers=covers)
+    cells = (h // OUTPUT_STRIDE, w // OUTPUT_STRIDE)
+    covers = F.interpolate(targets.covers, size=cells, mode="area")
+    counted = targets.counted
+    if counted is not None:
+        counted = F.interpolate(counted, size=cells, mode="area")
+    return F.interpolate(images, size=(h, w), mode="area"), targets._replace(covers=covers, counted=counted)

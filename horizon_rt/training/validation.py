@@ -39,8 +39,9 @@ _OVERLAP = {"dice": "dice", "iou": "iou", "miou": "miou", "accuracy": "pixel_acc
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A picture as the net sees it; `cover` (None without line and mask) and `inside` are (1, h/4, w/4).
+    """A picture as the net sees it; `cover` (None without truth of any cell) and `inside` are (1, h/4, w/4).
 
+    `inside` is 0 beyond the picture, and where its mask says nothing.
     `truth` is None where no line of a horizon in view is known; `seen` as in `Loaded`. `classes` are
     (h/4, w/4), none beyond the picture.
     """
@@ -166,29 +167,40 @@ class Validation:
 
 
 def _case(name: str, picture: Picture, preprocess: Preprocessor) -> _Case:
-    image, line, sky, seen, classes = load(picture)
+    image, line, sky, seen, classes, counted = load(picture)
     height, width = image.shape[:2]
     letterbox = preprocess(Frame.from_bgr(image))
     shown = preprocess.input[0].copy()
     rows, columns = (n // OUTPUT_STRIDE for n in shown.shape[1:])
     points = letterbox.cell_centres(rows, columns)
     inside = ((points >= -0.5) & (points <= np.array([width, height]) - 0.5)).all(axis=1)
+    nearest = np.clip(np.round(points).astype(int), 0, np.array([width, height]) - 1)
     cover = None
     if line is not None:
         origin, normal = line.signed_distance(0, 0, width, height), np.array(line.normal)
         distance = (points @ normal + origin) * letterbox.scale
         cover = np.clip(distance / OUTPUT_STRIDE + 0.5, 0, 1).reshape(1, rows, columns).astype(np.float32)
     elif sky is not None:
-        nearest = np.clip(np.round(points).astype(int), 0, np.array([width, height]) - 1)
         cover = (sky[nearest[:, 1], nearest[:, 0]] > 127).reshape(1, rows, columns).astype(np.float32)
-        seen = 0 < sky.mean() < 255 if seen is None else seen
+        seen = _seen(sky, counted) if seen is None else seen
+        if counted is not None:
+            inside &= counted[nearest[:, 1], nearest[:, 0]] > 127
+        if not inside.any():
+            cover = None
     inner = inside.reshape(1, rows, columns).astype(np.float32)
     truth = None if seen is False else line
     if classes is not None:
-        nearest = np.clip(np.round(points).astype(int), 0, np.array([width, height]) - 1)
         classes = np.where(inside, classes[nearest[:, 1], nearest[:, 0]], NO_CLASS).astype(np.uint8)
         classes = classes.reshape(rows, columns)
     return _Case(name, picture, (width, height), shown, letterbox, truth, seen, cover, inner, classes)
+
+
+def _seen(sky: NDArray[np.uint8], counted: NDArray[np.uint8] | None) -> bool | None:
+    """Whether a mask has two sides; unknown where only one counts, and not all of the picture does."""
+    known = np.ones(sky.shape, bool) if counted is None else counted > 127
+    if sky[known].any() and not sky[known].all():
+        return True
+    return False if known.all() else None
 
 
 def _predict(case: _Case, mask: Tensor, presence: Tensor) -> Prediction:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from horizon_rt.errors import DatasetError
 from horizon_rt.frame import Frame, Sampling
 from horizon_rt.segmentation.preprocess import Preprocessor
-from horizon_rt.training.batches import Batch, CachedBatches, LiveBatches, augment, load
+from horizon_rt.training.batches import Batch, CachedBatches, LiveBatches, load, mirrored, recoloured
 from horizon_rt.training.loop import normalise
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples import cache
@@ -48,8 +48,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_live_batch_holds_what_its_kind_says() -> None:
     batches, sizes = LiveBatches(RECIPE, SHAPES), Counter()
     for index in range(12):
-        images, covers, weights, presences, classes = batches[index]
-        assert classes is None
+        images, covers, weights, presences, classes, counted = batches[index]
+        assert (classes, counted) == (None, None)
         size = tuple(images.shape[2:])
         sizes[size] += 1
         assert (images.shape, images.dtype) == ((4, 3, *size), torch.uint8)
@@ -247,27 +247,33 @@ def _batch(n: int = 6) -> Batch:
     return Batch(torch.from_numpy(images), torch.from_numpy(covers), ones, ones)
 
 
+def _augmented(batch: Batch, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures and covers 0..1 as the loop makes them."""
+    turned = mirrored(batch, generator)
+    return recoloured(turned.images, generator), turned.covers[:, None].float() / 255
+
+
 def test_pictures_and_covers_are_mirrored_together() -> None:
-    mirrored = 0
+    count = 0
     for seed in range(24):
-        images, covers = augment(_batch(), torch.Generator().manual_seed(seed))
+        images, covers = _augmented(_batch(), torch.Generator().manual_seed(seed))
         falls, cover_falls = (
             images[:, 0, :, 0] > images[:, 0, :, -1],
             covers[:, 0, :, 0] > covers[:, 0, :, -1],
         )
         assert falls.all() == cover_falls.all()
         assert falls.any() == cover_falls.any()
-        mirrored += not falls.all()
+        count += not falls.all()
         expected = _batch().covers.float()[:, None] / 255
         assert torch.equal(covers, expected.flip(3) if not falls.all() else expected)
-    assert 4 < mirrored < 20
+    assert 4 < count < 20
 
 
 def test_augmentation_keeps_ranges_and_its_input() -> None:
     before, batch = _batch(), _batch()
     tones = set()
     for seed in range(20):
-        images, covers = augment(batch, torch.Generator().manual_seed(seed))
+        images, covers = _augmented(batch, torch.Generator().manual_seed(seed))
         assert images.dtype == covers.dtype == torch.float32
         assert (images.shape, covers.shape) == ((6, 3, 64, 96), (6, 1, 16, 24))
         assert 0 <= float(images.min()) <= float(images.max()) <= 255
@@ -283,7 +289,7 @@ def test_augmentation_is_a_gamma_of_luma_and_a_gain_and_turn_of_chroma() -> None
     """
     batch, grey, turned = _batch(), 0, 0
     for seed in range(12):
-        images, _ = augment(batch, torch.Generator().manual_seed(seed))
+        images, _ = _augmented(batch, torch.Generator().manual_seed(seed))
         luma = images[:, 0].double() / 255
         source = batch.images[:, 0].double() / 255
         if luma[0, 0, 0] < luma[0, 0, -1]:

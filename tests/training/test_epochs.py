@@ -14,7 +14,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
 from horizon_rt.models.weights import find_model
 from horizon_rt.segmentation.preprocess import Preprocessor
-from horizon_rt.training.batches import EpochBatches, unchanged
+from horizon_rt.training.batches import EpochBatches
 from horizon_rt.training.log import read_log
 from horizon_rt.training.loop import normalise
 from horizon_rt.training.recipe import Recipe
@@ -32,29 +32,42 @@ def _recipe(folder: Path, **changes: object) -> Recipe:
     return Recipe(**(values | {"input_size": (160, 96)} | changes))  # type: ignore[arg-type]
 
 
-def test_every_picture_is_shown_once_an_epoch(tmp_path: Path) -> None:
+def _shown(batches: EpochBatches, first: int, count: int) -> list[bytes]:
+    return [cover.numpy().tobytes() for i in range(first, first + count) for cover in batches[i].covers]
+
+
+def test_every_picture_is_shown_once_a_pass(tmp_path: Path) -> None:
     """12 of the 15 are for training, which are three batches of 4."""
     recipe = _recipe(made.write_line_set(tmp_path / "own", LINES))
     batches = EpochBatches(recipe)
-    assert (batches.size, batches.steps) == (4, 3)
-    epochs = []
-    for first in (0, 3):
-        covers = [cover.numpy().tobytes() for i in range(first, first + 3) for cover in batches[i].covers]
-        assert len(set(covers)) == 12
-        epochs.append(covers)
-    assert set(epochs[0]) == set(epochs[1])
-    assert epochs[0] != epochs[1]
+    assert (batches.count, batches.size, batches.steps) == (12, 4, 6)
+    passes = [_shown(batches, first, 3) for first in (0, 3)]
+    assert [len(set(shown)) for shown in passes] == [12, 12]
+    assert set(passes[0]) == set(passes[1])
+    assert passes[0] != passes[1]
     assert (batches[4].images == EpochBatches(recipe)[4].images).all()
 
 
-def test_a_batch_is_no_larger_than_the_data(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("batch", "steps"), [(5, 5), (8, 3), (32, 1)])
+def test_batches_go_on_over_the_end_of_a_pass(tmp_path: Path, batch: int, steps: int) -> None:
+    """Two passes of 12 pictures in batches that do not divide them: none is left out, of either."""
+    batches = EpochBatches(_recipe(made.write_line_set(tmp_path / "own", LINES), batch=batch))
+    assert batches.steps == steps
+    shown = _shown(batches, 0, steps)
+    assert len(shown) == steps * batch >= 24
+    assert len(set(shown[:12])) == 12
+    assert set(shown[:12]) == set(shown[12:24])
+
+
+def test_the_samples_of_a_run_follow_from_its_passes(tmp_path: Path) -> None:
     folder = made.write_line_set(tmp_path / "own", LINES)
-    batches = EpochBatches(_recipe(folder, batch=32))
-    assert (batches.size, batches.steps) == (12, 1)
     recipe = recipe_for(None, [str(folder)], fine_tuning=False, changes={"epochs": 5}, alone=True)
-    assert (recipe.batch, recipe.steps, recipe.samples, recipe.shares) == (12, 5, 60, {})
+    assert (recipe.batch, recipe.steps, recipe.samples, recipe.shares) == (32, 2, 64, {})
     with pytest.raises(DatasetError, match="epochs are passes over datasets alone"):
         Recipe(epochs=1)
+    for given in ([f"{folder}=0.5"], [str(folder), f"{tmp_path}=0"]):
+        with pytest.raises(DatasetError, match="leave the parts of --data out"):
+            recipe_for(None, given, fine_tuning=False, changes={"epochs": 5}, alone=True)
 
 
 def test_an_unchanged_picture_is_what_the_tracker_sees(tmp_path: Path) -> None:
@@ -67,7 +80,7 @@ def test_an_unchanged_picture_is_what_the_tracker_sees(tmp_path: Path) -> None:
     preprocess = Preprocessor(SIZE[0] * SIZE[1])
     box = preprocess(Frame.from_bgr(load(picture).image))
     assert preprocess.input.shape[2:] == SIZE
-    batch_image = normalise(unchanged(made.batch_of([sample]))[0]).numpy()
+    batch_image = normalise(made.batch_of([sample]).images).numpy()
     assert np.abs(batch_image - preprocess.input).mean() < 0.05
     points = box.cell_centres(SIZE[0] // 4, SIZE[1] // 4)
     line = load(picture).line

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -294,6 +295,41 @@ def test_the_checkpoint_of_another_recipe_is_refused(
         _trainer(tmp_path, replace(RECIPE, **changes), resume=True)
 
 
+def _as_before(path: Path, *fields: str) -> None:
+    """A checkpoint as it was before these fields of a recipe were there, and before there was a test part."""
+    state = torch.load(path, weights_only=True)
+    recipe = {name: value for name, value in state["recipe"].items() if name not in fields}
+    torch.save({name: value for name, value in state.items() if name != "split"} | {"recipe": recipe}, path)
+
+
+def test_a_run_from_before_the_anchor_goes_on_without_one_and_without_a_test(tmp_path: Path) -> None:
+    """The command is the same, but what it stands for has changed; the weights are not drawn back."""
+    whole = _trainer(tmp_path / "whole")
+    whole.run(PaintedBatches(), lambda net: {})
+    part = _trainer(tmp_path / "part")
+    with pytest.raises(KeyboardInterrupt):
+        part.run(PaintedBatches(stop=21), lambda net: {})
+    part.save()
+    assert part.has_test
+    _as_before(tmp_path / "part" / "checkpoint.pt", "anchor", "kept")
+    again = _trainer(tmp_path / "part", replace(RECIPE, anchor=30.0), resume=True)
+    assert (again.step, again.recipe.anchor, again.has_test) == (21, 0.0, False)
+    again.run(PaintedBatches(), lambda net: {})
+    _assert_same_weights(whole, again)
+    assert not _trainer(tmp_path / "part", replace(RECIPE, anchor=0.0), resume=True).has_test
+
+
+def test_a_split_that_has_changed_is_refused(tmp_path: Path) -> None:
+    split = tmp_path / "split.toml"
+    split.write_text('[set_aside]\nown = ["a"]\n')
+    recipe = replace(RECIPE, split=split)
+    _trainer(tmp_path / "run", recipe).save()
+    assert _trainer(tmp_path / "run", recipe, resume=True).has_test
+    split.write_text('[set_aside]\nown = ["b"]\n')
+    with pytest.raises(TrainingError, match="is of a run with another text of its split"):
+        _trainer(tmp_path / "run", recipe, resume=True)
+
+
 ODD_STEPS = ["7", -5, math.nan, math.inf, 16.5, True, None, [1], RECIPE.steps + 1, 10**30]
 
 
@@ -464,6 +500,8 @@ for name, body in (("32", FCN32s), ("8", FCN8s)):
 def test_fcn_trains_in_bfloat16_on_two_threads(tmp_path: Path) -> None:
     """In a process of its own, as what it guards against ends the process: a damaged heap."""
     environment = {**os.environ, "MALLOC_CHECK_": "3", "MALLOC_PERTURB_": "165"}
+    if platform.libc_ver()[0] == "glibc":  # which checks by this library since 2.34, and passes over none
+        environment["LD_PRELOAD"] = "libc_malloc_debug.so.0"
     words = [sys.executable, "-c", _TWO_THREADS, str(tmp_path)]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["3", "3"]), done.stderr[-2000:]

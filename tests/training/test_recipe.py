@@ -108,6 +108,11 @@ def test_fine_tuning_is_short_and_careful_unless_told_otherwise(tmp_path: Path) 
     assert tuned.samples < usual.samples / 10
     assert tuned.rate < usual.rate
     assert recipe_for(None, [], fine_tuning=True, changes={"rate": 1e-2}).rate == 1e-2
+    assert recipe_for(None, [], fine_tuning=True, changes={"optimiser": "sgd", "rate": 0.1}).anchor == 0
+    assert recipe_for(None, [], fine_tuning=True, changes={"anchor": 5.0, "optimiser": "sgd"}).anchor == 5
+    with pytest.raises(DatasetError, match=r"anchor times rate lies below 1, got 30 times 0\.1"):
+        recipe_for(None, [], fine_tuning=True, changes={"rate": 0.1})
+    assert recipe_for(None, [], fine_tuning=True, changes={"rate": 0.1, "anchor": 0.0}).rate == 0.1
     (tmp_path / "recipe.toml").write_text("rate = 0.5\n[data]\nold = 3\n")
     recipe = recipe_for(tmp_path / "recipe.toml", ["own"], fine_tuning=True, changes={})
     assert (recipe.rate, recipe.data, recipe.samples) == (0.5, {"old": 3, "own": 1.0}, usual.samples)

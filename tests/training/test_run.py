@@ -23,7 +23,7 @@ from horizon_rt.geometry import HorizonLine, UpVector
 from horizon_rt.models.nets import build_net
 from horizon_rt.models.weights import find_model, load_net
 from horizon_rt.synth.stills import StillOptions
-from horizon_rt.training import loop
+from horizon_rt.training import loop, run
 from horizon_rt.training.batches import LiveBatches
 from horizon_rt.training.log import read_log
 from horizon_rt.training.losses import make_loss
@@ -96,7 +96,11 @@ def test_a_shipped_model_is_fine_tuned_and_can_be_used(
     told = next(line for line in done.errors if line.startswith("loss: "))
     assert told.endswith(f" -> {evaluations[-1]['loss']:.4g}")
     page = (out / "report.html").read_text()
+<<<<<<< HEAD
     assert "Worst of 2 pictures held out" in page
+=======
+    assert "Worst of 2 pictures for validation" in page
+>>>>>>> mendlabs
     assert "<script" not in page
     assert cv2.imread(str(out / "curves.png")).shape[1] > 600
     evaluated = cli(
@@ -119,9 +123,40 @@ def test_the_same_command_gives_the_same_model_and_another_seed_another(
         weights.append(load_file(tmp_path / name / f"{name}.safetensors"))
     assert all((weights[0][k] == weights[1][k]).all() for k in weights[0])
     assert any((weights[0][k] != weights[2][k]).any() for k in weights[0])
-    assert "pictures held out" not in (tmp_path / "a" / "report.html").read_text()
+    assert "pictures for validation" not in (tmp_path / "a" / "report.html").read_text()
     card = find_model(name=str(tmp_path / "a"))
     assert (card.net, card.name) == ("nano", "a")
+
+
+def test_a_model_is_written_before_its_sigma_is_set_and_all_for_test_are_judged(
+    own: Path, quick: Path, tmp_path: Path, cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the four that are held out two are for test, though an evaluation on the way sees one picture."""
+    judged: list[int] = []
+
+    def calibrate(
+        net: torch.nn.Module, pictures: dict[str, list[Picture]], *_: object, **__: object
+    ) -> object:
+        assert find_model(name=str(tmp_path / "out")).sigma.scale > 0
+        judged.extend(len(some) for some in pictures.values())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "calibrate", calibrate)
+    words = ("--recipe", quick, "--data", own, "--out", tmp_path / "out", "--evaluated", "1")
+    assert cli(*_train(*words)).code == 130
+    assert judged == [2]
+    counts: list[int] = []
+    make = Validation.__init__
+
+    def counted(self: Validation, pictures: dict[str, list[Picture]], *more: object, **kinds: object) -> None:
+        counts.append(sum(map(len, pictures.values())))
+        make(self, pictures, *more, **kinds)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Validation, "__init__", counted)
+    done = cli(*_train(*words, "--resume", "--no-calibrate"))
+    assert done.code == 0, done.err
+    assert counts == [1, 1, 2]
+    assert any(line.endswith("--part test") for line in done.errors)
 
 
 def test_a_run_that_goes_on_tells_of_the_first_evaluation(own: Path, tmp_path: Path, cli: RunCli) -> None:

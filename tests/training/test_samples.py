@@ -488,6 +488,18 @@ def test_what_is_set_aside_is_not_trained_on(tmp_path: Path) -> None:
         make_samplers(Recipe(shares={}, data={str(folder): 1.0}, split=split))
 
 
+def test_a_run_from_before_there_was_a_test_validates_by_all_that_is_held_out(tmp_path: Path) -> None:
+    folder = made.write_line_set(tmp_path / "own", [HorizonLine(0, 0)] * 20)
+    new, old = (picture_sets({str(folder): 1.0}, None, has_test=has_test) for has_test in (True, False))
+    names = [[p.path.name for some in part.values() for p in some] for part in (*new[1:], *old[1:])]
+    assert names == [
+        ["016.png", "017.png"],
+        ["018.png", "019.png"],
+        [f"{n:03d}.png" for n in range(16, 20)],
+        [],
+    ]
+
+
 def test_without_a_split_the_last_fifth_is_held_out(tmp_path: Path) -> None:
     """Its first half for validation, the rest for test; a picture alone is for validation."""
     folder = made.write_line_set(tmp_path / "own", [HorizonLine(k, 0) for k in range(10)])

@@ -41,8 +41,8 @@ class FCN8s(Body):
         self.encoder = VGG16(batch_norm=False)
         self.classifier = _classifier(features)
         self.score = _Dense(features, classes, 1)
-        self.score_pool4 = nn.Conv2d(512, classes, 1)
-        self.score_pool3 = nn.Conv2d(256, classes, 1)
+        self.score_pool4 = _Dense(512, classes, 1)
+        self.score_pool3 = _Dense(256, classes, 1)
         initialise(self)
         # Section 4.3: the skips start at zero, so that training starts from FCN-32s.
         nn.init.zeros_(self.score_pool4.weight)

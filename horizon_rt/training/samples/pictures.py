@@ -59,7 +59,8 @@ class Loaded(NamedTuple):
     """A picture (h, w, 3) BGR uint8 with its truth; `sky` (h, w) uint8 is 255 above the horizon.
 
     `line` and `sky` are None where there is none of it. `seen` says whether a horizon is in view, None where
-    nobody said. `classes` (h, w) uint8 are numbers of classes, `NO_CLASS` where none is known.
+    nobody said. `classes` (h, w) uint8 are numbers of classes, `NO_CLASS` where none is known. `counted`
+    (h, w) uint8 is 255 where the mask says anything, None where it does everywhere.
     """
 
     image: NDArray[np.uint8]
@@ -67,6 +68,7 @@ class Loaded(NamedTuple):
     sky: NDArray[np.uint8] | None
     seen: bool | None
     classes: NDArray[np.uint8] | None = None
+    counted: NDArray[np.uint8] | None = None
 
 
 def load(picture: Picture) -> Loaded:
@@ -75,11 +77,14 @@ def load(picture: Picture) -> Loaded:
     height, width = image.shape[:2]
     camera = picture.camera or Camera.assumed(width, height)
     truth = resolve(picture.label, camera.for_size(width, height))
-    sky = None
+    sky = counted = None
     if truth.line is None and truth.mask is not None:
-        sky = truth.mask.read(width, height)[0].astype(np.uint8) * np.uint8(255)
+        sky, counted = (
+            None if part is None else part.astype(np.uint8) * np.uint8(255)
+            for part in truth.mask.read(width, height)
+        )
     classes = None if truth.mask is None else truth.mask.read_classes(width, height)
-    return Loaded(image, truth.line, sky, truth.in_view, classes)
+    return Loaded(image, truth.line, sky, truth.in_view, classes, counted)
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
@@ -93,19 +98,20 @@ def _read(path: Path) -> NDArray[np.uint8]:
 def load_small(picture: Picture) -> Loaded:
     """A picture no larger than training windows need, kept in memory."""
     loaded = load(picture)
-    image, line, sky, seen, classes = loaded
+    image, line, sky, seen, classes, counted = loaded
     scale = min(1.0, _KEPT_PX / max(image.shape[:2]))
     if scale == 1:
         return loaded
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-    small, mask = (
-        None if part is None else cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-        for part in (image, sky)
+    small, sky, counted = (
+        None if part is None else np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+        for part in (image, sky, counted)
     )
     assert small is not None
     if classes is not None:
         classes = np.asarray(cv2.resize(classes, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-    return Loaded(small, line and HorizonLine(line.angle_deg, line.offset_px * scale), mask, seen, classes)
+    line = line and HorizonLine(line.angle_deg, line.offset_px * scale)
+    return Loaded(small, line, sky, seen, classes, counted)
 
 
 def dataset_path(name: str) -> Path:
@@ -197,13 +203,20 @@ class PictureSets(NamedTuple):
     test: dict[str, list[Picture]]
 
 
-def picture_sets(names: Iterable[str], split: Path | None, count: int) -> PictureSets:
-    """At most `count` pictures of each part of each dataset, evenly spread; raises DatasetError."""
+def picture_sets(
+    names: Iterable[str], split: Path | None, count: int = 2**31, *, has_test: bool = True
+) -> PictureSets:
+    """At most `count` pictures of each part of each dataset, evenly spread; raises DatasetError.
+
+    Without `has_test`, what is for test is for validation.
+    """
     parts = {
         name: open_pictures(path, split)
         for name, path in named_datasets(names)
         if not (path / "panoramas.csv").is_file()
     }
+    if not has_test:
+        parts = {name: Parts(part.training, part.held_out, []) for name, part in parts.items()}
     return PictureSets(
         *(
             {name: thinned(part[index], count) for name, part in parts.items() if part[index]}

@@ -34,7 +34,8 @@ class Sample(NamedTuple):
     uint8 the share of each output cell that lies above the horizon, in 255ths; `weight` that of the mask in
     the loss; `presence` whether a horizon is in view: 1, 0, or −1 for 'do not ask'; `tags` what was done to
     the picture, a sum of `TAGS`.
-    `classes` (h/4, w/4) are numbers of classes of a mask, `NO_CLASS` where none is known.
+    `classes` (h/4, w/4) are numbers of classes of a mask, `NO_CLASS` where none is known; `counted`
+    (h/4, w/4) uint8 the share of each cell of which the mask says anything, in 255ths, None where all counts.
     """
 
     image: NDArray[np.uint8]
@@ -43,6 +44,7 @@ class Sample(NamedTuple):
     presence: float
     tags: int = 0
     classes: NDArray[np.uint8] | None = None
+    counted: NDArray[np.uint8] | None = None
 
 
 class HalfPlane(NamedTuple):
@@ -114,6 +116,7 @@ def finish(
     faded: float = 0.0,
     augmented: bool = True,
     classes: NDArray[np.uint8] | None = None,
+    counted: NDArray[np.uint8] | None = None,
 ) -> Sample:
     """Float32 RGB (h, w, 3) seen by a random camera, with the truth: a plane, a cover, or neither.
 
@@ -136,7 +139,7 @@ def finish(
         return Sample(yuv, HalfPlane(0.0, -1.0, 0.0).cover(size), 0.0, presence or 0.0, tags)
     if presence is None or (presence > 0 and _contrast(yuv, distance) < _LEAST_CONTRAST):
         presence = -1.0
-    return Sample(yuv, cover, weight, presence, tags, classes)
+    return Sample(yuv, cover, weight, presence, tags, classes, counted)
 
 
 def _taken(

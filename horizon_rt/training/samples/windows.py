@@ -50,14 +50,18 @@ def window_sample(
     rgb = shrunk(image, matrix, size)[:, :, ::-1].astype(np.float32) / np.float32(255)
     if loaded.line is not None:
         plane = _window_plane(loaded.line, source, matrix, size)
-        presence = None
         if change is not None:
             rgb, presence = change(rgb, plane, rng)
-        return _finish(rgb, plane, rng, presence=presence, augmented=augmented)
-    if loaded.sky is not None:
-        cover, presence = _window_cover(loaded, matrix, size)
+            return _finish(rgb, plane, rng, presence=presence, augmented=augmented)
         classes = _window_classes(loaded, matrix, size)
-        return _finish(rgb, None, rng, cover=cover, presence=presence, augmented=augmented, classes=classes)
+        return _finish(rgb, plane, rng, augmented=augmented, classes=classes)
+    if loaded.sky is not None:
+        cover, counted = _window_cover(loaded, matrix, size)
+        return _finish(
+            rgb, None, rng, cover=cover, presence=_presence(cover, counted, loaded.seen), augmented=augmented,
+            classes=_window_classes(loaded, matrix, size), counted=counted,
+            weight=0.0 if counted is not None and not counted.any() else 1.0,
+        )  # fmt: skip
     presence = 0.0 if loaded.seen is False else -1.0
     return _finish(rgb, None, rng, presence=presence, augmented=augmented)
 
@@ -108,15 +112,33 @@ def _window_plane(
 
 def _window_cover(
     loaded: Loaded, matrix: NDArray[np.float64], size: InputShape
-) -> tuple[NDArray[np.uint8], float]:
-    """The mask in the window as `Sample.cover`, and the presence of a border in it."""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """The mask in the window as `Sample.cover`, of what counts, and `Sample.counted`."""
     assert loaded.sky is not None
+    sky = _cells(loaded.sky, matrix, size)
+    if loaded.counted is None:
+        return sky, None
+    counted = _cells(loaded.counted, matrix, size)
+    cover = 255 * sky.astype(np.float32) / np.maximum(counted, 1)
+    return (np.minimum(cover, 255) + np.float32(0.5)).astype(np.uint8), counted
+
+
+def _cells(part: NDArray[np.uint8], matrix: NDArray[np.float64], size: InputShape) -> NDArray[np.uint8]:
+    """The mean of each cell of the window."""
     cells = (size[1] // OUTPUT_STRIDE, size[0] // OUTPUT_STRIDE)
-    cover = cv2.resize(warp(loaded.sky, matrix, size), cells, interpolation=cv2.INTER_AREA)
-    share = float(cover.mean()) / 255
-    if loaded.seen is False or not 0 < share < 1:
-        return cover, 0.0
-    return cover, 1.0 if _PURE < share < 1 - _PURE else -1.0
+    return np.asarray(cv2.resize(warp(part, matrix, size), cells, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _presence(cover: NDArray[np.uint8], counted: NDArray[np.uint8] | None, seen: bool | None) -> float:
+    """Of a border of the mask in a window: where only one side counts, what does not may hide one."""
+    if seen is False:
+        return 0.0
+    weights = np.ones(cover.shape) if counted is None else counted / 255
+    known = float(weights.mean())
+    share = float(np.average(cover, weights=weights)) / 255 if known else 0.5
+    if known and 0 < share < 1:
+        return 1.0 if _PURE < share < 1 - _PURE else -1.0
+    return 0.0 if known > 1 - _PURE else -1.0
 
 
 def _window_classes(
