@@ -30,7 +30,8 @@ Progressed = Literal["begun", "done", "failed"]
 class Manifest:
     """What became of an input: `input` and `settings` are what its outputs depend on, `outputs` the
     fingerprints of what was written by their names below the folder of outputs, `results` numbers for pages.
-    An output that a run has begun to write has none yet.
+    An output that a run has begun to write has none yet. `earlier` is what other runs wrote, such as those
+    with other kinds of outputs or other settings, and still stands.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Manifest:
     outputs: Mapping[str, Any]
     reason: str = ""
     results: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, out: Path, name: str) -> None:
         """Put it beside the outputs of this name; raises OutputError."""
@@ -67,13 +69,13 @@ def _read(path: Path) -> Manifest | None:
         found = Manifest(**values)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    parts = (found.input, found.settings, found.outputs, found.results)
+    parts = (found.input, found.settings, found.outputs, found.results, found.earlier)
     return found if all(isinstance(part, dict) for part in parts) else None
 
 
 def known_outputs(folder: Path) -> frozenset[Path]:
     """All that batches have written into a folder, or have begun to write."""
-    return frozenset(folder / name for note in _notes(folder) for name in note.outputs)
+    return frozenset(folder / name for note in _notes(folder) for name in (*note.outputs, *note.earlier))
 
 
 def own_outputs(out: Path, name: str) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def own_outputs(out: Path, name: str) -> dict[str, Any]:
     note = read_manifest(out, name)
     if note is None:
         return {}
-    found = {one: known for one, known in note.outputs.items() if known is not None}
+    found = {one: known for one, known in {**note.earlier, **note.outputs}.items() if known is not None}
     if note.status == "begun":
         with suppress(OSError):
             found |= _written_since(manifest_path(out, name).stat().st_mtime_ns, out, note.outputs)

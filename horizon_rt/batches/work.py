@@ -141,7 +141,7 @@ def _failed(work: Work, reason: str) -> Result:
 
 def _note_of(work: Work, found: Mapping[str, Any]) -> Manifest:
     """What is noted of an item, whose input has the fingerprint `found`, beside those of its outputs that
-    are there.
+    are there: what runs wrote and still stands.
     """
     item, names = work.item, output_names(work.item)
     own = own_outputs(item.out, item.name)
@@ -152,6 +152,7 @@ def _note_of(work: Work, found: Mapping[str, Any]) -> Manifest:
         input=found,
         settings=work.settings,
         outputs={name: now[name] for name in names if name in now},
+        earlier={name: now[name] for name in now if name not in names and now[name] == own[name]},
     )
 
 

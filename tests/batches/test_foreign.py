@@ -108,3 +108,43 @@ def test_what_a_failed_run_had_finished_is_its_own(flight: Path, monkeypatch: py
         patch.setattr("horizon_rt.batches.work.level_video", broken)
         assert track(flight, "srt,level").status == "failed"
     assert track(flight, "srt,level", resume=True).status == "done"
+
+
+# --- runs with other outputs
+
+
+def test_a_run_with_fewer_outputs_keeps_the_rest_its_own(flight: Path) -> None:
+    for kinds in ("telemetry,report", "telemetry", "srt", "telemetry,report,srt"):
+        result = track(flight, kinds)
+        assert (result.status, result.reason) == ("done", "")
+
+
+def test_a_run_that_ends_early_keeps_the_rest_its_own(flight: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert track(flight, "telemetry,report").status == "done"
+    for end in (interrupted, ended):
+        with monkeypatch.context() as patch:
+            patch.setattr("horizon_rt.batches.work.open_source", end)
+            try:
+                assert track(flight, "telemetry").status == "interrupted"
+            except SystemExit:
+                assert end is ended
+    assert track(flight, "telemetry,report").status == "done"
+
+
+def test_a_page_of_other_settings_is_not_taken_for_done(flight: Path) -> None:
+    assert track(flight, "telemetry,report").status == "done"
+    assert track(flight, "telemetry", smooth="none").status == "done"
+    assert track(flight, "telemetry", smooth="none", resume=True).status == "skipped"
+    page = flight.with_suffix(".html")
+    before = page.stat().st_mtime_ns
+    assert track(flight, "telemetry,report", smooth="none", resume=True).status == "done"
+    assert page.stat().st_mtime_ns > before
+
+
+def test_what_others_changed_since_is_no_longer_its_own(flight: Path) -> None:
+    assert track(flight, "telemetry,report").status == "done"
+    page = flight.with_suffix(".html")
+    page.write_text("my own notes")
+    assert track(flight, "telemetry").status == "done"
+    assert FOREIGN in track(flight, "telemetry,report").reason
+    assert page.read_text() == "my own notes"
