@@ -124,7 +124,7 @@ def batch(*inputs: str | Path, out: Path | str, **options: Any) -> list[Result]:
         check_page(folder)
     results = run_batch(plan(items, chosen, settings, resume=how.resume), chosen, settings, how)
     if "report" in how.kinds and results:
-        write_batch_page(folder, items)
+        write_batch_page(folder, items, results)
     return results
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from horizon_rt.batches.fingerprint import input_fingerprint, output_fingerprint
-from horizon_rt.batches.manifest import Manifest, own_outputs
+from horizon_rt.batches.manifest import Manifest, own_outputs, read_manifest
 from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
@@ -127,7 +127,10 @@ def failure(work: Work, error: Exception) -> Result:
 
 
 def refused(work: Work, reason: str) -> Result:
-    """An item that nothing was written of."""
+    """An item that nothing was written of; a note of what was whole before stays as it is."""
+    note = read_manifest(work.item.out, work.item.name)
+    if note is not None and note.status == "done":
+        return Result(work.item, "failed", reason=reason)
     return _failed(work, reason)
 
 

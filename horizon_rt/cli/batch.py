@@ -75,15 +75,17 @@ def batch(
     print_table(summary_table(results))
     if left := len(planned) - len(results):
         print_line(console, f"{counted(left, 'input')} not begun")
-    _write_page(items if results else [], out, how, console)
+    _write_page(items if results else [], results, out, how, console)
     _finish(results, len(planned), options, console)
 
 
-def _write_page(items: Sequence[Item], out: Path, how: BatchOptions, console: Console) -> None:
+def _write_page(
+    items: Sequence[Item], results: Sequence[Result], out: Path, how: BatchOptions, console: Console
+) -> None:
     if "report" in how.kinds and items:
         from horizon_rt.batches.page import write_batch_page
 
-        print_line(console, f"written: {write_batch_page(out, items)}")
+        print_line(console, f"written: {write_batch_page(out, items, results)}")
 
 
 def _watch(
@@ -124,7 +126,7 @@ def _watch(
         coming(), options, settings, how, on_result=lambda result: _print_result(result, console)
     )
     latest = {result.item.name: result for result in results}
-    _write_page([result.item for result in latest.values()], out, how, console)
+    _write_page([result.item for result in latest.values()], [*latest.values()], out, how, console)
     if clashes or any(result.status == "failed" for result in latest.values()):
         raise typer.Exit(1)
 

@@ -148,3 +148,20 @@ def test_what_others_changed_since_is_no_longer_its_own(flight: Path) -> None:
     assert track(flight, "telemetry").status == "done"
     assert FOREIGN in track(flight, "telemetry,report").reason
     assert page.read_text() == "my own notes"
+
+
+# --- refusals
+
+
+def test_a_refusal_leaves_what_is_whole_so(flight: Path, captions: Path) -> None:
+    assert track(flight, "telemetry").status == "done"
+    captions.write_text("by the camera")
+    assert FOREIGN in track(flight, "telemetry,srt").reason
+    assert track(flight, "telemetry", resume=True).status == "skipped"
+
+
+def test_the_page_of_all_names_a_refusal_of_what_was_whole(flight: Path, captions: Path) -> None:
+    assert track(flight, "telemetry,report").status == "done"
+    captions.write_text("by the camera")
+    assert track(flight, "telemetry,report,srt").status == "failed"
+    assert f"{captions} {FOREIGN}" in (flight.parent / "batch.html").read_text()
