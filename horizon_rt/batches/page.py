@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +15,7 @@ from horizon_rt.errors import OutputError
 from horizon_rt.reports.page import render_page
 from horizon_rt.reports.statistics import BANK_BIN_DEG
 from horizon_rt.reports.table import cell
-from horizon_rt.system.files import write_atomic
+from horizon_rt.system.files import output_error, write_atomic
 from horizon_rt.system.messages import printable
 from horizon_rt.system.units import clock_time
 
@@ -26,10 +25,15 @@ _HEAD = ("recording", "length", "frames", "with horizon", "tracking", "largest b
 
 
 def check_page(out: Path) -> None:
-    """Raises OutputError where `batch.html` would replace a page that is not by a batch."""
-    with suppress(FileNotFoundError, NotADirectoryError):
-        if b"<footer>horizon-rt " not in (out / PAGE).read_bytes():
-            raise OutputError(f"{out / PAGE} is by no batch; move it away or give another folder for --out")
+    """Raises OutputError where `batch.html` would replace what is by no batch, or cannot be read."""
+    try:
+        found = (out / PAGE).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise output_error(out / PAGE, error) from error
+    if b"<footer>horizon-rt " not in found:
+        raise OutputError(f"{out / PAGE} is by no batch; move it away or give another folder for --out")
 
 
 def write_batch_page(out: Path, items: Sequence[Item], results: Sequence[Result] = ()) -> Path:

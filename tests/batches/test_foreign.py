@@ -11,6 +11,7 @@ from support.sources import h264_clip
 
 import horizon_rt as hz
 from horizon_rt.batches.work import Result
+from horizon_rt.errors import OutputError
 
 FOREIGN = "exists and is by no earlier run"
 
@@ -165,3 +166,12 @@ def test_the_page_of_all_names_a_refusal_of_what_was_whole(flight: Path, caption
     captions.write_text("by the camera")
     assert track(flight, "telemetry,report,srt").status == "failed"
     assert f"{captions} {FOREIGN}" in (flight.parent / "batch.html").read_text()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_page_that_cannot_be_read_is_an_output_error(flight: Path, resume: bool) -> None:
+    page = flight.parent / "batch.html"
+    page.mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*batch\.html: Is a directory"):
+        track(flight, "telemetry,report", resume=resume)
+    assert not flight.with_suffix(".jsonl").exists()
