@@ -36,7 +36,7 @@ def check_page(out: Path) -> None:
         raise OutputError(f"{out / PAGE} is by no batch; move it away or give another folder for --out")
 
 
-def write_batch_page(out: Path, items: Sequence[Item], results: Sequence[Result] = ()) -> Path:
+def write_batch_page(out: Path, items: Sequence[Item], results: Sequence[Result]) -> Path:
     """Sum up what is noted of these items, and what else failed of them now, in `batch.html`.
 
     Raises OutputError.
