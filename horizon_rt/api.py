@@ -105,27 +105,20 @@ def batch(*inputs: str | Path, out: Path | str, **options: Any) -> list[Result]:
     `inputs` are files, folders or patterns. `options` are the fields of `BatchOptions`, `DrawOptions`,
     `EncodeOptions`, `RunOptions`, `Lens`, `Engine` and `Part`, such as `write="telemetry,report"`,
     `resume=True`, `jobs=2` (which starts processes: have the script call it under `if __name__ ==
-    "__main__"`). Raises HorizonError; what is wrong with a single recording is in its result.
+    "__main__"`). Raises HorizonError; what is wrong with a single recording is in its result. Ctrl-C ends the
+    batch cleanly: what was under way and what was not begun, as its `reason` says, is "interrupted".
     """
-    from horizon_rt.batches.inputs import find_inputs
+    from horizon_rt.batches.job import prepare
     from horizon_rt.batches.options import BatchOptions
-    from horizon_rt.batches.outputs import check_kinds
-    from horizon_rt.batches.page import check_page, write_batch_page
-    from horizon_rt.batches.plan import make_items, plan, settings_of
-    from horizon_rt.batches.run import run_batch
+    from horizon_rt.batches.work import Result
 
     own = {item.name for item, _ in option_fields(BatchOptions)} - {"watch", "settle", "dry_run"}
     how = from_flat(BatchOptions, {name: value for name, value in options.items() if name in own})
     chosen = from_flat(RunOptions, {name: value for name, value in options.items() if name not in own})
-    check_kinds(how.kinds)
-    settings, folder = settings_of(chosen, how), Path(out)
-    items = make_items(find_inputs([str(one) for one in inputs]), folder, how)
-    if "report" in how.kinds:
-        check_page(folder)
-    results = run_batch(plan(items, chosen, settings, resume=how.resume), chosen, settings, how)
-    if "report" in how.kinds and results:
-        write_batch_page(folder, items)
-    return results
+    job = prepare([str(one) for one in inputs], Path(out), chosen, how)
+    results = job.run()
+    job.write_page(results)
+    return results + [Result(item, "interrupted", reason="not begun") for item in job.not_begun(results)]
 
 
 def level(

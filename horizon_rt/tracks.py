@@ -202,7 +202,7 @@ def load_track(telemetry: str | Path) -> Track:
         raise SourceNotFound(f"{path}: no such file; check the name")
     try:
         header = read_header(path)
-        for row in read_records(path, may_be_cut=True):
+        for row in read_records(path):
             rows.add(row)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{path}: no whole telemetry as JSON lines ({error})") from error

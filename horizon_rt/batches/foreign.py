@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from horizon_rt.batches.manifest import read_manifest
+from horizon_rt.batches.manifest import own_outputs
 from horizon_rt.batches.work import Item, output_names
 from horizon_rt.pipeline.outputs import default_outputs
 from horizon_rt.sinks.records import header_matches, read_header
@@ -17,13 +17,12 @@ __all__ = ["why_refused"]
 def why_refused(item: Item) -> str:
     """The first output of an item whose name is taken, in a line; empty where it may be written.
 
-    What an earlier run wrote, or began to write, is known by its note, and the results of `track` by the
-    header of their telemetry. All else was written by others.
+    What an earlier run wrote is known by its note, and the results of `track` by the header of their
+    telemetry. All else was written by others.
     """
-    note = read_manifest(item.out, item.name)
-    known = {item.out / name for name in note.outputs} if note else set()
+    known = {item.out / name for name in own_outputs(item.out, item.name)} | _tracked(item)
     for path in map(item.out.joinpath, output_names(item)):
-        if os.path.lexists(path) and path not in known | _tracked(item):
+        if os.path.lexists(path) and path not in known:
             return f"{path} exists and is by no earlier run; move it away or give another folder for --out"
     return ""
 

@@ -7,7 +7,8 @@ begins, and once more when all outputs bear their names, so that it vouches for 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from horizon_rt.batches.fingerprint import input_fingerprint, output_fingerprint
 from horizon_rt.system.files import write_atomic
 from horizon_rt.system.json import parse_object
 
-__all__ = ["FOLDER", "Manifest", "known_outputs", "read_manifest", "why_not_done"]
+__all__ = ["FOLDER", "Manifest", "known_outputs", "own_outputs", "read_manifest", "why_not_done"]
 
 FOLDER = ".horizon-rt"
 _SCHEMA = "horizon-rt-batch/1"
@@ -29,6 +30,8 @@ Progressed = Literal["begun", "done", "failed"]
 class Manifest:
     """What became of an input: `input` and `settings` are what its outputs depend on, `outputs` the
     fingerprints of what was written by their names below the folder of outputs, `results` numbers for pages.
+    An output that a run has begun to write has none yet. `earlier` is what other runs wrote, such as those
+    with other kinds of outputs or other settings, and still stands.
     """
 
     source: str
@@ -38,6 +41,7 @@ class Manifest:
     outputs: Mapping[str, Any]
     reason: str = ""
     results: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, out: Path, name: str) -> None:
         """Put it beside the outputs of this name; raises OutputError."""
@@ -65,13 +69,38 @@ def _read(path: Path) -> Manifest | None:
         found = Manifest(**values)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    parts = (found.input, found.settings, found.outputs, found.results)
+    parts = (found.input, found.settings, found.outputs, found.results, found.earlier)
     return found if all(isinstance(part, dict) for part in parts) else None
 
 
 def known_outputs(folder: Path) -> frozenset[Path]:
     """All that batches have written into a folder, or have begun to write."""
-    return frozenset(folder / name for note in _notes(folder) for name in note.outputs)
+    return frozenset(folder / name for note in _notes(folder) for name in (*note.outputs, *note.earlier))
+
+
+def own_outputs(out: Path, name: str) -> dict[str, Any]:
+    """The outputs that runs wrote under a name, with the fingerprints that they had, whatever they hold now.
+
+    A run that was killed could not note what it had finished: of its outputs those count that are no older
+    than its note, so that what others put there before it began is left out.
+    """
+    note = read_manifest(out, name)
+    if note is None:
+        return {}
+    found = {one: known for one, known in {**note.earlier, **note.outputs}.items() if known is not None}
+    if note.status == "begun":
+        with suppress(OSError):
+            found |= _written_since(manifest_path(out, name).stat().st_mtime_ns, out, note.outputs)
+    return found
+
+
+def _written_since(time_ns: int, out: Path, names: Iterable[str]) -> dict[str, Any]:
+    found = {}
+    for name in names:
+        with suppress(OSError):
+            if (out / name).stat().st_mtime_ns >= time_ns:
+                found[name] = output_fingerprint(out / name)
+    return found
 
 
 def _notes(folder: Path) -> Iterator[Manifest]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from horizon_rt.batches.manifest import Manifest, read_manifest
 from horizon_rt.batches.outputs import PAGE
-from horizon_rt.batches.work import Item
+from horizon_rt.batches.work import Item, Result
 from horizon_rt.errors import OutputError
 from horizon_rt.reports.page import render_page
 from horizon_rt.reports.statistics import BANK_BIN_DEG
 from horizon_rt.reports.table import cell
-from horizon_rt.system.files import write_atomic
+from horizon_rt.system.files import output_error, write_atomic
 from horizon_rt.system.messages import printable
 from horizon_rt.system.units import clock_time
 
@@ -26,20 +25,32 @@ _HEAD = ("recording", "length", "frames", "with horizon", "tracking", "largest b
 
 
 def check_page(out: Path) -> None:
-    """Raises OutputError where `batch.html` would replace a page that is not by a batch."""
-    with suppress(FileNotFoundError, NotADirectoryError):
-        if b"<footer>horizon-rt " not in (out / PAGE).read_bytes():
-            raise OutputError(f"{out / PAGE} is by no batch; move it away or give another folder for --out")
+    """Raises OutputError where `batch.html` would replace what is by no batch, or cannot be read."""
+    try:
+        found = (out / PAGE).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise output_error(out / PAGE, error) from error
+    if b"<footer>horizon-rt " not in found:
+        raise OutputError(f"{out / PAGE} is by no batch; move it away or give another folder for --out")
 
 
-def write_batch_page(out: Path, items: Sequence[Item]) -> Path:
-    """Sum up what is noted of these items in `batch.html`; raises OutputError."""
+def write_batch_page(out: Path, items: Sequence[Item], results: Sequence[Result]) -> Path:
+    """Sum up what is noted of these items, and what else failed of them now, in `batch.html`.
+
+    Raises OutputError.
+    """
     from horizon_rt.reports.recording_plots import bank_plot
 
     noted = [(item, read_manifest(out, item.name)) for item in items]
-    done = [(item, note) for item, note in noted if note is not None and note.status == "done"]
-    broken = [(item, note) for item, note in noted if note is not None and note.status == "failed"]
-    failed = [(printable(item.name), printable(note.reason)) for item, note in broken]
+    reasons = _failures(noted, results)
+    done = [
+        (item, note)
+        for item, note in noted
+        if note is not None and note.status == "done" and item.name not in reasons
+    ]
+    failed = [(printable(name), printable(reason)) for name, reason in reasons.items()]
     bank, seconds = Counter[int](), 0.0
     for _, note in done:
         seconds += note.results.get("seconds") or 0.0
@@ -57,6 +68,12 @@ def write_batch_page(out: Path, items: Sequence[Item]) -> Path:
     )
     write_atomic(out / PAGE, page.encode("utf-8", "backslashreplace"))
     return out / PAGE
+
+
+def _failures(noted: Sequence[tuple[Item, Manifest | None]], results: Sequence[Result]) -> dict[str, str]:
+    """Why recordings failed, by their names: as is noted, and of this run also what no note holds."""
+    reasons = {item.name: note.reason for item, note in noted if note and note.status == "failed"}
+    return reasons | {result.item.name: result.reason for result in results if result.status == "failed"}
 
 
 def _row(out: Path, item: Item, note: Manifest) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from horizon_rt.system.objects import is_object
 from horizon_rt.system.progress import NO_PROGRESS, Progress
 from horizon_rt.system.threads import threads_limited
 
-__all__ = ["run_batch"]
+__all__ = ["OnResult", "run_batch"]
 
 _POLL_S = 0.2
 _log = logging.getLogger(__name__)

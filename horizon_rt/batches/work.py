@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from horizon_rt.batches.fingerprint import input_fingerprint, output_fingerprint
-from horizon_rt.batches.manifest import Manifest, read_manifest
+from horizon_rt.batches.manifest import Manifest, own_outputs, read_manifest
 from horizon_rt.errors import HorizonError, SourceError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
@@ -100,47 +100,71 @@ def run_work(work: Work, signals: Signals) -> Result:
     item = work.item
     try:
         before = _fingerprint(item.source)
-        _note_of(work, before).write(item.out, item.name)
-        return _tracked(work, before, signals)
+        note = _note_of(work, before)
+        replace(note, outputs={**dict.fromkeys(output_names(item)), **note.outputs}).write(
+            item.out, item.name
+        )
+        result = _tracked(work, before, signals)
     except KeyboardInterrupt:
-        return Result(item, "interrupted")
+        result = Result(item, "interrupted")
     except Exception as error:
         _log.debug("%s", item.source, exc_info=True)
         return failure(work, error)
+    if result.status == "interrupted":
+        begin(work)
+    return result
 
 
 def begin(work: Work) -> None:
-    """Note that work on an item has begun, where that can be noted; else it fails when it is written."""
+    """Note that an item is not done and nothing of it is being written, where that can be noted."""
     with suppress(HorizonError):
         _note_of(work, _fingerprint(work.item.source)).write(work.item.out, work.item.name)
 
 
 def failure(work: Work, error: Exception) -> Result:
     """A failed item, which is noted where that can be."""
-    return _failed(work, error_reason(error, work.item.source), _note_of(work, {}).outputs)
+    return _failed(work, error_reason(error, work.item.source))
 
 
 def refused(work: Work, reason: str) -> Result:
-    """An item that nothing was written of; what was noted as written before stays so."""
-    before = read_manifest(work.item.out, work.item.name)
-    return _failed(work, reason, before.outputs if before else {})
+    """An item that nothing was written of; a note of what was whole before stays as it is."""
+    note = read_manifest(work.item.out, work.item.name)
+    if note is not None and note.status == "done":
+        return Result(work.item, "failed", reason=reason)
+    return _failed(work, reason)
 
 
-def _failed(work: Work, reason: str, outputs: Mapping[str, Any]) -> Result:
-    note = replace(_note_of(work, {}), status="failed", reason=reason, outputs=outputs)
+def _failed(work: Work, reason: str) -> Result:
     try:
-        note.write(work.item.out, work.item.name)
+        replace(_note_of(work, {}), status="failed", reason=reason).write(work.item.out, work.item.name)
     except HorizonError as error:
         _log.debug("%s", error)
     return Result(work.item, "failed", reason=reason)
 
 
 def _note_of(work: Work, found: Mapping[str, Any]) -> Manifest:
-    """What is noted when work on an item begins, whose input has the fingerprint `found`."""
-    outputs = dict.fromkeys(output_names(work.item))
+    """What is noted of an item, whose input has the fingerprint `found`, beside those of its outputs that
+    are there: what runs wrote and still stands.
+    """
+    item, names = work.item, output_names(work.item)
+    own = own_outputs(item.out, item.name)
+    now = {name: now for name in own if (now := _output(item.out / name)) is not None}
     return Manifest(
-        source=work.item.source, status="begun", input=found, settings=work.settings, outputs=outputs
+        source=item.source,
+        status="begun",
+        input=found,
+        settings=work.settings,
+        outputs={name: now[name] for name in names if name in now},
+        earlier={name: now[name] for name in now if name not in names and now[name] == own[name]},
     )
+
+
+def _output(path: Path) -> dict[str, Any] | None:
+    """The fingerprint of an output; None where it cannot be read."""
+    try:
+        return output_fingerprint(path)
+    except OSError:
+        return None
 
 
 def _tracked(work: Work, before: Mapping[str, Any], signals: Signals) -> Result:

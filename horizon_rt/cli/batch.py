@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from horizon_rt.batches.job import Job
     from horizon_rt.batches.plan import Planned
-    from horizon_rt.batches.work import Item, Result
+    from horizon_rt.batches.work import Result
 
 from horizon_rt.batches.options import BatchOptions
 from horizon_rt.cli.console import print_advice, print_first_use, print_line, print_table, print_warning
@@ -38,62 +39,34 @@ def batch(
     options: RunOptions,
 ) -> None:
     """Track many recordings; a broken one is named and the rest goes on (exit code 1)."""
-    from horizon_rt.batches.inputs import find_inputs
-    from horizon_rt.batches.outputs import check_kinds
-    from horizon_rt.batches.plan import make_items, plan, plan_table, settings_of
-    from horizon_rt.batches.run import run_batch
+    from horizon_rt.batches.job import prepare
+    from horizon_rt.batches.plan import plan_table
     from horizon_rt.batches.shown import summary_table
 
     console = make_console()
-    check_kinds(how.kinds)
-    how.check_part(options.part)
-    settings = settings_of(options, how)
-    if not inputs and how.watch is None:
-        raise typer.BadParameter("name files or folders, or a folder to --watch")
-    items = make_items(find_inputs(inputs), out, how) if inputs else []
-    planned = plan(items, options, settings, resume=how.resume)
-    if "report" in how.kinds:
-        from horizon_rt.batches.page import check_page
-
-        check_page(out)
+    job = prepare(inputs or [], out, options, how)
     if how.watch is not None:
-        _watch(planned, out, settings, how, options, console)
+        _watch(job, console)
         return
     if how.dry_run:
-        print_table(plan_table(planned))
+        print_table(plan_table(job.planned))
         return
     print_first_use(console)
     with bars(console) as progress:
-        results = run_batch(
-            planned,
-            options,
-            settings,
-            how,
-            progress=progress,
-            on_result=lambda result: _print_result(result, console),
-        )
+        results = job.run(progress=progress, on_result=lambda result: _print_result(result, console))
     print_table(summary_table(results))
-    if left := len(planned) - len(results):
-        print_line(console, f"{counted(left, 'input')} not begun")
-    _write_page(items if results else [], out, how, console)
-    _finish(results, len(planned), options, console)
+    if left := job.not_begun(results):
+        print_line(console, f"{counted(len(left), 'input')} not begun")
+    _write_page(job, results, console)
+    _finish(results, len(job.planned), options, console)
 
 
-def _write_page(items: Sequence[Item], out: Path, how: BatchOptions, console: Console) -> None:
-    if "report" in how.kinds and items:
-        from horizon_rt.batches.page import write_batch_page
-
-        print_line(console, f"written: {write_batch_page(out, items)}")
+def _write_page(job: Job, results: Sequence[Result], console: Console) -> None:
+    if (page := job.write_page(results)) is not None:
+        print_line(console, f"written: {page}")
 
 
-def _watch(
-    planned: list[Planned],
-    out: Path,
-    settings: dict[str, Any],
-    how: BatchOptions,
-    options: RunOptions,
-    console: Console,
-) -> None:
+def _watch(job: Job, console: Console) -> None:
     """What is named, and then what comes into the watched folder; Ctrl-C is its usual end, with exit code 0
     unless something has failed at last.
     """
@@ -102,29 +75,29 @@ def _watch(
     from horizon_rt.batches.watching import items_of, watch_folder
     from horizon_rt.errors import OutputError
 
-    folder, before = Path(how.watch or ""), [one.item for one in planned]
+    how, folder, before = job.how, Path(job.how.watch or ""), [one.item for one in job.planned]
     if not folder.is_dir():
         raise typer.BadParameter(f"--watch takes a folder, and {folder} is none")
 
     clashes: list[OutputError] = []
 
     def coming() -> Iterator[Planned | None]:
-        yield from planned
+        yield from job.planned
         print_line(console, f"watching {folder}; Ctrl-C ends it")
-        for item in items_of(watch_folder(folder, how.settle_s), before, out, how):
+        for item in items_of(watch_folder(folder, how.settle_s), before, job.out, how):
             if item is None:
                 yield None
             elif isinstance(item, OutputError):
                 clashes.append(item)
                 print_warning(console, f"failed: {item}", kind="error")
             else:
-                yield from plan([item], options, settings, resume=True)
+                yield from plan([item], job.options, job.settings, resume=True)
 
     results = run_batch(
-        coming(), options, settings, how, on_result=lambda result: _print_result(result, console)
+        coming(), job.options, job.settings, how, on_result=lambda result: _print_result(result, console)
     )
     latest = {result.item.name: result for result in results}
-    _write_page([result.item for result in latest.values()], out, how, console)
+    _write_page(job, [*latest.values()], console)
     if clashes or any(result.status == "failed" for result in latest.values()):
         raise typer.Exit(1)
 

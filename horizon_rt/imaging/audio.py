@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from horizon_rt.imaging.audio_track import SOUND_ERRORS, AudioTrack
 from horizon_rt.imaging.opening import describe, open_input
+from horizon_rt.system.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 class AudioCopy:
     """All sound tracks of a file, each as an `AudioTrack`, from `from_s` seconds of its video on.
 
-    One warning says which other tracks the file has: subtitles and data are not kept.
+    Subtitles and data are not kept: a warning says so of subtitles, and a line of information of data.
     """
 
     def __init__(self, path: Path | str, *, from_s: float = 0.0) -> None:
@@ -37,7 +38,7 @@ class AudioCopy:
         try:
             with open_input(self._path) as source:
                 count = len(source.streams.audio)
-                _warn_of_others(self._path, source)
+                _tell_of_others(self._path, source)
         except SOUND_ERRORS as error:
             log.warning("the sound of %s is left out: %s", self._path, describe(error))
             return
@@ -61,9 +62,10 @@ class AudioCopy:
             track.close()
 
 
-def _warn_of_others(path: Path | str, source: InputContainer) -> None:
-    counts = {"subtitle": len(source.streams.subtitles), "data": len(source.streams.data)}
-    found = [f"{count} {kind} track{'s' * (count > 1)}" for kind, count in counts.items() if count]
-    if found:
-        verb = "is" if sum(counts.values()) == 1 else "are"
-        log.warning("%s: %s %s left out of the video", path, " and ".join(found), verb)
+def _tell_of_others(path: Path | str, source: InputContainer) -> None:
+    """Data, such as the telemetry of an action camera, is nothing that a viewer misses."""
+    subtitles, data = len(source.streams.subtitles), len(source.streams.data)
+    for level, count, kind in ((logging.WARNING, subtitles, "subtitle"), (logging.INFO, data, "data")):
+        if count:
+            verb = "is" if count == 1 else "are"
+            log.log(level, "%s: %s %s left out of the video", path, counted(count, f"{kind} track"), verb)

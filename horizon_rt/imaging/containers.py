@@ -17,10 +17,10 @@ from horizon_rt.errors import OutputError
 from horizon_rt.imaging.codecs import encoder_named, encoder_of, open_encoder
 from horizon_rt.options import Codec, EncodeOptions
 
-__all__ = ["VIDEO_SUFFIXES", "check_fits", "format_of"]
+__all__ = ["WRITTEN_SUFFIXES", "check_fits", "format_of"]
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-VIDEO_SUFFIXES = tuple(_FORMATS)
+WRITTEN_SUFFIXES = tuple(_FORMATS)
 _CODECS: tuple[Codec, ...] = ("h264", "hevc", "av1")
 
 
@@ -28,7 +28,7 @@ def format_of(target: Path | str) -> str:
     """FFmpeg's name for the format of a file by its name; raises OutputError for one that is not written."""
     suffix = Path(target).suffix.lower()
     if suffix not in _FORMATS:
-        known = ", ".join(VIDEO_SUFFIXES)
+        known = ", ".join(WRITTEN_SUFFIXES)
         raise OutputError(f"cannot write video to {target}: unknown extension {suffix!r}; use {known}")
     return _FORMATS[suffix]
 

@@ -37,7 +37,7 @@ def convert_telemetry(source: Path, targets: Sequence[Path], *, merge: Path | No
 
 def _convert(source: Path, targets: Sequence[Path], merge: Path | None) -> int:
     header, count = read_header(source), 0
-    rows = read_records(source, may_be_cut=True)
+    rows = read_records(source)
     first = list(islice(rows, 1))
     with ExitStack() as opened:
         writers = []

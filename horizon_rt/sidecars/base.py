@@ -45,10 +45,11 @@ class Writer(ABC):
                 self._abandon()
 
     def discard(self) -> None:
-        """Let go of the output and leave nothing; never raises OutputError."""
+        """Let go of the output and leave nothing, where it can be deleted; raises no error of a disk."""
         if not self._done:
             self._done = True
-            self._remove()
+            with suppress(OSError):
+                self._remove()
 
     @abstractmethod
     def _finish(self) -> None: ...

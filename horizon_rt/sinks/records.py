@@ -67,16 +67,16 @@ def read_header(telemetry: Path) -> dict[str, Any]:
     return values
 
 
-def read_records(telemetry: Path, *, may_be_cut: bool = False) -> Iterator[dict[str, Any]]:
+def read_records(telemetry: Path) -> Iterator[dict[str, Any]]:
     """The records of a JSON lines file; raises OSError, or ValueError for a line that is none.
 
-    Where it `may_be_cut`, a last line that has no end, as a power cut leaves one, is left out with a warning.
+    A last line that has no end, as a power cut leaves one, is left out with a warning.
     """
     last = -1
     with telemetry.open("rb") as lines:
         lines.readline(_LONGEST_LINE)
         for number, line in enumerate(iter(lambda: lines.readline(_LONGEST_LINE), b""), start=2):
-            if may_be_cut and not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+            if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
                 _log.warning("%s: line %d, the last one, is cut off and left out", telemetry, number)
                 return
             values = _record(line, number, last)

@@ -150,12 +150,14 @@ class AtomicFile:
             self._file.close()
 
     def remove(self) -> None:
-        """Close and delete the partial file."""
+        """Close and delete the partial file; raises OSError where it cannot be deleted."""
         if not OPEN_FILES_CAN_BE_RENAMED:
             self.close()
-        if not self.in_place:
-            self.path.unlink(missing_ok=True)
-        self.close()
+        try:
+            if not self.in_place:
+                self.path.unlink(missing_ok=True)
+        finally:
+            self.close()
 
     def failure(self, error: OSError) -> OutputError:
         """The error to show to the user."""

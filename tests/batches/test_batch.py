@@ -725,3 +725,25 @@ def test_from_python_it_does_what_the_command_does(cli: RunCli, clip: Path, tmp_
     for name in ("watch", "dry_run", "wrote"):
         with pytest.raises(OptionsError, match=f"no option '{name}'"):
             hz.batch(clip, out=tmp_path / "out", **{name: True})
+
+
+def test_from_python_what_was_not_begun_is_named(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    others = [write_horizon(tmp_path / f"{name}.mkv", 4) for name in "xy"]
+    monkeypatch.setattr("horizon_rt.batches.work.open_source", interrupted)
+    results = hz.batch(clip, *others, out=tmp_path / "out", write="telemetry", model="nano")
+    assert [(result.item.source, result.status, result.reason) for result in results] == [
+        (str(clip), "interrupted", ""),
+        *((str(other), "interrupted", "not begun") for other in others),
+    ]
+
+
+def test_a_batch_of_nothing_says_what_to_name(cli: RunCli, tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match="no inputs; name files or folders"):
+        hz.batch(out=tmp_path / "out")
+    done = cli("batch", "--out", tmp_path / "out")
+    assert (done.code, "no inputs; name files or folders" in done.err) == (2, True)

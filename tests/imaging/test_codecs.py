@@ -18,7 +18,7 @@ from support.sinks import ffprobe
 from horizon_rt.errors import OptionsError, OutputError
 from horizon_rt.frame import Sampling
 from horizon_rt.imaging.codecs import encoder_named, software_encoders
-from horizon_rt.imaging.containers import VIDEO_SUFFIXES
+from horizon_rt.imaging.containers import WRITTEN_SUFFIXES
 from horizon_rt.imaging.planar import Planar
 from horizon_rt.imaging.video_writer import VideoWriter
 from horizon_rt.options import Codec, EncodeOptions
@@ -68,7 +68,7 @@ def test_a_codec_that_is_asked_for_is_written(
         assert [round(float(frame.time) * 25) for frame in file.decode(video=0)] == list(range(10))
 
 
-PAIRS = [(codec, suffix) for codec in get_args(Codec) for suffix in VIDEO_SUFFIXES]
+PAIRS = [(codec, suffix) for codec in get_args(Codec) for suffix in WRITTEN_SUFFIXES]
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [pair for pair in PAIRS if pair != ("av1", ".mov")])

@@ -95,6 +95,7 @@ def test_telemetry_of_a_killed_run_is_whole_and_stays(process: Start, cli: RunCl
     child.wait()
     left = telemetry.with_name("t.jsonl.partial")
     killed = left.read_bytes()
+    assert killed.endswith(b"\n")
     assert len(list(read_records(left))) >= 30
     source = ENDLESS + ":duration=0.5"
     done = cli("live", source, "--no-window", "--telemetry", telemetry, "--overlay", tmp_path / "o.mp4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
@@ -388,6 +389,19 @@ def test_a_full_disk_keeps_what_its_error_names_alone(tmp_path: Path) -> None:
     with full_disk(3000), pytest.raises(OutputError, match=r"what was written is in .*a\.gcsv\.partial"):
         convert_telemetry(source, [tmp_path / "a.gcsv", tmp_path / "b.gcsv"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gcsv.partial", "in.jsonl"]
+
+
+@pytest.mark.parametrize("ending", [".srt", ".parquet"])
+def test_a_disk_that_deletes_nothing_hides_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    source = telemetry(tmp_path / "in.jsonl", [row(0, 1.0), row(0, 1.0)])
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(SourceError, match="line 3 is damaged"):
+        convert_telemetry(source, [tmp_path / f"a{ending}"])
 
 
 def test_without_its_package_a_format_names_the_extra(

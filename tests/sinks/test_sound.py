@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 import subprocess
@@ -132,6 +133,21 @@ def test_all_sound_tracks_are_copied_with_language_title_and_default_flag(
         assert len(copied) == pytest.approx(0.5 * 44100 / 1024, abs=2)
     assert [record.getMessage() for record in caplog.records] == [
         f"{sound}: 1 subtitle track is left out of the video"
+    ]
+
+
+def test_data_tracks_are_left_out_without_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Such as a GoPro's telemetry; here a time code, which MOV keeps as data, twice."""
+    caplog.set_level(logging.INFO, "horizon_rt")
+    titled, whole = with_two_sounds(tmp_path / "r.mp4"), tmp_path / "r.mov"
+    maps = "-map 0 -map 0:v -c copy -timecode 01:00:00:00"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(titled), *maps.split(), str(whole)], check=True)
+    assert kinds(whole).count("data") == 2
+    assert kinds(overlay(tmp_path / "v.mp4", whole)) == ["video", "audio", "audio"]
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [line for line in told if "left out" in line[1]] == [
+        ("WARNING", f"{whole}: 1 subtitle track is left out of the video"),
+        ("INFO", f"{whole}: 2 data tracks are left out of the video"),
     ]
 
 

@@ -341,7 +341,7 @@ def test_a_line_that_is_no_record_is_told_from_one(tmp_path: Path, line: str) ->
     with TelemetrySink(path, context()) as sink:
         sink.write(frame(), horizon())
     good = path.read_text()
-    for text in (f"{good}{line}\n", good[:-1], f"{good}{good.splitlines()[1]}\n"):
+    for text in (f"{good}{line}\n", f"{good[:-1]} {good}", f"{good}{good.splitlines()[1]}\n"):
         path.write_text(text)
         with pytest.raises(ValueError):  # noqa: PT011
             list(read_records(path))

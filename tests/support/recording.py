@@ -83,6 +83,7 @@ def read_segments(folder: Path, schema: dict[str, object] | None = None) -> list
     for telemetry in sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.partial")]):
         videos = [*folder.glob(telemetry.name.split(".jsonl")[0] + ".mp4*")]
         header, rows = read_header(telemetry), list(read_records(telemetry))
+        assert telemetry.read_bytes().endswith(b"\n"), "a last line that is cut off is left out"
         if schema is not None:
             for line in (header, *rows):
                 jsonschema.validate(line, schema)
