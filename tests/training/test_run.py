@@ -96,11 +96,7 @@ def test_a_shipped_model_is_fine_tuned_and_can_be_used(
     told = next(line for line in done.errors if line.startswith("loss: "))
     assert told.endswith(f" -> {evaluations[-1]['loss']:.4g}")
     page = (out / "report.html").read_text()
-<<<<<<< HEAD
-    assert "Worst of 2 pictures held out" in page
-=======
     assert "Worst of 2 pictures for validation" in page
->>>>>>> mendlabs
     assert "<script" not in page
     assert cv2.imread(str(out / "curves.png")).shape[1] > 600
     evaluated = cli(
