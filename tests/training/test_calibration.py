@@ -12,7 +12,7 @@ from horizon_rt.camera import Camera
 from horizon_rt.datasets import Label
 from horizon_rt.geometry import UpVector
 from horizon_rt.models.weights import SigmaCalibration, find_model, load_net
-from horizon_rt.training.calibration import Measure, labelled, calibrate, fitted
+from horizon_rt.training.calibration import Measure, calibrate, fitted, labelled
 from horizon_rt.training.samples.pictures import Picture
 
 BEFORE = SigmaCalibration(scale=1.0, boundary_width=0.5)
