@@ -17,7 +17,7 @@ from horizon_rt.metrics.lines import AUC_LIMIT
 from horizon_rt.metrics.uncertainty import normalised_errors
 from horizon_rt.reports.plot import INK, SERIES, STYLE, Plot, make_plot
 
-__all__ = ["make_plots"]
+__all__ = ["make_plots", "reach"]
 
 Array = NDArray[np.float64]
 _CORNER = 20.0  # percent of an axis that curves of masks show at least
@@ -173,7 +173,7 @@ def _mask_curves(evaluations: Sequence[Evaluation]) -> Plot | None:
             missed.append(1 - np.minimum(curves.recall, curves.precision))
     if not lost:
         return None
-    right, low = _reach(lost), 100 - _reach(missed)
+    right, low = reach(lost), 100 - reach(missed)
     roc.set(xlim=(0, right), ylim=(100 - right, 100.5), title="ROC, its upper left corner")
     roc.set(xlabel="ground taken for sky, %", ylabel="sky found, %")
     recall.set(xlim=(low, 100.5), ylim=(low, 100.5), title="Precision and recall")
@@ -185,7 +185,7 @@ def _mask_curves(evaluations: Sequence[Evaluation]) -> Plot | None:
     return make_plot(figure, "Curves of the mask", caption)
 
 
-def _reach(distances: Sequence[Array]) -> float:
+def reach(distances: Sequence[Array]) -> float:
     """How far from the corner of the best a plot goes, in percent, of curves whose points lie so far from it.
 
     Twice as far as the curve that stays farthest away, between `_CORNER` and all.

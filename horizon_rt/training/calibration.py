@@ -28,7 +28,7 @@ from horizon_rt.synth.clip import to_frame
 from horizon_rt.synth.stills import StillOptions, Stills
 from horizon_rt.training.samples.pictures import Picture, load
 
-__all__ = ["RENDERED", "calibrate", "fitted", "misfit"]
+__all__ = ["RENDERED", "calibrate", "fitted", "labelled", "misfit"]
 
 Array = NDArray[np.float64]
 # Squared errors and variances of roll and pitch in deg², (n, 2) each, under a calibration.
@@ -68,7 +68,7 @@ def calibrate(
     Where there is little of either it stays near what it was `before`. Raises DatasetError.
     """
     segmenter = Segmenter(TorchScript(net), input_area_px=input_area_px)
-    sets = [[*_labelled(some)] for some in pictures.values()] + [[*_rendered(rendered)]]
+    sets = [[*labelled(some)] for some in pictures.values()] + [[*_rendered(rendered)]]
     cases = [[*_seen(segmenter, some)] for some in sets]
     return fitted([_measure(some) for some in cases if some], before)
 
@@ -110,7 +110,8 @@ def _misfit_of(sets: Sequence[Measure], before: SigmaCalibration, factor: float,
     return (total + prior) / (count + _PRIOR_FRAMES**0.5)
 
 
-def _labelled(pictures: Iterable[Picture]) -> Iterator[tuple[Frame, Camera, UpVector]]:
+def labelled(pictures: Iterable[Picture]) -> Iterator[tuple[Frame, Camera, UpVector]]:
+    """Those whose horizon is in view and known, no larger than frames of a video; raises DatasetError."""
     for picture in pictures:
         image = load(picture).image
         height, width = image.shape[:2]

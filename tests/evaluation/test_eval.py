@@ -389,13 +389,13 @@ def test_a_report_on_rendered_scenes(cli: RunCli, rendered: Path, tmp_path: Path
 
 def test_curves_of_masks_are_in_the_picture_however_bad_they_are() -> None:
     """A curve of chance is a half away from the corner at its nearest, so that all of the axes is shown."""
-    from horizon_rt.evaluation.plots import _reach
+    from horizon_rt.evaluation.plots import reach
 
     x = np.linspace(0, 1, 201)
     chance, good, fair = (np.maximum(x, 1 - y) for y in (x, np.ones(201), np.minimum(0.85 + 0.15 * x, 1)))
-    assert _reach([good]) == 20
-    assert _reach([good, chance]) == 100
-    assert 20 < _reach([fair]) < 30.1
+    assert reach([good]) == 20
+    assert reach([good, chance]) == 100
+    assert 20 < reach([fair]) < 30.1
 
 
 def test_plots_are_whole_and_have_ids_of_their_own(rendered: Path, tmp_path: Path) -> None:
@@ -405,7 +405,7 @@ def test_plots_are_whole_and_have_ids_of_their_own(rendered: Path, tmp_path: Pat
     results = [replace(evaluate(dataset, _Oracle(dataset, off)), model=f"off<{off}") for off in (0.5, 2.0)]
     html = as_html(results, {"models": "<two>"})
     plots = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
-    assert len(plots) == 5  # two of them strip charts
+    assert len(plots) == 6  # two of them strip charts, one the curves of the mask
     for plot in plots:
         ET.fromstring(plot)
     ids = re.findall(r' id="([^"]+)"', html)

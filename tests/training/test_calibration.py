@@ -12,7 +12,7 @@ from horizon_rt.camera import Camera
 from horizon_rt.datasets import Label
 from horizon_rt.geometry import UpVector
 from horizon_rt.models.weights import SigmaCalibration, find_model, load_net
-from horizon_rt.training.calibration import Measure, _labelled, calibrate, fitted
+from horizon_rt.training.calibration import Measure, calibrate, fitted, labelled
 from horizon_rt.training.samples.pictures import Picture
 
 BEFORE = SigmaCalibration(scale=1.0, boundary_width=0.5)
@@ -44,7 +44,7 @@ def test_large_photographs_are_seen_no_larger_than_frames_of_a_video(tmp_path: P
     cv2.imwrite(str(path), np.zeros((3000, 4000, 3), np.uint8))
     up = UpVector.from_roll_pitch(5, -3)
     lens = Camera.from_hfov(4000, 3000, 60)
-    ((frame, camera, truth),) = _labelled([Picture(path, Label(up=up, in_view=True), lens)])
+    ((frame, camera, truth),) = labelled([Picture(path, Label(up=up, in_view=True), lens)])
     assert (frame.width, frame.height) == (camera.width, camera.height) == (1920, 1440)
     assert camera.hfov_deg == pytest.approx(60, abs=0.1)
     assert (truth.roll_deg, truth.pitch_deg) == pytest.approx((5, -3))
