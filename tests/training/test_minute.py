@@ -88,7 +88,7 @@ def test_the_metrics_are_those_of_an_independent_computation(trained: Trained) -
     found = _validation(trained)(trained.net)
     dices, errors, refused = [], [], []
     for picture in trained.pictures:
-        image, line, _, seen, _ = load(picture)
+        image, line, _, seen, *_ = load(picture)
         height, width = image.shape[:2]
         preprocess = Preprocessor(AREA)
         letterbox = preprocess(Frame.from_bgr(image))
