@@ -278,7 +278,8 @@ def test_a_net_learns_classes_goes_on_tracks_and_is_exported(tmp_path: Path, cli
     exported = cli("export", out, tmp_path / "net.ts")
     assert exported.code == 0, exported.err
     assert torch.allclose(torch.jit.load(tmp_path / "net.ts")(picture)[0], scores, atol=1e-4)
-    assert cli("track", clip, "--model", out, "--telemetry", tmp_path / "t.csv").code == 0
+    words = ("--backend", "torchscript", "--telemetry", tmp_path / "t.csv")
+    assert cli("track", clip, "--model", out, *words).code == 0
     small = ("--source", "synth:sea?size=96x64&seconds=1&fps=1", "--size", "96x64", "--unit", "down.4:3")
     looked = cli("inspect", out, *small)
     assert looked.code == 0, looked.err
