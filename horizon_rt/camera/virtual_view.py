@@ -50,8 +50,11 @@ class VirtualView:
 
     @property
     def is_inside(self) -> bool:
-        """Whether the lens saw all of it."""
-        where = self._where(self.camera, self.lens)
+        """Whether the lens saw all of it: its border, as the lens folds nothing within what it sees."""
+        w, h = self.camera.width, self.camera.height
+        rows, columns = np.indices((h, w))
+        border = (rows % (h - 1) == 0) | (columns % (w - 1) == 0)
+        where = self._where(self.camera, self.lens, np.column_stack((columns[border], rows[border])))
         return bool(((where > -1.0) & (where < (self.lens.width, self.lens.height))).all())
 
     def of(self, frame: Frame) -> Frame:
@@ -75,19 +78,19 @@ class VirtualView:
         if key not in self._maps:
             lens = self.lens.resized(plane.shape[1], plane.shape[0])
             lens = lens.cropped(0, 0, columns * step, rows * step).resized(columns, rows)
-            where = self._where(self.camera.resized(width, height), lens)
-            self._maps[key] = cv2.convertMaps(where.astype(np.float32), None, cv2.CV_16SC2)
+            pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2)
+            where = self._where(self.camera.resized(width, height), lens, pixels)
+            where = where.reshape(height, width, 2).astype(np.float32)
+            self._maps[key] = cv2.convertMaps(where, None, cv2.CV_16SC2)
         small: Any = np.ascontiguousarray(plane[: rows * step, : columns * step])
         if step > 1:
             small = cv2.resize(small, (columns, rows), interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.remap(small, *self._maps[key], cv2.INTER_LINEAR))
 
     @staticmethod
-    def _where(camera: Camera, lens: Camera) -> NDArray[np.float64]:
-        """Where each pixel (height, width, 2) of the view lies in the picture of the lens."""
-        w, h = camera.width, camera.height
-        points = np.stack(np.meshgrid(np.arange(w), np.arange(h)), axis=-1).reshape(-1, 2)
-        return lens.project(camera.rays(points.astype(np.float64))).reshape(h, w, 2)
+    def _where(camera: Camera, lens: Camera, pixels: NDArray[np.intp]) -> NDArray[Any]:
+        """Where pixels (N, 2) of the view lie in the picture of the lens."""
+        return lens.project(camera.rays(pixels.astype(np.float64)))
 
 
 def is_wide(lens: Camera) -> bool:
