@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.geometry import HorizonLine, wrap_degrees
+from horizon_rt.imaging.flow import followed_points
 
 __all__ = ["CarryMethod", "carry_line"]
 
@@ -23,7 +24,7 @@ CarryMethod = Literal["flow", "tracker", "same"]
 
 _BAND = 0.08  # of the height, on both sides of the line
 _CORNERS, _QUALITY, _SPACING_PX = 200, 0.005, 5
-_WINDOW, _LEVELS = (21, 21), 4
+_LEVELS = 4
 _RETURN_PX = 1.0  # a corner tracked there and back ends this near to its start
 _RANSAC_PX = 1.5
 _MIN_CORNERS, _MIN_SHARE = 12, 0.5
@@ -68,9 +69,10 @@ def _flow(before: Luma, after: Luma, line: HorizonLine) -> Array | None:
     corners = cv2.goodFeaturesToTrack(before, _CORNERS, _QUALITY, _SPACING_PX, mask=_band(line, before.shape))
     if corners is None:
         return None
-    there = _tracked_corners(before, after, corners)
-    back = _tracked_corners(after, before, there)
-    kept = np.linalg.norm(back - corners, axis=(1, 2)) < _RETURN_PX
+    corners = corners.reshape(-1, 2)
+    there = followed_points(before, after, corners, levels=_LEVELS)
+    back = followed_points(after, before, there, levels=_LEVELS)
+    kept = np.linalg.norm(back - corners, axis=1) < _RETURN_PX
     if kept.sum() < _MIN_CORNERS:
         return None
     matrix, inliers = cv2.estimateAffinePartial2D(
@@ -80,14 +82,6 @@ def _flow(before: Luma, after: Luma, line: HorizonLine) -> Array | None:
         return None
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
     return np.asarray(matrix, np.float64) if 1 / _MAX_SCALE < scale < _MAX_SCALE else None
-
-
-def _tracked_corners(before: Luma, after: Luma, corners: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Where corners (n, 1, 2) went; NaN where they were lost."""
-    found, status, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, np.nan_to_num(corners), np.empty_like(corners), winSize=_WINDOW, maxLevel=_LEVELS
-    )
-    return np.where(status[:, :, None] == 1, found, np.float32(np.nan)).astype(np.float32)
 
 
 def _band(line: HorizonLine, shape: tuple[int, ...]) -> Luma:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.geometry import HorizonLine
+from horizon_rt.imaging.flow import WINDOW, followed_points
 
 __all__ = ["Matches", "far_corners", "followed", "match_corners"]
 
@@ -23,9 +24,8 @@ _TILES, _BLOCK, _SPACING_PX, _BORDER_PX = (6, 10), 5, 7, 12
 _LEAST_CORNER = 1e-6
 _BELOW = 0.15  # of the width, below the horizon: what is nearer moves and changes too much
 _PER_TILE = 12
-_WINDOW = (21, 21)
 _FLOW_LEVELS, _MATCH_LEVELS = 3, 2
-_UNTIL = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 30, 0.003)
+_STEP_PX = 0.003  # until which a corner is followed
 _RETURN_PX, _RETURN_SIGMAS = 0.5, 3.0  # a corner followed there and back ends this near to its start
 _FAR = 0.05  # of the width, that a corner lies off where the homography puts it
 _LEAST_SD_PX, _MOST_SD_PX, _LEAST_NOISE = 0.05, 0.12, 0.5
@@ -66,8 +66,8 @@ def far_corners(luma: Luma, line: HorizonLine, per_tile: int = _PER_TILE) -> Poi
 
 def followed(before: Luma, after: Luma, points: Points) -> tuple[Points, NDArray[np.bool_]]:
     """Where points (n, 2) of the last frame are in the next one, and which are sure (n,)."""
-    there = _flow(before, after, points, _FLOW_LEVELS)
-    back = _flow(after, before, there, _FLOW_LEVELS)
+    there = followed_points(before, after, points, levels=_FLOW_LEVELS, least_step_px=_STEP_PX)
+    back = followed_points(after, before, there, levels=_FLOW_LEVELS, least_step_px=_STEP_PX)
     height, width = after.shape
     sure = np.linalg.norm(back - points, axis=1) < _RETURN_PX
     sure &= (there > 2).all(axis=1) & (there < (width - 3, height - 3)).all(axis=1)
@@ -86,8 +86,8 @@ def match_corners(first: Luma, last: Luma, homography: Array, line: HorizonLine)
     start = start[inside[start[:, 1].astype(int), start[:, 0].astype(int)] == 255]
     if not len(start):
         return Matches(np.empty((0, 2)), np.empty((0, 2)), np.empty((0, 2, 2)))
-    there = _flow(first, laid, start, _MATCH_LEVELS)
-    back = _flow(laid, first, there, _MATCH_LEVELS)
+    there = followed_points(first, laid, start, levels=_MATCH_LEVELS, least_step_px=_STEP_PX)
+    back = followed_points(laid, first, there, levels=_MATCH_LEVELS, least_step_px=_STEP_PX)
     covariance = _flow_covariance(first, start) + _LEAST_SD_PX**2 * np.eye(2)
     away, allowed = (back - start).astype(float), covariance + _RETURN_PX**2 / 4 * np.eye(2)
     sure = np.einsum("ni,nij,nj->n", away, np.linalg.inv(allowed), away) < _RETURN_SIGMAS**2
@@ -109,26 +109,17 @@ def _moved(laid: Matches, homography: Array) -> Matches:
     return Matches(laid.before, after, slopes @ laid.covariance @ slopes.transpose(0, 2, 1))
 
 
-def _flow(before: Luma, after: Luma, points: Points, levels: int) -> Points:
-    """Where points (n, 2) went; NaN where they were lost."""
-    start = np.nan_to_num(points).reshape(-1, 1, 2)
-    found, status, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, start, np.empty_like(start), winSize=_WINDOW, maxLevel=levels, criteria=_UNTIL
-    )
-    return np.where(status == 1, found[:, 0], np.float32(np.nan)).astype(np.float32)
-
-
 def _flow_covariance(luma: Luma, points: Points) -> Array:
     """Covariance (n, 2, 2) in px² of the flow of points, by the noise in both pictures."""
     picture, noise = luma.astype(np.float32), _noise(luma)
     dx, dy = cv2.Scharr(picture, -1, 1, 0) / 32, cv2.Scharr(picture, -1, 0, 1) / 32
     rows, columns = points[:, 1].astype(int), points[:, 0].astype(int)
     xx, xy, yy = (
-        cv2.boxFilter(part, -1, _WINDOW, normalize=False)[rows, columns].astype(float)
+        cv2.boxFilter(part, -1, WINDOW, normalize=False)[rows, columns].astype(float)
         for part in (dx * dx, dx * dy, dy * dy)
     )
     values, axes = np.linalg.eigh(np.stack([xx, xy, xy, yy], axis=1).reshape(-1, 2, 2))
-    by_noise = _NOISE_GAIN * noise**2 * _WINDOW[0] * _WINDOW[1]
+    by_noise = _NOISE_GAIN * noise**2 * WINDOW[0] * WINDOW[1]
     variance = 2 * noise**2 / np.maximum(values - _NOISE_SHARE * by_noise, _LEAST_SHARE * by_noise)
     return np.asarray((axes * variance[:, None, :]) @ axes.transpose(0, 2, 1))
 
