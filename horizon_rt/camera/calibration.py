@@ -20,6 +20,7 @@ from horizon_rt.camera.lens_fit import (
     check_fit,
     fit_without_outliers,
     fitted_model,
+    rms_at,
 )
 from horizon_rt.camera.missing import missing_views
 from horizon_rt.camera.profile import CameraProfile
@@ -135,21 +136,21 @@ def _fitted(found: Survey, views: list[BoardView], lens: str) -> _Fitted:
 
 def _best(found: Survey, views: list[BoardView]) -> _Fitted:
     """By Brown and Conrady, or by a fisheye; raises CalibrationError as the first does where both fail."""
-    tried: list[_Fitted | CalibrationError] = []
-    for lens in (BrownConrady.name, KannalaBrandt.name):
-        try:
-            tried.append(_fitted(found, views, lens))
-        except CalibrationError as error:
-            tried.append(error)
-    brown, fisheye = tried
+    brown, fisheye = (_tried(found, views, lens) for lens in (BrownConrady.name, KannalaBrandt.name))
     if isinstance(brown, CalibrationError):
-        if isinstance(fisheye, CalibrationError) or fisheye.fit.rms > _SURE_RMS * max(
-            1.0, found.width / 1280
-        ):
+        if isinstance(fisheye, CalibrationError) or fisheye.fit.rms > rms_at(_SURE_RMS, found.width):
             raise brown
         return fisheye
-    is_better = isinstance(fisheye, _Fitted) and fisheye.fit.rms < _MUCH_BETTER * brown.fit.rms
-    return fisheye if isinstance(fisheye, _Fitted) and is_better else brown
+    if isinstance(fisheye, CalibrationError):
+        return brown
+    return fisheye if fisheye.fit.rms < _MUCH_BETTER * brown.fit.rms else brown
+
+
+def _tried(found: Survey, views: list[BoardView], lens: str) -> _Fitted | CalibrationError:
+    try:
+        return _fitted(found, views, lens)
+    except CalibrationError as error:
+        return error
 
 
 def _check_views(found: Survey, views: Sequence[BoardView]) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "fit_without_outliers",
     "fitted_model",
     "holds_at_border",
+    "rms_at",
     "solve_brown",
     "solve_fisheye",
 ]
@@ -272,13 +273,18 @@ def fitted_camera(fit: LensFit, width: int, height: int) -> Camera:
         raise CalibrationError(_NO_LENS) from error
 
 
+def rms_at(rms_px: float, width: int) -> float:
+    """What an RMS at 1280 columns is at this width: as much, or in proportion for larger pictures."""
+    return rms_px * max(1.0, width / 1280)
+
+
 def check_fit(fit: LensFit, model: Camera, missing: Sequence[str] = ()) -> None:
     """Raise CalibrationError for a bad RMS, a lens that is not determined, or a fold inside the image.
 
     `missing` says which views the set lacks.
     """
     lacks = f"; missing: {', '.join(missing)}" if missing else ""
-    if not fit.rms <= (worst := _WORST_RMS * max(1.0, model.width / 1280)):
+    if not fit.rms <= (worst := rms_at(_WORST_RMS, model.width)):
         raise CalibrationError(
             f"the lens explains the corners to {fit.rms:.2f} px RMS only, {worst:.2f} are allowed: keep "
             "the board flat, and zoom, focus and stabilisation fixed; fisheyes need --lens kannala-brandt"
