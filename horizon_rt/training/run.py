@@ -241,10 +241,10 @@ class TrainingJob:
         recipe, folder, net = trainer.recipe, self.settings.folder, trainer.result()
         judged = max(self.evaluated, _EVALUATED)  # fewer are for the evaluations on the way alone
         sigma = _SIGMA if card is None else card.sigma
-        model = self._write(trainer, card, sigma, area)
+        model = self._write(trainer, net, card, sigma, area)
         if self.calibrated:  # after the model is safe, as this takes long
             sigma = _calibrated(net, recipe, _few(sets.validation, judged), sigma, area)
-            model = self._write(trainer, card, sigma, area)
+            model = self._write(trainer, net, card, sigma, area)
         after, worst_first = validation.report(net)
         report = write_report(folder, self.name, recipe, worst_first)
         if recipe.split is None:
@@ -254,14 +254,14 @@ class TrainingJob:
         return Outcome(model, report, first_evaluation(folder), after, tested, finished)
 
     def _write(
-        self, trainer: Trainer, card: ModelCard | None, sigma: SigmaCalibration, area: int
+        self, trainer: Trainer, net: nn.Module, card: ModelCard | None, sigma: SigmaCalibration, area: int
     ) -> ModelCard:
         recipe = trainer.recipe
         return write_manifest(
             self.settings.folder,
             self.name,
             recipe.net if card is None else card.net,
-            trainer.result().state_dict(),
+            net.state_dict(),
             sigma,
             {
                 "trained": f"{trainer.step * recipe.batch} samples",
