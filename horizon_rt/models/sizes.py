@@ -23,19 +23,9 @@ OUTPUT_STRIDE = 4
 LUMA_FLOOR, CHROMA_GAIN = 0.02, 4.0
 # Names of the zoo.
 NETS = (
-    *("nano", "small", "base", "lite0"),
-    *(
-        "encoder-decoder",
-        "road",
-        "fcn32s",
-        "fcn8s",
-        "unet-small",
-        "unet",
-        "segnet",
-        "pspnet",
-        "deeplabv3plus",
-    ),
-)
+    "nano", "small", "base", "lite0",
+    "encoder-decoder", "road", "fcn32s", "fcn8s", "unet-small", "unet", "segnet", "pspnet", "deeplabv3plus",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
