@@ -60,9 +60,6 @@ class Timed:
     def look_ahead(self, frames: Iterable[tuple[Frame, Camera]]) -> None:
         pass
 
-    def estimate(self, frame: Frame, camera: Camera, *, filtered: bool) -> Estimate:
-        raise NotImplementedError
-
     def timed(self, work: Callable[[], Any]) -> Any:
         start = time.perf_counter()
         found = work()
@@ -116,7 +113,7 @@ def judge(real: Sequence[Path], rendered: Sequence[Path]) -> dict[str, dict[str,
     for folder in (*real, *rendered):
         dataset = open_dataset(folder)
         options = EvalOptions(keep=partial(is_for_test, dataset.name) if folder in real else None)
-        finders: list[Timed] = [Peer(name, find) for name, find in BASELINES.items()]
+        finders: list[Peer | Ours] = [Peer(name, find) for name, find in BASELINES.items()]
         backends = dict.fromkeys(("torchscript", installed_backends()[0]))
         finders += [Ours(model, backend) for model in MODELS for backend in backends]
         for finder in finders:
