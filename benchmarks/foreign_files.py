@@ -385,12 +385,17 @@ def _frames_of(text: bytes) -> list[int]:
 
 def _make_logs(folder: Path) -> None:
     from support.flights import Flight
-    from support.logs import write_csv, write_dataflash, write_tlog, write_ulog
+    from support.logs import write_csv, write_dataflash, write_gopro, write_tlog, write_ulog
 
     times = np.arange(0, 20, 0.1)
     angles = Flight(1).attitude(times)
     write_csv(folder / "a.csv", "time_s,roll_deg,pitch_deg", times, *angles)
-    for name, write in (("a.bin", write_dataflash), ("a.tlog", write_tlog), ("a.ulg", write_ulog)):
+    for name, write in (
+        ("a.bin", write_dataflash),
+        ("a.tlog", write_tlog),
+        ("a.ulg", write_ulog),
+        ("a.mp4", write_gopro),
+    ):
         write(folder / name, times, *angles)
 
 

@@ -19,7 +19,7 @@ def compare(
         Path,
         typer.Argument(
             help="Roll and pitch of the flight: .csv with units in the names of its columns, ArduPilot .bin, "
-            "MAVLink .tlog, PX4 .ulg, or other telemetry (.jsonl)."
+            "MAVLink .tlog, PX4 .ulg, a film of a GoPro (.mp4), or other telemetry (.jsonl)."
         ),
     ],
     out: Annotated[

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from horizon_rt.errors import HorizonError, SourceError, SourceNotFound
 from horizon_rt.flight_logs.dataflash import read_dataflash
+from horizon_rt.flight_logs.gopro import read_gopro
 from horizon_rt.flight_logs.table import read_table
 from horizon_rt.flight_logs.tlog import Samples, read_tlog
 from horizon_rt.flight_logs.ulog import ULOG_MAGIC, read_ulog
@@ -31,6 +32,7 @@ LOG_FORMATS = {
     "bin": "ArduPilot DataFlash",
     "tlog": "MAVLink telemetry",
     "ulg": "PX4 ULog",
+    "mp4": "GoPro film",
     "jsonl": "horizon-rt telemetry",
 }
 """The formats by the ending of a file's name."""
@@ -39,12 +41,13 @@ _READERS: dict[str, Callable[[Path], Samples]] = {
     "ArduPilot DataFlash": read_dataflash,
     "MAVLink telemetry": read_tlog,
     "PX4 ULog": read_ulog,
+    "GoPro film": read_gopro,
 }
 
 
 def load_log(path: str | Path) -> AttitudeLog:
     """Roll and pitch of a log: a table with units in the names of its columns (.csv), ArduPilot (.bin),
-    MAVLink (.tlog), PX4 (.ulg), or telemetry of horizon-rt (.jsonl).
+    MAVLink (.tlog), PX4 (.ulg), a film of a GoPro (.mp4), or telemetry of horizon-rt (.jsonl).
 
     Raises SourceError, in one line, for what cannot be read, and MissingExtra where the package for a format
     is not installed.
@@ -76,7 +79,7 @@ def _format(path: Path) -> str:
     if not path.exists():
         raise SourceNotFound(f"{path}: no such file; check the name")
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > _LARGEST and path.suffix.lower() != ".mp4":
             raise SourceError(f"{path}: it is larger than {_LARGEST >> 30} GiB; cut out the flight")
         with path.open("rb") as file:
             start = file.read(len(ULOG_MAGIC))

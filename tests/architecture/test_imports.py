@@ -71,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"camera", "imaging", "models", "pipeline", "reports", "segmentation", "sinks", "sources", "tracker"},
     "photos": VALUES | {"_version", "camera", "imaging", "reports", "sources", "tracker"},
     "tracks": VALUES | {"pipeline", "sinks"},
-    "flight_logs": VALUES | {"tracks"},
+    "flight_logs": VALUES | {"metadata", "tracks"},
     "comparison": VALUES | {"_version", "camera", "reports", "tracks"},
     "api": VALUES | {"batches", "camera", "photos", "pipeline", "sinks", "sources", "tracker", "tracks"},
     "__init__": VALUES

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import ROOT
 from support.flights import Flight
-from support.logs import write_csv, write_dataflash, write_telemetry, write_tlog, write_ulog
+from support.logs import write_csv, write_dataflash, write_gopro, write_telemetry, write_tlog, write_ulog
 
 import horizon_rt as hz
 from horizon_rt.errors import HorizonError, MissingExtra, SourceError, SourceNotFound
@@ -21,8 +21,11 @@ from horizon_rt.flight_logs import LOG_FORMATS, load_log
 
 TIMES = 12.0 + np.arange(0, 20, 0.05)
 ROLL, PITCH = Flight(1).attitude(TIMES)
-WRITERS = {"a.bin": write_dataflash, "a.tlog": write_tlog, "a.ulg": write_ulog, "a.jsonl": write_telemetry}
-TOLERANCE_DEG = {"a.bin": 0.0051, "a.tlog": 1e-4, "a.ulg": 1e-4, "a.jsonl": 1e-5}
+WRITERS = {
+    "a.bin": write_dataflash, "a.tlog": write_tlog, "a.ulg": write_ulog, "a.mp4": write_gopro,
+    "a.jsonl": write_telemetry,
+}  # fmt: skip
+TOLERANCE_DEG = {"a.bin": 0.0051, "a.tlog": 1e-4, "a.ulg": 1e-4, "a.mp4": 0.01, "a.jsonl": 1e-5}
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -91,6 +94,15 @@ def test_what_was_appended_to_a_ulog_is_read(tmp_path: Path) -> None:
     data[16 + 3 + 16 : 16 + 3 + 24] = (place + 20).to_bytes(8, "little")
     written.write_bytes(data)
     assert len(load_log(written)) == len(TIMES)
+
+
+def test_a_film_without_gravity_is_refused(tmp_path: Path, clip: Path) -> None:
+    """HERO8 writes zeros; other films have no such track."""
+    unknown = np.full_like(ROLL, np.nan)
+    blank = write_gopro(tmp_path / "GX01.MP4", TIMES, unknown, unknown)
+    for path in (blank, clip.rename(tmp_path / "flight.mp4")):
+        with pytest.raises(SourceError, match="holds no roll and pitch \\(GoPro film\\)"):
+            load_log(path)
 
 
 def test_dataflash_without_a_length_ends(tmp_path: Path) -> None:

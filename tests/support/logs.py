@@ -6,11 +6,14 @@ import io
 import json
 import struct
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from support.metadata import klv
 
 Array = NDArray[np.float64]
 
@@ -71,6 +74,33 @@ def write_tlog(
 
 _HEAD = b"\xa3\x95"
 _FMT, _ATT, _NOISE = 128, 130, 131
+
+
+def write_gopro(path: Path, time_s: Array, roll: Array, pitch: Array, *, per_payload: int = 20) -> Path:
+    """A film's metadata track with gravity for every frame and a picture that stabilisation has turned."""
+    import av
+    from scipy.spatial.transform import Rotation
+
+    turned = Rotation.from_rotvec(0.1 * np.sin(time_s[:, None] * (1.0, 1.3, 0.7)))
+    r, p = np.radians(roll), np.radians(pitch)
+    gravity = np.column_stack([np.cos(p) * np.sin(r), np.cos(p) * np.cos(r), -np.sin(p)])
+    body = np.round(32767 * turned.inv().apply(np.nan_to_num(gravity))).astype(">i2")
+    orientation = np.round(32767 * np.roll(turned.as_quat(), 1, axis=1)).astype(">i2")  # w first
+    step = float(np.median(np.diff(time_s)))
+    with av.open(path, "w", format="mp4") as film:
+        track = film.add_data_stream("bin_data")
+        track.time_base = Fraction(1, 100_000)
+        for first in range(0, len(time_s), per_payload):
+            part = slice(first, first + per_payload)
+            streams = ((b"IORI", 8, orientation[part].tobytes()), (b"GRAV", 6, body[part].tobytes()))
+            scale = klv(b"SCAL", b"s", 2, struct.pack(">h", 32767))
+            inner = b"".join(klv(b"STRM", b"", 1, scale + klv(k, b"s", size, v)) for k, size, v in streams)
+            packet = av.Packet(klv(b"DEVC", b"", 1, klv(b"DVNM", b"c", 1, b"HERO11 Black") + inner))
+            packet.stream, packet.time_base = track, track.time_base
+            packet.pts = packet.dts = round(100_000 * time_s[first])
+            packet.duration = round(100_000 * step * len(time_s[part]))
+            film.mux(packet)
+    return path
 
 
 def write_dataflash(path: Path, time_s: Array, roll: Array, pitch: Array) -> Path:
