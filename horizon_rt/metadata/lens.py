@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from horizon_rt.camera import Camera
+import numpy as np
+
+from horizon_rt.camera import Camera, KannalaBrandt
 from horizon_rt.camera.profile import CameraProfile
 from horizon_rt.metadata.gpmf import items
 from horizon_rt.metadata.nominal import nominal_of
@@ -19,33 +21,40 @@ __all__ = ["METADATA", "FoundLens", "lens_of_file", "lens_of_pictures"]
 METADATA = "metadata"
 """The name of a profile that was found."""
 _FILM_WIDTH_MM, _FILM_DIAGONAL_MM = 36.0, math.hypot(36.0, 24.0)
-_PHOTO_SD, _VIDEO_SD, _LINEAR_SD, _WIDE_SD = 0.06, 0.12, 0.06, 0.15  # chosen: docs/uncertainty.md
+_PHOTO_SD, _VIDEO_SD, _LINEAR_SD, _BENT_SD, _WIDE_SD = 0.06, 0.12, 0.06, 0.08, 0.15  # docs/uncertainty.md
 _FOCAL_KEYS = (
     "com.apple.quicktime.camera.focal_length.35mm_equivalent",
     "com.apple.quicktime.focal_length.35mm_equivalent",
 )
 _MODEL_KEYS = ("com.apple.quicktime.model", "com.android.model", "model")
 _MODEL_BOXES = (b"\xa9mdl", b"\xa9mod", b"modl")
-_STRAIGHT = ("L", "N")
-"""GoPro's fields of view in which straight lines stay straight, or nearly so."""
+_STRAIGHT, _BENT = ("L", "N"), ("W", "M")
+"""GoPro's fields of view in which straight lines stay straight, or nearly so, and those whose picture is what
+the lens draws, or the middle of that; the others are stretched.
+"""
+_GOPRO = KannalaBrandt(k1=0.0342, k2=0.0677, k3=-0.0741, k4=0.0299)
+"""HERO10 and 11, Wide, as published with Gyroflow (gyroflow/lens_profiles, GoPro_HERO10 Black_Wide_16by9)."""
 _MOST_PICTURES = 16
 _FOCAL_MM = (4.0, 3000.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundLens:
-    """A focal length by the longer side of the picture, its standard deviation as a share of it, and who says
-    so, in a line.
+    """A focal length by the longer side of the picture, its standard deviation as a share of it, who says
+    so, in a line, and how the lens bends lines, where that is known.
     """
 
     focal_share: float
     sd: float
     source: str
+    distortion: KannalaBrandt | None = None
 
     def profile(self, width: int, height: int) -> CameraProfile:
         """The assumed lens for pictures of this size."""
         hfov_deg = math.degrees(2 * math.atan(0.5 / self.focal_share))
         model = replace(Camera.from_fov(width, height, hfov_deg), focal_sd=self.sd)
+        if self.distortion is not None:
+            model = replace(model, distortion=self.distortion)
         return CameraProfile(name=METADATA, model=model, source=self.source[:900], assumed=True)
 
 
@@ -91,21 +100,25 @@ def _of_picture(path: Path, width: int, height: int) -> FoundLens | None:
 
 
 def _of_gopro(data: bytes, width: int, height: int) -> FoundLens | None:
-    """By the diagonal field of view (ZFOV). A lens that is not linear is nearly equidistant: near the axis
-    its focal length is half the diagonal by half that angle.
+    """By the diagonal field of view (ZFOV). A lens that is not linear bends as `_GOPRO` does; where the
+    picture is stretched, its focal length near the axis is taken, as if it were equidistant.
     """
     values = {item.key: item for item in items(data)}
     fov_deg = values[b"ZFOV"].number if b"ZFOV" in values else None
     if fov_deg is None or not 10 <= fov_deg <= 175:
         return None
     kind = values[b"VFOV"].text if b"VFOV" in values else ""
-    is_straight = kind in _STRAIGHT
     half, diagonal = math.radians(fov_deg) / 2, math.hypot(width, height) / max(width, height)
-    share = diagonal / 2 / (math.tan(half) if is_straight else half)
+    lens, radius, sd = None, half, _WIDE_SD
+    if kind in _STRAIGHT:
+        radius, sd = math.tan(half), _LINEAR_SD
+    elif kind in _BENT and half < _GOPRO.fold_angle:
+        edge = np.array([[math.sin(half), 0.0, math.cos(half)]])
+        lens, radius, sd = _GOPRO, float(_GOPRO.project(edge)[0, 0]), _BENT_SD
     model = values[b"MINF"].text if b"MINF" in values else ""
     name = f"GoPro {model}".strip() if model.isprintable() else "GoPro"
     source = f"{name}, diagonal field of view of {fov_deg:.4g}° by its metadata"
-    return FoundLens(focal_share=share, sd=_LINEAR_SD if is_straight else _WIDE_SD, source=source)
+    return FoundLens(focal_share=diagonal / 2 / radius, sd=sd, source=source, distortion=lens)
 
 
 def _of_model(model: str) -> FoundLens | None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from support.cli import RunCli, lines, write_horizon
 from support.metadata import box, exif_jpeg, gpmf, klv, mdta
 
+from horizon_rt.camera import KannalaBrandt
 from horizon_rt.metadata import lens_of_file, lens_of_pictures
 from horizon_rt.metadata.gpmf import items
 from horizon_rt.metadata.nominal import NOMINAL, nominal_of
@@ -55,7 +56,7 @@ def exiftool(path: Path) -> dict[str, Any]:
 # --- videos
 
 
-@pytest.mark.parametrize(("view", "straight"), [(b"L", True), (b"W", False), (b"H", False)])
+@pytest.mark.parametrize(("view", "straight"), [(b"L", True), (b"S", False), (b"H", False)])
 def test_gopros_diagonal_gives_the_focal_length(
     clip: Path, tmp_path: Path, view: bytes, straight: bool
 ) -> None:
@@ -68,6 +69,24 @@ def test_gopros_diagonal_gives_the_focal_length(
     assert found.profile(*SIZE).model.fx == pytest.approx(focal, rel=1e-6)
     assert found.source == "GoPro HERO10 Black, diagonal field of view of 100° by its metadata"
     assert 0 < found.sd < DEFAULT_FOCAL_SD
+
+
+@pytest.mark.parametrize("crop", [1.0, 0.928])
+def test_gopros_wide_lens_is_the_published_one(clip: Path, tmp_path: Path, crop: float) -> None:
+    """The calibration that Gyroflow publishes of a HERO10, read by OpenCV, gives the diagonal."""
+    matrix = np.array([[1796.32, 0, 1919.37], [0, 1797.22, 1063.17], [0, 0, 1]])
+    distortion = np.array([0.0342138895742, 0.0676732076536, -0.0740896999696, 0.0299444252492])
+    corner = np.array([[[1919.37 + crop * math.hypot(1920, 1080), 1063.17]]])
+    half = math.atan(float(cv2.fisheye.undistortPoints(corner, matrix, distortion)[0, 0, 0]))
+    data = gpmf(2 * math.degrees(half), b"W")
+    found = lens_of_file(
+        with_user_data(clip, box(b"udta", box(b"GPMF", data)), tmp_path / "g.mp4"), 3840, 2160
+    )
+    assert found is not None
+    camera = found.profile(3840, 2160).model
+    assert camera.fx == pytest.approx(1796.32 / crop, rel=1e-3)
+    assert isinstance(camera.distortion, KannalaBrandt)
+    assert camera.distortion.coefficients == pytest.approx(distortion, abs=1e-4)
 
 
 @needs_exiftool
