@@ -25,6 +25,7 @@ from horizon_rt.bench.machine import describe
 from horizon_rt.models.nets import build_net
 from horizon_rt.models.sizes import NETS
 from horizon_rt.system.files import write_atomic
+from horizon_rt.system.processor import has_bfloat16
 from horizon_rt.training.batches import LiveBatches
 from horizon_rt.training.log import read_log
 from horizon_rt.training.loop import Settings, Trainer
@@ -59,7 +60,7 @@ def train(
     """Train on one thread; what `watch` said on the way, and what `test` says of the outcome."""
     torch.manual_seed(recipe.seed)
     (dataset,) = recipe.data
-    precision = "bfloat16" if recipe.net in HEAVY else "float32"
+    precision = "bfloat16" if recipe.net in HEAVY and has_bfloat16() else "float32"
     every = 10**9 if watch is None else max(1, recipe.steps // EVALUATIONS)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(

@@ -19,6 +19,7 @@ from horizon_rt.options import BATCH, DeviceChoice, Engine
 from horizon_rt.segmentation.backend import precisions_of
 from horizon_rt.segmentation.backends import installed_backends, runs_on_gpu
 from horizon_rt.sources import open_source
+from horizon_rt.system.processor import has_bfloat16
 
 __all__ = ["SIZES", "BenchJob", "every_engine"]
 
@@ -29,14 +30,18 @@ OnPart = Callable[[str], object]
 
 
 def every_engine(device: DeviceChoice) -> tuple[Engine, ...]:
-    """All backends that are installed for a device, in all their precisions; on a GPU with some batches."""
+    """All backends that are installed for a device, in its precisions; on a GPU with some batches."""
     found: list[Engine] = []
     for backend in installed_backends():
         engine = Engine(backend=backend, device=device)
         on_gpu = runs_on_gpu(engine)
         if on_gpu or device != "cuda":
             pairs = product(precisions_of(backend, on_gpu=on_gpu), _BATCHES if on_gpu else (BATCH,))
-            found += [replace(engine, precision=precision, batch=batch) for precision, batch in pairs]
+            found += [
+                replace(engine, precision=precision, batch=batch)
+                for precision, batch in pairs
+                if precision != "bfloat16" or has_bfloat16()
+            ]
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
 """Gravity as cameras of GoPro measure it, from the metadata track of their films (.mp4).
 
-GRAV is the direction of gravity in the axes of the camera's body, x right, y down, z forward; IORI turns these
-into the axes of the picture, which stabilisation has turned. Both are there for every frame
+GRAV is the direction of gravity in the axes of the camera's body, x right, y down, z forward; IORI turns
+these into the axes of the picture, which stabilisation has turned. Both are there for every frame
 (github.com/gopro/gpmf-parser, "HERO8 Black"; by its issue 170 the order of GRAV is x, -z, -y in the axes of
 the gyroscope). GRAV is turned by IORI as in gyroflow/src/core/gyro_source/mod.rs.
 """

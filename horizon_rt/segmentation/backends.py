@@ -18,6 +18,7 @@ from horizon_rt.segmentation.backend import Backend, precisions_of
 from horizon_rt.segmentation.segmenter import Segmenter
 from horizon_rt.system.extras import EXTRAS, is_installed, require
 from horizon_rt.system.host import has_cuda_driver
+from horizon_rt.system.processor import NO_BFLOAT16, has_bfloat16
 
 __all__ = [
     "forget_nets",
@@ -86,6 +87,8 @@ def _chosen(name: BackendName, precision: PrecisionChoice, *, on_gpu: bool) -> P
         return known[0]
     if precision not in known:
         raise DeviceError(_no_such_precision(name, known, precision, on_gpu=on_gpu))
+    if precision == "bfloat16" and not has_bfloat16():
+        raise DeviceError(f"{NO_BFLOAT16}; use --precision float32")
     return precision
 
 

@@ -30,6 +30,7 @@ from horizon_rt.models.weights import (
 from horizon_rt.system.extras import require
 from horizon_rt.system.files import own_folder
 from horizon_rt.system.interrupts import interrupts_wait
+from horizon_rt.system.processor import NO_BFLOAT16, has_bfloat16
 from horizon_rt.training.batches import Batches, CachedBatches, EpochBatches, LiveBatches
 from horizon_rt.training.calibration import RENDERED, calibrate
 from horizon_rt.training.loop import Evaluate, OnLog, Precision, Settings, Trainer
@@ -410,6 +411,8 @@ def make_job(
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("no CUDA device answers; use --device cpu")
     where: Literal["cpu", "cuda"] = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    if precision == "bfloat16" and where == "cpu" and not has_bfloat16():
+        raise TrainingError(f"{NO_BFLOAT16}; leave out --precision bfloat16")
     recipe = recipe_for(
         recipe_file, data, fine_tuning=init is not None, changes=changes, alone=alone, classes=classes
     )

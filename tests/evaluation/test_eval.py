@@ -355,13 +355,13 @@ class _Page(HTMLParser):
 
 
 def test_a_report_on_rendered_scenes(cli: RunCli, rendered: Path, tmp_path: Path) -> None:
-    words = "--model", "small", "--backend", "torchscript", "--precision", "bfloat16"
+    words = "--model", "small", "--backend", "torchscript", "--precision", "float32"
     done = cli("eval", rendered / "pictures", rendered / "video", "--out", tmp_path / "out", *words)
     assert (done.code, done.out.count("\t") > 50) == (0, True)
     assert len(done.errors) == 3
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [r["dataset"] for r in report["results"]] == ["pictures", "flown"]
-    assert report["settings"]["backend"] == "torchscript-cpu-bfloat16"
+    assert report["settings"]["backend"] == "torchscript-cpu"
     assert {s["scene"] for s in report["by_scene"]} == {"coast", "air"}
     for result in report["results"]:
         errors = [row["error"]["e"] for row in result["frames"] if row["error"]]

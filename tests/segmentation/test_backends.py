@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import platform
 import subprocess
 import sys
 import tempfile
@@ -14,9 +15,11 @@ import numpy as np
 import pytest
 import torch
 from support.cli import RunCli
+from support.processor import needs_bfloat16
 from typer.main import get_command
 
 import horizon_rt as hz
+from horizon_rt.bench.job import every_engine
 from horizon_rt.bench.measure import Plan
 from horizon_rt.cli.app import app
 from horizon_rt.errors import DeviceError, MissingExtra, WeightsError
@@ -95,6 +98,7 @@ def _openvino_capabilities() -> list[str]:
     return list(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("name", [name for name in BACKENDS if len(precisions_of(name)) > 1])
 def test_fewer_bits_give_nearly_the_same_attitude(name: BackendName) -> None:
     _made(name)
@@ -156,8 +160,8 @@ import gc, os, signal, numpy
 from horizon_rt.options import Engine
 from horizon_rt.segmentation.backends import make_backend
 from horizon_rt.models.weights import find_model
-engines = [Engine(backend="openvino", device="cpu", precision=p) for p in ("float32", "bfloat16")]
-kept = [make_backend(find_model(), engine) for engine in engines]
+engine = Engine(backend="openvino", device="cpu")
+kept = [make_backend(find_model(name=name), engine) for name in ("small", "nano")]
 for backend in kept:
     backend(numpy.zeros((1, 3, 64, 96), numpy.float32))
 while kept:
@@ -171,6 +175,19 @@ os.kill(os.getpid(), signal.SIGINT)
     assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
 
 
+@pytest.mark.parametrize("name", [name for name in BACKENDS if "bfloat16" in precisions_of(name)])
+def test_what_the_processor_does_not_calculate_in_is_refused(
+    name: BackendName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _made(name)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    with pytest.raises(DeviceError, match=r"does not calculate in bfloat16.*--precision float32"):
+        make_backend(find_model(), Engine(backend=name, device="cpu", precision="bfloat16"))
+    assert all(engine.precision != "bfloat16" for engine in every_engine("cpu"))
+
+
+@needs_bfloat16
 def test_auto_takes_one_that_runs_in_the_precision() -> None:
     able = [name for name in installed_backends() if "bfloat16" in precisions_of(name)]
     assert (

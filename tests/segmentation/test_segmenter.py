@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.processor import needs_bfloat16
 
 from horizon_rt.errors import WeightsError
 from horizon_rt.frame import Frame
@@ -87,8 +88,14 @@ def test_trackers_of_one_model_share_its_net() -> None:
     card = find_model(name="nano")
     one = make_backend(card, Engine(backend="torchscript", device="cpu"))
     assert make_backend(card, Engine(backend="torchscript", device="cpu")) is one
-    assert make_backend(card, Engine(backend="torchscript", device="cpu", precision="bfloat16")) is not one
     assert make_backend(find_model(), Engine(backend="torchscript", device="cpu")) is not one
+
+
+@needs_bfloat16
+def test_trackers_in_another_precision_have_a_net_of_their_own() -> None:
+    card = find_model(name="nano")
+    one = make_backend(card, Engine(backend="torchscript", device="cpu"))
+    assert make_backend(card, Engine(backend="torchscript", device="cpu", precision="bfloat16")) is not one
 
 
 def test_a_shared_net_is_that_of_the_weights_file_as_it_is_now(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 from support.cli import full_disk
+from support.processor import needs_bfloat16
 from support.training import PaintedBatches, TinyNet
 
 from horizon_rt.errors import OutputError, TrainingError
@@ -258,6 +259,7 @@ def test_without_pictures_to_judge_by_the_loss_of_training_is_watched(tmp_path: 
     assert all("evaluation" not in row for row in _rows(tmp_path))
 
 
+@needs_bfloat16
 def test_bfloat16_trains_on_a_cpu(tmp_path: Path) -> None:
     recipe, losses = replace(RECIPE, samples=8 * 120), {}
     for precision in ("float32", "bfloat16"):
@@ -497,6 +499,7 @@ for name, body in (("32", FCN32s), ("8", FCN8s)):
 """
 
 
+@needs_bfloat16
 def test_fcn_trains_in_bfloat16_on_two_threads(tmp_path: Path) -> None:
     """In a process of its own, as what it guards against ends the process: a damaged heap."""
     environment = {**os.environ, "MALLOC_CHECK_": "3", "MALLOC_PERTURB_": "165"}
