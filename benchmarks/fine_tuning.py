@@ -30,10 +30,10 @@ from horizon_rt.system.paths import data_root
 from horizon_rt.tracker import HorizonTracker
 from horizon_rt.training.batches import LiveBatches
 from horizon_rt.training.calibration import calibrate
+from horizon_rt.training.job import recipe_for
 from horizon_rt.training.loop import Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.run import recipe_for
 from horizon_rt.training.samples.pictures import PictureSets, picture_sets
 from horizon_rt.training.validation import Validation
 

@@ -38,6 +38,7 @@ CLIP_HEAD = [
     "motion", "panorama", "availability", "roll 50/95 °", "pitch 50/95 °", "offline roll", "offline pitch",
     "lag, frames",
 ]  # fmt: skip
+SMALL_CLIP_HEAD = ["motion", "horizon", "availability", "roll 50/95 °", "pitch 50/95 °"]
 GAIN_HEAD = [
     "motion", "error, rms °", "offline", "less by", "about its mean over a second °", "offline", "less by",
 ]  # fmt: skip
@@ -90,6 +91,13 @@ def hidden_table(*results: dict[str, Any]) -> str:
     return table(head, rows)
 
 
+def group_row(motion: str, group: str, found: dict[str, Any]) -> list[str]:
+    """All clips whose horizon is open, or hidden, or both."""
+    causal, offline = found["causal"], found["offline"]
+    lag = f"{causal['lag_frames']:.2f}"
+    return [motion, f"**{group}**", *clip_cells(causal), *clip_cells(offline)[1:], lag]
+
+
 def accuracy(
     result: dict[str, Any],
     small: dict[str, Any],
@@ -100,21 +108,24 @@ def accuracy(
     clips, gains, sigma = [], [], [sigma_row(name, result[name]) for name in SETS]
     for motion in ("flight", "aerobatics"):
         parts = dict(result[f"panorama clips, {motion}"])
-        every = parts.pop("all")
-        for name, row in parts.items():
-            clips.append([motion, name, *clip_cells(row), *clip_cells(row["offline"])[1:], ""])
-            sigma.append(sigma_row(f"{name}, {motion}", row))
-        causal, offline = every["causal"], every["offline"]
-        lag = f"{causal['lag_frames']:.2f}"
-        gains.append([motion, *gain_cells(causal, offline)])
-        clips.append([motion, "all", *clip_cells(causal), *clip_cells(offline)[1:], lag])
+        every = {group: parts.pop(group) for group in ("open", "hidden", "all")}
+        for group in ("open", "hidden"):
+            rows = {name: row for name, row in parts.items() if row["horizon"] == group}
+            for name, row in rows.items():
+                clips.append([motion, name, *clip_cells(row), *clip_cells(row["offline"])[1:], ""])
+                sigma.append(sigma_row(f"{name}, {motion}", row))
+            clips.append(group_row(motion, group, every[group]))
+            sigma.append(sigma_row(f"**{group}, {motion}**", every[group]["causal"]))
+        gains.append([motion, *gain_cells(every["all"]["causal"], every["all"]["offline"])])
+        clips.append(group_row(motion, "all", every["all"]))
     refusals = [
         [kind, *(f"{row['refused']} of {row['frames']}" for row in (rows, small["without a horizon"][kind]))]
         for kind, rows in result["without a horizon"].items()
     ]
     small_clips = [
-        [motion, *clip_cells(small[f"panorama clips, {motion}"]["all"]["causal"])]
+        [motion, group, *clip_cells(small[f"panorama clips, {motion}"][group]["causal"])]
         for motion in ("flight", "aerobatics")
+        for group in ("open", "hidden", "all")
     ]
     return template("accuracy.md").format(
         refusals=table(["pictures without a horizon", "refused", "by small"], refusals),
@@ -124,7 +135,7 @@ def accuracy(
         frames=frame_table(result),
         small=frame_table(small),
         nano=frame_table(nano),
-        small_clips=table(["motion", "availability", "roll 50/95 °", "pitch 50/95 °"], small_clips),
+        small_clips=table(SMALL_CLIP_HEAD, small_clips),
         small_sigma=table(SIGMA_HEAD, [sigma_row(name, small[name]) for name in SETS]),
         hidden=hidden_table(hidden, hidden_small),
         clips=table(CLIP_HEAD, clips),

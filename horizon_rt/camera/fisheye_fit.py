@@ -6,13 +6,14 @@ An equidistant lens of some field of view gives each point a ray, the rays a hom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera.camera import Camera
+from horizon_rt.camera.descent import descended
 from horizon_rt.camera.fisheye import KannalaBrandt
 from horizon_rt.errors import CameraModelError
 from horizon_rt.geometry.rotation import rotation_of, rotations
@@ -26,7 +27,7 @@ _SHARED, _OWN = 8, 6
 _STEPS = np.array([1e-3, 1e-3, 1e-3, 1e-3, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6])
 _PLACE_STEP = 1e-6  # of the distance
 _TINY = 1e-12
-_ROUNDS, _LEAST_GAIN, _MOST_DAMPING = 60, 1e-10, 1e9
+_ROUNDS, _LEAST_GAIN = 60, 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,18 @@ def _pose(points: Array, rays: Array) -> tuple[Array, Array] | None:
     return turned, size * place - turned[:, :2] @ middle
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A solution with its residuals (N, 2) in px."""
+
+    solution: FisheyeSolution
+    residuals: Array
+
+    @property
+    def cost(self) -> float:
+        return _cost(self.residuals)
+
+
 def _cost(residuals: Array) -> float:
     """Sum of squares; inf where the lens sees a point nowhere."""
     return float(np.nan_to_num((residuals**2).sum(), nan=np.inf))
@@ -127,35 +140,26 @@ def _cost(residuals: Array) -> float:
 def _descended(
     start: FisheyeSolution, board: Sequence[Array], corners: Sequence[Array], terms: int
 ) -> FisheyeSolution:
-    solution, damping = start, 1e-3
-    residuals = solution.residuals(board, corners)
-    for _ in range(_ROUNDS):
-        jacobian = _whole(solution.jacobians(board, corners), terms)
-        normal, slope = jacobian.T @ jacobian, jacobian.T @ residuals.ravel()
-        gain = 0.0
-        while damping < _MOST_DAMPING and not gain > 0:
-            damped = normal + damping * np.diag(np.diag(normal) + _TINY)
-            step = np.asarray(-np.linalg.solve(damped, slope), np.float64)
-            tried = _stepped(solution, step, terms)
-            moved = None if tried is None else tried.residuals(board, corners)
-            gain = -1.0 if moved is None else _cost(residuals) - _cost(moved)
-            damping *= 0.1 if gain > 0 else 10.0
-        if tried is None or moved is None or not gain > 0:
-            return solution
-        done = gain < _LEAST_GAIN * _cost(residuals)
-        solution, residuals = tried, moved
-        if done:
-            return solution
-    return solution
-
-
-def _stepped(solution: FisheyeSolution, step: Array, terms: int) -> FisheyeSolution | None:
     free = 4 + terms
-    shared = np.concatenate([step[:free], np.zeros(_SHARED - free)])
-    try:
-        return solution.moved(shared, step[free:].reshape(-1, _OWN))
-    except CameraModelError:
-        return None
+
+    def step_from(state: _State) -> Callable[[float], _State | None]:
+        jacobian = _whole(state.solution.jacobians(board, corners), terms)
+        normal, slope = jacobian.T @ jacobian, jacobian.T @ state.residuals.ravel()
+
+        def step(damping: float) -> _State | None:
+            damped = normal + damping * np.diag(np.diag(normal) + _TINY)
+            found = np.asarray(-np.linalg.solve(damped, slope), np.float64)
+            shared = np.concatenate([found[:free], np.zeros(_SHARED - free)])
+            try:
+                moved = state.solution.moved(shared, found[free:].reshape(-1, _OWN))
+            except CameraModelError:
+                return None
+            return _State(moved, moved.residuals(board, corners))
+
+        return step
+
+    begun = _State(start, start.residuals(board, corners))
+    return descended(begun, step_from, rounds=_ROUNDS, damping=1e-3, least_gain=_LEAST_GAIN).solution
 
 
 def _whole(jacobians: Sequence[Array], terms: int) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from horizon_rt.camera.descent import descended
 from horizon_rt.camera.turn_cost import EXPECTED, WAYS_SD, TurnState, lens_sd, weighing_of
 from horizon_rt.camera.turns import GLOBALS, LOCALS, BentLens, Motions, Turn, Views, first_motions
 from horizon_rt.errors import CameraModelError
@@ -25,7 +26,7 @@ _STEPS = np.array([1e-5, 1e-5, 1e-2, 1e-2, 1e-5, 1e-5, *[1e-5] * LOCALS])
 _FIRST_SCALES, _LEAST_SCALES = (4.0, 2.0), (0.3, 0.05)  # of points, and of horizons in px
 _STILL_PX, _FEWEST_STILL = 1.0, 0.125
 _FIRST_ROUNDS, _ROUNDS, _STAGES = 4, 25, 3
-_DAMPING, _MOST_DAMPING, _LEAST_GAIN = 1e-3, 1e6, 1e-6
+_DAMPING, _LEAST_GAIN = 1e-3, 1e-6
 _TINY = 1e-9
 # Clouds change as they drift, hills are no plane: what errs alike in all pairs, measured on rendered flights.
 _MODEL_SD = np.array([0.01, 0.002, 0.0, 0.0, 0.0, 0.0])
@@ -85,21 +86,12 @@ def _scales(state: TurnState) -> tuple[float, float]:
 
 def _descended(state: TurnState, rounds: int, *, held: bool = False) -> TurnState:
     """After steps of Levenberg and Marquardt; with a `held` lens of its motions alone."""
-    damping = _DAMPING
-    for _ in range(rounds):
+
+    def step_from(state: TurnState) -> Callable[[float], TurnState | None]:
         blocks, slopes = _normal_equations(state)
-        better, gain = None, 0.0
-        while damping < _MOST_DAMPING and better is None:
-            tried = _stepped(state, blocks, slopes, damping, held=held)
-            gain = 0.0 if tried is None else state.cost - tried.cost
-            better = tried if gain > 0 else None
-            damping *= 0.1 if better is not None else 10.0
-        if better is None:
-            return state
-        done, state = gain < _LEAST_GAIN * state.cost, better
-        if done:
-            return state
-    return state
+        return lambda damping: _stepped(state, blocks, slopes, damping, held=held)
+
+    return descended(state, step_from, rounds=rounds, damping=_DAMPING, least_gain=_LEAST_GAIN)
 
 
 def _stepped(

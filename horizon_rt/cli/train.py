@@ -115,7 +115,7 @@ def train(
     from horizon_rt.cli.style import make_console
     from horizon_rt.models.manifest import usable_name
     from horizon_rt.system.host import spare_cores
-    from horizon_rt.training.run import make_job
+    from horizon_rt.training.job import make_job
 
     if init is not None and net is not None:
         raise typer.BadParameter("--init decides the net; leave --net out")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
@@ -30,12 +29,12 @@ from horizon_rt.models.weights import (
 from horizon_rt.system.extras import require
 from horizon_rt.system.files import own_folder
 from horizon_rt.system.interrupts import interrupts_wait
-from horizon_rt.system.processor import NO_BFLOAT16, has_bfloat16
 from horizon_rt.training.batches import Batches, CachedBatches, EpochBatches, LiveBatches
 from horizon_rt.training.calibration import RENDERED, calibrate
-from horizon_rt.training.loop import Evaluate, OnLog, Precision, Settings, Trainer
+from horizon_rt.training.loop import Evaluate, OnLog, Settings, Trainer
 from horizon_rt.training.losses import make_loss
-from horizon_rt.training.recipe import Recipe, read_recipe
+from horizon_rt.training.outcome import SPLIT, Outcome
+from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples.cache import WorkerLost, build_cache, check_material, sizes_of
 from horizon_rt.training.samples.pictures import (
     Picture,
@@ -48,109 +47,16 @@ from horizon_rt.training.samples.pictures import (
 from horizon_rt.training.samples.sampler_set import samplers_of
 from horizon_rt.training.validation import Validation
 
-__all__ = ["Outcome", "TrainingJob", "make_job", "recipe_for"]
+__all__ = ["EVALUATED", "TrainingJob"]
 
 # What is done, the step, their number, the loss.
 OnStep = Callable[[str, int, int, float], None]
 # Of a model that was never calibrated; see docs/accuracy.md.
 _SIGMA = SigmaCalibration(scale=4.0, boundary_width=0.5)
-_EVALUATED = 150  # pictures of a dataset that an evaluation uses, and the test and the calibration at least
+EVALUATED = 150
+"""Pictures of a dataset that an evaluation uses, and the test and the calibration at least."""
 _COMPARED = 50  # of them at most for the loss of training on the same footing
 _LEARNT = "training pictures/"
-# A short run that starts from trained weights, and the part of it that the user's own data gets.
-_FINE_TUNING = {
-    "samples": 6000,
-    "rate": 1.5e-4,
-    "warm_up": 0.1,
-    "average": 0.98,
-    "frozen_norm": True,
-    "anchor": 30.0,
-}
-# The anchor was measured with Adam, whose steps are as long as the rate; other steps have no such length.
-_UNANCHORED = ("sgd", "nesterov")
-_OWN_SHARE = 1.0
-# Samplers that mix something rendered, or of other pictures, into the data.
-_RENDERED = ("real_sky", "covered", "collage", "beside")
-_SPLIT = "split.toml"
-
-
-def recipe_for(
-    file: Path | None,
-    data: list[str],
-    *,
-    fine_tuning: bool,
-    changes: Mapping[str, object],
-    alone: bool = False,
-    classes: bool = False,
-) -> Recipe:
-    """The recipe of a file, or the usual one; with datasets (PATH or PATH=PART) and changed fields.
-
-    `alone`, of these datasets and no others, without what is rendered. With epochs the number of samples is
-    that of so many passes; with `classes` those of the datasets are told apart. Raises DatasetError.
-    """
-    recipe = read_recipe(file) if file is not None else Recipe()
-    if file is None and fine_tuning:
-        free = {"anchor": 0.0} if changes.get("optimiser") in _UNANCHORED else {}
-        recipe = replace(recipe, **(_FINE_TUNING | free))  # type: ignore[arg-type]
-    own = dict(_part(text) for text in data)
-    known = {f.name for f in fields(Recipe)}
-    given = {name: value for name, value in changes.items() if value is not None and name in known}
-    if alone:
-        recipe = replace(recipe, data=own, **dict.fromkeys(_RENDERED, 0.0), shares={})  # type: ignore[arg-type]
-    recipe = replace(recipe, data=recipe.data | own, **given)  # type: ignore[arg-type]
-    if classes:
-        recipe = replace(recipe, classes=classes_of(recipe.data))
-    if not recipe.epochs:
-        return recipe
-    passes = EpochBatches(recipe)
-    return replace(recipe, samples=passes.steps * passes.size)
-
-
-def _part(text: str) -> tuple[str, float]:
-    path, _, part = text.rpartition("=")
-    try:
-        return (path, float(part)) if path and not Path(text).exists() else (text, _OWN_SHARE)
-    except ValueError:
-        raise DatasetError(f"--data takes PATH or PATH=PART, such as footage=0.5, got '{text}'") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run left behind; `before` and `after` are the first and the last evaluation.
-
-    `test` is what was found once, at the end, on the pictures that no evaluation on the way has seen.
-    """
-
-    model: ModelCard
-    report: Path
-    before: dict[str, float]
-    after: dict[str, float]
-    test: dict[str, float]
-    finished: bool
-
-    def lines(self) -> list[str]:
-        """What to tell the user."""
-        changes = [
-            f"{name}: {value:.4g} -> {self.after[name]:.4g}"
-            for name, value in self.before.items()
-            if name in self.after
-        ]
-        changes = changes or [f"{name}: {value:.4g}" for name, value in self.after.items()]
-        ended = [] if self.finished else ["stopped early: the evaluations got no better"]
-        folder = self.model.path.parent
-        return [
-            *ended,
-            *changes,
-            *(f"test, {name}: {value:.4g}" for name, value in self.test.items()),
-            f"written: {self.model.path}",
-            f"written: {self.report}",
-            f"use: --model {folder}",
-            *(
-                [f"evaluate: horizon-rt eval DATASET --split {split} --part test"]
-                if (split := folder / _SPLIT).exists()
-                else []
-            ),
-        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +76,7 @@ class TrainingJob:
     cache: Path | None = None
     cache_samples: int = 20_000
     tensorboard: bool = False
-    evaluated: int = _EVALUATED
+    evaluated: int = EVALUATED
     calibrated: bool = True
 
     def run(self, on_step: OnStep) -> Outcome:
@@ -240,7 +146,7 @@ class TrainingJob:
         from horizon_rt.training.report import first_evaluation, write_report
 
         recipe, folder, net = trainer.recipe, self.settings.folder, trainer.result()
-        judged = max(self.evaluated, _EVALUATED)  # fewer are for the evaluations on the way alone
+        judged = max(self.evaluated, EVALUATED)  # fewer are for the evaluations on the way alone
         sigma = _SIGMA if card is None else card.sigma
         model = self._write(trainer, net, card, sigma, area)
         if self.calibrated:  # after the model is safe, as this takes long
@@ -250,7 +156,7 @@ class TrainingJob:
         report = write_report(folder, self.name, recipe, worst_first)
         if recipe.split is None:
             aside, test = held_out_names(recipe.data)
-            write_split(folder / _SPLIT, aside, test if trainer.has_test else {})
+            write_split(folder / SPLIT, aside, test if trainer.has_test else {})
         tested = self._validation(recipe, area, _few(sets.test, judged))(net)
         return Outcome(model, report, first_evaluation(folder), after, tested, finished)
 
@@ -321,17 +227,6 @@ def _of_model(recipe: Recipe, card: ModelCard) -> Recipe:
     return replace(recipe, net=str(card.net), classes=card.classes)
 
 
-def classes_of(names: Iterable[str]) -> tuple[str, ...]:
-    """The classes of the masks of datasets; raises DatasetError where none has such, or two have others."""
-    found = {tuple(read_classes(path)) for _, path in named_datasets(names)} - {()}
-    if len(found) != 1:
-        what = (
-            "no dataset has [classes] in its dataset.toml" if not found else "the datasets have other classes"
-        )
-        raise DatasetError(f"{what}; one list for all is needed")
-    return found.pop()
-
-
 def input_area(recipe: Recipe, card: ModelCard | None) -> int:
     """The largest input, px, of the net that a run gives: of its recipe, or of the model it starts from."""
     if recipe.input_size:
@@ -382,58 +277,3 @@ def _events(folder: Path | None) -> Iterator[OnLog | None]:
             writer.flush()
 
         yield write
-
-
-def make_job(
-    *,
-    out: Path,
-    name: str,
-    data: list[str],
-    init: str | None,
-    recipe_file: Path | None,
-    changes: Mapping[str, object],
-    device: Literal["auto", "cpu", "cuda"],
-    precision: Precision | None,
-    evaluate_every: int | None,
-    patience: int,
-    resume: bool,
-    workers: int,
-    threads: int,
-    cache: Path | None,
-    cache_samples: int,
-    tensorboard: bool,
-    alone: bool = False,
-    evaluated: int = _EVALUATED,
-    calibrated: bool = True,
-    classes: bool = False,
-) -> TrainingJob:
-    """A job from what a user can say; raises DatasetError, or TrainingError where there is no such device."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("no CUDA device answers; use --device cpu")
-    where: Literal["cpu", "cuda"] = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-    if precision == "bfloat16" and where == "cpu" and not has_bfloat16():
-        raise TrainingError(f"{NO_BFLOAT16}; leave out --precision bfloat16")
-    recipe = recipe_for(
-        recipe_file, data, fine_tuning=init is not None, changes=changes, alone=alone, classes=classes
-    )
-    settings = Settings(
-        folder=out,
-        device=where,
-        precision=precision or ("float16" if where == "cuda" else "float32"),
-        threads=threads,
-        workers=workers,
-        evaluate_every=min(evaluate_every or max(1, min(250, recipe.steps // 8)), recipe.steps),
-        patience=patience,
-        resume=resume,
-    )
-    return TrainingJob(
-        recipe=recipe,
-        settings=settings,
-        name=name,
-        init=init,
-        cache=cache,
-        cache_samples=cache_samples,
-        tensorboard=tensorboard,
-        evaluated=evaluated,
-        calibrated=calibrated,
-    )

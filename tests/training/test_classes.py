@@ -18,9 +18,9 @@ from horizon_rt.errors import DatasetError
 from horizon_rt.models.sizes import MOST_CLASSES
 from horizon_rt.models.weights import find_model, load_net
 from horizon_rt.training.batches import EpochBatches, LiveBatches, mirrored
+from horizon_rt.training.job import classes_of, recipe_for
 from horizon_rt.training.losses import cross_entropy, make_loss, mask_loss
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.run import classes_of, recipe_for
 from horizon_rt.training.samples.pictures import load, open_pictures
 from horizon_rt.training.samples.windows import window_sample
 from horizon_rt.training.teacher import Targets

@@ -15,10 +15,10 @@ from horizon_rt.geometry import HorizonLine
 from horizon_rt.models.weights import find_model
 from horizon_rt.segmentation.preprocess import Preprocessor
 from horizon_rt.training.batches import EpochBatches
+from horizon_rt.training.job import recipe_for
 from horizon_rt.training.log import read_log
 from horizon_rt.training.loop import normalise
 from horizon_rt.training.recipe import Recipe
-from horizon_rt.training.run import recipe_for
 from horizon_rt.training.samples.pictures import load, open_pictures
 from horizon_rt.training.samples.windows import window_sample
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from horizon_rt.errors import DatasetError
 from horizon_rt.models.weights import weights_folder
+from horizon_rt.training.job import recipe_for
 from horizon_rt.training.recipe import PROCEDURAL, Recipe, read_recipe
-from horizon_rt.training.run import recipe_for
 from horizon_rt.training.samples.cache import SHAPES, sizes_of
 
 
