@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 _HALF_FIELDS_DEG = np.linspace(35.0, 110.0, 16)
 """Of half the longer side, to begin with."""
 _SHARED, _OWN = 8, 6
-_STEPS = np.array([1e-3, 1e-3, 1e-3, 1e-3, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6])
+_STEPS, _TURN_STEP = np.array([1e-3, 1e-3, 1e-3, 1e-3, 1e-6, 1e-6, 1e-6, 1e-6]), 1e-6
 _PLACE_STEP = 1e-6  # of the distance
 _TINY = 1e-12
 _ROUNDS, _LEAST_GAIN = 60, 1e-10
@@ -65,7 +65,7 @@ class FisheyeSolution:
         for column in range(_OWN + _SHARED):
             shared, own = np.zeros(_SHARED), np.zeros((len(board), _OWN))
             if column < 3:
-                size = _STEPS[-1]
+                size = _TURN_STEP
                 own[:, column] = size
             elif column < _OWN:
                 size = _PLACE_STEP * float(np.abs(self.places).max())

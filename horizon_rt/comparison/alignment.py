@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from horizon_rt.comparison.correlation import Lag, find_lag
 from horizon_rt.comparison.motion import STEP_S, Motion
 from horizon_rt.errors import SourceError
+from horizon_rt.geometry.rotation import rotations
 
-__all__ = ["Alignment", "align", "turned_by"]
+__all__ = ["Alignment", "align"]
 
 Array = NDArray[np.float64]
 _LEAST_CORRELATION = 0.3
@@ -169,20 +170,10 @@ class _Fit:
             self.offset_s + float(np.clip(step[0], -0.3, 0.3)),
             self.drift + float(step[1]),
             self.middle_s,
-            turned_by(step[2:]) @ self.rotation,
+            rotations(step[None, 2:])[0] @ self.rotation,
             covariance,
             self.has_drift,
         )
-
-
-def turned_by(vector: Array) -> Array:
-    """The rotation (3, 3) by a vector in rad (Rodrigues)."""
-    angle = float(np.linalg.norm(vector))
-    if angle < 1e-12:
-        return np.eye(3)
-    x, y, z = vector / angle
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
 
 
 def _normal_step(fit: _Fit, times: Array, camera: Motion, log: Motion) -> tuple[Array, Array]:

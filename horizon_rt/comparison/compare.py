@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera.fields import mount, table
-from horizon_rt.comparison.alignment import Alignment, align, turned_by
+from horizon_rt.comparison.alignment import Alignment, align
 from horizon_rt.comparison.motion import Attitudes, motion_of
 from horizon_rt.comparison.statistics import StateErrors, errors_by_state
 from horizon_rt.errors import CameraModelError, SourceError
 from horizon_rt.geometry import Mount, wrap_degrees
+from horizon_rt.geometry.rotation import rotations
+from horizon_rt.geometry.up_vector import roll_pitch_deg
 from horizon_rt.horizon.row import number
 from horizon_rt.tracks import AttitudeLog, Track
 
@@ -115,7 +117,8 @@ def _mount(alignment: Alignment) -> tuple[Array, tuple[float, float, float]]:
     A yaw that the motion does not tell is left out: roll and pitch are then what a level vehicle shows.
     """
     rotation = alignment.rotation
-    turns = [_angles_of(turned_by(sign * _TURN * axis) @ rotation) for axis in np.eye(3) for sign in (1, -1)]
+    steps = rotations(_TURN * np.repeat(np.eye(3), 2, axis=0) * np.tile([1.0, -1.0], 3)[:, None])
+    turns = [_angles_of(step @ rotation) for step in steps]
     jacobian = np.column_stack([wrap_degrees(a - b) for a, b in zip(turns[::2], turns[1::2], strict=True)])
     jacobian /= 2 * _TURN
     roll, pitch, yaw = np.sqrt(np.diag(jacobian @ alignment.rotation_covariance @ jacobian.T)).tolist()
@@ -143,7 +146,7 @@ def _comparison(
 ) -> Comparison:
     at = alignment.log_time(track.time_s)
     up, known = theirs.at(at)
-    roll, pitch = _angles(up @ rotation.T if applied else up)
+    roll, pitch = roll_pitch_deg(up @ rotation.T if applied else up)
     roll[~known] = pitch[~known] = np.nan
     error = np.column_stack([wrap_degrees(track.roll_deg - roll), track.pitch_deg - pitch])
     sd = np.column_stack([track.roll_sd_deg, track.pitch_sd_deg])
@@ -161,12 +164,6 @@ def _comparison(
         log_pitch_deg=pitch,
         errors=errors_by_state(track.state, known, error, sd),
     )
-
-
-def _angles(up: Array) -> tuple[Array, Array]:
-    """Roll and pitch (n,) in degrees of up vectors (n, 3); as those of `UpVector`."""
-    roll = np.degrees(np.arctan2(-up[:, 0], -up[:, 1]))
-    return roll, np.degrees(np.arctan2(up[:, 2], np.hypot(up[:, 0], up[:, 1])))
 
 
 def _mount_of(track: Track) -> Mount | None:

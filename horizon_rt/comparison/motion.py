@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.errors import SourceError
+from horizon_rt.geometry.up_vector import up_vectors
 
-__all__ = ["STEP_S", "Attitudes", "Motion", "motion_of", "up_vectors"]
+__all__ = ["STEP_S", "Attitudes", "Motion", "motion_of"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -18,13 +19,6 @@ STEP_S = 0.02
 _SMOOTH_S = 0.15  # standard deviation of the Gaussian that both sides are smoothed by
 _SHORTEST_GAP_S, _GAP_STEPS = 0.5, 3.0  # beyond both, and so many usual steps, nothing is interpolated
 _LONGEST_S = 86400.0
-
-
-def up_vectors(roll_deg: Array, pitch_deg: Array) -> Array:
-    """Up vectors (n, 3) of n rolls and pitches in degrees; as `UpVector.from_roll_pitch`."""
-    roll, pitch = np.radians(roll_deg), np.radians(pitch_deg)
-    cos = np.cos(pitch)
-    return np.column_stack([-cos * np.sin(roll), -cos * np.cos(roll), np.sin(pitch)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,9 @@ class Attitudes:
         times, up = time_s[known], up_vectors(roll_deg[known], pitch_deg[known])
         if len(times):
             newer = np.concatenate([[True], times[1:] > np.maximum.accumulate(times)[:-1]])
-            times, up = times[newer], up[newer]
+            older = np.concatenate([times[:-1] < np.minimum.accumulate(times[:0:-1])[::-1], [True]])
+            kept = newer if newer.sum() >= older.sum() else older  # a time far ahead leaves all that follow
+            times, up = times[kept], up[kept]
         return cls(times, up)
 
     @property

@@ -26,9 +26,7 @@ _LONG_S = 180.0
 def attitude_figure(found: Comparison) -> Figure:
     """Roll and pitch of log and telemetry; drawn under the style of the reports."""
     figure = Figure(figsize=(9.2, 5.2))
-    for axis, name, colour in zip(
-        figure.subplots(2, 1, sharex=True), ("roll", "pitch"), SERIES, strict=False
-    ):
+    for axis, name, colour in _axes(figure):
         time, label = _time(found)
         axis.plot(time, _binned(getattr(found, f"log_{name}_deg"))[1], color=INK, linewidth=1.0, label="log")
         axis.plot(
@@ -46,9 +44,7 @@ def attitude_figure(found: Comparison) -> Figure:
 def error_figure(found: Comparison) -> Figure:
     """Errors of roll and pitch over time with a band of two sigmas; drawn as `attitude_figure`."""
     figure = Figure(figsize=(9.2, 5.2))
-    for axis, name, colour in zip(
-        figure.subplots(2, 1, sharex=True), ("roll", "pitch"), SERIES, strict=False
-    ):
+    for axis, name, colour in _axes(figure):
         time, label = _time(found)
         low, mean, high = _binned(getattr(found, f"{name}_error_deg"))
         sd = _binned(getattr(found.track, f"{name}_sd_deg"))[1]

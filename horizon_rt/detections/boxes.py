@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any
 
 from horizon_rt.errors import DetectionsError
+from horizon_rt.system.messages import printable
 
 __all__ = ["Box", "Boxes", "corners"]
 
@@ -61,24 +63,36 @@ class Boxes:
         self.all = list(boxes)
         self.document = document
         self._by_frame: dict[int, list[Box]] = {}
-        self._by_file: dict[str, list[Box]] = {}
+        self._by_name: dict[str, dict[str, list[Box]]] = {}
         for box in self.all:
             if box.frame is not None:
                 self._by_frame.setdefault(box.frame, []).append(box)
             if box.file is not None:
-                self._by_file.setdefault(_name(box.file), []).append(box)
-        self._has_files = bool(self._by_file)
+                self._by_name.setdefault(_path(box.file).name, {}).setdefault(box.file, []).append(box)
 
     def of(self, frame: int, file: str | None) -> list[Box]:
-        """Those of a frame; of a picture by its name, without its folder, or without suffix, as in YOLO."""
-        if file is None or not self._has_files:
+        """Those of a frame; of a picture by its name, or its name without suffix, as in YOLO, and of several
+        of one name by their folders. Raises DetectionsError where these do not tell.
+        """
+        if file is None or not self._by_name:
             return self._by_frame.get(frame, [])
-        name = _name(file)
-        return self._by_file.get(name) or self._by_file.get(PurePosixPath(name).stem, [])
+        path = _path(file)
+        found = self._by_name.get(path.name) or self._by_name.get(path.stem, {})
+        alike = {one: _shared_folders(_path(one), path) for one in found}
+        best = [one for one in found if alike[one] == max(alike.values())]
+        if len(best) > 1:
+            raise DetectionsError(f"{printable(best[0])} and {printable(best[1])} both fit {printable(file)}")
+        return found[best[0]] if best else []
 
 
-def _name(file: str) -> str:
-    return PurePosixPath(file.replace("\\", "/")).name
+def _path(file: str) -> PurePosixPath:
+    return PurePosixPath(file.replace("\\", "/"))
+
+
+def _shared_folders(one: PurePosixPath, other: PurePosixPath) -> int:
+    """How many of the folders around both have the same names."""
+    pairs = zip(one.parts[-2::-1], other.parts[-2::-1], strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def corners(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from horizon_rt.detections.boxes import Box, corners
-from horizon_rt.detections.fields import number, numbers
+from horizon_rt.detections.fields import frame_of, numbers
 from horizon_rt.errors import DetectionsError
 
 __all__ = ["boxes_of"]
@@ -31,7 +31,10 @@ def boxes_of(document: Mapping[str, Any]) -> Iterator[Box]:
         values = {"annotation": place, "score": annotation.get("score")}
         values["label"] = names.get(_key(annotation.get("category_id")))
         edges = corners(*numbers(annotation["bbox"], f"bbox of annotation {place + 1}"))
-        yield Box(edges, frame=_frame(image), file=_file(image), values=_present(values))
+        frame, file = frame_of(image, _FRAME), _file(image)
+        if frame is None and file is None:
+            raise DetectionsError(f"the image of annotation {place + 1} has no file_name and no frame")
+        yield Box(edges, frame=frame, file=file, values=_present(values))
 
 
 def _objects(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -49,16 +52,6 @@ def _id(value: Mapping[str, Any], what: str) -> str:
 
 def _key(value: Any) -> str:
     return f"{value:d}" if isinstance(value, int) else ascii(value)[:200]
-
-
-def _frame(image: Mapping[str, Any]) -> int | None:
-    for name in _FRAME:
-        if name in image:
-            found = number(image[name], name)
-            if found != int(found) or not 0 <= found <= 10**9:
-                raise DetectionsError(f"{name} is a whole number from 0 on, got {found:g}")
-            return int(found)
-    return None
 
 
 def _file(image: Mapping[str, Any]) -> str | None:

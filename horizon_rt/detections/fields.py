@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from horizon_rt.detections.boxes import Box, corners
 from horizon_rt.errors import DetectionsError
 
-__all__ = ["box_of", "number", "numbers"]
+__all__ = ["box_of", "frame_of", "number", "numbers"]
 
 _FRAME = ("frame", "frame_index", "frame_id", "frame_number", "image_id")
 _FILE = ("file", "file_name", "filename", "image", "image_name", "path")
@@ -22,7 +22,7 @@ _LONGEST_NAME = 4096
 def box_of(values: Mapping[str, Any]) -> Box:
     """The box of a record; names of fields may have capitals. Raises DetectionsError."""
     known = {str(name).strip().lower(): value for name, value in values.items()}
-    return Box(_edges(known), frame=_frame(known), file=_file(known), values=dict(values))
+    return Box(_edges(known), frame=frame_of(known, _FRAME), file=_file(known), values=dict(values))
 
 
 def number(value: Any, what: str) -> float:
@@ -60,8 +60,9 @@ def _edges(known: Mapping[str, Any]) -> tuple[float, float, float, float]:
     raise DetectionsError("a box needs x1, y1, x2, y2, or x, y, width, height, or bbox")
 
 
-def _frame(known: Mapping[str, Any]) -> int | None:
-    for name in _FRAME:
+def frame_of(known: Mapping[str, Any], names: Iterable[str]) -> int | None:
+    """The number of a frame under the first of these names that there is; raises DetectionsError."""
+    for name in names:
         value = known.get(name)
         if value is None or (name == "image_id" and isinstance(value, str) and not value.isdecimal()):
             continue

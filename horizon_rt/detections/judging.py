@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,11 +106,9 @@ class AnnotationSink(RecordSink):
 
     def _row(self, box: Box) -> dict[str, Any]:
         place = {"frame": box.frame} if box.file is None else {"file": box.file}
-        x1, y1, x2, y2 = box.edges
-        if box.relative and id(box) in self._sizes:
-            width, height = self._sizes[id(box)]
-            x1, y1, x2, y2 = x1 * width, y1 * height, x2 * width, y2 * height
-        edges = dict(zip(_EDGES, map(number, (x1, y1, x2, y2)), strict=True))
+        width, height = self._sizes.get(id(box), (math.nan, math.nan)) if box.relative else (1.0, 1.0)
+        in_px = (edge * size for edge, size in zip(box.edges, (width, height) * 2, strict=True))
+        edges = dict(zip(_EDGES, map(number, in_px), strict=True))
         others = {name: value for name, value in box.values.items() if name not in _TOLD}
         return {**place, **edges, **others, **self._found.get(id(box), Judgement()).fields}
 

@@ -11,14 +11,10 @@ import mmap
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from horizon_rt.flight_logs.limits import check_count
-
-if TYPE_CHECKING:
-    from horizon_rt.flight_logs.tlog import Samples
+from horizon_rt.flight_logs.samples import Samples, check_count
 
 __all__ = ["read_dataflash"]
 
@@ -83,7 +79,7 @@ def _rows(data: mmap.mmap) -> list[tuple[float, ...]]:
             _learn(data, place + 3, lengths, layouts)
         elif kind in layouts:
             rows.append(layouts[kind].take(data, place + 3))
-            check_count(rows)
+            check_count(len(rows))
         place += length
     return rows
 

@@ -2,8 +2,10 @@
 
 GRAV is the direction of gravity in the axes of the camera's body, x right, y down, z forward; IORI turns
 these into the axes of the picture, which stabilisation has turned. Both are there for every frame
-(github.com/gopro/gpmf-parser, "HERO8 Black"; by its issue 170 the order of GRAV is x, -z, -y in the axes of
-the gyroscope). GRAV is turned by IORI as in gyroflow/src/core/gyro_source/mod.rs.
+(github.com/gopro/gpmf-parser, "HERO8 Black"). In a log of a HERO11 GRAV
+is what the accelerometer reads at rest, which is up, in the order x, z, y of axes that point left, up and
+back: gravity in the opposite axes. IORI has the same order (issue 180), and turns GRAV as in
+gyroflow/src/core/gyro_source/mod.rs.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.flight_logs.limits import check_count
-from horizon_rt.flight_logs.tlog import Samples
+from horizon_rt.flight_logs.samples import Samples, check_count
+from horizon_rt.geometry.up_vector import roll_pitch_deg
 from horizon_rt.metadata.gpmf import items
 
 __all__ = ["read_gopro"]
@@ -26,25 +28,26 @@ _NUMBERS = {b"GRAV": 3, b"IORI": 4}
 
 def read_gopro(path: Path) -> Samples:
     """Roll and pitch of the picture by the time in the film in s, nan where gravity is not known; nothing
-    where the film has no such track. Raises OSError and ValueError for what is no film.
+    where the film has no such track. Raises ValueError for what is no film, or a damaged one.
     """
     import av
 
     times, gravities, count = [np.empty(0)], [np.empty((0, 3))], 0
-    with av.open(path) as film:
-        for packet in film.demux(film.streams.data) if film.streams.data else ():
-            data = bytes(packet)
-            if packet.pts is None or not data.startswith(_DEVICE):
-                continue
-            gravity = _gravity(data)
-            share = np.arange(len(gravity)) / max(1, len(gravity))
-            times.append((packet.pts + (packet.duration or 0) * share) * float(packet.time_base))
-            gravities.append(gravity)
-            count += len(gravity)
-            check_count(range(count))
-    right, down, forward = np.concatenate(gravities).T
-    roll, pitch = np.arctan2(right, down), np.arctan2(-forward, np.hypot(right, down))
-    return np.concatenate(times), np.degrees(roll), np.degrees(pitch)
+    try:
+        with av.open(path) as film:
+            for packet in film.demux(film.streams.data) if film.streams.data else ():
+                data = bytes(packet)
+                if packet.pts is None or not data.startswith(_DEVICE):
+                    continue
+                gravity = _gravity(data)
+                share = np.arange(len(gravity)) / max(1, len(gravity))
+                times.append((packet.pts + (packet.duration or 0) * share) * float(packet.time_base))
+                gravities.append(gravity)
+                count += len(gravity)
+                check_count(count)
+    except av.error.FFmpegError as error:
+        raise ValueError(error.strerror) from error
+    return np.concatenate(times), *roll_pitch_deg(-np.concatenate(gravities))
 
 
 def _gravity(payload: bytes) -> Array:

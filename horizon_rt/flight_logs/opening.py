@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from horizon_rt.errors import HorizonError, SourceError, SourceNotFound
 from horizon_rt.flight_logs.dataflash import read_dataflash
 from horizon_rt.flight_logs.gopro import read_gopro
+from horizon_rt.flight_logs.samples import Samples
 from horizon_rt.flight_logs.table import read_table
-from horizon_rt.flight_logs.tlog import Samples, read_tlog
+from horizon_rt.flight_logs.tlog import read_tlog
 from horizon_rt.flight_logs.ulog import ULOG_MAGIC, read_ulog
 from horizon_rt.system.extras import require
 from horizon_rt.system.messages import printable
@@ -32,7 +33,7 @@ LOG_FORMATS = {
     "bin": "ArduPilot DataFlash",
     "tlog": "MAVLink telemetry",
     "ulg": "PX4 ULog",
-    "mp4": "GoPro film",
+    "mp4": "GoPro metadata",
     "jsonl": "horizon-rt telemetry",
 }
 """The formats by the ending of a file's name."""
@@ -41,7 +42,7 @@ _READERS: dict[str, Callable[[Path], Samples]] = {
     "ArduPilot DataFlash": read_dataflash,
     "MAVLink telemetry": read_tlog,
     "PX4 ULog": read_ulog,
-    "GoPro film": read_gopro,
+    "GoPro metadata": read_gopro,
 }
 
 

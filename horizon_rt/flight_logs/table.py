@@ -8,15 +8,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from horizon_rt.errors import SourceError
-from horizon_rt.flight_logs.limits import check_count
-
-if TYPE_CHECKING:
-    from horizon_rt.flight_logs.tlog import Samples
+from horizon_rt.flight_logs.samples import Samples, check_count
 
 __all__ = ["read_table"]
 
@@ -57,7 +53,7 @@ def read_table(path: Path) -> Samples:
         rows = []
         for number, cells in _cells(lines, delimiter):
             rows.append([_number(path, number, cells, *column) for column in columns])
-            check_count(rows)
+            check_count(len(rows))
     time_s, roll, pitch = np.array(rows, np.float64).reshape(-1, 3).T
     return time_s, roll, pitch
 

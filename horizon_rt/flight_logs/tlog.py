@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from horizon_rt.flight_logs.limits import check_count
+from horizon_rt.flight_logs.samples import Samples, check_count
 
-__all__ = ["Samples", "read_tlog"]
+__all__ = ["read_tlog"]
 
 Array = NDArray[np.float64]
-Samples = tuple[Array, Array, Array]
-"""Times in seconds, rolls and pitches in degrees, each (n,)."""
 _REBOOT_S = 5.0  # by which the time since boot runs back, beyond mere disorder
 
 
@@ -32,7 +30,7 @@ def read_tlog(path: Path) -> Samples:
         while (message := log.recv_match(type=["ATTITUDE"])) is not None:
             sender = message.get_srcSystem(), message.get_srcComponent()
             rows[sender].append((1e-3 * message.time_boot_ms, message.roll, message.pitch))
-            check_count(rows[sender])
+            check_count(len(rows[sender]))
     finally:
         log.close()
     if not rows:

@@ -11,14 +11,10 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from horizon_rt.flight_logs.limits import check_count
-
-if TYPE_CHECKING:
-    from horizon_rt.flight_logs.tlog import Samples
+from horizon_rt.flight_logs.samples import Samples, check_count
 
 __all__ = ["ULOG_MAGIC", "read_ulog"]
 
@@ -61,7 +57,7 @@ def _rows(data: mmap.mmap) -> list[tuple[float, ...]]:
             number = _number(data, start, size)
         elif kind == b"D" and fields is not None and _is_of(number, data, start, size, fields["size"]):
             rows.append(_sample(data, start + 2, fields))
-            check_count(rows)
+            check_count(len(rows))
     return rows
 
 

@@ -17,7 +17,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HorizonLine", "UpVector", "roll_pitch_quaternion", "wrap_degrees", "wrap_radians"]
+__all__ = [
+    "HorizonLine",
+    "UpVector",
+    "roll_pitch_deg",
+    "roll_pitch_quaternion",
+    "up_vectors",
+    "wrap_degrees",
+    "wrap_radians",
+]
 
 # Below this distance from straight up or down, roll has no meaning (1e-9 rad).
 _MIN_HORIZONTAL = 1e-9
@@ -215,3 +223,17 @@ def roll_pitch_quaternion(roll: float, pitch: float) -> tuple[float, float, floa
     """(w, x, y, z) of a turn by pitch about y, then by roll about the new x, in rad; without a heading."""
     cr, sr, cp, sp = math.cos(roll / 2), math.sin(roll / 2), math.cos(pitch / 2), math.sin(pitch / 2)
     return cr * cp, sr * cp, cr * sp, -sr * sp
+
+
+def up_vectors(roll_deg: NDArray[np.float64], pitch_deg: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Up vectors (n, 3) of n rolls and pitches in degrees; as `UpVector.from_roll_pitch`."""
+    roll, pitch = np.radians(roll_deg), np.radians(pitch_deg)
+    cos = np.cos(pitch)
+    return np.column_stack([-cos * np.sin(roll), -cos * np.cos(roll), np.sin(pitch)])
+
+
+def roll_pitch_deg(up: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Roll and pitch (n,) in degrees of vectors (n, 3) of any length that point up; as of `UpVector`."""
+    right, down, forward = up.T
+    roll = np.degrees(np.arctan2(-right, -down))
+    return roll, np.degrees(np.arctan2(forward, np.hypot(right, down)))

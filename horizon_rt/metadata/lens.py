@@ -32,8 +32,12 @@ _STRAIGHT, _BENT = ("L", "N"), ("W", "M")
 """GoPro's fields of view in which straight lines stay straight, or nearly so, and those whose picture is what
 the lens draws, or the middle of that; the others are stretched.
 """
-_GOPRO = KannalaBrandt(k1=0.0342, k2=0.0677, k3=-0.0741, k4=0.0299)
-"""HERO10 and 11, Wide, as published with Gyroflow (gyroflow/lens_profiles, GoPro_HERO10 Black_Wide_16by9)."""
+_GOPRO = KannalaBrandt(k1=0.03140, k2=0.05974, k3=-0.04337, k4=0.00992)
+"""HERO11, Wide, in its tallest format, as published with Gyroflow (gyroflow/lens_profiles,
+GoPro_HERO11 Black_Wide_8by7); the other formats are its middle.
+"""
+_LARGEST_BENT_DEG = 160.0
+"""The diagonal up to which that lens is known, and a little more."""
 _MOST_PICTURES = 16
 _FOCAL_MM = (4.0, 3000.0)
 
@@ -112,7 +116,7 @@ def _of_gopro(data: bytes, width: int, height: int) -> FoundLens | None:
     lens, radius, sd = None, half, _WIDE_SD
     if kind in _STRAIGHT:
         radius, sd = math.tan(half), _LINEAR_SD
-    elif kind in _BENT and half < _GOPRO.fold_angle:
+    elif kind in _BENT and fov_deg <= _LARGEST_BENT_DEG:
         edge = np.array([[math.sin(half), 0.0, math.cos(half)]])
         lens, radius, sd = _GOPRO, float(_GOPRO.project(edge)[0, 0]), _BENT_SD
     model = values[b"MINF"].text if b"MINF" in values else ""

@@ -13,7 +13,6 @@ __all__ = ["UserData", "user_data"]
 
 _LARGEST = 4 << 20
 _MOST_BOXES = 4096
-_CONTAINERS = (b"moov", b"trak")
 _READ = (b"udta", b"meta")
 
 

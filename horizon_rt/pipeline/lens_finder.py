@@ -77,10 +77,10 @@ def find_lens(
         if len(turns.turns) >= _MOST_TURNS or (info.live and frame.time_s - start_s > seconds):
             break
     _check_seen(frames, tracked, turns)
-    return replace(_lens_of_turns(turns, info.width, info.height, name=name), tracked=tracked)
+    return _lens_of_turns(turns, info.width, info.height, name=name, tracked=tracked)
 
 
-def _lens_of_turns(seen: TurnCollector, width: int, height: int, *, name: str = "camera") -> FootageLens:
+def _lens_of_turns(seen: TurnCollector, width: int, height: int, *, name: str, tracked: int) -> FootageLens:
     """The lens for pictures of this size; raises CalibrationError where the turns cannot tell it."""
     fit = fit_turns(seen.turns, *seen.size)
     focal_sd, k1_sd = _sd(fit, lambda lens: math.log(lens.focal_px)), _sd(fit, _k1)
@@ -96,7 +96,7 @@ def _lens_of_turns(seen: TurnCollector, width: int, height: int, *, name: str = 
         k1_sd=k1_sd,
         turns=len(seen.turns),
         points=len(fit.points),
-        tracked=0,
+        tracked=tracked,
     )
 
 

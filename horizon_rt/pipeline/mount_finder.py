@@ -113,7 +113,7 @@ def level_mount(seen: list[Seen], *, yaw_deg: float = 0.0) -> LevelMount:
     Its variance is what the means of tenths of the time differ by, and the correlated part of the
     measurements, which no average takes away. Raises CalibrationError where fewer than 20 frames or 80 % of
     them were tracked, more than 20 % lie elsewhere, roll or pitch vary by more than 1° (one standard
-    deviation), or are known to no better than 1°.
+    deviation), or are known to no better than 1° but for an assumed lens.
     """
     used = [Seen(time_s, measured) for time_s, measured in seen if measured is not None]
     if len(used) < max(_LEAST_FRAMES, _LEAST_SHARE * len(seen)):

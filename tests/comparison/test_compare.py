@@ -18,10 +18,11 @@ from support.flights import Flight, log_of, made_track, seen_track
 from support.logs import write_csv, write_telemetry, write_tlog
 
 import horizon_rt as hz
-from horizon_rt.comparison.motion import Attitudes, motion_of, up_vectors
+from horizon_rt.comparison.motion import Attitudes, motion_of
 from horizon_rt.comparison.statistics import AxisErrors
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry.rotation import rotation_of
+from horizon_rt.geometry.up_vector import up_vectors
 
 Array = NDArray[np.float64]
 MOUNT = hz.Mount(roll_deg=2, pitch_deg=-12, yaw_deg=5)
@@ -206,6 +207,13 @@ def test_rotations_are_those_of_scipy(seed: int) -> None:
     assert np.allclose(
         rotation_of(one.T @ other), Rotation.align_vectors(one, other)[0].as_matrix(), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("wrong_s", [1e6, -1e6])
+def test_one_wrong_time_leaves_the_others(wrong_s: float) -> None:
+    times = np.array([0.0, 1.0, 2.0, wrong_s, 3.0, 4.0, 5.0])
+    kept = Attitudes.of(times, np.zeros(7), np.zeros(7))
+    assert kept.time_s.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 
 
 @given(st.floats(-179, 179), st.floats(-89, 89))

@@ -87,6 +87,14 @@ def test_yolo_gives_the_box(tmp_path: Path) -> None:
     assert boxes.of(12, "other.jpg") == []
 
 
+def test_pictures_of_one_name_are_told_by_their_folders() -> None:
+    boxes = Boxes([Box((0, 0, 1, 1), file=f"{camera}/0001.jpg") for camera in ("cam1", "cam2")])
+    assert boxes.of(0, "/flown/cam2/0001.jpg") == boxes.all[1:]
+    assert boxes.of(0, "cam1/0001.jpg") == boxes.all[:1]
+    with pytest.raises(DetectionsError, match=r"cam1/0001.jpg and cam2/0001.jpg both fit 0001.jpg"):
+        boxes.of(0, "0001.jpg")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

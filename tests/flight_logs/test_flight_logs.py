@@ -101,7 +101,7 @@ def test_a_film_without_gravity_is_refused(tmp_path: Path, clip: Path) -> None:
     unknown = np.full_like(ROLL, np.nan)
     blank = write_gopro(tmp_path / "GX01.MP4", TIMES, unknown, unknown)
     for path in (blank, clip.rename(tmp_path / "flight.mp4")):
-        with pytest.raises(SourceError, match="holds no roll and pitch \\(GoPro film\\)"):
+        with pytest.raises(SourceError, match="holds no roll and pitch \\(GoPro metadata\\)"):
             load_log(path)
 
 

@@ -71,22 +71,40 @@ def test_gopros_diagonal_gives_the_focal_length(
     assert 0 < found.sd < DEFAULT_FOCAL_SD
 
 
+PUBLISHED = {
+    "HERO10, 16:9": ((3840, 2160), 1796.32, (0.0342139, 0.0676732, -0.0740897, 0.0299444)),
+    "HERO10, 4:3": ((5312, 3984), 2373.25, (0.0328576, 0.0557373, -0.0383989, 0.0068649)),
+    "HERO11, 8:7": ((5312, 4648), 2357.12, (0.0313955, 0.0597411, -0.0433668, 0.0099241)),
+}
+
+
+@pytest.mark.parametrize("view", [b"W", b"M"])
 @pytest.mark.parametrize("crop", [1.0, 0.928])
-def test_gopros_wide_lens_is_the_published_one(clip: Path, tmp_path: Path, crop: float) -> None:
-    """The calibration that Gyroflow publishes of a HERO10, read by OpenCV, gives the diagonal."""
-    matrix = np.array([[1796.32, 0, 1919.37], [0, 1797.22, 1063.17], [0, 0, 1]])
-    distortion = np.array([0.0342138895742, 0.0676732076536, -0.0740896999696, 0.0299444252492])
-    corner = np.array([[[1919.37 + crop * math.hypot(1920, 1080), 1063.17]]])
-    half = math.atan(float(cv2.fisheye.undistortPoints(corner, matrix, distortion)[0, 0, 0]))
-    data = gpmf(2 * math.degrees(half), b"W")
-    found = lens_of_file(
-        with_user_data(clip, box(b"udta", box(b"GPMF", data)), tmp_path / "g.mp4"), 3840, 2160
-    )
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_gopros_wide_lens_is_the_published_one(
+    clip: Path, tmp_path: Path, name: str, crop: float, view: bytes
+) -> None:
+    """Calibrations that Gyroflow publishes, read by OpenCV, give the diagonal, and that their lens."""
+    (width, height), focal, distortion = PUBLISHED[name]
+    matrix = np.array([[focal / crop, 0, 0], [0, focal / crop, 0], [0, 0, 1]])
+    points = np.array([[[0.5 * math.hypot(width, height), 0.0]], [[0.35 * width, 0.0]]])
+    seen = cv2.fisheye.undistortPoints(points, matrix, np.array(distortion))[:, 0, 0]
+    corner, beside = np.degrees(np.arctan(seen))
+    data = box(b"udta", box(b"GPMF", gpmf(2 * corner, view)))
+    found = lens_of_file(with_user_data(clip, data, tmp_path / "g.mp4"), width, height)
     assert found is not None
-    camera = found.profile(3840, 2160).model
-    assert camera.fx == pytest.approx(1796.32 / crop, rel=1e-3)
+    camera = found.profile(width, height).model
+    assert camera.fx == pytest.approx(focal / crop, rel=0.01)
+    ray = camera.rays(np.array([[(width - 1) / 2 + 0.35 * width, (height - 1) / 2]]))[0]
+    assert math.degrees(math.atan2(ray[0], ray[2])) == pytest.approx(beside, abs=0.5)
     assert isinstance(camera.distortion, KannalaBrandt)
-    assert camera.distortion.coefficients == pytest.approx(distortion, abs=1e-4)
+
+
+def test_wider_than_the_published_lens_is_no_such(clip: Path, tmp_path: Path) -> None:
+    data = box(b"udta", box(b"GPMF", gpmf(170.0, b"W")))
+    found = lens_of_file(with_user_data(clip, data, tmp_path / "g.mp4"), *SIZE)
+    assert found is not None
+    assert found.distortion is None
 
 
 @needs_exiftool
