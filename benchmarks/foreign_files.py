@@ -230,7 +230,7 @@ def _make_masks(folder: Path) -> None:
     import cv2
 
     rgb = np.zeros((_HEIGHT, _WIDTH, 3), np.uint8)
-    rgb[:30], rgb[30:60] = (128, 128, 128), (128, 64, 128)
+    rgb[:30], rgb[30:60] = (128, 128, 128), (64, 64, 64)  # read as greys and by colour
     _write_pictures(folder / "images", ("a.png", "b.png"))
     (folder / "masks").mkdir()
     for name in ("a.png", "b_L.png"):
@@ -640,7 +640,7 @@ def _readers() -> Iterator[Reader]:
     yield Reader("pages of reports", _make_telemetry, _read_page, ("out/*.jsonl", "dataset.toml"), 0.01)
     yield Reader("telemetry to resume", _make_telemetry, _read_resume, ("out/*.jsonl",), 0.03)
     yield Reader("tables of flights", _make_logs, _read_log, ("a.csv",), 0.02, alone=True)
-    yield Reader("logs of flights", _make_logs, _read_log, ("a.[btu]*",), 0.05, binary=True, alone=True)
+    yield Reader("logs of flights", _make_logs, _read_log, ("a.[btum]*",), 0.05, binary=True, alone=True)
     yield Reader("splits", _make_split, _read_split, ("*.toml",), 0.02)
     yield Reader("recipes", _make_recipe, _read_recipe, ("*.toml",), 0.02)
     yield Reader("checkpoints", _make_run, _read_run, ("checkpoint.pt",), 0.015, binary=True)

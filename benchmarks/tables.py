@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,16 @@ def hidden_table(*results: dict[str, Any]) -> str:
     return table(head, rows)
 
 
+def coverage_row(name: str, clips: Iterable[dict[str, Any]]) -> list[str]:
+    """Of all frames with an estimate, the share within two sigmas of roll and of pitch."""
+    known = [
+        (row["frames"] * row["availability"], row["within_2_sigma"]) for row in clips if row["availability"]
+    ]
+    total = sum(count for count, _ in known)
+    inside = [sum(count * shares[axis] for count, shares in known) / total for axis in (0, 1)]
+    return [name, *map(percent, inside), *["–"] * 4]
+
+
 def group_row(motion: str, group: str, found: dict[str, Any]) -> list[str]:
     """All clips whose horizon is open, or hidden, or both."""
     causal, offline = found["causal"], found["offline"]
@@ -115,7 +125,7 @@ def accuracy(
                 clips.append([motion, name, *clip_cells(row), *clip_cells(row["offline"])[1:], ""])
                 sigma.append(sigma_row(f"{name}, {motion}", row))
             clips.append(group_row(motion, group, every[group]))
-            sigma.append(sigma_row(f"**{group}, {motion}**", every[group]["causal"]))
+            sigma.append(coverage_row(f"**{group}, {motion}**", rows.values()))
         gains.append([motion, *gain_cells(every["all"]["causal"], every["all"]["offline"])])
         clips.append(group_row(motion, "all", every["all"]))
     refusals = [

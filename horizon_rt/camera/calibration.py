@@ -158,10 +158,15 @@ def _check_views(found: Survey, views: Sequence[BoardView]) -> None:
         return
     board = found.board
     if len(found.views) < FEWEST_VIEWS:
+        advice = (
+            "take more"
+            if len(found.views) == found.looks
+            else "check the options of the board, the light, the blur, and that the whole board with its "
+            "white margin is in the picture"
+        )
         raise CalibrationError(
             f"the {board.kind} was found in {len(found.views)} of {found.looks} pictures and {FEWEST_VIEWS} "
-            "are needed: check the two numbers, the light, the blur, and that the whole board with its white "
-            "margin is in the picture"
+            f"are needed: {advice}"
         )
     raise CalibrationError(
         f"the board was found in {len(found.views)} pictures but in only {len(views)} different places, and "

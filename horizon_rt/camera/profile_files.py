@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -20,6 +22,7 @@ __all__ = [
     "load_profile",
     "profile_names",
     "profiles_folder",
+    "replace_lens",
     "save_profile",
 ]
 
@@ -97,6 +100,17 @@ def save_profile(profile: CameraProfile, path: str | Path, *, format: ProfileFor
     except CameraModelError as error:
         raise CameraModelError(f"{path}: {error}") from error
     write_atomic(path, text.encode())
+
+
+def replace_lens(profile: CameraProfile, path: Path) -> CameraProfile:
+    """Write a profile and return what was written: the mount of one that it replaces stays, as the camera is
+    where it was. Raises as `save_profile`.
+    """
+    if path.exists():
+        with suppress(CameraModelError):  # where no profile is there
+            profile = replace(profile, mount=load_profile(path).mount)
+    save_profile(profile, path)
+    return profile
 
 
 def _renderer(format: ProfileFormat, suffix: str) -> Callable[[CameraProfile], str]:

@@ -97,6 +97,6 @@ def _print_found(found: list[Judgement], count: int, console: Console, *, has_he
     if len(found) < count:
         print_warning(
             console,
-            f"{count - len(found)} of {count} boxes belong to no frame that was read; frames count from 0, "
-            "pictures go by their names",
+            f"{count - len(found)} of {count} boxes belong to no frame that was read; frames count from 0 "
+            "(YOLO's NAME_1.txt is the first), pictures go by their names",
         )

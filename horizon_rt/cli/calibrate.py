@@ -16,6 +16,7 @@ from horizon_rt.cli.style import make_console
 
 if TYPE_CHECKING:
     from horizon_rt.camera.calibration import Calibration
+    from horizon_rt.camera.profile import CameraProfile
     from horizon_rt.frame import Frame
     from horizon_rt.pipeline.lens_finder import FootageLens
     from horizon_rt.sources import Source
@@ -98,7 +99,7 @@ def calibrate(
     """
     from horizon_rt.camera.boards import make_board
     from horizon_rt.camera.calibration import calibrate_lens
-    from horizon_rt.camera.profile_files import check_writable, save_profile
+    from horizon_rt.camera.profile_files import check_writable
     from horizon_rt.sources import open_source
     from horizon_rt.system.extras import require
 
@@ -127,11 +128,18 @@ def calibrate(
             name=name or out.stem,
             on_look=lambda looks, boards: status.update(f"{looks} pictures searched, {boards} boards found"),
         )
-    save_profile(found.profile, out)
+    _save(found.profile, out)
     _print_report(found, out)
     if report is not None:
         _write_page(found, report)
         print_line(Console(), f"written: {report}")
+
+
+def _save(profile: CameraProfile, out: Path) -> None:
+    from horizon_rt.camera.profile_files import replace_lens
+
+    if replace_lens(profile, out).mount is not None:
+        print_line(Console(stderr=True), f"{out}: its mount is kept; `mount level` measures it anew")
 
 
 def _check_without_board(source: str | None, context: typer.Context) -> None:
@@ -147,7 +155,7 @@ def _check_without_board(source: str | None, context: typer.Context) -> None:
 
 def _from_horizon(source: str, out: Path, name: str, seconds: float) -> None:
     """Write the profile of the lens that footage tells, and say how sure it is."""
-    from horizon_rt.camera.profile_files import check_writable, save_profile
+    from horizon_rt.camera.profile_files import check_writable
     from horizon_rt.pipeline.lens_finder import find_lens
     from horizon_rt.sources import open_source
 
@@ -161,7 +169,7 @@ def _from_horizon(source: str, out: Path, name: str, seconds: float) -> None:
             name=name,
             on_look=lambda looks, turns: status.update(f"{looks} frames seen, {turns} turns found"),
         )
-    save_profile(found.profile, out)
+    _save(found.profile, out)
     for line in _footage_lines(found):
         print_line(Console(), line)
     print_line(Console(), f"written: {out}")

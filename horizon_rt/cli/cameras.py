@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from horizon_rt.cli.commands import Command, Group
-from horizon_rt.cli.console import lens_rows, print_table
+from horizon_rt.cli.console import lens_rows, print_table, print_warning
+from horizon_rt.cli.style import make_console
 from horizon_rt.options import ProfileFormat
 
 if TYPE_CHECKING:
@@ -57,7 +58,21 @@ def convert(source: _Profile, out: _Output, format: _Format = None) -> None:
     """
     from horizon_rt.camera.profile_files import load_profile, save_profile
 
-    save_profile(load_profile(source), out, format=format)
+    profile = load_profile(source)
+    save_profile(profile, out, format=format)
+    if lost := _differences(profile, load_profile(out)):
+        print_warning(make_console(), f"{out} does not hold {', '.join(lost)}", kind="lost")
+
+
+def _differences(profile: CameraProfile, written: CameraProfile) -> list[str]:
+    """What of a profile is not as it was, beside its lens."""
+    pairs = {
+        "the mount": (profile.mount, written.mount),
+        "the readout time": (profile.readout_s, written.readout_s),
+        "the sigma of its focal length": (profile.model.focal_sd, written.model.focal_sd),
+        "that its lens is assumed, not measured": (profile.assumed, written.assumed),
+    }
+    return [name for name, (before, after) in pairs.items() if before != after]
 
 
 def _table(profile: CameraProfile) -> Table:
@@ -70,4 +85,11 @@ def _table(profile: CameraProfile) -> Table:
     table.add_row("RMS of the calibration", "none" if profile.rms_px is None else f"{profile.rms_px:.3f} px")
     for row in lens_rows(profile.model):
         table.add_row(*row)
+    if profile.model.focal_sd:
+        table.add_row("sigma of the focal length", f"{profile.model.focal_sd:.1%}")
+    if profile.mount is not None:
+        angles = (
+            f"{name} {getattr(profile.mount, f'{name}_deg'):+.2f}°" for name in ("roll", "pitch", "yaw")
+        )
+        table.add_row("mount", ", ".join(angles))
     return table

@@ -114,7 +114,8 @@ def compare(
 def _mount(alignment: Alignment) -> tuple[Array, tuple[float, float, float]]:
     """The rotation to take, and the standard deviations of its roll, pitch and yaw in degrees.
 
-    A yaw that the motion does not tell is left out: roll and pitch are then what a level vehicle shows.
+    A turn about the vehicle's vertical that the motion does not tell is left out as yaw: roll and pitch are
+    then what a level vehicle shows. Where the camera looks straight up or down, roll and yaw are one angle.
     """
     rotation = alignment.rotation
     steps = rotations(_TURN * np.repeat(np.eye(3), 2, axis=0) * np.tile([1.0, -1.0], 3)[:, None])
@@ -122,7 +123,9 @@ def _mount(alignment: Alignment) -> tuple[Array, tuple[float, float, float]]:
     jacobian = np.column_stack([wrap_degrees(a - b) for a, b in zip(turns[::2], turns[1::2], strict=True)])
     jacobian /= 2 * _TURN
     roll, pitch, yaw = np.sqrt(np.diag(jacobian @ alignment.rotation_covariance @ jacobian.T)).tolist()
-    if yaw <= _LARGEST_YAW_SD_DEG:
+    vertical = rotation @ np.array([0.0, 1.0, 0.0])
+    turned = float(np.degrees(np.sqrt(vertical @ alignment.rotation_covariance @ vertical)))
+    if turned <= _LARGEST_YAW_SD_DEG:
         return rotation, (roll, pitch, yaw)
     found = Mount.from_rotation(rotation)
     plain = Mount(roll_deg=found.roll_deg, pitch_deg=found.pitch_deg)

@@ -40,6 +40,8 @@ Ends = tuple[float, float, float, float]
 Colours = tuple[tuple[int, int, int], ...]
 NO_CLASS = 255
 """Of a pixel that is of no class that a mask knows."""
+_SLIGHT, _FEW = 24, 0.01
+"""By how much the channels of a grey mask may differ, and in which part of its pixels by more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +59,9 @@ class MaskFile:
 
     def read(self, width: int, height: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
         """The sky side and, with void colours, what counts; (height, width). Raises DatasetError."""
-        image = _sized(self.path, width, height, colour=bool(self.sky))
+        image = _sized(self.path, width, height)
         if not self.sky:
-            return image >= 128, None
+            return _grey(image, self.path) >= 128, None
         if self.classes:
             return _among(image, self.sky), _among(image, sum(self.classes, ()))
         return _among(image, self.sky), ~_among(image, self.void) if self.void else None
@@ -70,28 +72,35 @@ class MaskFile:
         """
         if not self.classes:
             return None
-        image = _sized(self.path, width, height, colour=True)
+        image = _sized(self.path, width, height)
         found = np.full((height, width), NO_CLASS, np.uint8)
         for number, colours in enumerate(self.classes):
             found[_among(image, colours)] = number
         return found
 
 
-def _sized(path: Path, width: int, height: int, *, colour: bool) -> NDArray[np.uint8]:
-    image = _read_picture(path, colour=colour)
+def _grey(bgr: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
+    """Raises DatasetError for a mask of colours, which greys do not tell."""
+    if (np.ptp(bgr, axis=2) > _SLIGHT).mean() > _FEW:
+        raise DatasetError(f"{path} is coloured: name its colours as [classes] in dataset.toml")
+    return bgr[:, :, 1]
+
+
+def _sized(path: Path, width: int, height: int) -> NDArray[np.uint8]:
+    image = _read_picture(path)
     if image.shape[:2] != (height, width):
         rows, columns = image.shape[:2]
         raise DatasetError(f"{path} is {columns}x{rows}, but its picture is {width}x{height}")
     return image
 
 
-def _read_picture(path: Path, *, colour: bool) -> NDArray[np.uint8]:
+def _read_picture(path: Path) -> NDArray[np.uint8]:
     import cv2
 
     from horizon_rt.imaging.picture import read_picture
 
     try:
-        return read_picture(path, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
+        return read_picture(path, cv2.IMREAD_COLOR)
     except SourceError as error:
         raise DatasetError(str(error)) from error
 

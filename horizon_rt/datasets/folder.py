@@ -128,9 +128,10 @@ def read_classes(folder: Path) -> dict[str, Colours]:
 
 
 def _colour(given: Any) -> tuple[int, int, int]:
-    r, g, b = given
-    if not all(type(value) is int and 0 <= value <= 255 for value in (r, g, b)):
+    values = given if isinstance(given, list) else [given]
+    if len(values) != 3 or not all(type(value) is int and 0 <= value <= 255 for value in values):
         raise ValueError(f"a colour is three numbers 0..255, got {given}")
+    r, g, b = values
     return r, g, b
 
 

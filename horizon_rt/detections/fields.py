@@ -39,7 +39,9 @@ def number(value: Any, what: str) -> float:
 
 
 def numbers(values: Any, what: str) -> tuple[float, float, float, float]:
-    """Four numbers of a list; raises DetectionsError."""
+    """Four numbers of a list, or of a text that holds one; raises DetectionsError."""
+    if isinstance(values, str):
+        values = values.strip(" []()").replace(",", " ").split()
     if not isinstance(values, (list, tuple)) or len(values) != 4:
         raise DetectionsError(f"{what} has four numbers, got {ascii(values)[:60]}")
     a, b, c, d = (number(value, what) for value in values)

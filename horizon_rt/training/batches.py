@@ -118,7 +118,8 @@ class EpochBatches(Dataset[Batch]):
             )
         sets = picture_sets(recipe.data, recipe.split).training
         self._pictures = [(p, window_spread_deg(some)) for some in sets.values() for p in some]
-        self.count, self.size = len(self._pictures), recipe.batch
+        self.count = len(self._pictures)
+        self.size = min(recipe.batch, recipe.epochs * self.count)
         if not self.count:
             raise DatasetError("no dataset has a picture for training; epochs go through those")
         self.steps = -(-recipe.epochs * self.count // self.size)

@@ -65,7 +65,7 @@ def recipe_for(
     if not recipe.epochs:
         return recipe
     passes = EpochBatches(recipe)
-    return replace(recipe, samples=passes.steps * passes.size)
+    return replace(recipe, samples=passes.steps * passes.size, batch=passes.size)
 
 
 def _part(text: str) -> tuple[str, float]:

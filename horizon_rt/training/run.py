@@ -8,6 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -40,6 +41,7 @@ from horizon_rt.training.samples.pictures import (
     Picture,
     PictureSets,
     held_out_names,
+    load,
     named_datasets,
     picture_sets,
     thinned,
@@ -47,7 +49,7 @@ from horizon_rt.training.samples.pictures import (
 from horizon_rt.training.samples.sampler_set import samplers_of
 from horizon_rt.training.validation import Validation
 
-__all__ = ["EVALUATED", "TrainingJob"]
+__all__ = ["EVALUATED", "TrainingJob", "check_classes"]
 
 # What is done, the step, their number, the loss.
 OnStep = Callable[[str, int, int, float], None]
@@ -119,6 +121,7 @@ class TrainingJob:
         with _events(self.settings.folder / "events" if self.tensorboard else None) as on_log:
             trainer = Trainer(net, recipe, self.settings, on_log, teacher)
             sets = picture_sets(recipe.data, recipe.split, has_test=trainer.has_test)
+            check_classes(recipe.classes, _few(sets.training, _COMPARED))
             validation = self._validation(recipe, area, _few(sets.validation, self.evaluated))
             learnt = _few(_few(sets.training, self.evaluated), _COMPARED)
             if self.settings.patience and not len(validation):
@@ -204,6 +207,16 @@ class TrainingJob:
 
 def _few(pictures: Mapping[str, list[Picture]], count: int) -> dict[str, list[Picture]]:
     return {name: thinned(some, count) for name, some in pictures.items()}
+
+
+def check_classes(names: Sequence[str], pictures: Mapping[str, Sequence[Picture]]) -> None:
+    """Raises DatasetError for a class that no mask of many pictures holds, as one of a mistyped colour."""
+    known = [loaded.classes for some in pictures.values() for loaded in map(load, some)]
+    masks = [classes for classes in known if classes is not None]
+    held = {int(number) for classes in masks for number in np.unique(classes)}
+    if masks and (missing := [name for number, name in enumerate(names) if number not in held]):
+        what = f"none of {len(masks)} masks has a pixel of {', '.join(missing)}"
+        raise DatasetError(f"{what}; look at the colours in dataset.toml")
 
 
 def _calibrated(

@@ -25,6 +25,7 @@ from horizon_rt.camera import (
     profiles_folder,
     save_profile,
 )
+from horizon_rt.camera.profile_files import replace_lens
 from horizon_rt.cli.cameras import app
 from horizon_rt.errors import CameraModelError
 from horizon_rt.geometry import Mount
@@ -397,6 +398,35 @@ def test_the_command_lists_shows_and_converts(tmp_path: Path) -> None:
     assert run(app, ["convert", str(source), str(out)]).exit_code == 0
     assert load_profile(out).model == load_profile(source).model
     assert isinstance(run(app, ["show", "nothing"]).exception, CameraModelError)
+
+
+@pytest.mark.parametrize(
+    ("format", "lost"), [("opencv", 1), ("ros", 4), ("kalibr", 4), ("gyroflow", 3)], ids=lambda v: str(v)
+)
+def test_the_command_says_what_a_format_does_not_hold(format: str, lost: int, tmp_path: Path) -> None:
+    model = replace(LENS, distortion=BrownConrady(), focal_sd=0.1)
+    profile = CameraProfile(name="a", model=model, assumed=True, readout_s=0.01, mount=Mount(roll_deg=2))
+    save_profile(profile, tmp_path / "a.toml")
+    out = tmp_path / ("b.json" if format == "gyroflow" else "b.yaml")
+    result = CliRunner().invoke(app, ["convert", str(tmp_path / "a.toml"), str(out), "--format", format])
+    assert result.exit_code == 0, result.output
+    assert result.output.count("does not hold") == 1
+    told = result.output.partition("does not hold")[2]
+    names = ("the mount", "the readout time", "the sigma of its focal", "that its lens is assumed")
+    assert sum(name in told for name in names) == lost
+    shown = CliRunner().invoke(app, ["show", str(tmp_path / "a.toml")]).output
+    assert "mount\troll +2.00°, pitch +0.00°, yaw +0.00°" in shown
+    assert "sigma of the focal length\t10.0%" in shown
+
+
+def test_a_lens_leaves_the_mount_of_the_profile_that_it_replaces(tmp_path: Path) -> None:
+    path, mount = tmp_path / "lens.toml", Mount(roll_deg=1.0, pitch_deg=-8.0)
+    save_profile(CameraProfile(name="old", model=LENS, mount=mount), path)
+    assert replace_lens(CameraProfile(name="new", model=LENS), path).mount == mount
+    assert (load_profile(path).name, load_profile(path).mount) == ("new", mount)
+    path.write_text("none")
+    assert replace_lens(CameraProfile(name="new", model=LENS), path).mount is None
+    assert load_profile(path).mount is None
 
 
 def test_text_of_a_file_is_never_taken_for_markup(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from horizon_rt.comparison.motion import Attitudes, motion_of
 from horizon_rt.comparison.statistics import AxisErrors
 from horizon_rt.errors import SourceError
 from horizon_rt.geometry.rotation import rotation_of
-from horizon_rt.geometry.up_vector import up_vectors
+from horizon_rt.geometry.up_vector import roll_pitch_deg, up_vectors
 
 Array = NDArray[np.float64]
 MOUNT = hz.Mount(roll_deg=2, pitch_deg=-12, yaw_deg=5)
@@ -207,6 +207,19 @@ def test_rotations_are_those_of_scipy(seed: int) -> None:
     assert np.allclose(
         rotation_of(one.T @ other), Rotation.align_vectors(one, other)[0].as_matrix(), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("pitch_deg", [-90.0, -89.5, 89.9])
+def test_a_log_whose_axes_point_up_has_no_false_errors(pitch_deg: float) -> None:
+    """Roll and yaw of the mount are one angle there, whose split must not leak into the errors."""
+    mount = hz.Mount(roll_deg=10.0, pitch_deg=pitch_deg)
+    times = np.arange(0, 60, 0.04)
+    angles = Flight(3).attitude(times)
+    roll, pitch = roll_pitch_deg(up_vectors(*angles) @ mount.rotation)
+    log = hz.AttitudeLog(time_s=times, roll_deg=roll, pitch_deg=pitch, name="a.csv", format="table")
+    found = hz.compare(made_track(times, *angles), log)
+    assert found.errors["all"].roll.rms_deg < 0.2
+    assert found.errors["all"].pitch.rms_deg < 0.2
 
 
 @pytest.mark.parametrize("wrong_s", [1e6, -1e6])

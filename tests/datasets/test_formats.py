@@ -288,6 +288,15 @@ def test_masks_by_palette(tmp_path: Path) -> None:
         found.label.mask.read(95, 64)
 
 
+def test_a_coloured_mask_is_not_taken_for_a_grey_one(tmp_path: Path) -> None:
+    _camvid(tmp_path)
+    (found,) = _frames(open_mask_folder(tmp_path / "images", tmp_path / "labels"))
+    assert found.label is not None
+    assert found.label.mask is not None
+    with pytest.raises(DatasetError, match=r"0001TP_L.png is coloured: name its colours as \[classes\]"):
+        found.label.mask.read(96, 64)
+
+
 @pytest.mark.parametrize("entry", ["sky", "sky=1,2", "sky=1,2,256", "road=1,2,3", "sky=1,2,-3"])
 def test_wrong_palettes_are_refused(entry: str) -> None:
     with pytest.raises(DatasetError, match="palette entry"):

@@ -54,6 +54,7 @@ COCO = {
 FILES: dict[str, tuple[str, dict[str, Any]]] = {
     "corners.csv": ("file,x1,y1,x2,y2,label\na.jpg,10,20,50,100,ship\n", {"file": "a.jpg"}),
     "sizes.csv": ("\ufeffFrame, X ,Y,Width,Height,label\n12,10,20,40,80,ship\n", {"frame": 12}),
+    "text.csv": ('file,bbox,label\na.jpg,"[10, 20, 40, 80]",ship\n', {"file": "a.jpg"}),
     "names.csv": ("image_id,xmin,ymin,xmax,ymax,label\nx/a.jpg,10,20,50,100,ship\n", {"file": "x/a.jpg"}),
     "list.json": ('[{"frame": 12, "box": [10, 20, 50, 100], "label": "ship"}]', {"frame": 12}),
     "results.json": ('[{"image_id": 12, "bbox": [10, 20, 40, 80], "label": "ship"}]', {"frame": 12}),

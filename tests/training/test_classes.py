@@ -21,6 +21,7 @@ from horizon_rt.training.batches import EpochBatches, LiveBatches, mirrored
 from horizon_rt.training.job import classes_of, recipe_for
 from horizon_rt.training.losses import cross_entropy, make_loss, mask_loss
 from horizon_rt.training.recipe import Recipe
+from horizon_rt.training.run import check_classes
 from horizon_rt.training.samples.pictures import load, open_pictures
 from horizon_rt.training.samples.windows import window_sample
 from horizon_rt.training.teacher import Targets
@@ -46,6 +47,15 @@ def _write(folder: Path, count: int = 15) -> Path:
         cv2.imwrite(str(folder / "masks" / f"{number:03d}.png"), mask[:, :, ::-1])
     (folder / "dataset.toml").write_text(f'name = "{folder.name}"\n' + TOML)
     return folder
+
+
+def test_a_colour_that_no_mask_has_is_told(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "own", 3)
+    (folder / "dataset.toml").write_text(TOML.replace(str(list(COLOURS["sky"])), "[1, 2, 3]"))
+    pictures = {"own": open_pictures(folder, None).training}
+    with pytest.raises(DatasetError, match=r"none of [0-9]+ masks has a pixel of sky; look at the colours"):
+        check_classes(tuple(COLOURS), pictures)
+    check_classes((), pictures)
 
 
 def test_colours_become_numbers(tmp_path: Path) -> None:
