@@ -405,7 +405,9 @@ def test_the_command_lists_shows_and_converts(tmp_path: Path) -> None:
 )
 def test_the_command_says_what_a_format_does_not_hold(format: str, lost: int, tmp_path: Path) -> None:
     model = replace(LENS, distortion=BrownConrady(), focal_sd=0.1)
-    profile = CameraProfile(name="a", model=model, assumed=True, readout_s=0.01, mount=Mount(roll_deg=2.0, pitch_deg=0.0))
+    profile = CameraProfile(
+        name="a", model=model, assumed=True, readout_s=0.01, mount=Mount(roll_deg=2.0, pitch_deg=0.0)
+    )
     save_profile(profile, tmp_path / "a.toml")
     out = tmp_path / ("b.json" if format == "gyroflow" else "b.yaml")
     result = CliRunner().invoke(app, ["convert", str(tmp_path / "a.toml"), str(out), "--format", format])
