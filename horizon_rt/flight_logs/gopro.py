@@ -2,10 +2,9 @@
 
 GRAV is the direction of gravity in the axes of the camera's body, x right, y down, z forward; IORI turns
 these into the axes of the picture, which stabilisation has turned. Both are there for every frame
-(github.com/gopro/gpmf-parser, "HERO8 Black"). In a log of a HERO11 GRAV
-is what the accelerometer reads at rest, which is up, in the order x, z, y of axes that point left, up and
-back: gravity in the opposite axes. IORI has the same order (issue 180), and turns GRAV as in
-gyroflow/src/core/gyro_source/mod.rs.
+(github.com/gopro/gpmf-parser, "HERO8 Black"). In a log of a HERO11 GRAV is what the accelerometer reads at
+rest, which is up, in the order x, z, y of axes that point left, up and back: gravity in the opposite axes.
+IORI has the same order (issue 180), and turns GRAV as in gyroflow/src/core/gyro_source/mod.rs.
 """
 
 from __future__ import annotations
