@@ -12,7 +12,8 @@ from horizon_rt.errors import OptionsError
 __all__ = ["hide_passwords", "is_address", "shown", "split_name", "with_password", "without_secrets"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_PASSWORD = re.compile(r"[^\s/'\"]+:[^\s'\"]*@")
+# From the start of a word alone, so that a long text takes no longer than it must.
+_PASSWORD = re.compile(r"(?<![^\s/'\"])[^\s/'\":]+:[^\s'\"]*@")
 _PASSWORD_OPTIONS = ("password-file=", "password-env=")
 _NAMED = re.compile(r"([a-z0-9][a-z0-9_.-]*)=(.+)", re.IGNORECASE | re.DOTALL)
 _KNOWN = frozenset({"rtsp", "rtsps", "rtp", "udp", "tcp", "http", "https", "srt", "rtmp", "rtmps"})

@@ -32,7 +32,8 @@ def _is_visible(character: str) -> bool:
 
 def error_line(error: Exception) -> str:
     """What was wrong, in one line; an error that nobody foresaw says so."""
-    text = _shortened(printable(" ".join(str(error).split())))
+    # A value of a damaged file may be long; what is looked at is far more than what is left of it.
+    text = _shortened(printable(_shortened(" ".join(str(error).split()), 8 * _LONGEST_ERROR)))
     if isinstance(error, (HorizonError, OSError)):
         return text
     if isinstance(error, MemoryError):
@@ -45,10 +46,10 @@ def error_reason(error: Exception, name: object) -> str:
     return error_line(error).removeprefix(f"{printable(str(name))}: ")
 
 
-def _shortened(text: str) -> str:
+def _shortened(text: str, longest: int = _LONGEST_ERROR) -> str:
     """Without the middle of what is too long: what went wrong stands first, what to do last."""
-    half = (_LONGEST_ERROR - 3) // 2
-    return text if len(text) <= _LONGEST_ERROR else f"{text[:half]} … {text[-half:]}"
+    half = (longest - 3) // 2
+    return text if len(text) <= longest else f"{text[:half]} … {text[-half:]}"
 
 
 def file_cell(name: str) -> str:

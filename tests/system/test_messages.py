@@ -169,3 +169,13 @@ def test_a_reason_does_not_say_again_what_its_line_names() -> None:
     for name in ("a.mp4", Path(EVIL)):
         assert error_reason(SourceError(f"{name}: it is empty"), name) == "it is empty"
     assert error_reason(SourceError("cannot write a.mp4: full"), "a.mp4") == "cannot write a.mp4: full"
+
+
+@pytest.mark.parametrize("text", ["x" * 10**6, "$x_{$" * 10**5, "a:" * 10**5, "rtsp://u:p@h/" * 10**4])
+def test_a_long_value_of_a_damaged_file_is_cut_at_once(text: str) -> None:
+    """It took minutes, and the time of the tests would run out."""
+    line = error_line(SourceError(f"a.csv, line 2: no number: {text}"))
+    assert line.startswith("a.csv, line 2: no number: ")
+    assert len(line) <= 810
+    assert "u:p" not in line
+    assert len(printable(text)) <= len(text)
