@@ -121,7 +121,8 @@ class TrainingJob:
         with _events(self.settings.folder / "events" if self.tensorboard else None) as on_log:
             trainer = Trainer(net, recipe, self.settings, on_log, teacher)
             sets = picture_sets(recipe.data, recipe.split, has_test=trainer.has_test)
-            check_classes(recipe.classes, _few(sets.training, _COMPARED))
+            if recipe.classes:
+                check_classes(recipe.classes, _few(sets.training, _COMPARED))
             validation = self._validation(recipe, area, _few(sets.validation, self.evaluated))
             learnt = _few(_few(sets.training, self.evaluated), _COMPARED)
             if self.settings.patience and not len(validation):
