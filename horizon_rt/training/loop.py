@@ -38,6 +38,15 @@ OnStep = Callable[[int, float], None]
 OnLog = Callable[[int, dict[str, float]], None]
 _CLIP = 1.0
 LOG_EVERY = 50
+# Light nets learn up to a third faster with channels last, nets of wide convolutions up to 44 % slower.
+_HEAVY = 10_000_000  # parameters
+
+
+def _memory_format(net: nn.Module, settings: Settings) -> torch.memory_format:
+    """The one that is faster, as measured in float32 on a CPU; elsewhere channels last."""
+    measured = settings.device == "cpu" and settings.precision == "float32"
+    heavy = sum(values.numel() for values in net.parameters()) > _HEAVY
+    return torch.contiguous_format if measured and heavy else torch.channels_last
 
 
 def normalise(yuv: Tensor) -> Tensor:
@@ -92,6 +101,7 @@ class Trainer:
     _running: float = float("nan")
     _start: dict[str, Tensor] = field(init=False)
     _split: object = field(init=False)
+    _format: torch.memory_format = field(init=False)
 
     def __post_init__(self) -> None:
         """Raises TrainingError for an unknown loss, optimiser or schedule, for an unusable checkpoint and for
@@ -101,7 +111,8 @@ class Trainer:
         if recipe.pretrained:
             keep_first_stages(pretrained_encoder(self.net))
         torch.set_num_threads(self.settings.threads)
-        self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._format = _memory_format(self.net, self.settings)
+        self.net.to(device, memory_format=self._format)  # type: ignore[call-overload]
         if self.teacher is not None:
             self.teacher.to(device).eval()
         self._loss = make_loss(recipe.loss)
@@ -183,7 +194,7 @@ class Trainer:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # a run that goes on drops out the same
         self._train_mode()
         images, targets = self._lesson(batch)
-        picture = normalise(images).contiguous(memory_format=torch.channels_last)
+        picture = normalise(images).contiguous(memory_format=self._format)
         low = torch.bfloat16 if precision == "bfloat16" else torch.float16
         with torch.autocast(device, dtype=low, enabled=precision != "float32"):
             mask, presence = self.net(picture)

@@ -92,6 +92,17 @@ def test_a_run_learns_and_logs(tmp_path: Path) -> None:
     assert ((mask[:, 0] > 0) == (batch.covers > 127))[clear].float().mean() > 0.97
 
 
+@pytest.mark.parametrize("heavy", [0, 10_000_000])
+def test_heavy_nets_learn_the_same_in_another_memory_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heavy: int
+) -> None:
+    monkeypatch.setattr("horizon_rt.training.loop._HEAVY", heavy)
+    trainer, losses = _trainer(tmp_path, replace(RECIPE, samples=8 * 20)), []
+    trainer.run(PaintedBatches(), lambda net: {}, lambda step, loss: losses.append(loss))
+    assert trainer.net.body[0].weight.is_contiguous() == (heavy == 0)  # type: ignore[index,union-attr]
+    assert losses[-1] == pytest.approx(0.7299, rel=1e-3)
+
+
 def test_frozen_norms_keep_their_statistics_and_learn_their_scales(tmp_path: Path) -> None:
     def after_training(*, frozen: bool) -> tuple[torch.nn.BatchNorm2d, torch.nn.BatchNorm2d]:
         recipe = replace(RECIPE, samples=8 * 5, frozen_norm=frozen)
