@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -22,12 +23,15 @@ from filelock import FileLock
 from hypothesis import settings
 from support.cli import ENTRY, Done, RunCli, horizon_luma, write_horizon
 
+import horizon_rt
 from horizon_rt.cli import main
 from horizon_rt.geometry import sphere
 from horizon_rt.models.weights import find_model
 from horizon_rt.segmentation.backends import installed_backends
 from horizon_rt.segmentation.onnx import graph_of
 from horizon_rt.system.paths import data_root as find_data_root
+
+PACKAGE = Path(horizon_rt.__file__).parent
 
 # Kernels are compiled at their first use, so no deadlines. `make fuzz` searches with new examples.
 settings.register_profile("search", deadline=None)
@@ -39,16 +43,17 @@ if hasattr(signal, "SIGHUP"):  # which nohup leaves ignored, in the programs tha
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nets_are_converted(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Before the first test, as a line tells of it, once in a run, for all of its processes."""
+def _nets_are_converted(pytestconfig: pytest.Config) -> None:
+    """Before the first test, as a line tells of it; kept for the next run, for all of its processes."""
     if len(installed_backends()) > 1:
-        folder = tmp_path_factory.getbasetemp()
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-        run = folder.parent if worker else folder
-        os.environ["HORIZON_RT_CACHE"] = str(run / "cache")
+        made_by = (*PACKAGE.glob("models/nets/*.py"), PACKAGE / "segmentation" / "onnx.py")
+        code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(made_by))).hexdigest()[:16]
+        folder = pytestconfig.cache.mkdir(f"graphs-{code}")  # type: ignore[union-attr]
+        os.environ["HORIZON_RT_CACHE"] = str(folder)
         names = ("lite0", "small", "nano")
-        for name in names if worker != "gw1" else names[::-1]:  # so that two processes share the work
-            with FileLock(run / f"{name}.lock"):
+        second = os.environ.get("PYTEST_XDIST_WORKER") == "gw1"  # begins at the end: two share the work
+        for name in names[::-1] if second else names:
+            with FileLock(folder / f"{name}.lock"):
                 graph_of(find_model(name=name))
 
 
