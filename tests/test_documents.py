@@ -11,10 +11,9 @@ import cv2
 import pytest
 from support import ROOT
 from support.cli import horizon_luma, write_horizon
-from typer.main import get_command
 
 from horizon_rt.camera import DISTORTIONS
-from horizon_rt.cli.app import app
+from horizon_rt.cli.app import program
 from horizon_rt.options import RunOptions, option_fields
 from horizon_rt.pipeline.level_options import LevelOptions
 
@@ -57,7 +56,7 @@ def test_the_commands_of_the_tutorial_are_ones() -> None:
     assert len(lines) >= 4
     for line in lines:
         verb, *words = shlex.split(line)
-        get_command(app).commands[verb].make_context(verb, words)  # raises where an option is none
+        program.commands[verb].make_context(verb, words)  # raises where an option is none
 
 
 def test_the_options_of_a_run_are_all_listed_with_their_defaults_and_flags() -> None:
@@ -66,7 +65,7 @@ def test_the_options_of_a_run_are_all_listed_with_their_defaults_and_flags() -> 
     fields = {item.name: item.default for item, _ in option_fields(RunOptions)}
     assert {name: ast.literal_eval(usual) for name, usual, _ in rows} == fields
     assert [name for name, _, _ in rows] == list(fields)
-    known = {option for parameter in get_command(app).commands["track"].params for option in parameter.opts}
+    known = {option for parameter in program.commands["track"].params for option in parameter.opts}
     assert {flag for _, _, flag in rows if flag} <= known
     assert [name for name, _, flag in rows if not flag] == ["batch"]
 
@@ -78,7 +77,7 @@ def test_the_options_of_level_are_all_named() -> None:
     without, added = (set(re.findall(r"`(\w+)`", part)) for part in named.groups())
     of_run, of_level = ({item.name for item, _ in option_fields(kind)} for kind in (RunOptions, LevelOptions))
     assert of_level - of_run == added
-    given = {option for parameter in get_command(app).commands["level"].params for option in parameter.opts}
+    given = {option for parameter in program.commands["level"].params for option in parameter.opts}
     assert {"--smooth", "--mount", "--every"} & given == set()
     assert without == {"smooth", "mount", "every"}
 

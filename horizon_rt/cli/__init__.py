@@ -23,9 +23,9 @@ def main(arguments: list[str] | None = None) -> None:
         hide_arguments()  # before all imports, which take a second
     try:
         with interrupts_raise():
-            from horizon_rt.cli.app import app
+            from horizon_rt.cli.app import program
 
-            app(_camera_first(others), prog_name="horizon-rt")
+            program(_camera_first(others), prog_name="horizon-rt")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
+from typer.main import get_command
 
 from horizon_rt._version import __version__
 from horizon_rt.cli.annotate import annotate
@@ -30,9 +31,9 @@ from horizon_rt.cli.synth import synth
 from horizon_rt.cli.track import track
 from horizon_rt.cli.train import train
 
-__all__ = ["app"]
+__all__ = ["program"]
 
-app = typer.Typer(
+_app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -44,10 +45,10 @@ _VERBS = (
     synth, bench, calibrate, doctor,
 )  # fmt: skip
 for verb in _VERBS:
-    app.command(cls=Command, epilog=_STYLE)(verb)
-app.command("eval", cls=Command, epilog=_STYLE)(evaluate)
-app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")
-app.add_typer(mount, name="mount", help="Find how a camera is fixed to its vehicle.")
+    _app.command(cls=Command, epilog=_STYLE)(verb)
+_app.command("eval", cls=Command, epilog=_STYLE)(evaluate)
+_app.add_typer(cameras, name="cameras", help="List, show and convert camera profiles.")
+_app.add_typer(mount, name="mount", help="Find how a camera is fixed to its vehicle.")
 
 
 def _version(wanted: bool) -> None:
@@ -56,7 +57,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@_app.callback()
 def top(
     camera: Annotated[
         str | None, typer.Option(metavar="N", help="Live overlay of camera N; same as `live N`.")
@@ -81,3 +82,7 @@ def top(
     """
     if camera is not None:
         raise typer.BadParameter("--camera N comes first and takes no verb; use `live N`")
+
+
+program = cast("Group", get_command(_app))
+"""The command line, which takes longer to put together than many a call of it runs."""

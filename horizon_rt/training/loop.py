@@ -28,7 +28,7 @@ from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.schedules import make_optimiser, make_schedule
 from horizon_rt.training.teacher import Targets, shrunk, taught
 
-__all__ = ["LOG_EVERY", "Evaluate", "OnLog", "Precision", "Settings", "Trainer", "normalise"]
+__all__ = ["HEAVY", "LOG_EVERY", "Evaluate", "OnLog", "Precision", "Settings", "Trainer", "normalise"]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 # Called with a net in evaluation mode; gives numbers to log. Early stopping and the plateau watch 'loss', or
@@ -39,13 +39,13 @@ OnLog = Callable[[int, dict[str, float]], None]
 _CLIP = 1.0
 LOG_EVERY = 50
 # Light nets learn up to a third faster with channels last, nets of wide convolutions up to 44 % slower.
-_HEAVY = 10_000_000  # parameters
+HEAVY = 10_000_000  # parameters
 
 
 def _memory_format(net: nn.Module, settings: Settings) -> torch.memory_format:
     """The one that is faster, as measured in float32 on a CPU; elsewhere channels last."""
     measured = settings.device == "cpu" and settings.precision == "float32"
-    heavy = sum(values.numel() for values in net.parameters()) > _HEAVY
+    heavy = sum(values.numel() for values in net.parameters()) > HEAVY
     return torch.contiguous_format if measured and heavy else torch.channels_last
 
 

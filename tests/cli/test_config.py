@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.cli import RunCli, lines
 
 from horizon_rt.cli import main
-from horizon_rt.cli.app import app
+from horizon_rt.cli.app import program
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 OWN = {"config", "print_config", "help"}
@@ -24,7 +23,7 @@ PASSWORD = "hunter2"
 
 def live_options() -> dict[str, Any]:
     """The parameters of `live` by their long names, as the command line knows them."""
-    command = typer.main.get_command(app).commands["live"]  # type: ignore[attr-defined]
+    command = program.commands["live"]
     return {p.opts[0].lstrip("-"): p for p in command.params if p.name not in OWN}
 
 

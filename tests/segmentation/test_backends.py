@@ -15,12 +15,11 @@ import pytest
 import torch
 from support.cli import RunCli
 from support.processor import needs_bfloat16
-from typer.main import get_command
 
 import horizon_rt as hz
 from horizon_rt.bench.job import every_engine
 from horizon_rt.bench.measure import Plan
-from horizon_rt.cli.app import app
+from horizon_rt.cli.app import program
 from horizon_rt.errors import DeviceError, MissingExtra, WeightsError
 from horizon_rt.evaluation.job import EvalJob
 from horizon_rt.models.nets import build_net
@@ -280,7 +279,7 @@ def test_the_fastest_runs_where_nobody_chooses_and_the_header_says_which(clip: P
         Plan().engine.backend,
     ) == ("auto",) * 3
     for verb in ("track", "live", "batch", "eval"):
-        [option] = [p for p in get_command(app).commands[verb].params if p.name == "backend"]
+        [option] = [p for p in program.commands[verb].params if p.name == "backend"]
         assert option.default == "auto"
     done = cli("track", clip, "--device", "cpu", "--telemetry", "-")
     header = json.loads(done.out.splitlines()[0])

@@ -96,7 +96,7 @@ def test_a_run_learns_and_logs(tmp_path: Path) -> None:
 def test_heavy_nets_learn_the_same_in_another_memory_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heavy: int
 ) -> None:
-    monkeypatch.setattr("horizon_rt.training.loop._HEAVY", heavy)
+    monkeypatch.setattr("horizon_rt.training.loop.HEAVY", heavy)
     trainer, losses = _trainer(tmp_path, replace(RECIPE, samples=8 * 20)), []
     trainer.run(PaintedBatches(), lambda net: {}, lambda step, loss: losses.append(loss))
     assert trainer.net.body[0].weight.is_contiguous() == (heavy == 0)  # type: ignore[index,union-attr]
