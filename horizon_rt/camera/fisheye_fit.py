@@ -18,28 +18,28 @@ from horizon_rt.camera.fisheye import KannalaBrandt
 from horizon_rt.errors import CameraModelError
 from horizon_rt.geometry.rotation import rotation_of, rotations
 
-__all__ = ["FisheyeSolution", "solve_fisheye_views"]
+__all__ = ["FisheyeSolution", "joint_jacobian", "solve_fisheye_views"]
 
 Array = NDArray[np.float64]
 _HALF_FIELDS_DEG = np.linspace(35.0, 110.0, 16)
 """Of half the longer side, to begin with."""
 _SHARED, _OWN = 8, 6
 _STEPS, _TURN_STEP = np.array([1e-3, 1e-3, 1e-3, 1e-3, 1e-6, 1e-6, 1e-6, 1e-6]), 1e-6
-_PLACE_STEP = 1e-6  # of the distance
+_SHIFT_STEP = 1e-6  # of the distance
 _TINY = 1e-12
 _ROUNDS, _LEAST_GAIN = 60, 1e-10
 
 
 @dataclass(frozen=True, slots=True)
 class FisheyeSolution:
-    """A lens with the poses of the board in its views: rotations (P, 3, 3) and places (P, 3)."""
+    """A lens with the poses of the board in its views: rotations (P, 3, 3) and translations (P, 3)."""
 
     camera: Camera
-    turned: Array
-    places: Array
+    rotations: Array
+    translations: Array
 
     def moved(self, shared: Array, own: Array) -> FisheyeSolution:
-        """With steps (8,) of fx, fy, cx, cy, k1 to k4 and (P, 6) of rotation and place."""
+        """With steps (8,) of fx, fy, cx, cy, k1 to k4 and (P, 6) of rotation and translation."""
         camera, lens = self.camera, self.camera.distortion
         assert isinstance(lens, KannalaBrandt)
         k1, k2, k3, k4 = (one + step for one, step in zip(lens.coefficients, shared[4:], strict=True))
@@ -51,16 +51,16 @@ class FisheyeSolution:
             cy=camera.cy + shared[3],
             distortion=KannalaBrandt(k1=k1, k2=k2, k3=k3, k4=k4),
         )
-        return FisheyeSolution(moved, rotations(own[:, :3]) @ self.turned, self.places + own[:, 3:])
+        return FisheyeSolution(moved, rotations(own[:, :3]) @ self.rotations, self.translations + own[:, 3:])
 
     def residuals(self, board: Sequence[Array], corners: Sequence[Array]) -> Array:
         """Pictures of points of the board (n, 3) minus where they were found, of all views (N, 2) in px."""
-        poses = zip(board, self.turned, self.places, strict=True)
-        seen = self.camera.project(np.concatenate([points @ turn.T + place for points, turn, place in poses]))
+        poses = zip(board, self.rotations, self.translations, strict=True)
+        seen = self.camera.project(np.concatenate([points @ turn.T + shift for points, turn, shift in poses]))
         return seen - np.concatenate(corners)
 
     def jacobians(self, board: Sequence[Array], corners: Sequence[Array]) -> list[Array]:
-        """Of each view (2n, 14), by rotation and place of the board and by the lens."""
+        """Of each view (2n, 14), by rotation and translation of the board and by the lens."""
         here, columns = self.residuals(board, corners), []
         for column in range(_OWN + _SHARED):
             shared, own = np.zeros(_SHARED), np.zeros((len(board), _OWN))
@@ -68,7 +68,7 @@ class FisheyeSolution:
                 size = _TURN_STEP
                 own[:, column] = size
             elif column < _OWN:
-                size = _PLACE_STEP * float(np.abs(self.places).max())
+                size = _SHIFT_STEP * float(np.abs(self.translations).max())
                 own[:, column] = size
             else:
                 size = _STEPS[column - _OWN]
@@ -83,13 +83,13 @@ def solve_fisheye_views(
     board: Sequence[Array], corners: Sequence[Array], width: int, height: int, *, terms: int
 ) -> FisheyeSolution | None:
     """The lens with so many `terms` k1, k2 … and the poses of the board; None where there is none."""
-    starts = [_begun(board, corners, width, height, float(half)) for half in _HALF_FIELDS_DEG]
+    starts = [_initial(board, corners, width, height, float(half)) for half in _HALF_FIELDS_DEG]
     costs = [np.inf if one is None else _cost(one.residuals(board, corners)) for one in starts]
     best = starts[int(np.argmin(costs))]
     return None if best is None else _descended(best, board, corners, terms)
 
 
-def _begun(
+def _initial(
     board: Sequence[Array], corners: Sequence[Array], width: int, height: int, half_deg: float
 ) -> FisheyeSolution | None:
     focal = max(width, height) / 2 / np.radians(half_deg)
@@ -98,12 +98,12 @@ def _begun(
     poses = [_pose(points[:, :2], camera.rays(found)) for points, found in zip(board, corners, strict=True)]
     if any(pose is None for pose in poses):
         return None
-    turned, places = zip(*(pose for pose in poses if pose is not None), strict=True)
-    return FisheyeSolution(camera, np.array(turned), np.array(places))
+    turns, shifts = zip(*(pose for pose in poses if pose is not None), strict=True)
+    return FisheyeSolution(camera, np.array(turns), np.array(shifts))
 
 
 def _pose(points: Array, rays: Array) -> tuple[Array, Array] | None:
-    """Rotation (3, 3) and place (3,) of a plane whose points (n, 2) are seen along rays (n, 3)."""
+    """Rotation (3, 3) and translation (3,) of a plane whose points (n, 2) are seen along rays (n, 3)."""
     if not np.isfinite(rays).all():
         return None
     middle, size = points.mean(axis=0), float(np.abs(points - points.mean(axis=0)).max())
@@ -113,11 +113,11 @@ def _pose(points: Array, rays: Array) -> tuple[Array, Array] | None:
     matrix = np.linalg.svd(rows)[2][-1].reshape(3, 3)
     matrix = matrix if ((flat @ matrix.T) * rays).sum() > 0 else -matrix
     scale = float(np.linalg.norm(matrix[:, :2], axis=0).mean())
-    first, second, place = (matrix / scale).T
+    first, second, shift = (matrix / scale).T
     if not scale > 0:
         return None
-    turned = rotation_of(np.column_stack([first, second, np.cross(first, second)]))
-    return turned, size * place - turned[:, :2] @ middle
+    turn = rotation_of(np.column_stack([first, second, np.cross(first, second)]))
+    return turn, size * shift - turn[:, :2] @ middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _descended(
     free = 4 + terms
 
     def step_from(state: _State) -> Callable[[float], _State | None]:
-        jacobian = _whole(state.solution.jacobians(board, corners), terms)
+        jacobian = joint_jacobian(state.solution.jacobians(board, corners), free)
         normal, slope = jacobian.T @ jacobian, jacobian.T @ state.residuals.ravel()
 
         def step(damping: float) -> _State | None:
@@ -158,17 +158,19 @@ def _descended(
 
         return step
 
-    begun = _State(start, start.residuals(board, corners))
-    return descended(begun, step_from, rounds=_ROUNDS, damping=1e-3, least_gain=_LEAST_GAIN).solution
+    first = _State(start, start.residuals(board, corners))
+    return descended(first, step_from, rounds=_ROUNDS, damping=1e-3, least_gain=_LEAST_GAIN).solution
 
 
-def _whole(jacobians: Sequence[Array], terms: int) -> Array:
-    """Of all views, by the free terms of the lens and by each pose."""
-    free = 4 + terms
-    whole, first = np.zeros((sum(map(len, jacobians)), free + _OWN * len(jacobians))), 0
+def joint_jacobian(jacobians: Sequence[Array], free: int) -> Array:
+    """Of all views together, by the first `free` values of the lens and then by the pose in each view.
+
+    `jacobians` hold, for each view, a row per coordinate and 6 columns of pose before those of the lens.
+    """
+    joint, first = np.zeros((sum(map(len, jacobians)), free + _OWN * len(jacobians))), 0
     for view, jacobian in enumerate(jacobians):
         rows = slice(first, first + len(jacobian))
-        whole[rows, :free] = jacobian[:, _OWN : _OWN + free]
-        whole[rows, free + _OWN * view : free + _OWN * (view + 1)] = jacobian[:, :_OWN]
+        joint[rows, :free] = jacobian[:, _OWN : _OWN + free]
+        joint[rows, free + _OWN * view : free + _OWN * (view + 1)] = jacobian[:, :_OWN]
         first += len(jacobian)
-    return whole
+    return joint

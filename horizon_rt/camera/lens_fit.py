@@ -15,7 +15,7 @@ from horizon_rt.camera.brown import BrownConrady
 from horizon_rt.camera.camera import Camera
 from horizon_rt.camera.distortion import DISTORTIONS
 from horizon_rt.camera.fisheye import KannalaBrandt
-from horizon_rt.camera.fisheye_fit import solve_fisheye_views
+from horizon_rt.camera.fisheye_fit import joint_jacobian, solve_fisheye_views
 from horizon_rt.camera.views import BoardView, Survey
 from horizon_rt.errors import CalibrationError, CameraModelError
 
@@ -219,8 +219,8 @@ def _solve_fisheye(found: Survey, views: Sequence[BoardView], terms: int) -> Len
         matrix=np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]]),
         distortion=np.array(camera.distortion.coefficients),
         covariance=_covariance(solved.jacobians(points, corners), rms, 4 + terms),
-        turns=[np.ravel(cv2.Rodrigues(turned)[0]).astype(np.float64) for turned in solved.turned],
-        places=list(solved.places),
+        turns=[np.ravel(cv2.Rodrigues(turned)[0]).astype(np.float64) for turned in solved.rotations],
+        places=list(solved.translations),
         residuals=np.split(residuals, ends),
         lens=KannalaBrandt.name,
         reach_px=float(np.hypot(*(np.concatenate(corners) - (camera.cx, camera.cy)).T).max()),
@@ -231,17 +231,11 @@ def _covariance(jacobians: Sequence[NDArray[Any]], rms: float, lens: int) -> Mat
     """That of the parameters of the lens, of which the first `lens` were free, by linear propagation; inf on
     the diagonal where unknown.
 
-    `jacobians` hold a row per coordinate and 6 columns of pose before those of the lens. OpenCV's own
-    sigmas come from a pseudo-inverse and turn small where the views do not determine the lens at all.
+    OpenCV's own sigmas come from a pseudo-inverse and turn small where the views do not determine the lens at
+    all. `jacobians` are as in `joint_jacobian`.
     """
-    rows, size = sum(map(len, jacobians)), jacobians[0].shape[1] - 6
-    full = np.zeros((rows, lens + 6 * len(jacobians)))
-    first = 0
-    for view, jacobian in enumerate(jacobians):
-        last = first + len(jacobian)
-        full[first:last, :lens] = jacobian[:, 6 : 6 + lens]
-        full[first:last, lens + 6 * view : lens + 6 * view + 6] = jacobian[:, :6]
-        first = last
+    full, size = joint_jacobian(jacobians, lens), jacobians[0].shape[1] - 6
+    rows = len(full)
     scale = np.linalg.norm(full, axis=0)
     scaled = full / np.where(scale > 0, scale, 1.0)
     covariance = np.zeros((size, size))

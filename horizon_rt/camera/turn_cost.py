@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from horizon_rt.camera.turns import BentLens, Motions, Views
 
-__all__ = ["EXPECTED", "WAYS_SD", "TurnState", "Weighing", "lens_sd", "weighing_of"]
+__all__ = ["EXPECTED", "TRANSLATION_SD", "TurnState", "Weighing", "lens_sd", "weighing_of"]
 
 Array = NDArray[np.float64]
 EXPECTED = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.015])
 """Of the values of a lens, beforehand; nothing is expected of the focal length."""
 _BEND_SD, _CENTRE_SD, _DIP_SD, _LAYER_SD = 0.2, 0.01, 0.01, 0.03  # the second of the width
-WAYS_SD = np.array([3.0, 3.0, 3.0, 0.1, 0.1, 0.1])
-"""Standard deviations of the ways of a pair of frames beforehand."""
-_RELIEF = 0.1  # of what the way alone moves a point: neither ground nor clouds are level
+TRANSLATION_SD = np.array([3.0, 3.0, 3.0, 0.1, 0.1, 0.1])
+"""Standard deviations of the translations of a pair of frames beforehand."""
+_RELIEF = 0.1  # of what the translation alone moves a point: neither ground nor clouds are level
 _CUT = 3.0  # standard deviations at which a residual weighs a quarter (Geman and McClure 1987)
 _MOST_SQUARES = 1e12
 _STATIONS = 8.0  # independent points of a horizon, whose hills are long
@@ -71,9 +71,9 @@ class TurnState:
         """Twice the negative logarithm of the probability, up to a constant."""
         point, horizon = self._squares
         known = (self.surprise / lens_sd(self.lens))[1:]
-        ways = self.motions.ways / WAYS_SD
+        shifts = self.motions.translations / TRANSLATION_SD
         robust = float(_cost(point).sum() + (self.weighing.share * _cost(horizon)).sum())
-        return robust + float(known @ known) + float((ways * ways).sum())
+        return robust + float(known @ known) + float((shifts * shifts).sum())
 
     @property
     def surprise(self) -> Array:
@@ -105,8 +105,8 @@ def lens_sd(lens: BentLens) -> Array:
 
 
 def weighing_of(views: Views, lens: BentLens, motions: Motions, scales: tuple[float, float]) -> Weighing:
-    """Covariances of points a multiple of their own, with what relief does along their way; horizons with a
-    standard deviation in px, of which a few points of each count as independent.
+    """Covariances of points a multiple of their own, with what relief does along their parallax; horizons
+    with a standard deviation in px, of which a few points of each count as independent.
     """
     relief = _RELIEF * np.nan_to_num(views.parallaxes(lens, motions))
     covariance = scales[0] ** 2 * views.covariance + relief[:, :, None] * relief[:, None, :]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from horizon_rt.camera.descent import descended
-from horizon_rt.camera.turn_cost import EXPECTED, WAYS_SD, TurnState, lens_sd, weighing_of
+from horizon_rt.camera.turn_cost import EXPECTED, TRANSLATION_SD, TurnState, lens_sd, weighing_of
 from horizon_rt.camera.turns import GLOBALS, LOCALS, BentLens, Motions, Turn, Views, first_motions
 from horizon_rt.errors import CameraModelError
 
@@ -49,7 +49,7 @@ class TurnFit:
 def fit_turns(turns: Sequence[Turn], width: int, height: int) -> TurnFit:
     """The lens that explains turns best, of all that begin with a field of view from 20 to 150°."""
     views, scales = Views.of_turns(turns), _FIRST_SCALES
-    starts = [_begun(views, turns, _lens(width, height, float(hfov))) for hfov in _HFOVS_DEG]
+    starts = [_initial(views, turns, _lens(width, height, float(hfov))) for hfov in _HFOVS_DEG]
     state = min(starts, key=lambda one: one.cost)
     for _ in range(_STAGES):
         state = _descended(state, _ROUNDS)
@@ -64,7 +64,7 @@ def _lens(width: int, height: int, hfov_deg: float) -> BentLens:
     return BentLens(width, height, np.array([math.log(focal), *EXPECTED[1:]]))
 
 
-def _begun(views: Views, turns: Sequence[Turn], lens: BentLens) -> TurnState:
+def _initial(views: Views, turns: Sequence[Turn], lens: BentLens) -> TurnState:
     """After some steps of the motions alone."""
     motions = first_motions(views, turns, lens.camera)
     weighing = weighing_of(views, lens, motions, _FIRST_SCALES)
@@ -72,8 +72,8 @@ def _begun(views: Views, turns: Sequence[Turn], lens: BentLens) -> TurnState:
 
 
 def _scales(state: TurnState) -> tuple[float, float]:
-    """By the medians: of points that the way hardly moves, as a multiple of what they should be; of horizons
-    in px.
+    """By the medians: of points that the translation hardly moves, as a multiple of what they should be; of
+    horizons in px.
     """
     white = np.linalg.inv(np.linalg.cholesky(state.views.covariance))
     still = np.linalg.norm(state.views.parallaxes(state.lens, state.motions), axis=1) < _STILL_PX
@@ -135,9 +135,9 @@ def _normal_equations(state: TurnState, *, curved: bool = False) -> tuple[Array,
     weight, bent, of = np.repeat(weights[0], 2), np.repeat(bents[0], 2), np.repeat(views.of, 2)
     _gather(points.reshape(-1, _ALL), white, weight, bent, of, blocks, slopes)
     _gather(horizon, np.nan_to_num(state.horizon), weights[1], bents[1], views.of_horizon, blocks, slopes)
-    ways = np.arange(GLOBALS + 3, GLOBALS + 9)
-    blocks[:, ways, ways] += 1 / WAYS_SD**2
-    slopes[:, ways] += state.motions.ways / WAYS_SD**2
+    shifts = np.arange(GLOBALS + 3, GLOBALS + 9)
+    blocks[:, shifts, shifts] += 1 / TRANSLATION_SD**2
+    slopes[:, shifts] += state.motions.translations / TRANSLATION_SD**2
     own = np.arange(GLOBALS, _ALL)
     blocks[:, own, own] += _TINY
     return blocks, slopes

@@ -90,21 +90,21 @@ class BentLens:
 
 @dataclass(frozen=True, slots=True)
 class Motions:
-    """Of each pair of frames (P): rotations (P, 3, 3); ways (P, 6) in the axes of the first frame, in heights
-    above the ground and in heights of the clouds above the camera; and its up vectors (P, 3).
+    """Of each pair of frames (P): rotations (P, 3, 3); translations (P, 6) in the axes of the first frame, in
+    heights above the ground and in heights of the clouds above the camera; and its up vectors (P, 3).
     """
 
-    turned: Array
-    ways: Array
+    rotations: Array
+    translations: Array
     up: Array
 
     def moved(self, step: Array) -> Motions:
-        """With steps (P, 11): rotation in rad, ways, and the up vector in its tangent plane in rad."""
+        """With steps (P, 11): rotation in rad, translations, up vector in its tangent plane in rad."""
         along = np.einsum("pij,pi->pj", _tangents(self.up), step[:, 9:])
         up = self.up + along
         return Motions(
-            rotations(step[:, :3]) @ self.turned,
-            self.ways + step[:, 3:9],
+            rotations(step[:, :3]) @ self.rotations,
+            self.translations + step[:, 3:9],
             up / np.linalg.norm(up, axis=1, keepdims=True),
         )
 
@@ -149,24 +149,25 @@ class Views:
         return camera.project(there) - self.after, self._off_horizon(lens, motions)
 
     def parallaxes(self, lens: BentLens, motions: Motions) -> Array:
-        """By how much points (N, 2) in px move for the way of the camera alone; NaN where it sees nothing."""
+        """By how much points (N, 2) in px move for the translation alone; NaN where the lens sees nothing."""
         camera = lens.camera
         rays = camera.rays(self.before)
         near = self._turned(rays - self._parallax(lens, rays, motions), motions)
         return camera.project(near) - camera.project(self._turned(rays, motions))
 
     def _turned(self, rays: Array, motions: Motions) -> Array:
-        return np.einsum("nij,nj->ni", motions.turned[self.of], rays)
+        return np.einsum("nij,nj->ni", motions.rotations[self.of], rays)
 
     def _parallax(self, lens: BentLens, rays: Array, motions: Motions) -> Array:
-        """Ways (N, 3) by the distances of points of the ground, or of the clouds."""
-        height, ways = np.einsum("ni,ni->n", rays, motions.up[self.of])[:, None], motions.ways[self.of]
+        """Translations (N, 3) by the distances of points of the ground, or of the clouds."""
+        height = np.einsum("ni,ni->n", rays, motions.up[self.of])[:, None]
+        shifts = motions.translations[self.of]
         ground, clouds = np.maximum(-height, 0.0), np.maximum(height, 0.0) + float(lens.values[5])
-        return np.where(self.above[:, None], clouds * ways[:, 3:], ground * ways[:, :3])
+        return np.where(self.above[:, None], clouds * shifts[:, 3:], ground * shifts[:, :3])
 
     def _off_horizon(self, lens: BentLens, motions: Motions) -> Array:
         camera, dip = lens.camera, float(lens.values[4])
-        later = np.einsum("pij,pj->pi", motions.turned, motions.up)
+        later = np.einsum("pij,pj->pi", motions.rotations, motions.up)
         up = np.where(self.is_later[:, None], later[self.of_horizon], motions.up[self.of_horizon])
         rays = camera.rays(self.horizon)
         forward = np.maximum(rays[:, 2], _LEAST_FORWARD)
@@ -176,7 +177,7 @@ class Views:
 def first_motions(views: Views, turns: Sequence[Turn], camera: Camera) -> Motions:
     """Where to begin with a lens: planes through the horizons, and rotations of points as if all were far."""
     up = np.array([_plane(camera, turn.horizon_before, turn.sky) for turn in turns])
-    turned = np.array([_turn(camera.rays(turn.before), camera.rays(turn.after)) for turn in turns])
+    turned = np.array([_rotation(camera.rays(turn.before), camera.rays(turn.after)) for turn in turns])
     return Motions(turned, np.zeros((views.pairs, 6)), up)
 
 
@@ -187,7 +188,7 @@ def _plane(camera: Camera, points: Array, sky: Array) -> Array:
     return np.asarray(normal if normal @ camera.rays(sky[None])[0] > 0 else -normal)
 
 
-def _turn(before: Array, after: Array) -> Array:
+def _rotation(before: Array, after: Array) -> Array:
     """The rotation (3, 3) that takes unit rays (N, 3) nearest to others (Kabsch 1976), with less weight for
     those that it does not.
     """

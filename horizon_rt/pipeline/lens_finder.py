@@ -161,7 +161,7 @@ def _check_fit(fit: TurnFit, focal_sd: float, share: float) -> None:
 
 def _pan(fit: TurnFit) -> float:
     """Root mean square of the shift of the picture's middle in a turn, in px."""
-    forward = fit.motions.turned[:, :, 2]
+    forward = fit.motions.rotations[:, :, 2]
     return fit.lens.camera.focal_px * float(
         np.sqrt(np.mean(np.arctan2(np.hypot(*forward[:, :2].T), forward[:, 2]) ** 2))
     )
