@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +20,17 @@ STEP_S = 0.02
 _SMOOTH_S = 0.15  # standard deviation of the Gaussian that both sides are smoothed by
 _SHORTEST_GAP_S, _GAP_STEPS = 0.5, 3.0  # beyond both, and so many usual steps, nothing is interpolated
 _LONGEST_S = 86400.0
+_TOLD_SHARE = 0.01  # of the samples, left out for their times
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Attitudes:
-    """Up vectors (n, 3) at increasing times (n,) in seconds, all known."""
+    """Up vectors (n, 3) at increasing times (n,) in seconds, all known, without `left_out` others."""
 
     time_s: Array
     up: Array
+    left_out: int = 0
 
     @classmethod
     def of(cls, time_s: Array, roll_deg: Array, pitch_deg: Array) -> Attitudes:
@@ -38,7 +42,7 @@ class Attitudes:
             older = np.concatenate([times[:-1] < np.minimum.accumulate(times[:0:-1])[::-1], [True]])
             kept = newer if newer.sum() >= older.sum() else older  # a time far ahead leaves all that follow
             times, up = times[kept], up[kept]
-        return cls(times, up)
+        return cls(times, up, int(known.sum()) - len(times))
 
     @property
     def longest_gap_s(self) -> float:
@@ -85,7 +89,10 @@ class Motion:
 
 def motion_of(attitudes: Attitudes, *, what: str) -> Motion:
     """Smooth attitudes and take their rates; raises SourceError, about `what`, for too few or too many."""
-    times = attitudes.time_s
+    times, every = attitudes.time_s, len(attitudes.time_s) + attitudes.left_out
+    if attitudes.left_out > _TOLD_SHARE * every:
+        left_out = f"{attitudes.left_out} of {every} samples are left out"
+        _log.warning("%s: %s, as their times come again or run back", what, left_out)
     span = float(times[-1] - times[0]) if len(times) > 1 else 0.0
     if span < 1.0:
         raise SourceError(f"{what} holds {span:.1f} s with roll and pitch, which is too little to compare")

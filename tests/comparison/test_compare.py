@@ -194,7 +194,14 @@ def test_rates_are_those_of_the_motion_and_gaps_are_not_bridged() -> None:
     assert motion.is_known(np.array([5.0, 20.0])).all()
 
 
-def test_times_that_run_back_are_left_out() -> None:
+def test_times_that_run_back_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """More than a few of them are told."""
+    twice = np.concatenate([np.arange(0, 30, 0.1), np.arange(0, 10, 0.1)])
+    told = "it: 100 of 400 samples are left out, as their times come again or run back"
+    for times, line in ((twice, [told]), (twice[:302], [])):
+        caplog.clear()
+        motion_of(Attitudes.of(times, times * 0, times * 0), what="it")
+        assert caplog.messages == line
     times = np.array([0.0, 1.0, 1.0, 0.5, 2.0, np.nan, 3.0])
     assert Attitudes.of(times, times * 0, times * 0).time_s.tolist() == [0.0, 1.0, 2.0, 3.0]
 
