@@ -24,7 +24,7 @@ from horizon_rt.camera.lens_fit import (
 )
 from horizon_rt.camera.missing import missing_views
 from horizon_rt.camera.profile import CameraProfile
-from horizon_rt.camera.views import BoardView, Survey, covered_share, select, survey
+from horizon_rt.camera.views import BoardView, Survey, ViewPlace, covered_share, select, survey
 from horizon_rt.errors import CalibrationError
 from horizon_rt.frame import Frame
 
@@ -39,12 +39,9 @@ _SURE_RMS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ViewError:
+class ViewError(ViewPlace):
     """How well the lens explains one view: RMS of the corners in px, and the board's distance in mm."""
 
-    index: int
-    time_s: float
-    name: str | None
     rms_px: float
     distance_mm: float
 
@@ -113,7 +110,9 @@ def calibrate_lens(
     best = _best(found, views) if lens == _AUTO else _fitted(found, views, lens)
     source = f"{board.kind}, {len(best.views)} views"
     profile = CameraProfile(name=name, model=best.model, rms_px=best.fit.rms, source=source)
-    return _report(found, best.views, best.fit, profile, best.missing)
+    used = {view.index for view in best.views}
+    left_out = [view.label for view in views if view.index not in used]
+    return _report(found, best.views, best.fit, profile, best.missing, left_out)
 
 
 class _Fitted(NamedTuple):
@@ -175,7 +174,12 @@ def _check_views(found: Survey, views: Sequence[BoardView]) -> None:
 
 
 def _report(
-    found: Survey, views: Sequence[BoardView], fit: LensFit, profile: CameraProfile, missing: Sequence[str]
+    found: Survey,
+    views: Sequence[BoardView],
+    fit: LensFit,
+    profile: CameraProfile,
+    missing: Sequence[str],
+    left_out: Sequence[str],
 ) -> Calibration:
     coverage = covered_share(views, found.width, found.height)
     errors = tuple(
@@ -199,11 +203,11 @@ def _report(
         points=np.concatenate([view.corners for view in views]).astype(np.float64),
         residuals=np.concatenate(fit.residuals),
         missing=tuple(missing),
-        advice=tuple(_advice(len(views), coverage, missing)),
+        advice=tuple(_advice(len(views), coverage, missing, left_out)),
     )
 
 
-def _advice(views: int, coverage: float, missing: Sequence[str]) -> list[str]:
+def _advice(views: int, coverage: float, missing: Sequence[str], left_out: Sequence[str]) -> list[str]:
     advice = [f"these views would help: {', '.join(missing)}"] if missing else []
     if coverage < _GOOD_COVERAGE:
         advice.append(
@@ -211,4 +215,8 @@ def _advice(views: int, coverage: float, missing: Sequence[str]) -> list[str]:
         )
     if views < 2 * FEWEST_VIEWS:
         advice.append(f"{views} views were used: {2 * FEWEST_VIEWS} or more make the result steadier")
+    if left_out:
+        advice.append(
+            f"left out, as the lens explains their points far worse than the others': {', '.join(left_out)}"
+        )
     return advice

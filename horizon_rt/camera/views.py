@@ -12,7 +12,7 @@ from horizon_rt.camera.board import Board, Corners
 from horizon_rt.errors import CalibrationError
 from horizon_rt.frame import Frame
 
-__all__ = ["BoardView", "Survey", "covered_share", "select", "survey"]
+__all__ = ["BoardView", "Survey", "ViewPlace", "covered_share", "select", "survey"]
 
 # Neighbouring frames of a video show the same view; the finder is slow.
 _SECONDS_BETWEEN_LOOKS = 0.25
@@ -24,14 +24,25 @@ _RASTER = (90, 160)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoardView:
-    """The board as one frame shows it: its points (n, 2) in px, which of the board's they are (n,), and the
-    width of its edges in px.
-    """
+class ViewPlace:
+    """The frame of a view: its number and time in a video, or its file."""
 
     index: int
     time_s: float
     name: str | None
+
+    @property
+    def label(self) -> str:
+        """What a reader knows it by."""
+        return self.name or f"frame {self.index} at {self.time_s:.2f} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardView(ViewPlace):
+    """The board as one frame shows it: its points (n, 2) in px, which of the board's they are (n,), and the
+    width of its edges in px.
+    """
+
     corners: Corners
     ids: NDArray[np.intp]
     edge_px: float

@@ -215,8 +215,7 @@ def _print_report(found: Calibration, out: Path) -> None:
 def _views_table(found: Calibration) -> Table:
     table = Table("view", "RMS px", "distance mm", title=f"{len(found.views)} views used")
     for view in found.views:
-        place = view.name or f"frame {view.index} at {view.time_s:.2f} s"
-        table.add_row(Text(place), f"{view.rms_px:.3f}", f"{view.distance_mm:.0f}")
+        table.add_row(Text(view.label), f"{view.rms_px:.3f}", f"{view.distance_mm:.0f}")
     return table
 
 

@@ -165,6 +165,14 @@ def test_blurred_and_repeated_views_are_left_out() -> None:
     assert len(used) == len(set(used))
 
 
+def test_a_view_that_the_lens_does_not_explain_is_left_out_and_named() -> None:
+    stretched = cv2.resize(_render(POSES[4]), None, fx=1, fy=1.08)[:HEIGHT]
+    found = calibrate_lens([*_frames(), _picture(stretched, 100)], columns=COLUMNS, rows=ROWS)
+    assert 100 not in [view.index for view in found.views]
+    [line] = [line for line in found.advice if "left out" in line]
+    assert line.endswith(_picture(stretched, 100).name or "")
+
+
 def test_a_video_is_sampled_in_time_and_progress_is_reported() -> None:
     seen: list[tuple[int, int]] = []
     frames = [replace(frame, name=None, time_s=0.3 * frame.index) for frame in _frames()[:8]]
