@@ -22,12 +22,15 @@ from drawings import DRAWINGS
 from faults import SIGMAS, far_off
 from no_horizon import Image, panoramas, room, seen_flat
 
+from horizon_rt.bench.late import LateTracker
 from horizon_rt.bench.machine import describe
 from horizon_rt.camera import Camera
 from horizon_rt.datasets.base import Label
 from horizon_rt.datasets.truth import above, resolve
 from horizon_rt.geometry import UpVector
 from horizon_rt.models.weights import find_model
+from horizon_rt.options import Engine
+from horizon_rt.segmentation.backends import make_segmenter
 from horizon_rt.sources.synthetic import make_clip, parse_options
 from horizon_rt.synth.clip import Clip, to_frame
 from horizon_rt.synth.trajectory import Path as CameraPath
@@ -173,9 +176,7 @@ def played(script: Script) -> Iterator[tuple[float, Image, UpVector | None]]:
         yield time_s, image, truth
 
 
-def judge(script: Script, tracker: HorizonTracker) -> dict[str, Any]:
-    tracker.reset()
-    tracker.camera = script.clip.camera
+def judge(script: Script, tracker: HorizonTracker | LateTracker) -> dict[str, Any]:
     step, wrong_s, longest_s, states = 1 / script.clip.frame_rate, 0.0, 0.0, ""
     for index, (time_s, image, truth) in enumerate(played(script)):
         horizon = tracker.update(to_frame(image, time_s=time_s, index=index))
@@ -197,6 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", nargs="+", default=list(MODELS))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--lag", type=int, default=0, help="frames by which looks are late, in real time")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     root = data_root()
@@ -204,15 +206,22 @@ def main() -> None:
         parser.error("the datasets are not there; set HORIZON_RT_DATA")
     models = {}
     for name in options.model:
-        tracker, rows = HorizonTracker(model=name, backend="onnx", device="cpu"), []
+        segmenter = make_segmenter(find_model(name=name), Engine(backend="onnx", device="cpu"))
+        rows = []
         for script in scripts(root):
-            rows.append(judge(script, tracker))
+            camera = script.clip.camera
+            if options.lag:
+                with LateTracker(segmenter, options.lag, camera, name) as late:
+                    rows.append(judge(script, late))
+            else:
+                rows.append(judge(script, HorizonTracker(camera, model=name, segmenter=segmenter)))
             print(name, json.dumps(rows[-1]), flush=True)
         passed = sum(row["passed"] for row in rows)
         print(f"{name}: {passed} of {len(rows)} passed")
         models[name] = {"sha256": find_model(name=name).sha256, "passed": passed, "scripts": rows}
     if options.json is not None:
-        options.json.write_text(json.dumps({"machine": describe(), "models": models}, indent=1) + "\n")
+        found = {"machine": describe(), "lag_frames": options.lag, "models": models}
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, Unpack, get_args
 
 from horizon_rt.camera import Camera
@@ -23,6 +23,7 @@ from horizon_rt.segmentation.backends import make_segmenter
 from horizon_rt.tracking import (
     Filter,
     KeyFrames,
+    LooksBeside,
     NoFilter,
     RewindFilter,
     SceneChangeDetector,
@@ -40,14 +41,6 @@ _NOTHING_SEEN = Observation(view="unknown", confidence=0.0, sky_fraction=0.5)
 def model_name(engine: Engine) -> str:
     """The model that a tracker of these choices runs; raises WeightsError."""
     return find_model(name=engine.model).name
-
-
-class _Beside(NamedTuple):
-    """A look that runs beside, at the frame of this time."""
-
-    answer: Future[Observation]
-    time_s: float
-    change: Change
 
 
 class _Wide(NamedTuple):
@@ -118,8 +111,8 @@ class HorizonTracker:
         self._camera, self._mount, self._height_m = camera, mount, height_m
         self._sigma: SigmaCalibration = card.sigma
         self._smooth = smooth
-        looks = None if shares is None or not real_time or smooth != "causal" else shares._looks
-        if shares is not None and looks is not None:
+        shared = None if shares is None or not real_time or smooth != "causal" else shares._beside
+        if shares is not None and shared is not None:
             segmenter = shares._segmenter.sibling()
         self._segmenter: Segmenter = segmenter or make_segmenter(card, engine)
         self._fitter: HorizonFitter | None = None
@@ -127,10 +120,10 @@ class HorizonTracker:
         self._refiner: HorizonRefiner | None = None
         self._follower: HorizonRefiner | None = None
         self._refine = refine
-        self._follows_edges = key_frames and smooth == "causal"
+        self._has_key_frames = key_frames and smooth == "causal"
         beside = real_time and smooth == "causal" and (segmenter is not None or not self.on_gpu)
-        self._looks: ThreadPoolExecutor | None = looks or (ThreadPoolExecutor(1, "look") if beside else None)
-        self._beside: _Beside | None = None
+        thread = None if shared is None else shared.thread
+        self._beside: LooksBeside | None = LooksBeside(thread) if beside else None
         self._careful = smooth == "none" if careful is None else careful
         self._on_stage: OnStage = no_op
         self._last: Horizon | None = None
@@ -167,7 +160,7 @@ class HorizonTracker:
     @property
     def is_looking(self) -> bool:
         """Whether the net looks at a frame beside, in real time."""
-        return self._beside is not None and not self._beside.answer.done()
+        return self._beside is not None and self._beside.is_unknown
 
     def segment(self, frame: Frame, *, careful: bool | None = None) -> Segmentation:
         """The mask of a frame alone, to look at or to hand to `update`; it leaves the track as it is. None is
@@ -180,7 +173,7 @@ class HorizonTracker:
 
         `segmentation` is that of this frame, where the caller has it from `segment`; through a wide lens the
         net looks once more, at a virtual view. Raises ValueError for what is no Frame and, where a filter
-        runs, for a time before that of the last frame.
+        runs, for a time that is not after that of the last frame.
         """
         self._check(frame)
         fitter = self._fitter_for(frame)
@@ -191,9 +184,9 @@ class HorizonTracker:
         observation = between or self._look(frame, fitter, segmentation)
         observation = replace(observation, change=change)
         track = self._filter.update(frame.time_s, observation)
-        if self._beside is not None and self._key_frames.last is None:
+        if self._beside is not None and self._beside.is_running and self._key_frames.last is None:
             track = replace(track, state="acquiring")  # nobody has said yet what there is
-        if observation.is_key:
+        if observation.is_key and not frame.damaged:
             self._key_frames.look(frame.time_s, observation, track)
         else:
             self._key_frames.follow()
@@ -221,24 +214,31 @@ class HorizonTracker:
         """What is known of a frame that the net does not look at, or whose look runs beside; None for a key
         frame.
         """
+        if change == "cut":
+            self._forget_looks()
         predicted = self._filter.at(frame.time_s, to_frame=True)
-        is_due = not self._follows_edges or self._key_frames.is_due(
+        is_due = not self._has_key_frames or self._key_frames.is_due(
             frame.time_s, predicted, cut=change == "cut", is_contested=self._filter.is_contested
         )
-        if is_due and self._looks is None:
+        if is_due and self._beside is None:
             return None
         key = replace(self._key_frames.last or _NOTHING_SEEN, is_key=False)
         aligned = None if change == "cut" else self._align(frame, predicted, key)
         is_missed = aligned is None and key.measurement is not None
         if is_due or (is_missed and not self._key_frames.may_pass(predicted)):
-            if self._looks is None:
+            if self._beside is None:
                 return None
             self._look_beside(frame, change)
         return replace(key, measurement=aligned)
 
     def _align(self, frame: Frame, predicted: Track, key: Observation) -> Measurement | None:
-        """The edge near the prediction; None where none is believed."""
+        """The edge near the prediction; None where none is believed, and while looks contest the track or are
+        too long in coming.
+        """
         if self._follower is None or key.measurement is None or predicted.attitude is None:
+            return None
+        track = self._filter
+        if track.is_contested or (isinstance(track, RewindFilter) and track.is_late(frame.time_s)):
             return None
         depth = frame.sampling.bit_depth
         near = predicted.attitude.rounded()
@@ -248,23 +248,22 @@ class HorizonTracker:
 
     def _look_beside(self, frame: Frame, change: Change) -> None:
         """Have the net look at a frame in its thread, unless it looks at another."""
-        if self._beside is not None or self._looks is None or self._fitter is None:
-            return
-        assert isinstance(self._filter, RewindFilter)
-        self._filter.mark()
-        answer = self._looks.submit(self._look, frame, self._fitter, None)
-        self._beside = _Beside(answer, frame.time_s, change)
+        if self._beside is not None and self._fitter is not None and isinstance(self._filter, RewindFilter):
+            look = partial(self._look, frame, self._fitter, None)
+            self._beside.begin(look, frame.time_s, change, self._filter)
 
     def _take_in_look(self) -> None:
         """What the net saw beside, once it is known: the track goes back to that frame, and on from there."""
-        beside = self._beside
-        if beside is None or self.is_looking:
-            return
-        self._beside = None
-        assert isinstance(self._filter, RewindFilter)
-        observation = replace(beside.answer.result(), change=beside.change)
-        track = self._filter.correct(observation)
-        self._key_frames.look(beside.time_s, observation, track)
+        if self._beside is not None and isinstance(self._filter, RewindFilter):
+            seen = self._beside.take_in(self._filter)
+            if seen is not None:
+                self._key_frames.look(*seen)
+
+    def _forget_looks(self) -> None:
+        """In real time nothing is known of a new scene until it was looked at."""
+        if self._beside is not None and isinstance(self._filter, RewindFilter):
+            self._beside.drop(self._filter)
+            self._key_frames = KeyFrames()
 
     def _check(self, frame: Frame) -> None:
         if not isinstance(frame, Frame):
@@ -275,10 +274,10 @@ class HorizonTracker:
             return
         if not math.isfinite(frame.time_s):
             raise ValueError(f"the time of a frame is a number of seconds, got {frame.time_s}")
-        if self._last is not None and frame.time_s < self._last.time_s:
+        if self._last is not None and frame.time_s <= self._last.time_s:
             raise ValueError(
-                f"time runs backwards: a frame at {frame.time_s:g} s after one at {self._last.time_s:g} s; "
-                "reset() starts a new track"
+                f"time does not go on: a frame at {frame.time_s:g} s after one at {self._last.time_s:g} s; "
+                "time_s of a Frame says when it was taken, reset() starts a new track"
             )
 
     def update_all(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Horizon]]:
@@ -309,13 +308,14 @@ class HorizonTracker:
 
     def reset(self) -> None:
         """Forget the track, as after a cut."""
+        self._forget_looks()
         self._filter, self._last, self._scene = self._new_filter(), None, SceneChangeDetector()
-        self._key_frames, self._beside = KeyFrames(), None
+        self._key_frames = KeyFrames()
 
     def _new_filter(self) -> Filter:
         if self._smooth == "none":
             return NoFilter()
-        return TrackFilter() if self._looks is None else RewindFilter()
+        return TrackFilter() if self._beside is None else RewindFilter()
 
     def _fitter_for(self, frame: Frame) -> HorizonFitter:
         fitter, size = self._fitter, (frame.width, frame.height)
@@ -332,7 +332,6 @@ class HorizonTracker:
         view = VirtualView.of_lens(camera)
         self._wide = None if view is None else _Wide(view, HorizonFitter(view.camera, self._sigma, dip=down))
         # Looks may run beside, so that each has its buffers.
-        self._refiner, self._follower = (
-            HorizonRefiner(camera, dip=down) if self._refine else None for _ in range(2)
-        )
+        self._refiner = HorizonRefiner(camera, dip=down) if self._refine else None
+        self._follower = HorizonRefiner(camera, dip=down) if self._refine and self._has_key_frames else None
         return self._fitter

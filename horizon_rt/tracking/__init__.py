@@ -1,6 +1,7 @@
 """Horizons over time: the filter and its states, and the smoother of whole recordings."""
 
 from horizon_rt.tracking.answer import answer_at, answer_for, smooth_horizons
+from horizon_rt.tracking.beside import LooksBeside
 from horizon_rt.tracking.filter import Filter, NoFilter, Track, TrackFilter
 from horizon_rt.tracking.hypothesis import TrackSettings
 from horizon_rt.tracking.key_frames import KeyFrames, KeyFrameSettings
@@ -13,6 +14,7 @@ __all__ = [
     "Filter",
     "KeyFrameSettings",
     "KeyFrames",
+    "LooksBeside",
     "NoFilter",
     "Presence",
     "PresenceSettings",

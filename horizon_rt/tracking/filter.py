@@ -123,8 +123,11 @@ class TrackFilter:
         self._changed_at = -math.inf
         self._taken_over: list[Step] = []
 
-    def update(self, time_s: float, observation: Observation) -> Track:
-        """Take in one frame's observation at its presentation time; times need not be regular."""
+    def update(self, time_s: float, observation: Observation, *, late_s: float = 0.0) -> Track:
+        """Take in one frame's observation at its presentation time; times need not be regular.
+
+        By `late_s` the newest look may be late in real time; for so long a frame without one changes nothing.
+        """
         self._advance(time_s, to_frame=observation.measurement is not None)
         lost = self.hypothesis.state == "lost"
         predicted = None if self.steps is None or lost else self.hypothesis.kalman_state()
@@ -137,11 +140,14 @@ class TrackFilter:
         measurement = observation.measurement
         taken = measurement is not None and self._take(time_s, measurement, cut=observation.change == "cut")
         if not taken:
-            self._reject(time_s, observation)
+            self._reject(time_s, observation, late_s)
         if self.hypothesis.accepted_at == time_s:
             self._was_believed = self._presence.is_believed
         passed = measurement is None and not observation.is_key and observation.change != "cut"
-        self.hypothesis.age(time_s, hold_s=_HOLD_S if frozen or passed else 0.0)
+        hold_s = _HOLD_S + late_s if frozen or passed else 0.0
+        self.hypothesis.age(time_s, hold_s=hold_s)
+        if "lost" in (self.hypothesis.state, self._candidate and self._candidate.hypothesis.state):
+            self._candidate = None
         if self.steps is not None:
             self._record(time_s, predicted, used=taken)
         else:
@@ -205,7 +211,7 @@ class TrackFilter:
         self._candidate = None
         return True
 
-    def _reject(self, time_s: float, observation: Observation) -> None:
+    def _reject(self, time_s: float, observation: Observation, late_s: float) -> None:
         """A frame that the track does not follow, with a measurement or without."""
         if self._candidate is None:
             if observation.measurement is None or self._is_candidate:
@@ -218,7 +224,7 @@ class TrackFilter:
             )
             self._candidate = TrackFilter(settings, record=self.steps is not None, is_candidate=True)
         candidate = self._candidate
-        found = candidate.update(time_s, observation)
+        found = candidate.update(time_s, observation, late_s=late_s)
         if found.state == "tracking" and found.attitude and self._may_replace(candidate, found.attitude):
             steps = candidate.steps or []
             first = max((i for i, step in enumerate(steps) if step.predicted is None), default=0)

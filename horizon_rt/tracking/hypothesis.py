@@ -35,6 +35,7 @@ class TrackSettings:
     candidate_rate_dps: float = 1500.0  # two frames of a candidate may differ by it, the third has to follow
     gate_chi2: float = 18.4  # 1 in 10,000 true measurements lies outside (χ², two degrees of freedom)
     confirm_frames: int = 3
+    acquire_s: float = 1.0  # for which a new track waits for its next measurement
     coast_s: float = 2.0
     rate_decay_s: float = 0.5  # in which the rate of a track that coasts falls to 1/e
     lost_sd_deg: float = 12.0  # beyond which no track is called one: a coasting one is lost, others acquiring
@@ -145,7 +146,7 @@ class Hypothesis:
             self.state = "coasting"
         if self.state == "coasting" and waiting > self.settings.coast_s:
             self.state = "lost"
-        if self.state == "acquiring" and waiting > 0.5 * self.settings.coast_s:
+        if self.state == "acquiring" and waiting > self.settings.acquire_s:
             self.state = "lost"
 
     def is_worth_nothing(self) -> bool:

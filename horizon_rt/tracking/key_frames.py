@@ -22,6 +22,7 @@ from horizon_rt.tracking.filter import Track
 __all__ = ["KeyFrameSettings", "KeyFrames"]
 
 _ROUNDING = 1e-6
+_LONGEST_INTERVAL = 1 << 16  # frames; the time between key frames is bounded long before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class KeyFrames:
         measured = observation.measurement is not None
         settled = track.state == ("tracking" if measured else "lost")
         same = self.last is not None and (self.last.measurement is not None) == measured
-        self._interval = 2 * self._interval if settled and same else 1
+        self._interval = min(2 * self._interval, _LONGEST_INTERVAL) if settled and same else 1
         self.last, self._time_s, self._since = observation, time_s, 0
         self._sigma = _sigma(track)
 

@@ -21,7 +21,7 @@ from horizon_rt.tracking.kalman import KalmanState
 
 __all__ = ["smooth_tracks"]
 
-_SETTINGS = TrackSettings(coast_s=5.0)  # gaps up to there are bridged
+_SETTINGS = TrackSettings(acquire_s=2.5, coast_s=5.0)  # gaps up to there are bridged
 _COAST_S = TrackSettings().coast_s  # how long a track goes on after its last measurement
 
 
@@ -34,7 +34,7 @@ def smooth_tracks(
     'coasting', then 'lost'; a track of less than `confirm_frames` measurements is 'acquiring' up to its last.
     """
     # The smoother runs the filter backwards, which knows of no slowing down.
-    forward = TrackFilter(replace(settings or TrackSettings(), rate_decay_s=math.inf), record=True)
+    forward = TrackFilter(replace(settings, rate_decay_s=math.inf), record=True)
     for time_s, observation in frames:
         forward.update(time_s, observation)
     steps = forward.steps or []
