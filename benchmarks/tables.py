@@ -230,6 +230,7 @@ def tracking(
     lite_keys: dict[str, Any],
     alarms: dict[str, Any],
     lost: dict[str, Any],
+    *late: dict[str, Any],
 ) -> str:
     head = [
         "model", "motion", "the net looks at", "roll 50/95, °", "pitch 50/95, °", "available",
@@ -260,6 +261,9 @@ def tracking(
     return template("tracking.md").format(
         alarms=alarm_table(alarms),
         lost=lost_table(lost),
+        late=", ".join(
+            f"{row['models']['lite0']['passed']} with looks {row['lag_frames']} frames late" for row in late
+        ),
         key_frames=key_table,
         model=precision["model"]["name"],
         sha256=precision["model"]["sha256"][:12],
@@ -728,7 +732,10 @@ PAGES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "zoo.md": (comparisons, ("nets", "zoo", "unet", "losses", "samplers", "labs", "fine-tuning")),
     "tracking.md": (
         tracking,
-        ("precision", "faults", "key-frames", "key-frames-lite0", "false-alarms", "lost-horizons"),
+        (
+            *("precision", "faults", "key-frames", "key-frames-lite0", "false-alarms", "lost-horizons"),
+            *("lost-horizons-late-2", "lost-horizons-late-4"),
+        ),
     ),
     "levelling.md": (levelling, ("levelling",)),
     "footage.md": (footage, ("footage-calibration",)),
