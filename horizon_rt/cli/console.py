@@ -132,9 +132,9 @@ def print_advice(
         tries.append("--smooth offline (bridges gaps)")
     if options.lens.is_assumed:
         tries.append("--hfov or --camera-profile (a wide lens bends the horizon)")
-    print_line(
-        console, f"few frames hold a horizon; try {', '.join(tries) or 'a model trained on such pictures'}"
-    )
+    none = "no horizon was found; where one is in view,"
+    found = "few frames hold a horizon;" if summary.with_horizon else none
+    print_line(console, f"{found} try {', '.join(tries) or 'a model trained on such pictures'}")
 
 
 def lens_rows(model: Camera, sd: Mapping[str, float] | None = None) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from horizon_rt.photos.job import Straightened
 
-from horizon_rt.cli.console import print_first_use, print_table, print_warning
+from horizon_rt.cli.console import print_first_use, print_line, print_table, print_warning
 from horizon_rt.cli.options import takes
 from horizon_rt.cli.progress import bars
 from horizon_rt.cli.style import make_console
@@ -41,7 +41,7 @@ def straighten(
 ) -> None:
     """Turn photographs level, and crop them, where the horizon is known well enough."""
     from horizon_rt.photos.inputs import find_photos
-    from horizon_rt.photos.job import result_table, straighten_photos
+    from horizon_rt.photos.job import result_table, straighten_photos, unsure_advice
 
     console = make_console()
     tasks = find_photos(photos, out, xmp=xmp)
@@ -56,6 +56,8 @@ def straighten(
             on_result=lambda result: _print_failure(result, console),
         )
     print_table(result_table(results))
+    if advice := unsure_advice(results, options):
+        print_line(console, advice)
     if len(results) < len(tasks):
         raise typer.Exit(130)
     if any(result.status == "failed" for result in results):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from horizon_rt.frame import Frame
+    from horizon_rt.horizon import Horizon
     from horizon_rt.pipeline.outputs import Outputs
     from horizon_rt.sources import Source, SourceInfo
 
@@ -29,6 +31,8 @@ from horizon_rt.sinks.drawing import DrawOptions
 from horizon_rt.system.address import without_secrets
 
 __all__ = ["track"]
+
+_FEW_STILLS = 10  # pictures, of which the angles are printed
 
 
 @takes(options=RunOptions, drawing=DrawOptions, coding=EncodeOptions)
@@ -74,9 +78,17 @@ def track(
     if options.smooth == "offline" and opened.info.is_image_set:
         print_line(console, "pictures stand alone: nothing is smoothed")
     print_first_use(console)
-    twice = reads_twice(options, outputs, opened.info)
+    twice, stills = reads_twice(options, outputs, opened.info), []
     with progress(opened.info, console, times=2 if twice else 1) as on_frame:
-        summary = run(opened, options, outputs, on_frame=on_frame, on_first_pass=on_frame)
+
+        def on_each(frame: Frame, horizon: Horizon) -> None:
+            on_frame(frame, horizon)
+            if 0 < len(opened.info.pictures) <= _FEW_STILLS:
+                stills.append(f"{Path(horizon.file or '').name}: {horizon.in_words or 'no horizon'}")
+
+        summary = run(opened, options, outputs, on_frame=on_each, on_first_pass=on_frame)
+    for line in stills:
+        print_line(console, line)
     print_summary(summary, outputs.paths, console)
     print_lens(summary.assumed, outputs, console, always=outputs != asked)
     print_advice(summary, options, console, repeatable=opened.info.kind in ("file", "synthetic"))

@@ -52,10 +52,14 @@ class Horizon:
     height_m: float | None = None
 
     def __repr__(self) -> str:
-        angles = (("roll", self.roll_deg, self.roll_sd_deg), ("pitch", self.pitch_deg, self.pitch_sd_deg))
-        said = [_angle(name, value, sd) for name, value, sd in angles if value is not None]
-        what = ", ".join(said) or f"no estimate, view {self.view}"
+        what = self.in_words or f"no estimate, view {self.view}"
         return f"<Horizon at {self.time_s:.3f} s: {what}, {self.state}>"
+
+    @property
+    def in_words(self) -> str:
+        """Roll and pitch with their sigmas; empty where there is no estimate."""
+        angles = (("roll", self.roll_deg, self.roll_sd_deg), ("pitch", self.pitch_deg, self.pitch_sd_deg))
+        return ", ".join(_angle(name, value, sd) for name, value, sd in angles if value is not None)
 
     def to_dict(self) -> dict[str, object]:
         """The row of telemetry: what JSON lines hold of this frame (docs/telemetry.schema.json).

@@ -23,7 +23,7 @@ _SETTLE_S, _FASTEST = 0.25, math.radians(20.0)  # in which a rate of at most so 
 class AttitudeTrack:
     """The attitude of the N frames of a recording; all are (N,), angles in rad, rates in rad/s.
 
-    Angles are NaN where there is no estimate. `sd` is the larger standard deviation of roll and pitch.
+    Angles are NaN where there is no estimate. `sd` is the standard deviation of what is levelled.
     `starts` is true for frames that do not go on from the one before: the first one, and those after a cut.
     """
 

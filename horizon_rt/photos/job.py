@@ -26,11 +26,12 @@ from horizon_rt.system.progress import NO_PROGRESS, Progress
 from horizon_rt.system.units import counted
 from horizon_rt.tracker import HorizonTracker
 
-__all__ = ["Straightened", "result_table", "straighten_photos"]
+__all__ = ["Straightened", "result_table", "straighten_photos", "unsure_advice"]
 
 _log = logging.getLogger(__name__)
 
 Status = Literal["turned", "left", "failed"]
+_NOT_SURE = "not sure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,20 +127,30 @@ def _look(photo: Photo, tracker: HorizonTracker, options: StraightenOptions) -> 
         return first, "no horizon" if first is None else reason
     tilt = more_looks(photo.shown, first, tracker)
     if tilt is None:
-        return first, "not sure (mirrored or cropped it shows none)"
+        return first, f"{_NOT_SURE} (mirrored or cropped it shows none)"
     return tilt, _why_left(tilt, options)
 
 
 def _why_left(tilt: Tilt, options: StraightenOptions) -> str:
     """Empty where it is to be turned."""
     if tilt.sd_deg >= options.most_sd:
-        return f"not sure (± {tilt.sd_deg:.2g}°)"
+        return f"{_NOT_SURE} (± {tilt.sd_deg:.2g}°)"
     if tilt.spread_deg is not None and tilt.spread_deg >= options.most_spread:
-        return f"not sure (looks differ by {tilt.spread_deg:.2g}°)"
+        return f"{_NOT_SURE} (looks differ by {tilt.spread_deg:.2g}°)"
     turn = abs(tilt.angle_deg)
     if turn > options.most_turn:
         return f"tilted too far ({turn:.0f}°)"
     return f"already level ({turn:.2f}°)" if turn < options.least_turn else ""
+
+
+def unsure_advice(results: Sequence[Straightened], options: StraightenOptions) -> str:
+    """What would turn more of them, in a line; empty where nothing would."""
+    tilted = [one for one in results if one.reason.startswith(_NOT_SURE) and one.tilt_deg is not None]
+    count = sum(abs(one.tilt_deg or 0.0) >= options.least_turn for one in tilted)
+    if not count:
+        return ""
+    photos = counted(count, "photograph")
+    return f"{photos} may be tilted, but not for sure; --most-sd and --most-spread allow for more"
 
 
 def _copy(photo: Photo, tilt: Tilt) -> bytes:

@@ -235,7 +235,7 @@ def _planned(
     for size, group in groupby(zip(seen, tracks, strict=True), key=lambda pair: pair[0].size):
         pairs = list(group)
         camera: Camera = profile.model.for_size(*size)
-        track = _attitude_track([one for one, _ in pairs], [track for _, track in pairs])
+        track = _attitude_track(*zip(*pairs, strict=True), lock=options.lock)
         plan = plan_level(track, camera, settings)
         leveller = Leveller(camera, black=settings.shows_black)
         parts.append(PlannedPart(frames=len(pairs), leveller=leveller, plan=plan))
@@ -252,14 +252,18 @@ def _planned(
     )
 
 
-def _attitude_track(seen: Sequence[Seen], tracks: Sequence[Track]) -> AttitudeTrack:
-    """The columns of what was tracked; what is still being acquired is left out."""
+def _attitude_track(seen: Sequence[Seen], tracks: Sequence[Track], *, lock: str) -> AttitudeTrack:
+    """The columns of what was tracked, with the sigma of what is locked; what is still being acquired is left
+    out.
+    """
     rows = np.full((len(tracks), 5), np.nan)
     for k, track in enumerate(tracks):
         if track.attitude is not None and track.state in ("tracking", "coasting"):
             up = track.attitude.up
             rates = track.attitude.rates_dps or (0.0, 0.0)
-            rows[k] = (up.roll_deg, up.pitch_deg, max(track.attitude.sd_deg), *rates)
+            roll_sd, pitch_sd = track.attitude.sd_deg
+            sd = roll_sd if lock == "roll" else max(roll_sd, pitch_sd)
+            rows[k] = (up.roll_deg, up.pitch_deg, sd, *rates)
     time_s = np.array([one.time_s for one in seen])
     cuts = np.array([one.observation.change == "cut" for one in seen])
     starts = cuts | (np.diff(time_s, prepend=-math.inf) > _LONGEST_GAP_S)

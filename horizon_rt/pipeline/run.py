@@ -107,9 +107,13 @@ def _assumed(info: SourceInfo) -> CameraProfile:
 
 
 def _assumed_of(profile: CameraProfile) -> str:
-    """What is assumed of a lens that was not measured, in a line; empty where nothing is."""
+    """What is assumed of a lens that was not measured, in a line; empty where nothing is. As with `--hfov`,
+    its field of view is that over the longer side.
+    """
+    model = profile.model
+    longer = model if model.width >= model.height else model.turned()
     known = f" ({profile.source})" if profile.name == METADATA else ""
-    return f"hfov {profile.model.hfov_deg:.4g}°{known}" if profile.assumed else ""
+    return f"hfov {longer.hfov_deg:.4g}°{known}" if profile.assumed else ""
 
 
 def assumed_lens(options: RunOptions, info: SourceInfo) -> str:

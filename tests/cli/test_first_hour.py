@@ -196,17 +196,17 @@ def flat(tmp_path: Path) -> Path:
 def test_few_frames_with_a_horizon_are_no_dead_end(cli: RunCli, flat: Path, clip: Path, home: Path) -> None:
     done = cli("track", flat, "--out", "out")
     assert done.errors[-1] == (
-        "few frames hold a horizon; try --smooth offline (bridges gaps), "
+        "no horizon was found; where one is in view, try --smooth offline (bridges gaps), "
         "--hfov or --camera-profile (a wide lens bends the horizon)"
     )
-    assert "; try the default model (" in cli("track", flat, "--out", "out", "--model", "nano").errors[-1]
+    assert ", try the default model (" in cli("track", flat, "--out", "out", "--model", "nano").errors[-1]
     tried = ("--smooth", "offline", "--hfov", "90")
     assert (
         cli("track", flat, "--out", "out", *tried)
         .errors[-1]
-        .endswith("; try a model trained on such pictures")
+        .endswith(", try a model trained on such pictures")
     )
-    assert "few frames hold" in cli("batch", flat, "--out", "more").errors[-1]
+    assert "no horizon was found" in cli("batch", flat, "--out", "more").errors[-1]
     assert "offline" not in cli("live", flat, "--no-window", "--telemetry", "-").errors[-1]
     assert "few frames" not in cli("track", clip, "--out", "out").err
 
