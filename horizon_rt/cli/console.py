@@ -123,7 +123,15 @@ def in_words(assumed: str) -> str:
 def print_advice(
     summary: RunSummary, options: RunOptions, console: Console, *, repeatable: bool = False
 ) -> None:
-    """Say what to try after a run in which few frames held a horizon; a recording is `repeatable`."""
+    """Say what to try after a run in which few frames held a horizon, or most lay on their side or upside
+    down; a recording is `repeatable`.
+    """
+    if summary.steep > _FEW * summary.frames and not options.rotate:
+        print_line(
+            console,
+            "most frames are tilted by over 60°; where the camera is mounted so, --rotate 90, 180 or 270 "
+            "turns them upright, in which the horizon is found better",
+        )
     if not summary.frames or summary.share_with_horizon >= _FEW:
         return
     is_small = options.engine.model in ("small", "nano")

@@ -43,8 +43,8 @@ def most_probable_plane(
     it may be hidden; `log_prior` is that of the squared distance from the middle by `precision` (2, 2). The
     probability is that of the plane and its neighbours, among all planes and none; then follow the second
     moments (aa, ab, bb) about it: of these neighbours, and what all others add. `log_posteriors` (r, r) is
-    filled, for the planes by their rows at both ends, and `trust` (n,), 0 to 1, with how far stations show
-    the plane. `rows` (r, n) are the profiles.
+    room for those of the planes by their rows at both ends, and `trust` (n,), 0 to 1, is filled with how far
+    stations show the plane. `rows` (r, n) are the profiles.
     """
     count, pairs = evidence.shape
     half, scale, floor = count // 2, 0.0, 0.0

@@ -1,4 +1,4 @@
-"""From the mask to the horizon of one frame, with its covariance; or the refusal of a frame without one."""
+"""The half plane that a mask shows, with its covariance; or the refusal of a frame without a horizon."""
 
 from __future__ import annotations
 

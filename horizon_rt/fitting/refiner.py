@@ -40,7 +40,6 @@ class HorizonRefiner:
     def __init__(
         self, camera: Camera, *, dip: float = 0.0, uncertainty: Uncertainty = DEFAULT_UNCERTAINTY
     ) -> None:
-        self.camera = camera
         self.uncertainty = uncertainty
         self._stations = Stations(camera, dip=dip)
         self._search = EdgeSearch(self._stations)

@@ -34,6 +34,7 @@ from horizon_rt.system.interrupts import interrupts_call
 __all__ = ["Analysis", "OnFrame", "RunSummary", "run_pipeline"]
 
 OnFrame = Callable[[Frame, Horizon], None]
+_STEEP_DEG = 60.0
 _JOIN_S = 5.0
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ _log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class RunSummary:
     """What a run did; `states` counts frames by state, `seconds` is wall time until the last frame. `unseen`
-    are those that came in real time before the net had looked.
+    are those that came in real time before the net had looked, `steep` those that are tilted by over 60°.
 
     `dropped` counts the frames of a run in real time that came too late to be shown. `interrupted` means that
     a signal cut the run short, `signalled` that one came at all, if only after the last frame. `assumed` says
@@ -52,6 +53,7 @@ class RunSummary:
     frames: int = 0
     with_horizon: int = 0
     unseen: int = 0
+    steep: int = 0
     dropped: int = 0
     seconds: float = 0.0
     interrupted: bool = False
@@ -77,6 +79,7 @@ class RunSummary:
         self.states[horizon.state] = self.states.get(horizon.state, 0) + 1
         self.with_horizon += horizon.view == "horizon"
         self.unseen += horizon.view == "unknown" and horizon.state == "acquiring"
+        self.steep += horizon.attitude is not None and abs(horizon.attitude.up.roll_deg) > _STEEP_DEG
 
 
 class Analysis(Protocol):

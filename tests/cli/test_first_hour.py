@@ -17,8 +17,13 @@ import pytest
 from packaging.requirements import Requirement
 from support import ROOT
 from support.cli import LENS, VERBS, RunCli, horizon_luma, lines, pictures_in, write_horizon
+from support.horizons import answers
 from support.sources import av_frame, h264_clip, needs_ffmpeg, write_clip
 
+from horizon_rt.cli.console import print_advice
+from horizon_rt.cli.style import make_console
+from horizon_rt.options import RunOptions
+from horizon_rt.pipeline.stages import RunSummary
 from horizon_rt.sources import open_source
 from horizon_rt.tracker import HorizonTracker
 
@@ -191,6 +196,27 @@ def test_every_run_into_a_folder_says_which_lens_was_assumed(cli: RunCli, clip: 
 def flat(tmp_path: Path) -> Path:
     """A recording without a horizon."""
     return write_clip(tmp_path / "flat.mkv", [av_frame("gray", (np.full((64, 96), 99, np.uint8),))] * 6)
+
+
+@pytest.mark.parametrize(
+    ("roll", "rotate", "is_told"), [(80, None, True), (179, None, True), (50, None, False), (80, 90, False)]
+)
+def test_pictures_on_their_side_are_told_of_rotate(
+    roll: float, rotate: int | None, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = RunSummary()
+    for horizon in answers(10, lambda time_s: roll if time_s < 0.23 else 0.0):
+        summary.count(horizon)
+    print_advice(summary, RunOptions(rotate=rotate), make_console())
+    assert ("--rotate 90, 180 or 270" in capsys.readouterr().err) == is_told
+
+
+def test_the_angles_of_single_pictures_are_printed(cli: RunCli, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), horizon_luma(480, 320, 0.1))
+    lines = cli("track", tmp_path / "a.png", tmp_path / "b.png", "--out", tmp_path / "out").errors
+    for name, line in zip(("a.png", "b.png"), lines, strict=False):
+        assert re.fullmatch(rf"{name}: roll -5\.\d\d° ± \d\.\d\d°, pitch -?\d\.\d\d° ± \d+\.\d\d°", line)
 
 
 def test_few_frames_with_a_horizon_are_no_dead_end(cli: RunCli, flat: Path, clip: Path, home: Path) -> None:
