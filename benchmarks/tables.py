@@ -427,7 +427,8 @@ def labs_table(runs: list[dict[str, Any]]) -> str:
     for dataset, net in dict.fromkeys((row["dataset"], row["net"]) for row in runs):
         own = [row for row in runs if (row["dataset"], row["net"]) == (dataset, net)]
         first = own[0]
-        cells = [dataset, net, f"{first['rate']:g}", first["precision"], str(first["windows"])]
+        numbers = ", ".join(dict.fromkeys(row["precision"] for row in own))
+        cells = [dataset, net, f"{first['rate']:g}", numbers, str(first["windows"])]
         cells += [str(first["batch"]), str(len(own)), str(first["test_frames"])]
         cells.append(f"{statistics.mean(row['cpu_s'] for row in own):.0f}")
         for key, digits in TRAINED.values():
