@@ -97,12 +97,15 @@ class Hypothesis:
         """Move in time, back where `seconds` is negative. A track that coasts slows down.
 
         As far as a frame that shows where it is the track has gone unseen, so that a long way leaves its rate
-        unknown.
+        unknown. The correlated error turns with the up vector, as that of the roll of a camera does.
         """
         scale = math.exp(self._log_noise_scale)
         if to_frame:
             scale = max(scale, self.settings.step_noise_scale(seconds))
+        before = self._kalman.state().frame
         self._kalman.predict(seconds, scale)
+        turn = self._kalman.state().frame @ before.T
+        self.correlated = turn @ self.correlated @ turn.T
         if self.state == "coasting" and seconds > 0:
             self._kalman.damp(math.exp(-seconds / self.settings.rate_decay_s))
 

@@ -106,6 +106,24 @@ def test_an_unconfirmed_track_is_given_up_after_a_second() -> None:
     assert track.update(1.1, NOTHING).state == "lost"
 
 
+@pytest.mark.parametrize("rate_dps", [0, 100, 400, -720])
+def test_an_error_that_frames_share_keeps_its_sigma_while_the_camera_rolls(rate_dps: float) -> None:
+    track, sds = TrackFilter(), []
+    for k in range(90):
+        up = UpVector.from_roll_pitch((rate_dps * k / 30 + 180) % 360 - 180, 0.0)
+        to_up = np.linalg.pinv(up.roll_pitch_jacobian())
+        shared = to_up @ np.diag(np.radians([2.0, 0.2]) ** 2) @ to_up.T
+        white = up.isotropic_covariance(0.05)
+        measured = Measurement(up=up, covariance=shared + white, inliers=50, white=white)
+        observation = Observation(view="horizon", confidence=0.95, sky_fraction=0.5, measurement=measured)
+        found = track.update(k / 30, observation).attitude
+        assert found is not None
+        sds.append(found.sd_deg)
+    roll_sd, pitch_sd = np.mean(sds[60:], axis=0)
+    assert roll_sd == pytest.approx(2.0, rel=0.02)
+    assert pitch_sd < 0.3
+
+
 def test_the_gate_refuses_a_single_outlier() -> None:
     track, now = _confirmed(5)
     after = track.update(now + 0.04, seen(60))
