@@ -223,8 +223,8 @@ def test_pictures_are_judged_as_the_tracker_sees_them_alone(rendered: Path, trac
     found = evaluate(open_dataset(rendered / "pictures"), tracker)
     with (rendered / "pictures" / "horizon.csv").open() as file:
         table = [row for row in csv.DictReader(file) if row["x1"]]
-    tracker.reset()
     for row, truth in zip(found.rows, table, strict=False):
+        tracker.reset()
         image = cv2.imread(str(rendered / "pictures" / "images" / truth["file"]))
         frame = Frame.from_bgr(image)
         line = tracker.update(frame, tracker.segment(frame, careful=True)).measured_line
