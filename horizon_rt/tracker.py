@@ -25,7 +25,6 @@ from horizon_rt.tracking import (
     KeyFrames,
     LooksBeside,
     NoFilter,
-    RewindFilter,
     SceneChangeDetector,
     Track,
     TrackFilter,
@@ -237,8 +236,7 @@ class HorizonTracker:
         """
         if self._follower is None or key.measurement is None or predicted.attitude is None:
             return None
-        track = self._filter
-        if track.is_contested or (isinstance(track, RewindFilter) and track.is_late(frame.time_s)):
+        if self._filter.is_contested or (self._beside and self._beside.track.is_late(frame.time_s)):
             return None
         depth = frame.sampling.bit_depth
         near = predicted.attitude.rounded()
@@ -248,21 +246,18 @@ class HorizonTracker:
 
     def _look_beside(self, frame: Frame, change: Change) -> None:
         """Have the net look at a frame in its thread, unless it looks at another."""
-        if self._beside is not None and self._fitter is not None and isinstance(self._filter, RewindFilter):
-            look = partial(self._look, frame, self._fitter, None)
-            self._beside.begin(look, frame.time_s, change, self._filter)
+        if self._beside is not None and self._fitter is not None:
+            self._beside.begin(partial(self._look, frame, self._fitter, None), frame.time_s, change)
 
     def _take_in_look(self) -> None:
         """What the net saw beside, once it is known: the track goes back to that frame, and on from there."""
-        if self._beside is not None and isinstance(self._filter, RewindFilter):
-            seen = self._beside.take_in(self._filter)
-            if seen is not None:
-                self._key_frames.look(*seen)
+        if self._beside is not None and (seen := self._beside.take_in()) is not None:
+            self._key_frames.look(*seen)
 
     def _forget_looks(self) -> None:
         """In real time nothing is known of a new scene until it was looked at."""
-        if self._beside is not None and isinstance(self._filter, RewindFilter):
-            self._beside.drop(self._filter)
+        if self._beside is not None:
+            self._beside.drop()
             self._key_frames = KeyFrames()
 
     def _check(self, frame: Frame) -> None:
@@ -308,14 +303,13 @@ class HorizonTracker:
 
     def reset(self) -> None:
         """Forget the track, as after a cut."""
-        self._forget_looks()
         self._filter, self._last, self._scene = self._new_filter(), None, SceneChangeDetector()
         self._key_frames = KeyFrames()
 
     def _new_filter(self) -> Filter:
         if self._smooth == "none":
             return NoFilter()
-        return TrackFilter() if self._beside is None else RewindFilter()
+        return TrackFilter() if self._beside is None else self._beside.restart()
 
     def _fitter_for(self, frame: Frame) -> HorizonFitter:
         fitter, size = self._fitter, (frame.width, frame.height)

@@ -23,10 +23,11 @@ class _Running(NamedTuple):
 
 
 class LooksBeside:
-    """The look that runs beside one track; several may share a `thread`, in which their looks take turns."""
+    """The look that runs beside its `track`; several may share a `thread`, where their looks take turns."""
 
     def __init__(self, thread: ThreadPoolExecutor | None = None) -> None:
         self.thread = thread or ThreadPoolExecutor(1, "look")
+        self.track = RewindFilter()
         self._running: _Running | None = None
 
     @property
@@ -39,22 +40,26 @@ class LooksBeside:
         """Whether the answer of that look is still to come."""
         return self._running is not None and not self._running.answer.done()
 
-    def begin(
-        self, look: Callable[[], Observation], time_s: float, change: Change, track: RewindFilter
-    ) -> None:
-        """Look at the frame of this time, which the `track` sees next, unless a look is running."""
+    def begin(self, look: Callable[[], Observation], time_s: float, change: Change) -> None:
+        """Look at the frame of this time, which the track sees next, unless a look is running."""
         if self._running is None:
-            track.mark()
+            self.track.mark()
             self._running = _Running(self.thread.submit(look), time_s, change)
 
-    def drop(self, track: RewindFilter) -> None:
+    def restart(self) -> RewindFilter:
+        """Another track, without a look."""
+        self.drop()
+        self.track = RewindFilter()
+        return self.track
+
+    def drop(self) -> None:
         """Forget the look that runs: what it sees is of a scene before."""
         if self._running is not None:
             self._running.answer.cancel()
         self._running = None
-        track.unmark()
+        self.track.unmark()
 
-    def take_in(self, track: RewindFilter) -> tuple[float, Observation, Track] | None:
+    def take_in(self) -> tuple[float, Observation, Track] | None:
         """The time of the frame that was looked at, what was seen there, and the track there, which goes on
         from it; None where nothing new is known. Raises what the look raised.
         """
@@ -63,7 +68,7 @@ class LooksBeside:
             return None
         self._running = None
         observation = replace(running.answer.result(), change=running.change)
-        if not track.is_marked:  # its frame is too old
-            track.unmark()
+        if not self.track.is_marked:  # its frame is too old
+            self.track.unmark()
             return None
-        return running.time_s, observation, track.correct(observation)
+        return running.time_s, observation, self.track.correct(observation)

@@ -105,7 +105,8 @@ class TrackFilter:
     candidate has agreed with itself for `reacquire_frames` frames (more where it swaps sky and ground) and is
     about as certain, the track is wrong and starts again from it. After a cut what does not fit, and is about
     as certain, starts the track at once. A repeated picture says nothing new for `still_s`, nor does a frame
-    that was not looked at and has no measurement. A candidate has
+    that was not looked at and has no measurement. While looks contest the track, an edge that was only
+    followed does not count: it is the track's own, and would confirm it. A candidate has
     no candidate of its own: what it rejects starts it anew. With `record` the filter keeps its `steps`, one
     for each frame; those since a candidate began are the candidate's once it has taken over.
     """
@@ -128,6 +129,8 @@ class TrackFilter:
 
         By `late_s` the newest look may be late in real time; for so long a frame without one changes nothing.
         """
+        if self.is_contested and not observation.is_key:
+            observation = replace(observation, measurement=None)
         self._advance(time_s, to_frame=observation.measurement is not None)
         lost = self.hypothesis.state == "lost"
         predicted = None if self.steps is None or lost else self.hypothesis.kalman_state()

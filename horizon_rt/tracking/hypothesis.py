@@ -102,9 +102,7 @@ class Hypothesis:
         scale = math.exp(self._log_noise_scale)
         if to_frame:
             scale = max(scale, self.settings.step_noise_scale(seconds))
-        before = self._kalman.state().frame
-        self._kalman.predict(seconds, scale)
-        turn = self._kalman.state().frame @ before.T
+        turn = self._kalman.predict(seconds, scale)
         self.correlated = turn @ self.correlated @ turn.T
         if self.state == "coasting" and seconds > 0:
             self._kalman.damp(math.exp(-seconds / self.settings.rate_decay_s))

@@ -74,10 +74,14 @@ class SphereKalman:
         self._covariance[:2, :2] = ((n00, n01), (n01, n11))
         self._covariance[2, 2] = self._covariance[3, 3] = self._rate_variance
 
-    def predict(self, seconds: float, noise_scale: float = 1.0) -> None:
-        """Move the state in time, back where `seconds` is negative; `noise_scale` scales the acceleration."""
-        density = self._density * noise_scale * noise_scale
+    def predict(self, seconds: float, noise_scale: float = 1.0) -> Array:
+        """Move the state in time, back where `seconds` is negative; `noise_scale` scales the acceleration.
+
+        Gives the rotation (3, 3) by which the up vector went.
+        """
+        density, before = self._density * noise_scale * noise_scale, self._frame.copy()
         _predict(self._frame, self._velocity, self._covariance, seconds, density)
+        return np.asarray(self._frame @ before.T)
 
     def damp(self, factor: float) -> None:
         """Slow the rate down to so much of it; what is not known of it stays as it is."""

@@ -6,8 +6,6 @@ measurements of any filter, where Larsen et al. (1998) and Bar-Shalom (2002) sav
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from horizon_rt.horizon import Observation
 from horizon_rt.tracking.filter import Track, TrackFilter
 from horizon_rt.tracking.hypothesis import TrackSettings
@@ -66,9 +64,6 @@ class RewindFilter:
     def correct(self, observation: Observation) -> Track:
         """The track of the marked frame with this observation; the filter has it, too, and all that came
         since. Raises ValueError without a frame after a mark.
-
-        While looks contest the track, edges that were followed since do not count: they are the track's own,
-        and would confirm it.
         """
         if self._marked is None or not self._since:
             raise ValueError("there is no frame to correct; mark one, and update")
@@ -77,10 +72,7 @@ class RewindFilter:
         self.unmark()
         track = self._filter.update(begun_s, observation)
         for time_s, later in since:
-            own = self._filter.is_contested and not later.is_key
-            self._filter.update(
-                time_s, replace(later, measurement=None) if own else later, late_s=time_s - begun_s
-            )
+            self._filter.update(time_s, later, late_s=time_s - begun_s)
         return track
 
     def _late_s(self, time_s: float) -> float:
