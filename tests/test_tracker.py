@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 import pytest
 from support.fitting import degrees_between, ideal, up_vector
 
 import horizon_rt
+from horizon_rt.bench.late import LateTracker
 from horizon_rt.camera import Camera
 from horizon_rt.errors import CameraModelError, DeviceError, OptionsError, WeightsError
 from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon
-from horizon_rt.segmentation import Segmentation
+from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.letterbox import input_size
 from horizon_rt.sources.synthetic import SyntheticOptions, make_clip
 from horizon_rt.tracker import HorizonTracker
@@ -315,32 +316,15 @@ def test_without_a_horizon_the_net_looks_ten_times_a_second() -> None:
     ]  # at 25 frames/s
 
 
-class _Slow(_Oracle):
-    """An oracle whose answer waits for `go`."""
-
-    def __init__(self, speed: float) -> None:
-        super().__init__(speed)
-        self.go = threading.Semaphore(0)
-
-    def segment(self, frame: Frame, *, careful: bool = False) -> Segmentation:
-        assert self.go.acquire(timeout=20)
-        return super().segment(frame)
-
-
 def test_in_real_time_no_answer_waits_for_the_net_and_what_it_saw_is_taken_in_later() -> None:
-    oracle = _Slow(speed=20.0)
-    tracker = _tracker(oracle, real_time=True)
-    assert [tracker.update(_frame(k)).state for k in range(3)] == ["acquiring"] * 3
-    for k in range(3, 90):
-        if k % 3 == 0:
-            oracle.go.release()
-            while tracker.is_looking:
-                time.sleep(0.001)
-        horizon = tracker.update(_frame(k))
+    oracle = _Oracle(speed=20.0)
+    with LateTracker(cast(Segmenter, oracle), lag=3) as tracker:
+        assert [tracker.update(_frame(k)).state for k in range(3)] == ["acquiring"] * 3
+        for k in range(3, 90):
+            horizon = tracker.update(_frame(k))
     assert not horizon.observation.is_key
     assert horizon.state == "tracking"
     assert degrees_between(_up(horizon), oracle.up(_frame(89))) < 0.5
-    oracle.go.release()
 
 
 def test_what_goes_wrong_beside_is_raised() -> None:

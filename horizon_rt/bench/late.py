@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self, cast
+from typing import Self, cast
 
-if TYPE_CHECKING:
-    from horizon_rt.camera import Camera
-    from horizon_rt.frame import Frame
-    from horizon_rt.horizon import Horizon
-    from horizon_rt.segmentation import OnStage, Segmentation, Segmenter
+from horizon_rt.camera import Camera
+from horizon_rt.frame import Frame
+from horizon_rt.horizon import Horizon
+from horizon_rt.segmentation import Segmentation, Segmenter
+from horizon_rt.tracker import HorizonTracker
 
 __all__ = ["LateTracker"]
 
@@ -23,7 +23,6 @@ class _HeldNet:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter, self._may_answer = segmenter, threading.Event()
-        self.on_stage: OnStage | None = None
 
     def segment(self, frame: Frame, *, careful: bool = False) -> Segmentation:
         self._may_answer.wait()
@@ -45,10 +44,8 @@ class LateTracker:
     def __init__(
         self, segmenter: Segmenter, lag: int, camera: Camera | None = None, model: str | None = None
     ) -> None:
-        from horizon_rt.tracker import HorizonTracker
-
         self._net, self.lag, self._waited = _HeldNet(segmenter), lag, 0
-        net = cast("Segmenter", self._net)
+        net = cast(Segmenter, self._net)
         self.tracker = HorizonTracker(camera, segmenter=net, real_time=True, model=model)
 
     def update(self, frame: Frame) -> Horizon:
