@@ -112,7 +112,7 @@ def calibrate_lens(
     profile = CameraProfile(name=name, model=best.model, rms_px=best.fit.rms, source=source)
     used = {view.index for view in best.views}
     left_out = [view.label for view in views if view.index not in used]
-    return _report(found, best.views, best.fit, profile, best.missing, left_out)
+    return _report(found, best, profile, left_out)
 
 
 class _Fitted(NamedTuple):
@@ -173,14 +173,8 @@ def _check_views(found: Survey, views: Sequence[BoardView]) -> None:
     )
 
 
-def _report(
-    found: Survey,
-    views: Sequence[BoardView],
-    fit: LensFit,
-    profile: CameraProfile,
-    missing: Sequence[str],
-    left_out: Sequence[str],
-) -> Calibration:
+def _report(found: Survey, best: _Fitted, profile: CameraProfile, left_out: Sequence[str]) -> Calibration:
+    views, fit = best.views, best.fit
     coverage = covered_share(views, found.width, found.height)
     errors = tuple(
         ViewError(
@@ -202,8 +196,8 @@ def _report(
         sd={name: float(sd) for name, sd in zip(fit.parameters, fit.sd, strict=True) if sd > 0},
         points=np.concatenate([view.corners for view in views]).astype(np.float64),
         residuals=np.concatenate(fit.residuals),
-        missing=tuple(missing),
-        advice=tuple(_advice(len(views), coverage, missing, left_out)),
+        missing=tuple(best.missing),
+        advice=tuple(_advice(len(views), coverage, best.missing, left_out)),
     )
 
 

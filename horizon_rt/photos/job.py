@@ -145,8 +145,8 @@ def _why_left(tilt: Tilt, options: StraightenOptions) -> str:
 
 def unsure_advice(results: Sequence[Straightened], options: StraightenOptions) -> str:
     """What would turn more of them, in a line; empty where nothing would."""
-    tilted = [one for one in results if one.reason.startswith(_NOT_SURE) and one.tilt_deg is not None]
-    count = sum(abs(one.tilt_deg or 0.0) >= options.least_turn for one in tilted)
+    tilts = [one.tilt_deg for one in results if one.reason.startswith(_NOT_SURE) and one.tilt_deg is not None]
+    count = sum(abs(tilt) >= options.least_turn for tilt in tilts)
     if not count:
         return ""
     photos = counted(count, "photograph")
