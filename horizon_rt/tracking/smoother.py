@@ -18,6 +18,7 @@ from horizon_rt.horizon import Observation
 from horizon_rt.tracking.filter import LOST, Step, Track, TrackFilter
 from horizon_rt.tracking.hypothesis import TrackSettings, attitude_of
 from horizon_rt.tracking.kalman import KalmanState
+from horizon_rt.tracking.presence import believed_throughout
 
 __all__ = ["smooth_tracks"]
 
@@ -31,39 +32,42 @@ def smooth_tracks(
     """The track at each frame of a recording, from its time in seconds and its observation.
 
     Frames whose measurement was used are 'tracking', those between them and the 2 s after the last one
-    'coasting', then 'lost'; a track of less than `confirm_frames` measurements is 'acquiring' up to its last.
+    'coasting', then 'lost'; a track of less than `confirm_frames` measurements is 'acquiring' up to its last,
+    and so are frames where the looks do not believe in a horizon (`believed_throughout`) or nearly nothing is
+    known.
     """
+    frames = list(frames)
     # The smoother runs the filter backwards, which knows of no slowing down.
     forward = TrackFilter(replace(settings, rate_decay_s=math.inf), record=True)
     for time_s, observation in frames:
         forward.update(time_s, observation)
-    steps = forward.steps or []
+    steps, beliefs = forward.steps or [], believed_throughout(frames)
     tracks: list[Track] = []
     starts = [i for i, step in enumerate(steps) if step.predicted is None] or [0]
     for first, last in zip([0, *starts], [*starts, len(steps)], strict=True):
-        tracks += _smooth_run(steps[first:last], settings)
+        tracks += _smooth_run(steps[first:last], beliefs[first:last], settings)
     return tracks
 
 
-def _smooth_run(run: Sequence[Step], settings: TrackSettings) -> list[Track]:
+def _smooth_run(run: Sequence[Step], beliefs: Sequence[bool], settings: TrackSettings) -> list[Track]:
     """The tracks of one unbroken track, followed by frames without any."""
     used = [i for i, step in enumerate(run) if step.used]
     if not used:
         return [LOST] * len(run)
     states = _sweep_back(run[: used[-1] + 1])
     confirmed = len(used) >= settings.confirm_frames
-    tracks = [
-        Track(
-            "acquiring" if not confirmed else "tracking" if step.used else "coasting",
-            attitude_of(state, step.correlated),
-        )
-        for step, state in zip(run, states, strict=False)
-    ]  # fmt: skip
+    tracks, belief = [], False
+    for step, smoothed, believed in zip(run, states, beliefs, strict=False):
+        belief = believed if step.used else belief
+        attitude = attitude_of(smoothed, step.correlated)
+        doubtful = not (confirmed and belief) or settings.is_useless(attitude)
+        tracks.append(Track("acquiring" if doubtful else "tracking" if step.used else "coasting", attitude))
     for step in run[len(tracks) :]:
         if step.filtered is None or not confirmed or step.time_s - run[used[-1]].time_s > _COAST_S:
             tracks.append(LOST)
         else:
-            tracks.append(Track("coasting", attitude_of(step.filtered, step.correlated)))
+            attitude = attitude_of(step.filtered, step.correlated)
+            tracks.append(Track("coasting" if belief else "acquiring", attitude))
     return tracks
 
 

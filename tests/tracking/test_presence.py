@@ -6,11 +6,13 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.tracking import DT, NOTHING, seen
 
 from horizon_rt.geometry import UpVector
 from horizon_rt.horizon import Observation
-from horizon_rt.tracking import Presence, TrackFilter
+from horizon_rt.tracking import Presence, TrackFilter, believed_throughout
 
 UP = UpVector.from_roll_pitch(3, 2)
 
@@ -95,3 +97,42 @@ def test_a_track_that_says_nearly_nothing_is_not_called_one() -> None:
     assert measured is not None
     wide = replace(look(0.97), measurement=replace(measured, white=0.0 * measured.covariance))
     assert {track.update(k * DT, wide).state for k in range(20)} == {"acquiring"}
+
+
+def throughout(*looks: Observation) -> list[bool]:
+    return believed_throughout([(k * DT, observation) for k, observation in enumerate(looks)])
+
+
+@given(st.lists(st.floats(0.51, 0.99), max_size=40))
+def test_in_a_recording_looks_before_and_after_count_alike(confidences: list[float]) -> None:
+    looks = [look(confidence) for confidence in confidences]
+    assert throughout(*looks) == throughout(*looks[::-1])[::-1]
+
+
+def test_in_a_recording_belief_is_there_from_the_first_look() -> None:
+    settings = Presence().settings
+    between = look(0.5 * (settings.believed + settings.doubted))
+    assert not any(throughout(*[between] * 50))
+    assert all(throughout(*[between] * 10, *[look(0.97)] * 20))
+    assert all(throughout(NOTHING, NOTHING, *[look(0.97)] * 3, NOTHING))
+
+
+def test_in_a_recording_a_moment_of_doubt_passes() -> None:
+    told = throughout(*[look(0.97)] * 30, *[look(0.55)] * 2, *[look(0.97)] * 30)
+    assert all(told)
+    told = throughout(*[look(0.97)] * 30, *[refusal()] * 30, *[look(0.97)] * 30)
+    assert all(told[:28])
+    assert not any(told[32:58])
+    assert all(told[62:])
+
+
+def test_in_a_recording_each_scene_is_believed_for_itself() -> None:
+    new = replace(look(0.55), change="cut")
+    assert throughout(*[look(0.97)] * 20, new, *[look(0.55)] * 20) == [True] * 20 + [False] * 21
+    back = replace(look(0.97), change="cut")
+    assert throughout(*[look(0.55)] * 20, back, *[look(0.97)] * 20) == [False] * 20 + [True] * 21
+
+
+def test_in_a_recording_without_looks_there_is_no_belief() -> None:
+    assert throughout() == []
+    assert throughout(NOTHING, replace(look(0.97), is_key=False)) == [False, False]

@@ -145,6 +145,22 @@ def test_states_where_nothing_isseen() -> None:
     assert smooth_tracks([]) == []
 
 
+def test_a_doubtful_track_is_not_called_one() -> None:
+    up = UpVector.from_roll_pitch(5, 0)
+    doubtful = replace(seen(up, 0.2), confidence=0.6)
+    tracks = smooth_tracks([(k * DT, doubtful if k < 50 else NOTHING) for k in range(130)])
+    assert {track.state for track in tracks[:99]} == {"acquiring"}
+    assert _rolls(tracks[:50]) == pytest.approx(5, abs=0.01)
+    assert {track.state for track in tracks[101:]} == {"lost"}
+
+
+def test_a_track_that_says_nearly_nothing_is_not_called_one() -> None:
+    measured = seen(UpVector.from_roll_pitch(5, 0), 15.0)
+    assert measured.measurement is not None
+    wide = replace(measured, measurement=replace(measured.measurement, white=0.0 * np.eye(3)))
+    assert {track.state for track in smooth_tracks([(k * DT, wide) for k in range(20)])} == {"acquiring"}
+
+
 @given(
     st.lists(
         st.tuples(
