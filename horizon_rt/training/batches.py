@@ -212,6 +212,7 @@ def load(batches: Batches, steps: range, *, workers: int) -> Generator[Batch]:
         yield from (batches[i] for i in steps)
         return
     processes: list[BaseProcess] = []
+    made, others = iter(()), set(threading.enumerate())
     try:
         with _sigchld_kept(), undisturbed_children() as processes:
             made = iter(_loader(batches, steps, workers))
@@ -223,6 +224,12 @@ def load(batches: Batches, steps: range, *, workers: int) -> Generator[Batch]:
         with interrupts_wait():
             for process in processes:  # at once, as they may be in the midst of a batch
                 process.kill()
+            feeders = set(threading.enumerate()) - others
+            del made  # closes its queues
+            # Python speaks of leaked semaphores where it ends while these give theirs back.
+            for thread in feeders:
+                if thread.name == "QueueFeederThread":
+                    thread.join(timeout=1.0)
 
 
 def _loader(batches: Batches, steps: range, workers: int) -> DataLoader[Batch | HorizonError]:
@@ -238,6 +245,7 @@ def _loader(batches: Batches, steps: range, workers: int) -> DataLoader[Batch | 
 
 
 def _next(made: Iterator[Batch | HorizonError]) -> Batch | HorizonError | None:
+    """The next batch, or what it is to raise; None at the end."""
     try:
         return next(made, None)
     except (RuntimeError, EOFError, ConnectionError, FileNotFoundError) as error:
@@ -247,7 +255,7 @@ def _next(made: Iterator[Batch | HorizonError]) -> Batch | HorizonError | None:
             said.startswith("DataLoader worker") if isinstance(error, RuntimeError) else "Caught" not in said
         )
         if lost:
-            raise WorkerLost(LOST) from error
+            return WorkerLost(LOST)  # without the traceback, which would keep the queues
         raise
 
 
