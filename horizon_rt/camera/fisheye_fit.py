@@ -110,7 +110,7 @@ def _pose(points: Array, rays: Array) -> tuple[Array, Array] | None:
     flat = np.column_stack([(points - middle) / size, np.ones(len(points))])
     crossed = np.cross(rays[:, None, :], np.eye(3)[None])  # rows of ray × H p
     rows = np.einsum("nik,nj->nkij", crossed, flat).reshape(-1, 9)
-    matrix = np.linalg.svd(rows)[2][-1].reshape(3, 3)
+    matrix = np.linalg.svd(rows, full_matrices=False)[2][-1].reshape(3, 3)
     matrix = matrix if ((flat @ matrix.T) * rays).sum() > 0 else -matrix
     scale = float(np.linalg.norm(matrix[:, :2], axis=0).mean())
     first, second, shift = (matrix / scale).T

@@ -184,7 +184,8 @@ def first_motions(views: Views, turns: Sequence[Turn], camera: Camera) -> Motion
 def _plane(camera: Camera, points: Array, sky: Array) -> Array:
     """Unit normal (3,) of the plane nearest to the rays of points (M, 2), towards a point in the sky."""
     rays = camera.rays(points)
-    normal = np.linalg.svd(rays[np.isfinite(rays).all(axis=1)])[2][-1]
+    seen = rays[np.isfinite(rays).all(axis=1)]
+    normal = np.linalg.eigh(seen.T @ seen)[1][:, 0]
     return np.asarray(normal if normal @ camera.rays(sky[None])[0] > 0 else -normal)
 
 
