@@ -59,7 +59,7 @@ def export_net(
     card: ModelCard | None = None,
 ) -> list[Path]:
     """Write a net in a format, that of the suffix if None, for pictures of `width` × `height` px; returns the
-    files. ONNX and OpenVINO name the model of `card` in their metadata.
+    files. ONNX and OpenVINO name the model of `card`, which the net is of, in their metadata.
 
     Raises OutputError, and MissingExtra where the packages of a format are not installed.
     """
@@ -72,9 +72,12 @@ def export_net(
         write_atomic(path, _exported(frozen, torch.zeros(1, 3, height, width, dtype=dtype)))
     else:
         require(kind, f"the format {kind}")
-        from horizon_rt.segmentation.onnx import onnx_bytes
+        from horizon_rt.segmentation.onnx import graph_of, onnx_bytes
 
-        graph = onnx_bytes(frozen, half=half, card=card)
+        if half or card is None or card.classes:
+            graph = onnx_bytes(frozen, half=half, card=card)
+        else:
+            graph = graph_of(card)  # the one that its backend runs
         return _write_openvino(graph, path) if kind == "openvino" else _write_onnx(graph, path)
     return [path]
 
