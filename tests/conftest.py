@@ -15,6 +15,7 @@ from pathlib import Path
 # Of two processes of tests with two threads each, threads of OpenMP that wait by spinning take the cores from
 # those that work: trainings took two and a half times as long. PyTorch looks once, when it is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # those of NumPy, too
 
 import cv2
 import numpy as np

@@ -85,7 +85,7 @@ def frames_of(*sizes: tuple[int, int]) -> list[Frame]:
 
 
 def assert_same(found: Segmentation, expected: Segmentation, tolerance: float = 1e-3) -> None:
-    assert found.logits == pytest.approx(expected.logits, abs=tolerance)
+    np.testing.assert_allclose(found.logits, expected.logits, rtol=0, atol=tolerance)
     assert found.logits.dtype == np.float32
     assert found.presence == pytest.approx(expected.presence, abs=tolerance)
     assert found.letterbox == expected.letterbox
@@ -109,7 +109,7 @@ def test_folding_the_norms_leaves_the_net_as_it_is(name: str) -> None:
         mask, presence = net.eval()(picture)
     logits, seen = folded(picture.numpy())
     scale = float(mask.abs().max())
-    assert logits == pytest.approx(mask[0, 0].numpy(), abs=1e-4 * max(1.0, scale))
+    np.testing.assert_allclose(logits, mask[0, 0].numpy(), rtol=0, atol=1e-4 * max(1.0, scale))
     assert seen == pytest.approx(float(presence[0]), abs=1e-3)
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
 
@@ -387,7 +387,7 @@ def test_every_depth_is_uploaded_whole(half: GpuSegmenter, plain: Segmenter, bit
     frame = random_frame((418, 234), bits=bits, matrix="bt601")
     expected = plain.segment(frame)
     for there in (frame, frame, uploaded(frame)):
-        assert half.segment(there).logits == pytest.approx(expected.logits, abs=0.2)
+        np.testing.assert_allclose(half.segment(there).logits, expected.logits, rtol=0, atol=0.2)
 
 
 @gpu
