@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fuzz lint docs zoo release system-tools clean
+.PHONY: demo test fuzz lint types types-win32 docs zoo release system-tools clean
 
 demo: $(STAMP)
 	$(BIN)/horizon-rt demo
@@ -20,7 +20,12 @@ fuzz: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) --no-print-directory -j 2 types types-win32
+
+types: $(STAMP)
 	$(BIN)/mypy
+
+types-win32: $(STAMP)
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 # The site of all documents, in site/. Its links are checked.
