@@ -163,8 +163,12 @@ class HorizonTracker:
 
     def segment(self, frame: Frame, *, careful: bool | None = None) -> Segmentation:
         """The mask of a frame alone, to look at or to hand to `update`; it leaves the track as it is. None is
-        as careful as `update`.
+        as careful as `update`. In real time it waits for the look that runs.
         """
+        look = partial(self._segment, frame, careful=careful)
+        return look() if self._beside is None else self._beside.wait_for(look)
+
+    def _segment(self, frame: Frame, *, careful: bool | None = None) -> Segmentation:
         return self._segmenter.segment(frame, careful=self._careful if careful is None else careful)
 
     def update(self, frame: Frame, segmentation: Segmentation | None = None) -> Horizon:
@@ -180,8 +184,7 @@ class HorizonTracker:
         depth = frame.sampling.bit_depth
         change: Change = "none" if frame.damaged else self._scene.update(frame.luma, bit_depth=depth)
         between = None if segmentation or frame.damaged else self._between(frame, change)
-        observation = between or self._look(frame, fitter, segmentation)
-        observation = replace(observation, change=change)
+        observation = replace(between or self._look_now(frame, fitter, segmentation), change=change)
         track = self._filter.update(frame.time_s, observation)
         if self._beside is not None and self._beside.is_running and self._key_frames.last is None:
             track = replace(track, state="acquiring")  # nobody has said yet what there is
@@ -192,6 +195,13 @@ class HorizonTracker:
         self._last = answer_for(frame, observation, track, fitter.camera, self._mount, self._height_m)
         self._on_stage("track")
         return self._last
+
+    def _look_now(
+        self, frame: Frame, fitter: HorizonFitter, segmentation: Segmentation | None
+    ) -> Observation:
+        """In real time behind the look that runs."""
+        look = partial(self._look, frame, fitter, segmentation)
+        return look() if self._beside is None or frame.damaged else self._beside.wait_for(look)
 
     def _look(self, frame: Frame, fitter: HorizonFitter, segmentation: Segmentation | None) -> Observation:
         """What the net says of a frame, on the visible edge."""
@@ -204,10 +214,10 @@ class HorizonTracker:
     def _found(self, frame: Frame, fitter: HorizonFitter, segmentation: Segmentation | None) -> Observation:
         """The horizon of the mask; that of a wide lens's virtual view, if there is one in it."""
         if self._wide is not None:
-            seen = self._wide.fitter.fit(self.segment(self._wide.view.of(frame)))
+            seen = self._wide.fitter.fit(self._segment(self._wide.view.of(frame)))
             if seen.measurement is not None:
                 return seen
-        return fitter.fit(segmentation or self.segment(frame))
+        return fitter.fit(segmentation or self._segment(frame))
 
     def _between(self, frame: Frame, change: Change) -> Observation | None:
         """What is known of a frame that the net does not look at, or whose look runs beside; None for a key

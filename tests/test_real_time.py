@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import cast
@@ -16,6 +17,7 @@ from horizon_rt.frame import Frame
 from horizon_rt.horizon import Horizon, Observation
 from horizon_rt.segmentation import Segmentation, Segmenter
 from horizon_rt.segmentation.letterbox import input_size
+from horizon_rt.tracker import HorizonTracker
 from horizon_rt.tracking import RewindFilter
 
 RATE = 30
@@ -94,6 +96,29 @@ def test_after_a_cut_nothing_of_the_old_scene_is_claimed(lag: int, cut_at: int) 
     assert not any(h.state == "tracking" and off(h, ABOVE) > 1 for h in found[cut_at:])
     assert all(h.view == "unknown" for h in found[cut_at : cut_at + 2])
     assert found[-1].state == "tracking"
+
+
+def test_the_net_answers_one_at_a_time() -> None:
+    """Masks that are asked for or handed over take turns with the look that runs."""
+    under_way: list[int] = []
+    most: list[int] = []
+
+    def slowly(frame: Frame) -> np.ndarray:
+        under_way.append(frame.index)
+        most.append(len(under_way))
+        time.sleep(0.02)
+        under_way.remove(frame.index)
+        return BELOW
+
+    seen = edges(BELOW)
+    tracker = HorizonTracker(CAMERA, segmenter=cast(Segmenter, Oracle(slowly)), real_time=True)
+    for frame in frames(lambda k: seen, 20):
+        mask = tracker.segment(frame) if tracker.is_looking else None
+        horizon = tracker.update(frame, mask)
+        assert mask is None or horizon.observation.is_key
+    assert len(most) > 2
+    assert max(most) == 1
+    assert off(horizon, BELOW) < 0.3
 
 
 def test_a_look_that_never_comes_ends_what_is_claimed() -> None:

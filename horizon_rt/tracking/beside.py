@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from horizon_rt.horizon import Change, Observation
 from horizon_rt.tracking.filter import Track
 from horizon_rt.tracking.rewind import RewindFilter
 
 __all__ = ["LooksBeside"]
+
+_Answer = TypeVar("_Answer")
 
 
 class _Running(NamedTuple):
@@ -45,6 +47,10 @@ class LooksBeside:
         if self._running is None:
             self.track.mark()
             self._running = _Running(self.thread.submit(look), time_s, change)
+
+    def wait_for(self, work: Callable[[], _Answer]) -> _Answer:
+        """What other work of the net answers, once the looks before it are done: they share its buffers."""
+        return self.thread.submit(work).result()
 
     def restart(self) -> RewindFilter:
         """Another track, without a look."""
