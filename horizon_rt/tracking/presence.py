@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from horizon_rt.horizon import Observation
@@ -50,17 +50,12 @@ class Presence:
 
     def update(self, time_s: float, observation: Observation) -> None:
         """Take in a look at a time in s; frames that only followed the edge, or repeat, tell nothing new."""
-        given = _probability(observation)
-        if given is None or not observation.is_key or observation.change == "repeated":
+        if observation.change == "cut":
+            self.log_odds, self.is_believed = None, False
+        look = _look(observation, self.settings)
+        if look is None:
             return
-        given = min(max(given, self.settings.least), self.settings.most)
-        log_odds = _log_odds(given)
-        before = self.log_odds
-        if before is None or observation.change == "cut":
-            self.log_odds = log_odds
-        else:
-            kept = math.exp(-abs(time_s - self._time_s) / self.settings.memory_s)
-            self.log_odds = log_odds + kept * (before - log_odds)
+        self.log_odds = _averaged(self.log_odds, look, time_s - self._time_s, self.settings)
         self._time_s = time_s
         needed = self.settings.doubted if self.is_believed else self.settings.believed
         self.is_believed = self.probability >= needed
@@ -69,9 +64,9 @@ class Presence:
 def believed_throughout(frames: Sequence[Look], settings: PresenceSettings | None = None) -> list[bool]:
     """Whether there is belief at each frame of a recording, of its time in s and its observation.
 
-    At each frame the averages over the looks before and after have the same weight. There is belief where the
-    probability is above `doubted` in an unbroken run that somewhere reaches `believed` (hysteresis
-    thresholding); a cut ends a run.
+    There is belief where the average of the looks up to a frame, or of those from it on, is above `doubted`,
+    in an unbroken run of frames that somewhere reaches `believed` by both (hysteresis thresholding); a cut
+    ends a run.
     """
     told = settings or PresenceSettings()
     return [belief for scene in _scenes(frames) for belief in _believed(scene, told)]
@@ -85,36 +80,45 @@ def _scenes(frames: Sequence[Look]) -> Iterator[Sequence[Look]]:
 
 
 def _believed(scene: Sequence[Look], settings: PresenceSettings) -> Iterator[bool]:
-    before = _averages(scene, settings)
-    after = _averages([(-time_s, observation) for time_s, observation in reversed(scene)], settings)[::-1]
-    log_odds = [_mean(*both) for both in zip(before, after, strict=True)]
+    times, looks = [time_s for time_s, _ in scene], [_look(seen, settings) for _, seen in scene]
+    before = _averages(times, looks, settings)
+    after = _averages(times[::-1], looks[::-1], settings)[::-1]
     doubted, believed = _log_odds(settings.doubted), _log_odds(settings.believed)
-    for _, group in groupby(log_odds, lambda value: value >= doubted):
+    for is_run, group in groupby(zip(before, after, strict=True), lambda both: max(both) >= doubted):
         run = list(group)
-        yield from [max(run) >= believed] * len(run)
+        yield from [is_run and max(map(sum, run)) >= 2 * believed] * len(run)
 
 
-def _averages(scene: Sequence[Look], settings: PresenceSettings) -> list[float | None]:
-    """The log odds after each frame; the scene's first frame may tell of a cut."""
-    presence, averages = Presence(settings), []
-    for time_s, observation in scene:
-        one = replace(observation, change="none") if observation.change == "cut" else observation
-        presence.update(time_s, one)
-        averages.append(presence.log_odds)
+def _averages(
+    times: Sequence[float], looks: Sequence[float | None], settings: PresenceSettings
+) -> list[float]:
+    """The average log odds after each look; 0 before the first one."""
+    average, last_s, averages = None, 0.0, []
+    for time_s, look in zip(times, looks, strict=True):
+        if look is not None:
+            average, last_s = _averaged(average, look, abs(time_s - last_s), settings), time_s
+        averages.append(average or 0.0)
     return averages
 
 
-def _mean(*log_odds: float | None) -> float:
-    known = [value for value in log_odds if value is not None]
-    return sum(known) / len(known) if known else 0.0
+def _averaged(average: float | None, look: float, seconds: float, settings: PresenceSettings) -> float:
+    """The average with a look that comes so long after the last one."""
+    return look if average is None else look + math.exp(-seconds / settings.memory_s) * (average - look)
+
+
+def _look(observation: Observation, settings: PresenceSettings) -> float | None:
+    """The log odds that one look gives; None for one that finds no horizon, and is not sure that there is
+    none, and for a frame that nobody looked at.
+    """
+    if not observation.is_key or observation.change == "repeated":
+        return None
+    given = observation.confidence
+    if observation.view != "horizon":
+        if given <= 0.5:
+            return None
+        given = 1 - given
+    return _log_odds(min(max(given, settings.least), settings.most))
 
 
 def _log_odds(probability: float) -> float:
     return math.log(probability / (1 - probability))
-
-
-def _probability(observation: Observation) -> float | None:
-    """That one look gives; None for one that finds no horizon, and is not sure that there is none."""
-    if observation.view == "horizon":
-        return observation.confidence
-    return 1 - observation.confidence if observation.confidence > 0.5 else None

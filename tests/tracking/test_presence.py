@@ -67,6 +67,13 @@ def test_a_cut_begins_anew() -> None:
     assert after(*[look(0.95)] * 50, replace(refusal(), change="cut")).probability < 0.5
 
 
+@pytest.mark.parametrize("first", [look(0.7), refusal(0.3), replace(look(0.99), is_key=False)])
+def test_belief_ends_at_a_cut(first: Observation) -> None:
+    """Also where the frame of the cut tells nothing."""
+    new = replace(first, change="cut")
+    assert not after(*[look(0.95)] * 50, new, *[look(0.7)] * 50).is_believed
+
+
 def test_a_horizon_is_believed_soon_after_a_long_time_without() -> None:
     presence, frames = after(*[refusal(1.0)] * 200), 0
     while not presence.is_believed:
@@ -121,9 +128,19 @@ def test_in_a_recording_a_moment_of_doubt_passes() -> None:
     told = throughout(*[look(0.97)] * 30, *[look(0.55)] * 2, *[look(0.97)] * 30)
     assert all(told)
     told = throughout(*[look(0.97)] * 30, *[refusal()] * 30, *[look(0.97)] * 30)
-    assert all(told[:28])
-    assert not any(told[32:58])
-    assert all(told[62:])
+    assert all(told[:30])
+    assert not any(told[42:48])
+    assert all(told[60:])
+
+
+@pytest.mark.parametrize("confidence", [0.76, 0.8, 0.9])
+def test_in_a_recording_belief_is_there_to_the_last_look_at_a_horizon(confidence: float) -> None:
+    told = throughout(*[look(confidence)] * 60, *[refusal()] * 60)
+    assert all(told[:60])
+    assert not any(told[80:])
+    told = throughout(*[refusal()] * 60, *[look(confidence)] * 60)
+    assert not any(told[:40])
+    assert all(told[60:])
 
 
 def test_in_a_recording_each_scene_is_believed_for_itself() -> None:
