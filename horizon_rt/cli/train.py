@@ -119,12 +119,8 @@ def train(
 
     if init is not None and net is not None:
         raise typer.BadParameter("--init decides the net; leave --net out")
-    if epochs is not None and samples is not None:
-        raise typer.BadParameter("--epochs and --samples both say how long to train; give one")
     if epochs is not None and not alone:
         raise typer.BadParameter("--epochs are passes over the data: give --alone")
-    if epochs is not None and cache is not None:
-        raise typer.BadParameter("--epochs takes the pictures themselves; leave --cache out")
     if alone and not data:
         raise typer.BadParameter("--alone needs --data")
     changes = {

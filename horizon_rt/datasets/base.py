@@ -186,6 +186,10 @@ class Dataset(ABC):
     def count(self, keep: Keep | None = None) -> int:
         """How many labels those frames have, for the progress."""
 
+    def recording(self, sequence: str, keep: Keep | None = None) -> Iterator[LabelledFrame]:
+        """Those of them that are of one recording."""
+        return (one for one in self.frames(keep) if one.sequence == sequence)
+
 
 class PictureSet(Dataset):
     """Picture files, each with its label."""
@@ -206,7 +210,9 @@ class PictureSet(Dataset):
         """See `Dataset`."""
         from horizon_rt.sources.images import read_frame
 
-        for index, example in enumerate(self._kept(keep)):
+        for index, example in enumerate(self.examples):  # numbers have gaps where frames are left out
+            if not (keep is None or keep(example.path.name)):
+                continue
             try:
                 frame = read_frame(example.path, index=index)
             except SourceError as error:
@@ -224,10 +230,7 @@ class PictureSet(Dataset):
 
     def count(self, keep: Keep | None = None) -> int:
         """See `Dataset`."""
-        return len(self._kept(keep))
-
-    def _kept(self, keep: Keep | None) -> list[Example]:
-        return [e for e in self.examples if keep is None or keep(e.path.name)]
+        return sum(keep is None or keep(e.path.name) for e in self.examples)
 
 
 class VideoSet(Dataset):
@@ -260,6 +263,10 @@ class VideoSet(Dataset):
                         scene=self.scene,
                         sequence=clip.path.name,
                     )
+
+    def recording(self, sequence: str, keep: Keep | None = None) -> Iterator[LabelledFrame]:
+        """See `Dataset`; the other videos are not read."""
+        return self.frames(lambda name: name == sequence and (keep is None or keep(name)))
 
     def count(self, keep: Keep | None = None) -> int:
         """See `Dataset`."""

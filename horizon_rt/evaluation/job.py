@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,12 +110,14 @@ class EvalJob:
         return datasets
 
     def _predictors(self) -> list[Predictor]:
-        names: Sequence[str | None] = self.models or ((None,) if not self.telemetry else ())
+        names = list(dict.fromkeys(self.models or ((None,) if not self.telemetry else ())))
         trackers = (HorizonTracker(engine=replace(self.options.engine, model=name)) for name in names)
         models = [TrackerPredictor(t, name) for t, name in zip(trackers, names, strict=True)]
-        stems = [path.stem for path in self.telemetry]
-        clash = len(set(stems)) < len(stems)
-        runs = [TelemetryPredictor(path, str(path) if clash else None) for path in self.telemetry]
+        taken = Counter([*(model.name for model in models), *(path.stem for path in self.telemetry)])
+        runs = [
+            TelemetryPredictor(path, str(path) if taken[path.stem] > 1 else None)
+            for path in dict.fromkeys(self.telemetry)
+        ]
         return [*models, *runs]
 
     def _keep(self, dataset: Dataset) -> Keep | None:

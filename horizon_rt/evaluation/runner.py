@@ -99,8 +99,7 @@ class _Evaluator:
         """Another recording; offline smoothing reads it once before."""
         self._predictor.restart()
         if self._filtered and self._options.smooth == "offline":
-            every = self._dataset.frames(self._options.keep)
-            frames = (one.frame for one in every if one.sequence == sequence)
+            frames = (one.frame for one in self._dataset.recording(sequence, self._options.keep))
             self._predictor.look_ahead((frame, self._lens(frame.width, frame.height)) for frame in frames)
 
     def _camera_for(self, width: int, height: int) -> Camera:

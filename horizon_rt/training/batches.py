@@ -164,9 +164,13 @@ class CachedBatches(Dataset[Batch]):
     ) -> None:
         """Raises DatasetError for a damaged cache, an unknown sampler, and where too few are left."""
         self._batch, self._seed, self._sizes = batch, seed, dict(sizes or {})
-        self._kept = [part for part in _kept(folders, without) if len(part[2]) >= self._count(part[1])]
+        self._kept = [part for part in _kept(folders, without) if len(part[2])]
         if not self._kept:
-            raise DatasetError(f"no cache holds the {batch} samples of a batch; make a larger one")
+            raise DatasetError("no sample of the cache is left")
+        for folder, size, numbers in self._kept:
+            if len(numbers) < (needed := self._count(size)):
+                many = f"{len(numbers)} samples of {size[1]}x{size[0]}, and a batch takes {needed}"
+                raise DatasetError(f"{folder} holds {many}; make a larger cache")
         counts = np.array([len(numbers) for _, _, numbers in self._kept], float)
         self._shares = counts / counts.sum()
 

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from horizon_rt.datasets.folder import read_classes
-from horizon_rt.errors import DatasetError, TrainingError
+from horizon_rt.errors import DatasetError, OptionsError, TrainingError
 from horizon_rt.system.processor import NO_BFLOAT16, has_bfloat16
 from horizon_rt.training.batches import EpochBatches
 from horizon_rt.training.loop import Precision, Settings
@@ -48,7 +48,8 @@ def recipe_for(
     """The recipe of a file, or the usual one; with datasets (PATH or PATH=PART) and changed fields.
 
     `alone`, of these datasets and no others, without what is rendered. With epochs the number of samples is
-    that of so many passes; with `classes` those of the datasets are told apart. Raises DatasetError.
+    that of so many passes; with `classes` those of the datasets are told apart. Raises DatasetError, and
+    OptionsError for passes with what they do not go with.
     """
     recipe = read_recipe(file) if file is not None else Recipe()
     if file is None and fine_tuning:
@@ -64,6 +65,8 @@ def recipe_for(
         recipe = replace(recipe, classes=classes_of(recipe.data))
     if not recipe.epochs:
         return recipe
+    if "samples" in given:
+        raise OptionsError("epochs and --samples both say how long to train; give one")
     passes = EpochBatches(recipe)
     return replace(recipe, samples=passes.steps * passes.size, batch=passes.size)
 
@@ -110,7 +113,9 @@ def make_job(
     calibrated: bool = True,
     classes: bool = False,
 ) -> TrainingJob:
-    """A job from what a user can say; raises DatasetError, or TrainingError where there is no such device."""
+    """A job from what a user can say; raises DatasetError, OptionsError, or TrainingError where there is no
+    such device.
+    """
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("no CUDA device answers; use --device cpu")
     where: Literal["cpu", "cuda"] = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
@@ -119,6 +124,8 @@ def make_job(
     recipe = recipe_for(
         recipe_file, data, fine_tuning=init is not None, changes=changes, alone=alone, classes=classes
     )
+    if recipe.epochs and cache is not None:
+        raise OptionsError("epochs take the pictures themselves; leave --cache out")
     settings = Settings(
         folder=out,
         device=where,

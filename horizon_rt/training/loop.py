@@ -81,7 +81,8 @@ class Trainer:
     """Trains a net on batches; `average` (a state dict) holds the mean of its weights that is the result.
 
     `teacher` is what the recipe's one was loaded as. `has_test` is False for a run that goes on and began
-    before pictures for test were kept apart from those for validation.
+    before pictures for test were kept apart from those for validation. `origin` tells which model the net
+    starts from, `held_out` which pictures it never sees: a run goes on with the same ones only.
     """
 
     net: nn.Module
@@ -89,7 +90,10 @@ class Trainer:
     settings: Settings
     on_log: OnLog | None = None
     teacher: nn.Module | None = None
+    origin: str = ""
+    held_out: str = ""
     step: int = 0
+    observed: int = 0
     best: float = float("inf")
     since_best: int = 0
     has_test: bool = True
@@ -145,6 +149,10 @@ class Trainer:
     def run(self, batches: Batches, evaluate: Evaluate, on_step: OnStep = lambda step, loss: None) -> bool:
         """Train to the end of the recipe, or until evaluations get no better; whether it got to the end."""
         start = time.monotonic()
+        if self._is_due() and self.observed < self.step:  # it was interrupted
+            self._observe(evaluate)
+        if self._is_stopped():
+            return self.step == self.recipe.steps
         steps = range(self.step, self.recipe.steps)
         with closing(load(batches, steps, workers=self.settings.workers)) as loaded:
             for batch in loaded:
@@ -155,11 +163,18 @@ class Trainer:
                 on_step(self.step, self._running)
                 if self.step % LOG_EVERY == 0 or self.step == self.recipe.steps:
                     self._log_step(time.monotonic() - start)
-                if self.step % self.settings.evaluate_every == 0 or self.step == self.recipe.steps:
+                if self._is_due():
                     self._observe(evaluate)
-                    if 0 < self.settings.patience <= self.since_best:
+                    if self._is_stopped():
                         return self.step == self.recipe.steps
         return True
+
+    def _is_due(self) -> bool:
+        """Whether an evaluation follows the last step."""
+        return self.step % self.settings.evaluate_every == 0 or self.step == self.recipe.steps
+
+    def _is_stopped(self) -> bool:
+        return 0 < self.settings.patience <= self.since_best
 
     def _log_step(self, seconds: float) -> None:
         values = {"loss": self._running, "rate": self.rate}
@@ -209,7 +224,7 @@ class Trainer:
         self._schedule.step()
         self._follow()
         value = float(loss.detach())
-        if math.isnan(value):
+        if not math.isfinite(value):
             raise TrainingError(f"the loss is no number at step {self.step}; try a lower --rate")
         return value
 
@@ -271,6 +286,7 @@ class Trainer:
         loss = found.get("loss", self._running)
         with interrupts_wait():
             self._schedule.observe(loss)
+            self.observed = self.step
             self.since_best += 1
             if loss < self.best:
                 self.best, self.since_best = loss, 0
@@ -287,6 +303,9 @@ class Trainer:
         """Write the checkpoint that `resume` goes on from; raises OutputError."""
         state = {
             "step": self.step,
+            "observed": self.observed,
+            "origin": self.origin,
+            "held_out": self.held_out,
             "best": self.best,
             "since_best": self.since_best,
             "running": self._running,
@@ -309,6 +328,8 @@ class Trainer:
             state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
             self._check_recipe(state["recipe"])
             self._check_split(state)
+            if state.get("origin", self.origin) != self.origin:
+                raise self._other("model to start from")
             self._take_over(state)
         except FileNotFoundError:
             return
@@ -331,6 +352,14 @@ class Trainer:
         if self.has_test and state["split"] != self._split:
             raise self._other("text of its split")
 
+    def hold_out(self, pictures: str) -> None:
+        """Take what tells the pictures that are held out; raises TrainingError where a run that goes on had
+        others, and may have learnt from these.
+        """
+        if self.held_out and self.held_out != pictures:
+            raise self._other("set of pictures that are held out")
+        self.held_out = pictures
+
     def _other(self, what: str) -> TrainingError:
         return TrainingError(
             f"{self._checkpoint} is of a run with another {what}; go on with the options of that run, or "
@@ -339,6 +368,8 @@ class Trainer:
 
     def _take_over(self, state: dict[str, Any]) -> None:
         self.step = _counted("step", state["step"], self.recipe.steps)
+        self.observed = _counted("observed", state.get("observed", self.step), self.recipe.steps)
+        self.held_out = str(state.get("held_out", ""))
         self.since_best = _counted("since_best", state["since_best"], self.recipe.steps)
         self.best, self._running = float(state["best"]), float(state.get("running", math.nan))
         self.net.load_state_dict(state["net"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +105,7 @@ class TrainingJob:
         for name in ("frozen_norm", "anchor", "kept"):
             if getattr(self.recipe, name) and self.init is None:
                 raise TrainingError(f"{name} needs a net with values to keep; give --init")
+        make_loss(self.recipe.loss)  # said before a cache is filled
         torch.manual_seed(self.recipe.seed)
         card = None if self.init is None else find_model(name=self.init)
         recipe = self.recipe if card is None else _of_model(self.recipe, card)
@@ -119,10 +122,13 @@ class TrainingJob:
         teacher = load_net(find_model(name=recipe.teacher)) if recipe.teacher else None
         batches = self._batches(recipe, on_step)
         with _events(self.settings.folder / "events" if self.tensorboard else None) as on_log:
-            trainer = Trainer(net, recipe, self.settings, on_log, teacher)
+            origin = "" if card is None else card.sha256
+            trainer = Trainer(net, recipe, self.settings, on_log, teacher, origin)
             sets = picture_sets(recipe.data, recipe.split, has_test=trainer.has_test)
+            if recipe.split is None:  # which pictures are held out follows from all that are labelled
+                trainer.hold_out(_digest(sets.validation, sets.test))
             if recipe.classes:
-                check_classes(recipe.classes, _few(sets.training, _COMPARED))
+                check_classes(recipe.classes, sets.training)
             validation = self._validation(recipe, area, _few(sets.validation, self.evaluated))
             learnt = _few(_few(sets.training, self.evaluated), _COMPARED)
             if self.settings.patience and not len(validation):
@@ -206,18 +212,30 @@ class TrainingJob:
         return CachedBatches([self.cache], batch=recipe.batch, seed=recipe.seed, sizes=counts)
 
 
-def _few(pictures: Mapping[str, list[Picture]], count: int) -> dict[str, list[Picture]]:
+def _few(pictures: Mapping[str, Sequence[Picture]], count: int) -> dict[str, list[Picture]]:
     return {name: thinned(some, count) for name, some in pictures.items()}
 
 
 def check_classes(names: Sequence[str], pictures: Mapping[str, Sequence[Picture]]) -> None:
     """Raises DatasetError for a class that no mask of many pictures holds, as one of a mistyped colour."""
-    known = [loaded.classes for some in pictures.values() for loaded in map(load, some)]
-    masks = [classes for classes in known if classes is not None]
-    held = {int(number) for classes in masks for number in np.unique(classes)}
-    if masks and (missing := [name for number, name in enumerate(names) if number not in held]):
-        what = f"none of {len(masks)} masks has a pixel of {', '.join(missing)}"
+    missing, has_masks = dict(enumerate(names)), False
+    first = chain.from_iterable(_few(pictures, _COMPARED).values())
+    for picture in (*first, *chain.from_iterable(pictures.values())):  # few tell most classes
+        if not missing:
+            return
+        if (classes := load(picture).classes) is not None:
+            has_masks = True
+            for number in np.unique(classes):
+                missing.pop(int(number), None)
+    if has_masks and missing:
+        what = f"no mask that is trained on has a pixel of {', '.join(missing.values())}"
         raise DatasetError(f"{what}; look at the colours in dataset.toml")
+
+
+def _digest(*parts: Mapping[str, Sequence[Picture]]) -> str:
+    """What tells sets of pictures from others, by the names of their files."""
+    names = [{name: [one.path.name for one in some] for name, some in part.items()} for part in parts]
+    return hashlib.sha256(repr(names).encode()).hexdigest()
 
 
 def _calibrated(

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from horizon_rt.camera import Camera
 from horizon_rt.datasets.base import NO_CLASS
+from horizon_rt.errors import TrainingError
 from horizon_rt.fitting import HorizonFitter
 from horizon_rt.frame import Frame
 from horizon_rt.geometry import HorizonLine
@@ -149,6 +150,8 @@ class Validation:
                     batch = torch.from_numpy(np.stack([self._cases[i].picture for i in chunk])).to(device)
                     outputs = net(batch.contiguous(memory_format=torch.channels_last))
                     masks, presences = (output.float().cpu() for output in outputs)
+                    if not (masks.isfinite().all() and presences.isfinite().all()):
+                        raise TrainingError("what the net answers is no number; try a lower --rate")
                     results |= dict(zip(chunk, zip(masks, presences, strict=True), strict=True))
         return [results[i] for i in range(len(self._cases))]
 

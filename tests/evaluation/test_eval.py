@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 import pytest
 from support.camera import brown
-from support.cli import RunCli
+from support.cli import RunCli, write_horizon
 from support.sources import av_frame, write_clip
 
 from horizon_rt.camera import Camera, CameraProfile
 from horizon_rt.datasets import Dataset, Label, LabelledFrame, MaskFile, open_dataset
+from horizon_rt.datasets.base import Recording, VideoSet
 from horizon_rt.datasets.truth import above, resolve
 from horizon_rt.errors import DatasetError
 from horizon_rt.evaluation.predictors import Estimate, TelemetryPredictor
@@ -288,6 +289,34 @@ def test_frames_without_a_label_are_read_but_not_judged(rendered: Path, tmp_path
     found = evaluate(sparse, _Oracle(open_dataset(rendered / "video")), on_frame=lambda: seen.append(1))
     assert [row.frame for row in found.rows] == [0, 3, 6, 9]
     assert len(seen) == 4
+
+
+def test_frames_on_both_sides_of_those_left_out_are_no_neighbours(rendered: Path) -> None:
+    dataset = open_dataset(rendered / "pictures")
+    kept = [one.frame.index for one in dataset.frames(lambda name: name not in ("02.png", "03.png"))]
+    assert kept == [0, 1, 4, 5, 6, 7, 8]
+
+
+def test_of_several_videos_the_one_that_is_smoothed_is_read(tmp_path: Path) -> None:
+    clips = [write_horizon(tmp_path / f"{name}.mkv") for name in "abc"]
+    labels = {0: Label(up=UpVector.from_roll_pitch(0, 0))}
+    recordings = [Recording(path=clip, labels=labels) for clip in clips]
+    dataset = VideoSet(recordings, name="three", truth="attitude", scene="sea")
+    read = {one.path.name for one in dataset.recording("b.mkv")}
+    assert read == {"b.mkv"}
+    assert len(list(dataset.recording("b.mkv"))) == 12
+    assert not list(dataset.recording("b.mkv", lambda name: name == "a.mkv"))
+
+
+def test_a_model_and_a_run_of_the_same_name_are_told_apart(
+    cli: RunCli, rendered: Path, runs: list[Path], tmp_path: Path
+) -> None:
+    run = tmp_path / "nano.jsonl"
+    run.write_bytes(runs[0].read_bytes())
+    done = cli("eval", rendered / "pictures", "--model", "nano", "--model", "nano", "--telemetry", run)
+    assert done.code == 0, done.err
+    names = [line.split("\t")[1] for line in done.out.splitlines()[1:3]]
+    assert names == ["nano", str(run)]
 
 
 def test_joined_results_are_those_of_all_frames(rendered: Path) -> None:

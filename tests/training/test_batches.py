@@ -183,7 +183,7 @@ def test_progress_counts_to_the_end(tmp_path: Path) -> None:
 def test_wrong_wishes_are_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"no sampler or tag 'sea'; there are: blank, faded, occ"):
         CachedBatches([folder], batch=4, seed=0, without=["sea"])
-    with pytest.raises(DatasetError, match="no cache holds the 43 samples of a batch"):
+    with pytest.raises(DatasetError, match=r"samples of \d+x\d+, and a batch takes 43; make a larger"):
         CachedBatches([folder], batch=43, seed=0)
 
 

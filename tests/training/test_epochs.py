@@ -100,6 +100,19 @@ def test_an_input_that_no_net_takes_is_refused(sides: tuple[float, ...]) -> None
         Recipe(input_size=sides)
 
 
+def test_a_recipe_of_epochs_takes_no_samples_and_no_cache(tmp_path: Path, cli: RunCli) -> None:
+    folder, recipe = made.write_line_set(tmp_path / "own", LINES), tmp_path / "recipe.toml"
+    recipe.write_text(f'epochs = 2\nshares = {{}}\n[data]\n"{folder}" = 1.0\n')
+    words = ("train", "--recipe", recipe, "--out", tmp_path / "out", "--alone", "--data", folder)
+    for more, message in (
+        (("--samples", "9"), "give one"),
+        (("--cache", tmp_path / "c"), "leave --cache out"),
+    ):
+        done = cli(*words, *more)
+        assert done.code == 2
+        assert message in done.err
+
+
 def test_own_data_alone_as_the_labs_trained(tmp_path: Path, cli: RunCli) -> None:
     folder, out = made.write_line_set(tmp_path / "own", LINES), tmp_path / "out"
     words = ("train", "--workers", "0", "--device", "cpu", "--net", "encoder-decoder", "--alone")

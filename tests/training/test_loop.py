@@ -249,6 +249,46 @@ def test_the_last_evaluation_stops_nothing(tmp_path: Path) -> None:
     assert trainer.run(PaintedBatches(), lambda net: {"loss": next(losses)}) is True
 
 
+def test_a_run_that_stopped_early_goes_on_no_further(tmp_path: Path) -> None:
+    losses = iter([1.0, 2.0, 3.0])
+    trainer = _trainer(tmp_path, evaluate_every=5, patience=2)
+    assert trainer.run(PaintedBatches(), lambda net: {"loss": next(losses)}) is False
+    again = _trainer(tmp_path, evaluate_every=5, patience=2, resume=True)
+    assert again.run(PaintedBatches(), lambda net: {"loss": 0.0}) is False
+    assert (again.step, again.best) == (15, 1.0)
+
+
+@pytest.mark.parametrize("samples", [8 * 5, 8 * 20])
+def test_an_evaluation_that_is_interrupted_is_made_up_for(tmp_path: Path, samples: int) -> None:
+    def interrupt(net: torch.nn.Module) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    recipe = replace(RECIPE, samples=samples)
+    trainer = _trainer(tmp_path, recipe, evaluate_every=5)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(PaintedBatches(), interrupt)
+    trainer.save()
+    again = _trainer(tmp_path, recipe, evaluate_every=5, resume=True)
+    assert again.run(PaintedBatches(), _counting())
+    steps = [row["step"] for row in _rows(tmp_path) if "evaluation" in row]
+    assert steps == [*range(5, recipe.steps + 1, 5)]
+    assert again.best < math.inf
+
+
+def test_a_run_goes_on_from_its_own_model_and_pictures(tmp_path: Path) -> None:
+    first = _trainer(tmp_path)
+    first.origin = "a"
+    first.hold_out("x")
+    first.save()
+    with pytest.raises(TrainingError, match="another model to start from"):
+        _trainer(tmp_path, resume=True)
+    settings = Settings(folder=tmp_path, workers=0, threads=1, resume=True)
+    again = Trainer(TinyNet(0.0), RECIPE, settings, origin="a")
+    again.hold_out("x")
+    with pytest.raises(TrainingError, match="another set of pictures that are held out"):
+        again.hold_out("y")
+
+
 def test_a_plateau_lowers_the_rate(tmp_path: Path) -> None:
     """To a half when 4 evaluations in a row gave no lower loss, see `schedules`."""
     recipe = replace(RECIPE, schedule="plateau", warm_up=0.0)
