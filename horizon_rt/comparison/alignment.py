@@ -84,7 +84,7 @@ def _found(camera: Motion, log: Motion, within_s: tuple[float, float] | None) ->
 def _doubt(lag: Lag | None, least: float) -> str | None:
     """Why a lag cannot be taken, if so; `least` is the evidence that it takes."""
     if lag is None:
-        return "telemetry and log have no 8 s in common in which both move; is it the log of this flight?"
+        return "telemetry and log have no 8 s in common in which both move, which their offset takes"
     told = f"the rates of telemetry and log correlate by {lag.correlation:.2f} at best"
     if lag.correlation < _LEAST_CORRELATION or (lag.evidence < least and lag.correlation < 0.7):
         return f"{told}, which tells no offset; is it the log of this flight, and does it move?"

@@ -37,15 +37,18 @@ def make_plots(evaluations: Sequence[Evaluation]) -> list[Plot]:
 
 
 def _series(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, str, str, str]]:
-    """Each evaluation with its label, a colour for the dataset and a line style for the model."""
+    """Each evaluation with its label, a colour for the dataset and a line style for the model; of one dataset
+    a colour for the model.
+    """
     datasets = list(dict.fromkeys(e.dataset for e in evaluations))
     models = list(dict.fromkeys(e.model for e in evaluations))
+    several = len(datasets) > 1
     styles = ("-", "--", ":", "-.")
     return [
         (
             e,
             e.dataset if len(models) == 1 else f"{e.dataset}, {e.model}",
-            SERIES[datasets.index(e.dataset) % len(SERIES)],
+            SERIES[(datasets.index(e.dataset) if several else models.index(e.model)) % len(SERIES)],
             styles[models.index(e.model) % len(styles)],
         )
         for e in evaluations

@@ -178,7 +178,7 @@ class Trainer:
 
     def _log_step(self, seconds: float) -> None:
         values = {"loss": self._running, "rate": self.rate}
-        self._log(values | {"s": round(seconds, 2)}, {f"training/{k}": v for k, v in values.items()})
+        self.log(values | {"s": round(seconds, 2)}, {f"training/{k}": v for k, v in values.items()})
 
     @property
     def rate(self) -> float:
@@ -278,7 +278,7 @@ class Trainer:
         """Evaluate the mean weights and log what is found."""
         found = evaluate(self.averaged())
         if found:
-            self._log({"evaluation": found}, found)
+            self.log({"evaluation": found}, found)
         return found
 
     def _observe(self, evaluate: Evaluate) -> None:
@@ -294,8 +294,9 @@ class Trainer:
             if self.settings.checkpoints:
                 self.save()
 
-    def _log(self, entry: dict[str, Any], values: dict[str, float]) -> None:
-        if self.on_log is not None:
+    def log(self, entry: dict[str, Any], values: dict[str, float] | None = None) -> None:
+        """Add an entry to log.jsonl, and tell `on_log` of its values; raises OutputError."""
+        if self.on_log is not None and values:
             self.on_log(self.step, values)
         append_entry(self._log_path, {"step": self.step, "of": self.recipe.steps, **entry})
 

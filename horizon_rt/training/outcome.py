@@ -13,11 +13,15 @@ SPLIT = "split.toml"
 """The file of a run that says which pictures were set aside."""
 
 
+_WORSE = 1.1  # times the least loss, from which on it is worth a word
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run left behind; `before` and `after` are the first and the last evaluation.
 
-    `test` is what was found once, at the end, on the pictures that no evaluation on the way has seen.
+    `test` is what was found once, at the end, on the pictures that no evaluation on the way has seen; `best`
+    is the step of the least loss of validation, and this.
     """
 
     model: ModelCard
@@ -25,6 +29,7 @@ class Outcome:
     before: dict[str, float]
     after: dict[str, float]
     test: dict[str, float]
+    best: tuple[int, float] | None
     finished: bool
 
     def lines(self) -> list[str]:
@@ -36,6 +41,11 @@ class Outcome:
         ]
         changes = changes or [f"{name}: {value:.4g}" for name, value in self.after.items()]
         ended = [] if self.finished else ["stopped early: the evaluations got no better"]
+        if self.best is not None and self.after.get("loss", 0.0) > _WORSE * self.best[1]:
+            step, loss = self.best
+            ended = [
+                f"validation had its least loss at step {step}, {loss:.4g}; --patience keeps those weights"
+            ]
         folder = self.model.path.parent
         return [
             *ended,

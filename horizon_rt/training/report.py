@@ -17,13 +17,14 @@ from horizon_rt.frame import Frame
 from horizon_rt.reports.hardest import ESTIMATE_RGB, TRUTH_RGB, thumbnail
 from horizon_rt.reports.page import embedded, render_page
 from horizon_rt.reports.plot import SERIES, STYLE, Plot, make_plot
+from horizon_rt.reports.table import Table, cell
 from horizon_rt.system.files import write_atomic
 from horizon_rt.training.log import Curves, read_log
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.samples.pictures import load
 from horizon_rt.training.validation import Prediction
 
-__all__ = ["first_evaluation", "write_report"]
+__all__ = ["first_evaluation", "least_loss", "write_report"]
 
 _SHOWN = 12  # best, and worst, pictures
 _LABELS = {"": "validation", "training": "batches of training, running mean"}
@@ -43,14 +44,31 @@ def first_evaluation(folder: Path) -> dict[str, float]:
     return {name: values[0] for name, (steps, values) in curves.items() if steps[0] == 0}
 
 
-def write_report(folder: Path, name: str, recipe: Recipe, predictions: Sequence[Prediction]) -> Path:
-    """Write curves.png and report.html into the folder of a run; returns the page. Raises OutputError."""
+def least_loss(folder: Path) -> tuple[int, float] | None:
+    """The step of the evaluation with the least loss of validation, and this; raises TrainingError."""
+    steps, losses = read_log(folder / "log.jsonl").get("loss", ([], []))
+    best = min(range(len(losses)), key=losses.__getitem__, default=None)
+    return None if best is None else (steps[best], losses[best])
+
+
+def write_report(
+    folder: Path,
+    name: str,
+    recipe: Recipe,
+    predictions: Sequence[Prediction],
+    validation: dict[str, float],
+    test: dict[str, float],
+) -> Path:
+    """Write curves.png and report.html, with what was found at the end, into the folder of a run; returns the
+    page. Raises OutputError.
+    """
     plots = _draw_curves(read_log(folder / "log.jsonl"), folder / "curves.png")
     count = len(predictions)
     page = render_page(
         "training.html",
         name=name,
         recipe=_facts(recipe),
+        found=_found(validation, test),
         plots=plots,
         sheets={
             f"Worst of {count} pictures for validation": [_tile(p) for p in predictions[:_SHOWN]],
@@ -64,6 +82,13 @@ def write_report(folder: Path, name: str, recipe: Recipe, predictions: Sequence[
     path = folder / "report.html"
     write_atomic(path, page.encode())
     return path
+
+
+def _found(validation: dict[str, float], test: dict[str, float]) -> Table:
+    rows = [
+        (name, *(cell(part.get(name), ".4g") for part in (validation, test))) for name in validation | test
+    ]
+    return Table("At the end", "Of the net alone.", ("", "validation", "test"), tuple(rows))
 
 
 def _facts(recipe: Recipe) -> dict[str, str]:
@@ -86,7 +111,8 @@ def _draw_curves(curves: Curves, path: Path) -> list[Plot]:
         together = Figure(figsize=(9.2, 3.2 * max(1, len(drawn))))
         plots = []
         for index, (title, lines) in enumerate(drawn.items(), 1):
-            _draw(together.add_subplot(len(drawn), 1, index), lines, title)
+            with rc_context({"grid.color": "#d8d8d8"}):  # of the page there is none
+                _draw(together.add_subplot(len(drawn), 1, index), lines, title)
             alone = Figure(figsize=(9.2, 3.4))
             _draw(alone.subplots(), lines)
             plots.append(make_plot(alone, title, ""))

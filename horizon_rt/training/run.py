@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -61,6 +62,7 @@ EVALUATED = 150
 """Pictures of a dataset that an evaluation uses, and the test and the calibration at least."""
 _COMPARED = 50  # of them at most for the loss of training on the same footing
 _LEARNT = "training pictures/"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,8 @@ class TrainingJob:
             raise TrainingError(
                 f"{self.settings.folder} holds a run already; --resume goes on with it, or give another --out"
             )
+        if self.settings.resume and not goes_on:
+            raise TrainingError(f"{self.settings.folder} has no checkpoint to go on from; leave --resume out")
         for name in ("frozen_norm", "anchor", "kept"):
             if getattr(self.recipe, name) and self.init is None:
                 raise TrainingError(f"{name} needs a net with values to keep; give --init")
@@ -127,6 +131,8 @@ class TrainingJob:
             sets = picture_sets(recipe.data, recipe.split, has_test=trainer.has_test)
             if recipe.split is None:  # which pictures are held out follows from all that are labelled
                 trainer.hold_out(_digest(sets.validation, sets.test))
+            for name in sets.training.keys() - sets.validation.keys() - sets.test.keys():
+                _log.warning("of %s no picture is held out: nothing judges what is learnt", name)
             if recipe.classes:
                 check_classes(recipe.classes, sets.training)
             validation = self._validation(recipe, area, _few(sets.validation, self.evaluated))
@@ -153,7 +159,7 @@ class TrainingJob:
         *,
         finished: bool,
     ) -> Outcome:
-        from horizon_rt.training.report import first_evaluation, write_report
+        from horizon_rt.training.report import first_evaluation, least_loss, write_report
 
         recipe, folder, net = trainer.recipe, self.settings.folder, trainer.result()
         judged = max(self.evaluated, EVALUATED)  # fewer are for the evaluations on the way alone
@@ -163,12 +169,15 @@ class TrainingJob:
             sigma = _calibrated(net, recipe, _few(sets.validation, judged), sigma, area)
             model = self._write(trainer, net, card, sigma, area)
         after, worst_first = validation.report(net)
-        report = write_report(folder, self.name, recipe, worst_first)
         if recipe.split is None:
             aside, test = held_out_names(recipe.data)
             write_split(folder / SPLIT, aside, test if trainer.has_test else {})
         tested = self._validation(recipe, area, _few(sets.test, judged))(net)
-        return Outcome(model, report, first_evaluation(folder), after, tested, finished)
+        if tested:
+            trainer.log({"test": tested})
+        report = write_report(folder, self.name, recipe, worst_first, after, tested)
+        before, best = first_evaluation(folder), least_loss(folder)
+        return Outcome(model, report, before, after, tested, best, finished)
 
     def _write(
         self, trainer: Trainer, net: nn.Module, card: ModelCard | None, sigma: SigmaCalibration, area: int

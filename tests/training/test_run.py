@@ -7,6 +7,7 @@ import shutil
 import signal
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,7 @@ from horizon_rt.training import loop, run
 from horizon_rt.training.batches import LiveBatches
 from horizon_rt.training.log import read_log
 from horizon_rt.training.losses import make_loss
+from horizon_rt.training.outcome import Outcome
 from horizon_rt.training.recipe import Recipe
 from horizon_rt.training.report import write_report
 from horizon_rt.training.samples.pictures import Picture
@@ -89,8 +91,11 @@ def test_a_shipped_model_is_fine_tuned_and_can_be_used(
     assert 0 < max(moved) < 0.1
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [(row["step"], "evaluation" in row) for row in rows] == [
-        (0, True), (2, True), (4, False), (4, True)
+        (0, True), (2, True), (4, False), (4, True), (4, False)
     ]  # fmt: skip
+    assert {"loss", "own/dice", "own/auc"} <= set(rows[-1]["test"])
+    page = (out / "report.html").read_text()
+    assert all(f"<td>{rows[-1]['test'][name]:.4g}</td>" in page for name in ("own/dice", "own/auc"))
     evaluations = [row["evaluation"] for row in rows if "evaluation" in row]
     assert {"loss", "own/dice", "own/auc", "own/found", "own/refused"} <= set(evaluations[-1])
     told = next(line for line in done.errors if line.startswith("loss: "))
@@ -153,6 +158,33 @@ def test_a_model_is_written_before_its_sigma_is_set_and_all_for_test_are_judged(
     assert done.code == 0, done.err
     assert counts == [1, 1, 2]
     assert any(line.endswith("--part test") for line in done.errors)
+
+
+def test_there_has_to_be_a_run_to_go_on_with(quick: Path, tmp_path: Path, cli: RunCli) -> None:
+    done = cli(*_train("--recipe", quick, "--out", tmp_path / "typo", "--resume"))
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert "no checkpoint to go on from; leave --resume out" in done.err
+
+
+def test_a_split_that_holds_nothing_out_is_told(
+    own: Path, quick: Path, tmp_path: Path, cli: RunCli, caplog: pytest.LogCaptureFixture
+) -> None:
+    split = tmp_path / "split.toml"
+    split.write_text('[set_aside]\nown = ["zzz"]\n')
+    words = ("--recipe", quick, "--data", own, "--split", split, "--no-calibrate")
+    done = cli(*_train(*words, "--out", tmp_path / "out"))
+    assert done.code == 0, done.err
+    assert "of own no picture is held out" in caplog.text
+
+
+def test_what_was_learnt_by_heart_is_told(tmp_path: Path) -> None:
+    card = find_model(name="nano")
+    found = Outcome(card, tmp_path / "r.html", {}, {"loss": 0.84}, {}, (60, 0.586), finished=True)
+    assert (
+        found.lines()[0] == "validation had its least loss at step 60, 0.586; --patience keeps those weights"
+    )
+    better = replace(found, after={"loss": 0.6})
+    assert not any("--patience" in line for line in better.lines())
 
 
 def test_a_run_that_goes_on_tells_of_the_first_evaluation(own: Path, tmp_path: Path, cli: RunCli) -> None:
@@ -300,7 +332,7 @@ def test_masks_are_judged_by_dice_and_what_is_unknown_is_not(tmp_path: Path) -> 
         (True, None), (False, None), (None, None),
     ]  # fmt: skip
     (tmp_path / "log.jsonl").write_text('{"step": 50, "loss": 1.0}\n')
-    page = write_report(tmp_path, "model", Recipe(), predictions).read_text()
+    page = write_report(tmp_path, "model", Recipe(), predictions, found, {}).read_text()
     notes = (f"Dice {found['own/dice']:.3f}", "no truth", "no horizon; ")
     assert all(note in page for note in notes)
 
