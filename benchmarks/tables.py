@@ -424,15 +424,15 @@ def labs_table(runs: list[dict[str, Any]]) -> str:
     if not runs:
         return "not measured"
     rows = []
-    for dataset, net in dict.fromkeys((row["dataset"], row["net"]) for row in runs):
-        own = [row for row in runs if (row["dataset"], row["net"]) == (dataset, net)]
-        first = own[0]
-        numbers = ", ".join(dict.fromkeys(row["precision"] for row in own))
+    names = ("dataset", "net", "precision")
+    for key in dict.fromkeys(tuple(row[name] for name in names) for row in runs):
+        own = [row for row in runs if tuple(row[name] for name in names) == key]
+        first, (dataset, net, numbers) = own[0], key
         cells = [dataset, net, f"{first['rate']:g}", numbers, str(first["windows"])]
         cells += [str(first["batch"]), str(len(own)), str(first["test_frames"])]
         cells.append(f"{statistics.mean(row['cpu_s'] for row in own):.0f}")
-        for key, digits in TRAINED.values():
-            values = [row["test"].get(key) for row in own]
+        for figure, digits in TRAINED.values():
+            values = [row["test"].get(figure) for row in own]
             if None in values:
                 cells.append("–")
                 continue
