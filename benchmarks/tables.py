@@ -350,6 +350,7 @@ def performance(
         ratio=default.analysis_ms / default.stages["decode"].median,
         unet=cpu_ms["unet"] / cpu_ms["nano"],
         unet_small=cpu_ms["unet"] / cpu_ms["small"],
+        unet_lite0=cpu_ms["unet"] / cpu_ms["lite0"],
         bound=1 / (1 + default.analysis_ms / default.stages["decode"].median),
         help=startup["help_s"],
         startup=table(["backend", "warm, s", "first run on a machine, s"], starts),
