@@ -92,12 +92,26 @@ def _found(validation: dict[str, float], test: dict[str, float]) -> Table:
 
 
 def _facts(recipe: Recipe) -> dict[str, str]:
-    values = {f.name.replace("_", " "): getattr(recipe, f.name) for f in fields(recipe)}
     return {
-        name: ", ".join(f"{k} {v:g}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        for name, value in values.items()
-        if value
+        f.name.replace("_", " "): _in_words(value)
+        for f in fields(recipe)
+        if _tells(recipe, f.name, value := getattr(recipe, f.name))
     }
+
+
+def _tells(recipe: Recipe, name: str, value: object) -> bool:
+    """Whether a field of a recipe says anything: switches by what is unusual, others by having a value."""
+    if name in ("teacher_share", "student_areas") and not recipe.teacher:
+        return False
+    if isinstance(value, bool):
+        return value != getattr(Recipe(), name)
+    return name == "seed" or bool(value)
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {share:g}" for name, share in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _draw_curves(curves: Curves, path: Path) -> list[Plot]:

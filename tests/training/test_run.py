@@ -95,6 +95,8 @@ def test_a_shipped_model_is_fine_tuned_and_can_be_used(
     ]  # fmt: skip
     assert {"loss", "own/dice", "own/auc"} <= set(rows[-1]["test"])
     page = (out / "report.html").read_text()
+    assert "<dt>seed</dt><dd>1</dd>" in page
+    assert "teacher" not in page
     assert all(f"<td>{rows[-1]['test'][name]:.4g}</td>" in page for name in ("own/dice", "own/auc"))
     evaluations = [row["evaluation"] for row in rows if "evaluation" in row]
     assert {"loss", "own/dice", "own/auc", "own/found", "own/refused"} <= set(evaluations[-1])
