@@ -38,15 +38,14 @@ _PLOTS = {
 }
 
 
-def first_evaluation(folder: Path) -> dict[str, float]:
-    """What the evaluation before the first step found, as log.jsonl has it; raises TrainingError."""
-    curves = read_log(folder / "log.jsonl")
+def first_evaluation(curves: Curves) -> dict[str, float]:
+    """What the evaluation before the first step found."""
     return {name: values[0] for name, (steps, values) in curves.items() if steps[0] == 0}
 
 
-def least_loss(folder: Path) -> tuple[int, float] | None:
-    """The step of the evaluation with the least loss of validation, and this; raises TrainingError."""
-    steps, losses = read_log(folder / "log.jsonl").get("loss", ([], []))
+def least_loss(curves: Curves) -> tuple[int, float] | None:
+    """The step of the evaluation with the least loss of validation, and this."""
+    steps, losses = curves.get("loss", ([], []))
     best = min(range(len(losses)), key=losses.__getitem__, default=None)
     return None if best is None else (steps[best], losses[best])
 

@@ -35,6 +35,7 @@ from horizon_rt.system.files import own_folder
 from horizon_rt.system.interrupts import interrupts_wait
 from horizon_rt.training.batches import Batches, CachedBatches, EpochBatches, LiveBatches
 from horizon_rt.training.calibration import RENDERED, calibrate
+from horizon_rt.training.log import read_log
 from horizon_rt.training.loop import Evaluate, OnLog, Settings, Trainer
 from horizon_rt.training.losses import make_loss
 from horizon_rt.training.outcome import SPLIT, Outcome
@@ -176,7 +177,8 @@ class TrainingJob:
         if tested:
             trainer.log({"test": tested})
         report = write_report(folder, self.name, recipe, worst_first, after, tested)
-        before, best = first_evaluation(folder), least_loss(folder)
+        curves = read_log(folder / "log.jsonl")
+        before, best = first_evaluation(curves), least_loss(curves)
         return Outcome(model, report, before, after, tested, best, finished)
 
     def _write(
